@@ -1,0 +1,45 @@
+// The clocks, behind an interface so that tests and the simulator own time.
+//
+// Order comes from the ledger's sequence, never from a clock. Durations: monotonic. Leases: boot time (runs on while
+// the machine is suspended). The wall clock is only shown and used for schedules (conventions.md, "Clocks").
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace dunlin {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  [[nodiscard]] virtual std::int64_t monotonic_ms() const = 0;  ///< CLOCK_MONOTONIC
+  [[nodiscard]] virtual std::int64_t boottime_ms() const = 0;   ///< CLOCK_BOOTTIME
+  [[nodiscard]] virtual std::int64_t wall_ms() const = 0;       ///< CLOCK_REALTIME since 1970
+};
+
+/// The machine's clocks. Safe from any thread.
+class SystemClock final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t monotonic_ms() const override;
+  [[nodiscard]] std::int64_t boottime_ms() const override;
+  [[nodiscard]] std::int64_t wall_ms() const override;
+};
+
+/// A clock that moves when told to. One thread.
+class ManualClock final : public Clock {
+ public:
+  explicit ManualClock(std::int64_t start_ms = 1'700'000'000'000) : now_ms_(start_ms) {}
+  [[nodiscard]] std::int64_t monotonic_ms() const override { return now_ms_; }
+  [[nodiscard]] std::int64_t boottime_ms() const override { return now_ms_; }
+  [[nodiscard]] std::int64_t wall_ms() const override { return now_ms_; }
+  void advance_ms(std::int64_t by) { now_ms_ += by; }
+
+ private:
+  std::int64_t now_ms_;
+};
+
+/// RFC 3339 in UTC with milliseconds: "2026-11-20T11:05:00.000Z".
+[[nodiscard]] std::string rfc3339(std::int64_t wall_ms);
+
+}  // namespace dunlin
