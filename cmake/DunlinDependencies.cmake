@@ -1,0 +1,21 @@
+# Third-party packages, all from the distribution. What each is for: docs/dependencies.md; what to install: tools/packages.txt.
+include_guard()
+
+find_package(Threads REQUIRED)
+find_package(SQLite3 3.35 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json 3.10 REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+
+if(DUNLIN_TESTS AND NOT DUNLIN_FUZZ)
+  find_package(GTest 1.12 REQUIRED)
+  find_package(rapidcheck REQUIRED)
+endif()
+if(DUNLIN_BENCH)
+  find_package(benchmark REQUIRED)
+endif()
