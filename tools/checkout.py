@@ -8,6 +8,7 @@ read by that user; the programs and the files of the tests are then copied to a 
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -26,6 +27,21 @@ def tracked_files() -> list[pathlib.Path]:
         cwd=ROOT, check=True, capture_output=True).stdout
     paths = (pathlib.Path(os.fsdecode(name)) for name in listing.split(b"\0") if name)
     return sorted(path for path in paths if (ROOT / path).is_file())
+
+
+def run_in_group(command: list[str], limit_s: float, **options) -> int | None:
+    """The exit code (negative: signal), or None past the limit. Whatever the program started and left behind ends with it."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True, **options)
+    try:
+        return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
 
 
 class Stage:
