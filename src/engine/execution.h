@@ -1,0 +1,68 @@
+// Execution: one execution in the process that owns it: coordinator, ledger writer, pools, control, progress.
+//
+// run() drives it to its end, a pause or a failure. Everything durable goes through the ledger writer; the coordinator
+// (coordinator.h) decides; this class only carries its commands out. Made by Engine::attach().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "engine/events.h"
+#include "engine/kind.h"
+#include "engine/progress.h"
+#include "store/state_directory.h"
+
+namespace dunlin::engine {
+
+/// What an attempt is for.
+enum class Goal : std::uint8_t {
+  migrate,    ///< enumerate, execute, verify
+  verify,     ///< compare again what was migrated (`dunlin verify`)
+  roll_back,  ///< undo, last batch first
+};
+
+/// How an attempt ended.
+struct Outcome {
+  store::ExecutionStatus status = store::ExecutionStatus::failed;
+  int exit_code = 70;            ///< as in cli.md
+  std::optional<Error> reason;   ///< why it paused or failed
+  std::vector<Problem> problems; ///< found by pre-flight
+};
+
+class Execution {
+ public:
+  struct Parts {
+    const Kind& kind;
+    Plan plan;
+    std::unique_ptr<store::Ledger> ledger;
+    store::OwnerLock lock;
+    store::StateDirectory& state;
+    const Clock& clock;
+    store::ExecutionRow row;     ///< after take_over: carries the new epoch
+    Goal goal = Goal::migrate;
+  };
+  explicit Execution(Parts parts);
+  ~Execution();
+
+  /// Runs to the end of this attempt. Once.
+  [[nodiscard]] Outcome run();
+
+  /// pause, cancel, stop …, as Engine::control does it from another process; answers when the request is recorded
+  /// (or at once for stop, after which the process ends within 1 s). Any thread; not from a signal handler.
+  [[nodiscard]] Json request(const std::string& verb, const Json& arguments, const std::string& actor);
+
+  /// Live numbers. Any thread.
+  [[nodiscard]] Progress progress();
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity = 1024);
+  [[nodiscard]] const ExecutionId& id() const;
+  [[nodiscard]] const Plan& plan() const;
+  [[nodiscard]] const Kind& kind() const;
+  [[nodiscard]] store::Ledger& ledger();
+
+ private:
+  class Host;
+  std::unique_ptr<Host> host_;
+};
+
+}  // namespace dunlin::engine

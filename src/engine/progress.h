@@ -1,0 +1,63 @@
+// Progress: the counters of the ledger as a person and a client see them, with rates and an ETA (engine.md X-23).
+//
+// Exact numbers come from the ledger; bytes in flight and rates from a RateMeter in the owning process. Unknown is
+// null in JSON, never 0. Values; RateMeter from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "store/model.h"
+
+namespace dunlin::engine {
+
+struct Progress {
+  std::string phase;
+  store::Counters counters;
+  bool totals_exact = false;                      ///< enumeration has ended
+  std::int64_t current_batch = 0;                 ///< highest batch that has ended or is open
+  std::optional<double> bytes_per_second;         ///< over the last 10 s
+  std::optional<double> items_per_second;
+  std::optional<double> average_bytes_per_second;
+  std::optional<double> peak_bytes_per_second;
+  std::optional<std::int64_t> estimated_seconds_remaining;
+  double percent_complete = 0;                    ///< 100 means done, verification included
+  std::int64_t running_seconds = 0;
+  std::int64_t paused_seconds = 0;
+};
+
+/// Fields under the originals' names: total_<noun>, processed_<noun> …, total_bytes, transfer_speed, phase. `noun` is
+/// the kind's (files, objects, records, migrations).
+[[nodiscard]] Json progress_json(const Progress& progress, std::string_view noun);
+
+/// The progress of an execution that is not running in this process: no rates.
+[[nodiscard]] Progress progress_of(const store::ExecutionRow& row, std::int64_t now_ms);
+
+/// Sliding rates over live bytes and ended items.
+class RateMeter {
+ public:
+  void add_bytes(std::int64_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void add_items(std::int64_t items) { items_.fetch_add(items, std::memory_order_relaxed); }
+  /// Fills rates and ETA; call about once a second or faster. `monotonic_ms` is the caller's clock.
+  void fill(Progress& progress, std::int64_t monotonic_ms);
+  [[nodiscard]] std::int64_t live_bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Sample {
+    std::int64_t time_ms;
+    std::int64_t bytes;
+    std::int64_t items;
+  };
+  std::atomic<std::int64_t> bytes_{0};
+  std::atomic<std::int64_t> items_{0};
+  std::mutex mutex_;
+  std::deque<Sample> samples_;
+  double peak_ = 0;
+};
+
+}  // namespace dunlin::engine
