@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds and runs the benchmarks of the release preset. Figures go to the terminal and, as JSON, to build/bench/.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+. tools/lib.sh
+
+if [ "${1:-}" = --help ]; then
+  echo "usage: ./dev bench [NAME] [ARGUMENT of google-benchmark]...     NAME: bench/NAME_bench.cpp; all if not named"
+  exit 0
+fi
+only=""
+if [ $# -gt 0 ] && [[ "$1" != -* ]]; then
+  only="$1"
+  shift
+  [ -f "bench/${only}_bench.cpp" ] || die "there is no bench/${only}_bench.cpp" "ls bench"
+fi
+bash tools/setup.sh build
+shopt -s nullglob
+sources=(bench/"${only:-*}"_bench.cpp)
+[ -n "$only" ] || sources=(bench/*_bench.cpp)
+[ ${#sources[@]} -gt 0 ] || die "there is no benchmark yet: bench/NAME_bench.cpp" "less bench/README.md"
+mkdir -p build/bench
+for source in "${sources[@]}"; do
+  name="$(basename "$source" .cpp)"
+  build release "$name" >/dev/null
+  say "$name"
+  "build/release/$name" --benchmark_out="build/bench/$name.json" --benchmark_out_format=json "$@"
+done
