@@ -1,0 +1,769 @@
+// LocalExecution; see local_contexts.h.
+#include "support/local_contexts.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "base/binary.h"
+#include "base/file_io.h"
+
+namespace dunlin::testing {
+
+using engine::BatchContext;
+using engine::ItemIntent;
+using engine::ItemOutcome;
+using engine::ItemRow;
+using engine::ItemStatus;
+using store::BatchStatus;
+using store::Pass;
+
+namespace {
+
+std::string joined(const std::string& directory, const std::string& name) {
+  if (directory.empty()) return name;
+  return name.empty() ? directory : directory + "/" + name;
+}
+
+bool ended(BatchStatus status) {
+  return status != BatchStatus::pending && status != BatchStatus::executing;
+}
+
+void put(ByteWriter& out, const std::optional<Error>& error) {
+  out.u8(error ? 1 : 0);
+  if (error) out.varint(static_cast<std::uint64_t>(error->type)).bytes(error->message);
+}
+
+std::optional<Error> get_error(ByteReader& in) {
+  if (in.u8() == 0) return std::nullopt;
+  const auto type = static_cast<ErrorType>(in.varint());
+  return Error(type, std::string(in.bytes()));
+}
+
+void put(ByteWriter& out, const ItemRow& row) {
+  out.zigzag(row.id.value)
+      .zigzag(row.directory.value)
+      .bytes(row.name)
+      .zigzag(row.size)
+      .bytes(row.detail);
+  out.zigzag(row.batch.value)
+      .bytes(row.directory_path)
+      .u8(static_cast<std::uint8_t>(row.status))
+      .zigzag(row.attempt);
+  out.bytes(row.intent)
+      .bytes(row.checksum)
+      .u8(static_cast<std::uint8_t>(row.proof))
+      .bytes(row.action);
+  out.zigzag(row.transferred_bytes).zigzag(row.ended_ms).bytes(row.message).bytes(row.undo);
+}
+
+ItemRow get_item(ByteReader& in) {
+  ItemRow row;
+  row.id.value = in.zigzag();
+  row.directory.value = in.zigzag();
+  row.name = in.bytes();
+  row.size = in.zigzag();
+  row.detail = in.bytes();
+  row.batch.value = in.zigzag();
+  row.directory_path = in.bytes();
+  row.status = static_cast<ItemStatus>(in.u8());
+  row.attempt = static_cast<std::int32_t>(in.zigzag());
+  row.intent = in.bytes();
+  row.checksum = in.bytes();
+  row.proof = static_cast<store::Proof>(in.u8());
+  row.action = in.bytes();
+  row.transferred_bytes = in.zigzag();
+  row.ended_ms = in.zigzag();
+  row.message = in.bytes();
+  row.undo = in.bytes();
+  return row;
+}
+
+void put(ByteWriter& out, const store::BatchRow& row) {
+  out.zigzag(row.id.value).zigzag(row.task.value).bytes(row.task_type).zigzag(row.stage);
+  out.u8(static_cast<std::uint8_t>(row.status))
+      .u8(static_cast<std::uint8_t>(row.pass))
+      .zigzag(row.token);
+  out.zigzag(row.attempt).zigzag(row.first_item.value).zigzag(row.item_count).zigzag(row.bytes);
+  out.u8(row.verified ? 1 : 0).bytes(row.payload);
+}
+
+store::BatchRow get_batch(ByteReader& in) {
+  store::BatchRow row;
+  row.id.value = in.zigzag();
+  row.task.value = in.zigzag();
+  row.task_type = in.bytes();
+  row.stage = static_cast<std::int32_t>(in.zigzag());
+  row.status = static_cast<BatchStatus>(in.u8());
+  row.pass = static_cast<Pass>(in.u8());
+  row.token = in.zigzag();
+  row.attempt = static_cast<std::int32_t>(in.zigzag());
+  row.first_item.value = in.zigzag();
+  row.item_count = in.zigzag();
+  row.bytes = in.zigzag();
+  row.verified = in.u8() != 0;
+  row.payload = in.bytes();
+  return row;
+}
+
+}  // namespace
+
+std::string LocalLedger::encode() const {
+  ByteWriter out;
+  out.varint(tasks.size());
+  for (const auto& task : tasks) {
+    out.zigzag(task.id.value)
+        .bytes(task.task_type)
+        .zigzag(task.stage)
+        .u8(task.barrier ? 1 : 0)
+        .bytes(task.description);
+    out.bytes(task.parameters_json);
+  }
+  out.varint(directories.size());
+  for (const auto& [id, row] : directories) {
+    out.zigzag(id)
+        .zigzag(row.parent.value)
+        .bytes(row.name)
+        .bytes(row.detail)
+        .u8(row.open ? 1 : 0)
+        .bytes(row.path);
+  }
+  out.varint(batches.size());
+  for (const auto& [id, batch] : batches) {
+    put(out, batch.row);
+    out.varint(batch.depends_on.size());
+    for (const auto before : batch.depends_on) out.zigzag(before.value);
+    put(out, batch.error);
+  }
+  out.varint(items.size());
+  for (const auto& [id, item] : items) {
+    put(out, item.row);
+    put(out, item.error);
+  }
+  out.bytes(cursor).u8(enumeration_complete ? 1 : 0).u8(committing ? 1 : 0).zigzag(epoch);
+  out.zigzag(last_task)
+      .zigzag(last_batch)
+      .zigzag(last_item)
+      .zigzag(last_directory)
+      .zigzag(last_token);
+  return out.take();
+}
+
+Result<LocalLedger> LocalLedger::decode(std::string_view bytes) {
+  ByteReader in(bytes);
+  LocalLedger ledger;
+  for (std::size_t n = in.count(); n > 0 && in.ok(); --n) {
+    store::TaskRow task;
+    task.id.value = in.zigzag();
+    task.task_type = in.bytes();
+    task.stage = static_cast<std::int32_t>(in.zigzag());
+    task.barrier = in.u8() != 0;
+    task.description = in.bytes();
+    task.parameters_json = in.bytes();
+    ledger.tasks.push_back(std::move(task));
+  }
+  for (std::size_t n = in.count(); n > 0 && in.ok(); --n) {
+    store::DirectoryRow row;
+    row.id.value = in.zigzag();
+    row.parent.value = in.zigzag();
+    row.name = in.bytes();
+    row.detail = in.bytes();
+    row.open = in.u8() != 0;
+    row.path = in.bytes();
+    ledger.directories.emplace(row.id.value, std::move(row));
+  }
+  for (std::size_t n = in.count(); n > 0 && in.ok(); --n) {
+    LocalBatch batch;
+    batch.row = get_batch(in);
+    for (std::size_t m = in.count(); m > 0 && in.ok(); --m)
+      batch.depends_on.emplace_back(in.zigzag());
+    batch.error = get_error(in);
+    ledger.batches.emplace(batch.row.id.value, std::move(batch));
+  }
+  for (std::size_t n = in.count(); n > 0 && in.ok(); --n) {
+    LocalItem item;
+    item.row = get_item(in);
+    item.error = get_error(in);
+    ledger.items.emplace(item.row.id.value, std::move(item));
+  }
+  ledger.cursor = in.bytes();
+  ledger.enumeration_complete = in.u8() != 0;
+  ledger.committing = in.u8() != 0;
+  for (std::int64_t* value : {&ledger.epoch, &ledger.last_task, &ledger.last_batch,
+                              &ledger.last_item, &ledger.last_directory, &ledger.last_token}) {
+    *value = in.zigzag();
+  }
+  DUNLIN_TRY(in.finish("local ledger"));
+  return ledger;
+}
+
+/// Run-wide context, and the parts that the two others share.
+class LocalExecution::Context : public engine::RunContext {
+ public:
+  explicit Context(LocalExecution& owner) : owner_(owner), cancel_(owner.cancel_.token()) {}
+  [[nodiscard]] const ExecutionId& execution() const override { return owner_.options_.execution; }
+  [[nodiscard]] const engine::ExecutionSettings& settings() const override {
+    return owner_.options_.settings;
+  }
+  [[nodiscard]] std::int64_t epoch() const override { return owner_.ledger_.epoch; }
+  [[nodiscard]] const Clock& clock() const override { return owner_.clock_; }
+  [[nodiscard]] Permits& permits() override { return owner_.permits_; }
+  [[nodiscard]] const CancelToken& cancel() const override { return cancel_; }
+  [[nodiscard]] Status fence() override {
+    owner_.note("fence");
+    return owner_.options_.on_fence ? owner_.options_.on_fence() : success();
+  }
+
+ private:
+  LocalExecution& owner_;
+  CancelToken cancel_;
+};
+
+#define DUNLIN_LOCAL_RUN_CONTEXT                                             \
+  [[nodiscard]] const ExecutionId& execution() const override {              \
+    return owner_.context_->execution();                                     \
+  }                                                                          \
+  [[nodiscard]] const engine::ExecutionSettings& settings() const override { \
+    return owner_.context_->settings();                                      \
+  }                                                                          \
+  [[nodiscard]] std::int64_t epoch() const override {                        \
+    return owner_.context_->epoch();                                         \
+  }                                                                          \
+  [[nodiscard]] const Clock& clock() const override {                        \
+    return owner_.context_->clock();                                         \
+  }                                                                          \
+  [[nodiscard]] Permits& permits() override {                                \
+    return owner_.context_->permits();                                       \
+  }                                                                          \
+  [[nodiscard]] const CancelToken& cancel() const override {                 \
+    return owner_.context_->cancel();                                        \
+  }                                                                          \
+  [[nodiscard]] Status fence() override {                                    \
+    return owner_.context_->fence();                                         \
+  }
+
+class LocalExecution::Enumeration final : public engine::EnumerateContext {
+ public:
+  explicit Enumeration(LocalExecution& owner)
+      : owner_(owner),
+        continued_(!owner.ledger_.directories.empty() || !owner.ledger_.tasks.empty()) {
+    // What an interrupted attempt allocated but did not commit is given out again, as by the real
+    // ledger.
+    last_ = {owner.ledger_.last_task, owner.ledger_.last_batch, owner.ledger_.last_item,
+             owner.ledger_.last_directory};
+  }
+  DUNLIN_LOCAL_RUN_CONTEXT
+
+  [[nodiscard]] const std::string& cursor() const override { return owner_.ledger_.cursor; }
+  [[nodiscard]] TaskId new_task_id() override { return TaskId(++last_.task); }
+  [[nodiscard]] BatchId new_batch_id() override { return BatchId(++last_.batch); }
+  [[nodiscard]] ItemId new_item_id() override { return ItemId(++last_.item); }
+  [[nodiscard]] DirectoryId new_directory_id() override { return DirectoryId(++last_.directory); }
+  [[nodiscard]] Result<std::vector<store::TaskRow>> tasks() override {
+    return owner_.ledger_.tasks;
+  }
+  [[nodiscard]] Result<std::vector<store::DirectoryRow>> open_directories(
+      std::size_t limit) override {
+    std::vector<store::DirectoryRow> open;
+    for (const auto& [id, row] : owner_.ledger_.directories) {
+      if (row.open && open.size() < limit) open.push_back(row);
+    }
+    return open;
+  }
+  [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name) override {
+    return std::any_of(
+        owner_.ledger_.items.begin(), owner_.ledger_.items.end(), [&](const auto& entry) {
+          return entry.second.row.directory == directory && entry.second.row.name == name;
+        });
+  }
+  [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(DirectoryId parent,
+                                                                  std::string_view name) override {
+    for (const auto& [id, row] : owner_.ledger_.directories) {
+      if (row.parent == parent && row.name == name) return std::optional<DirectoryId>(row.id);
+    }
+    return std::optional<DirectoryId>();
+  }
+  [[nodiscard]] bool continued() const override { return continued_; }
+  [[nodiscard]] Status commit(Chunk chunk) override;
+
+ private:
+  struct Last {
+    std::int64_t task, batch, item, directory;
+  };
+  LocalExecution& owner_;
+  bool continued_;
+  Last last_{};
+};
+
+Status LocalExecution::Enumeration::commit(Chunk chunk) {
+  DUNLIN_TRY(cancel().check());
+  if (owner_.options_.on_commit) DUNLIN_TRY(owner_.options_.on_commit());
+  LocalLedger& ledger = owner_.ledger_;
+  for (auto& task : chunk.tasks) {
+    store::TaskRow row;
+    static_cast<store::NewTask&>(row) = std::move(task);
+    row.uid = "local-" + std::to_string(row.id.value);
+    ledger.tasks.push_back(std::move(row));
+  }
+  for (auto& directory : chunk.directories) {
+    store::DirectoryRow row;
+    static_cast<store::NewDirectory&>(row) = std::move(directory);
+    if (row.parent.valid())
+      row.path = joined(ledger.directories.at(row.parent.value).path, row.name);
+    ledger.directories.emplace(row.id.value, std::move(row));
+  }
+  for (const auto id : chunk.closed_directories) ledger.directories.at(id.value).open = false;
+  for (auto& fresh : chunk.batches) {
+    const auto task = std::find_if(ledger.tasks.begin(), ledger.tasks.end(),
+                                   [&](const store::TaskRow& row) { return row.id == fresh.task; });
+    DUNLIN_CHECK(task != ledger.tasks.end(), "a batch names a task that was never committed");
+    LocalBatch batch;
+    batch.row.id = fresh.id;
+    batch.row.task = fresh.task;
+    batch.row.task_type = task->task_type;
+    batch.row.stage = task->stage;
+    batch.row.payload = std::move(fresh.payload);
+    batch.row.item_count = static_cast<std::int64_t>(fresh.items.size());
+    batch.depends_on = std::move(fresh.depends_on);
+    std::int64_t expected = fresh.items.empty() ? 0 : fresh.items.front().id.value;
+    batch.row.first_item = ItemId(expected);
+    for (auto& item : fresh.items) {
+      DUNLIN_CHECK(item.id.value == expected++, "item ids are not consecutive within a batch");
+      LocalItem entry;
+      static_cast<store::NewItem&>(entry.row) = std::move(item);
+      entry.row.batch = batch.row.id;
+      if (entry.row.directory.valid()) {
+        DUNLIN_CHECK(ledger.directories.contains(entry.row.directory.value),
+                     "an item names an unknown directory");
+        entry.row.directory_path = ledger.directories.at(entry.row.directory.value).path;
+      }
+      batch.row.bytes += entry.row.size;
+      DUNLIN_CHECK(ledger.items.emplace(entry.row.id.value, std::move(entry)).second,
+                   "an item id was used twice");
+    }
+    DUNLIN_CHECK(ledger.batches.emplace(batch.row.id.value, std::move(batch)).second,
+                 "a batch id was used twice");
+  }
+  for (const auto& [id, batch] : ledger.batches) {
+    for (const auto before : batch.depends_on) {
+      DUNLIN_CHECK(ledger.batches.contains(before.value),
+                   "a batch depends on one that does not exist yet");
+    }
+  }
+  ledger.cursor = std::move(chunk.cursor_after);
+  ledger.enumeration_complete = chunk.complete;
+  ledger.last_task = last_.task;
+  ledger.last_batch = last_.batch;
+  ledger.last_item = last_.item;
+  ledger.last_directory = last_.directory;
+  continued_ = false;
+  owner_.note("commit");
+  owner_.save();
+  return success();
+}
+
+class LocalExecution::Batch final : public BatchContext {
+ public:
+  Batch(LocalExecution& owner, LocalBatch& batch, Pass pass)
+      : owner_(owner), batch_(batch), pass_(pass) {}
+  DUNLIN_LOCAL_RUN_CONTEXT
+
+  [[nodiscard]] const store::BatchRow& batch() const override { return batch_.row; }
+  [[nodiscard]] Result<std::vector<ItemRow>> items() override {
+    const std::lock_guard lock(owner_.mutex_);
+    const ItemStatus wanted = pass_ == Pass::work ? ItemStatus::pending : ItemStatus::completed;
+    std::vector<ItemRow> rows;
+    for (std::int64_t n = 0; n < batch_.row.item_count; ++n) {
+      const ItemRow& row = owner_.ledger_.items.at(batch_.row.first_item.value + n).row;
+      if (row.status == wanted) rows.push_back(row);
+    }
+    return rows;
+  }
+  [[nodiscard]] Result<store::DirectoryRow> directory(DirectoryId id) override {
+    const auto found = owner_.ledger_.directories.find(id.value);
+    if (found == owner_.ledger_.directories.end())
+      return Error(ErrorType::defect, "no such directory");
+    return found->second;
+  }
+  [[nodiscard]] Status for_each_item(std::span<ItemRow> items,
+                                     const std::function<void(ItemRow&)>& fn) override {
+    std::atomic<std::size_t> next{0};
+    const auto work = [&] {
+      for (std::size_t n = next++; n < items.size() && !cancel().cancelled(); n = next++) {
+        if (owner_.options_.on_item) owner_.options_.on_item(items[n]);
+        fn(items[n]);
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int n = 1; n < owner_.options_.threads; ++n) threads.emplace_back(work);
+    work();
+    for (auto& thread : threads) thread.join();
+    return cancel().check();
+  }
+  [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override {
+    if (owner_.options_.on_intents) DUNLIN_TRY(owner_.options_.on_intents(intents));
+    owner_.note("intents:" + std::to_string(intents.size()));
+    const std::lock_guard lock(owner_.mutex_);
+    for (auto& intent : intents)
+      owner_.ledger_.items.at(intent.item.value).row.intent = std::move(intent.intent);
+    owner_.save();
+    return success();
+  }
+  void report(ItemOutcome outcome) override {
+    const std::lock_guard lock(owner_.mutex_);
+    owner_.apply(outcome);
+  }
+  [[nodiscard]] Status flush() override {
+    owner_.note("flush");
+    const std::lock_guard lock(owner_.mutex_);
+    owner_.save();
+    return success();
+  }
+  void report_equal(ItemId item) override {
+    const std::lock_guard lock(owner_.mutex_);
+    owner_.ledger_.items.at(item.value).equal = true;
+  }
+  void report_difference(ItemId item, Error difference) override {
+    const std::lock_guard lock(owner_.mutex_);
+    owner_.ledger_.items.at(item.value).difference = std::move(difference);
+  }
+  void progress(std::int64_t bytes) override { progress_ += bytes; }
+
+ private:
+  LocalExecution& owner_;
+  LocalBatch& batch_;
+  Pass pass_;
+  std::atomic<std::int64_t> progress_{0};
+};
+
+#undef DUNLIN_LOCAL_RUN_CONTEXT
+
+LocalExecution::LocalExecution(engine::Run& run, Options options)
+    : run_(&run), options_(std::move(options)), context_(std::make_unique<Context>(*this)) {}
+LocalExecution::~LocalExecution() = default;
+
+Result<std::unique_ptr<LocalExecution>> LocalExecution::take_over(engine::Run& run,
+                                                                  Options options) {
+  DUNLIN_ASSIGN(const std::string bytes, read_file(options.journal_path));
+  auto execution = std::make_unique<LocalExecution>(run, std::move(options));
+  DUNLIN_ASSIGN(execution->ledger_, LocalLedger::decode(bytes));
+  ++execution->ledger_.epoch;
+  execution->save();
+  return execution;
+}
+
+void LocalExecution::take_over(engine::Run& run) {
+  run_ = &run;
+  cancel_ = CancelSource();
+  context_ = std::make_unique<Context>(*this);
+  ++ledger_.epoch;
+  save();
+}
+
+engine::RunContext& LocalExecution::context() {
+  return *context_;
+}
+
+void LocalExecution::note(std::string event) {
+  const std::lock_guard lock(mutex_);
+  trace_.push_back(std::move(event));
+}
+
+/// Atomic against a kill, not against a power cut: that is the real ledger's business.
+void LocalExecution::save() {
+  if (options_.journal_path.empty()) return;
+  const std::string temporary = options_.journal_path + ".new";
+  auto file = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  DUNLIN_CHECK(file.ok(), "the test's journal cannot be written");
+  DUNLIN_CHECK(write_all(file->get(), ledger_.encode(), "journal").ok(),
+               "the test's journal cannot be written");
+  DUNLIN_CHECK(::rename(temporary.c_str(), options_.journal_path.c_str()) == 0,
+               "the test's journal cannot be renamed");
+}
+
+Status LocalExecution::enumerate() {
+  if (ledger_.enumeration_complete) return success();
+  Enumeration enumeration(*this);
+  DUNLIN_TRY(run_->enumerate(enumeration));
+  DUNLIN_CHECK(ledger_.enumeration_complete,
+               "enumerate() returned success without a chunk that says complete");
+  return success();
+}
+
+void LocalExecution::apply(const ItemOutcome& outcome) {
+  LocalItem& item = ledger_.items.at(outcome.item.value);
+  const bool undoing = outcome.status == ItemStatus::rolled_back;
+  if (item.row.status != ItemStatus::pending &&
+      !(undoing && item.row.status == ItemStatus::completed)) {
+    if (item.row.status == ItemStatus::completed && outcome.status == ItemStatus::failed)
+      item.error = outcome.error;
+    return;
+  }
+  DUNLIN_CHECK(outcome.status != ItemStatus::failed || outcome.error,
+               "a failed outcome without an error");
+  item.error = outcome.error;
+  item.row.message = outcome.error ? outcome.error->message : outcome.message;
+  if (outcome.status == ItemStatus::failed || outcome.status == ItemStatus::pending) {
+    const bool system = outcome.error && outcome.error->category() == ErrorCategory::system;
+    const bool again = outcome.error && outcome.error->retriable();
+    if (!system) ++item.row.attempt;
+    if (system || (again && item.row.attempt < options_.settings.retry.max_attempts)) return;
+    item.row.status = ItemStatus::failed;
+    return;
+  }
+  item.row.status = outcome.status;
+  if (undoing) return;
+  item.row.transferred_bytes = outcome.transferred_bytes;
+  item.row.checksum = outcome.checksum;
+  item.row.proof = outcome.proof;
+  item.row.action = outcome.action;
+  item.row.undo = outcome.undo;
+}
+
+bool LocalExecution::has_pending(const LocalBatch& batch) const {
+  for (std::int64_t n = 0; n < batch.row.item_count; ++n) {
+    if (ledger_.items.at(batch.row.first_item.value + n).row.status == ItemStatus::pending)
+      return true;
+  }
+  return false;
+}
+
+LocalBatch* LocalExecution::next_batch() {
+  LocalBatch* best = nullptr;
+  for (auto& [id, batch] : ledger_.batches) {
+    if (batch.row.status == BatchStatus::pending &&
+        (best == nullptr || batch.row.stage < best->row.stage)) {
+      const bool free = std::all_of(
+          batch.depends_on.begin(), batch.depends_on.end(),
+          [&](BatchId before) { return ended(ledger_.batches.at(before.value).row.status); });
+      if (free) best = &batch;
+    }
+  }
+  return best;
+}
+
+void LocalExecution::fail_batch(LocalBatch& batch, const Error& error) {
+  batch.error = error;
+  batch.row.status = BatchStatus::failed;
+  for (std::int64_t n = 0; n < batch.row.item_count; ++n) {
+    LocalItem& item = ledger_.items.at(batch.row.first_item.value + n);
+    if (item.row.status != ItemStatus::pending) continue;
+    item.row.status = ItemStatus::failed;
+    item.row.message = error.message;
+    item.error = error;
+  }
+}
+
+/// One start of a batch up to its end or its return to pending.
+Status LocalExecution::run_batch(LocalBatch& batch) {
+  for (const auto before : batch.depends_on) {
+    const BatchStatus status = ledger_.batches.at(before.value).row.status;
+    if (status == BatchStatus::failed || status == BatchStatus::skipped) {
+      fail_batch(batch, Error(ErrorType::dependency_failed, "a batch before it failed"));
+      return success();
+    }
+  }
+  batch.row.status = BatchStatus::executing;
+  batch.row.pass = Pass::work;
+  batch.row.token = ++ledger_.last_token;
+  save();
+  note("execute:" + std::to_string(batch.row.id.value));
+  Batch pass(*this, batch, Pass::work);
+  const Status status = run_->execute(pass);
+  if (!status.ok() && status.error().type != ErrorType::interrupted &&
+      status.error().category() != ErrorCategory::system &&
+      status.error().type != ErrorType::stale_owner) {
+    if (status.error().retriable() && ++batch.row.attempt < options_.settings.retry.max_attempts) {
+      batch.row.status = BatchStatus::pending;
+      return success();
+    }
+    fail_batch(batch, status.error());
+    return status;
+  }
+  if (!status.ok()) {
+    if (status.error().type != ErrorType::stale_owner) batch.row.status = BatchStatus::pending;
+    return status;
+  }
+  if (has_pending(batch)) {
+    batch.row.status = BatchStatus::pending;
+    for (std::int64_t n = 0; n < batch.row.item_count; ++n) {
+      const LocalItem& item = ledger_.items.at(batch.row.first_item.value + n);
+      if (item.row.status != ItemStatus::pending) continue;
+      DUNLIN_CHECK(item.error.has_value(),
+                   "execute() returned success and left an item without an outcome");
+      if (item.error->category() == ErrorCategory::system) return *item.error;
+    }
+    return success();
+  }
+  const bool staged = run_->commit_scope() == engine::CommitScope::execution;
+  batch.row.status = staged ? BatchStatus::staged : BatchStatus::done;
+  return success();
+}
+
+Status LocalExecution::execute() {
+  Status first = success();
+  while (LocalBatch* batch = next_batch()) {
+    const Status status = run_batch(*batch);
+    save();
+    if (status.ok()) continue;
+    if (batch->row.status != BatchStatus::failed) return status;
+    if (first.ok()) first = status;
+  }
+  DUNLIN_TRY(first);
+  return finish_scope();
+}
+
+Status LocalExecution::finish_scope() {
+  if (run_->commit_scope() != engine::CommitScope::execution || !ledger_.enumeration_complete)
+    return success();
+  ledger_.committing = true;
+  save();
+  note("final commit");
+  DUNLIN_TRY(run_->commit(*context_));
+  for (auto& [id, batch] : ledger_.batches) {
+    if (batch.row.status == BatchStatus::staged) batch.row.status = BatchStatus::done;
+  }
+  ledger_.committing = false;
+  save();
+  return success();
+}
+
+/// As EndBatch{interrupted} and UnstageAll do: items of a batch whose effect is gone are pending
+/// again.
+Status LocalExecution::settle() {
+  if (run_->commit_scope() == engine::CommitScope::execution) {
+    bool committed = false;
+    if (ledger_.committing) {
+      DUNLIN_ASSIGN(committed, run_->committed(*context_));
+    }
+    for (auto& [id, batch] : ledger_.batches) {
+      if (batch.row.status != BatchStatus::staged && batch.row.status != BatchStatus::executing)
+        continue;
+      batch.row.status = committed ? BatchStatus::done : BatchStatus::pending;
+      for (std::int64_t n = 0; n < batch.row.item_count; ++n) {
+        ItemRow& row = ledger_.items.at(batch.row.first_item.value + n).row;
+        if (!committed && row.status == ItemStatus::completed) row.status = ItemStatus::pending;
+      }
+    }
+    ledger_.committing = false;
+    save();
+    return success();
+  }
+  const bool also_pending = run_->truth() == engine::Truth::target;
+  for (auto& [id, batch] : ledger_.batches) {
+    const bool open = batch.row.status == BatchStatus::executing && batch.row.pass == Pass::work;
+    if (!open && !(also_pending && batch.row.status == BatchStatus::pending)) continue;
+    note("settle:" + std::to_string(id));
+    Batch pass(*this, batch, Pass::work);
+    DUNLIN_TRY(run_->settle(pass));
+    batch.row.status = has_pending(batch) ? BatchStatus::pending : BatchStatus::done;
+    save();
+  }
+  return success();
+}
+
+Status LocalExecution::run_to_end() {
+  DUNLIN_TRY(settle());
+  DUNLIN_TRY(enumerate());
+  return execute();
+}
+
+Status LocalExecution::verify() {
+  for (auto& [id, item] : ledger_.items) {
+    item.equal = false;
+    item.difference.reset();
+  }
+  for (auto& [id, batch] : ledger_.batches) {
+    if (batch.row.status != BatchStatus::done) continue;
+    note("verify:" + std::to_string(id));
+    Batch pass(*this, batch, Pass::verify);
+    DUNLIN_TRY(run_->verify(pass));
+    for (std::int64_t n = 0; n < batch.row.item_count; ++n) {
+      const LocalItem& item = ledger_.items.at(batch.row.first_item.value + n);
+      DUNLIN_CHECK(
+          item.row.status != ItemStatus::completed || item.equal != item.difference.has_value(),
+          "verify() must say exactly one thing of each completed item");
+    }
+  }
+  return success();
+}
+
+Status LocalExecution::undo() {
+  std::vector<LocalBatch*> order;
+  for (auto& [id, batch] : ledger_.batches) {
+    if (batch.row.status == BatchStatus::done || batch.row.pass == Pass::undo)
+      order.push_back(&batch);
+  }
+  std::sort(order.begin(), order.end(), [](const LocalBatch* a, const LocalBatch* b) {
+    return std::pair(a->row.stage, a->row.id) > std::pair(b->row.stage, b->row.id);
+  });
+  for (LocalBatch* batch : order) {
+    if (batch->row.status == BatchStatus::undone) continue;
+    batch->row.status = BatchStatus::executing;
+    batch->row.pass = Pass::undo;
+    batch->row.token = ++ledger_.last_token;
+    save();
+    note("undo:" + std::to_string(batch->row.id.value));
+    Batch pass(*this, *batch, Pass::undo);
+    DUNLIN_TRY(run_->undo(pass));
+    batch->row.status = BatchStatus::undone;
+    save();
+  }
+  return success();
+}
+
+Status LocalExecution::release() {
+  return run_->release(*context_);
+}
+
+Result<std::vector<engine::Operation>> LocalExecution::operations() {
+  std::vector<engine::Operation> all;
+  for (auto& [id, batch] : ledger_.batches) {
+    if (batch.row.status != BatchStatus::pending) continue;
+    Batch pass(*this, batch, Pass::work);
+    DUNLIN_ASSIGN(auto some, run_->operations(pass));
+    all.insert(all.end(), std::make_move_iterator(some.begin()),
+               std::make_move_iterator(some.end()));
+  }
+  return all;
+}
+
+std::vector<const LocalItem*> LocalExecution::items(std::string_view task_type) const {
+  std::vector<const LocalItem*> found;
+  for (const auto& [id, item] : ledger_.items) {
+    if (task_type.empty() || ledger_.batches.at(item.row.batch.value).row.task_type == task_type) {
+      found.push_back(&item);
+    }
+  }
+  return found;
+}
+
+const LocalItem* LocalExecution::item(std::string_view path, std::string_view task_type) const {
+  for (const LocalItem* item : items(task_type)) {
+    if (joined(item->row.directory_path, item->row.name) == path) return item;
+  }
+  return nullptr;
+}
+
+std::int64_t LocalExecution::count(ItemStatus status, std::string_view task_type) const {
+  const auto all = items(task_type);
+  return std::count_if(all.begin(), all.end(),
+                       [&](const LocalItem* item) { return item->row.status == status; });
+}
+
+std::int64_t LocalExecution::verified() const {
+  const auto all = items();
+  return std::count_if(all.begin(), all.end(), [](const LocalItem* item) { return item->equal; });
+}
+
+std::int64_t LocalExecution::differences() const {
+  const auto all = items();
+  return std::count_if(all.begin(), all.end(),
+                       [](const LocalItem* item) { return item->difference.has_value(); });
+}
+
+}  // namespace dunlin::testing

@@ -1,0 +1,149 @@
+// LocalExecution: drives any Run through its duties in memory, without engine or store.
+//
+// For tests of one kind: enumerate, execute, crash, settle, verify, undo, with everything the Run
+// reported open to inspection. It follows the ledger's rules (stages, dependencies, retries,
+// idempotent outcomes) in their simplest form, and plays a crash in two ways: an error out of a
+// hook (the process lives on, take_over(run) continues), or a child process that dies at a crash
+// point and leaves Options::journal_path behind, which the static take_over() reads.
+//
+// Thread rule: drive it from one thread; with Options::threads > 1 for_each_item runs on that many,
+// and report(), record_intents(), flush() and progress() may then come from any of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/run.h"
+
+namespace dunlin::testing {
+
+/// One item as the ledger would hold it, plus what verify() said.
+struct LocalItem {
+  store::ItemRow row;
+  std::optional<Error> error;       ///< of its last failed or pending outcome
+  bool equal = false;               ///< report_equal in the last verification
+  std::optional<Error> difference;  ///< report_difference in the last verification
+};
+
+struct LocalBatch {
+  store::BatchRow row;
+  std::vector<BatchId> depends_on;
+  std::optional<Error> error;  ///< of the batch as a whole
+};
+
+/// What a crash leaves: the whole in-memory ledger.
+struct LocalLedger {
+  std::vector<store::TaskRow> tasks;
+  std::map<std::int64_t, store::DirectoryRow> directories;
+  std::map<std::int64_t, LocalBatch> batches;
+  std::map<std::int64_t, LocalItem> items;
+  std::string cursor;
+  bool enumeration_complete = false;
+  bool committing = false;
+  std::int64_t epoch = 1;
+  std::int64_t last_task = 0, last_batch = 0, last_item = 0, last_directory = 0, last_token = 0;
+
+  [[nodiscard]] std::string encode() const;
+  [[nodiscard]] static Result<LocalLedger> decode(std::string_view bytes);
+};
+
+class LocalExecution {
+ public:
+  struct Options {
+    ExecutionId execution{"01890000-0000-7000-8000-0123456789ab"};
+    engine::ExecutionSettings settings;
+    int threads = 1;
+    /// When set, the ledger is written there after each durable call, so that a killed process
+    /// leaves it behind.
+    std::string journal_path;
+    /// Answers of fence(), record_intents() and EnumerateContext::commit(); unset: success. An
+    /// error of the latter two means that nothing was recorded.
+    std::function<Status()> on_fence;
+    std::function<Status(const std::vector<engine::ItemIntent>&)> on_intents;
+    std::function<Status()> on_commit;
+    /// Called before each item that for_each_item begins.
+    std::function<void(const engine::ItemRow&)> on_item;
+  };
+
+  explicit LocalExecution(engine::Run& run) : LocalExecution(run, Options{}) {}
+  LocalExecution(engine::Run& run, Options options);
+  /// Goes on from what a dead process left in Options::journal_path: epoch + 1, open batches still
+  /// executing.
+  [[nodiscard]] static Result<std::unique_ptr<LocalExecution>> take_over(engine::Run& run,
+                                                                         Options options);
+  ~LocalExecution();
+  LocalExecution(const LocalExecution&) = delete;
+  LocalExecution& operator=(const LocalExecution&) = delete;
+
+  /// The same execution as another process would continue it: a new Run, epoch + 1.
+  void take_over(engine::Run& run);
+
+  [[nodiscard]] engine::RunContext& context();
+  /// Calls Run::enumerate until it has said `complete`; nothing is called when it had.
+  [[nodiscard]] Status enumerate();
+  /// Executes what is pending, in order of stage, dependency and id, with retries at once. Items
+  /// that fail are no error of this call; a batch that fails as a whole is. Ends with commit() for
+  /// commit_scope execution.
+  [[nodiscard]] Status execute();
+  /// What recovery does with batches left executing (Truth::target: with pending ones too):
+  /// settle(), then pending.
+  [[nodiscard]] Status settle();
+  /// enumerate() and execute(), settle() before when there is something to settle.
+  [[nodiscard]] Status run_to_end();
+  [[nodiscard]] Status verify();
+  /// Undoes completed batches, last first.
+  [[nodiscard]] Status undo();
+  [[nodiscard]] Status release();
+  [[nodiscard]] Result<std::vector<engine::Operation>> operations();
+
+  [[nodiscard]] CancelSource& cancel_source() { return cancel_; }
+  [[nodiscard]] const LocalLedger& ledger() const { return ledger_; }
+  /// For a test that wants the ledger in a state a crash could leave (a batch executing, an intent
+  /// recorded).
+  [[nodiscard]] LocalLedger& mutable_ledger() { return ledger_; }
+  [[nodiscard]] std::vector<const LocalItem*> items(std::string_view task_type = {}) const;
+  /// By directory path and name joined by '/'; nullptr when there is none. With a task type only
+  /// among its items.
+  [[nodiscard]] const LocalItem* item(std::string_view path, std::string_view task_type = {}) const;
+  /// Number of items in a status.
+  [[nodiscard]] std::int64_t count(engine::ItemStatus status,
+                                   std::string_view task_type = {}) const;
+  [[nodiscard]] std::int64_t verified() const;
+  [[nodiscard]] std::int64_t differences() const;
+  /// In order: "commit", "intents:<n>", "fence", "flush", "execute:<batch>", "settle:<batch>" …
+  [[nodiscard]] const std::vector<std::string>& trace() const { return trace_; }
+
+ private:
+  class Context;
+  class Enumeration;
+  class Batch;
+
+  void note(std::string event);
+  void save();
+  [[nodiscard]] Status run_batch(LocalBatch& batch);
+  [[nodiscard]] LocalBatch* next_batch();
+  void fail_batch(LocalBatch& batch, const Error& error);
+  [[nodiscard]] Status finish_scope();
+  void apply(const engine::ItemOutcome& outcome);
+  [[nodiscard]] bool has_pending(const LocalBatch& batch) const;
+
+  engine::Run* run_;
+  Options options_;
+  CancelSource cancel_;
+  SystemClock clock_;
+  UnlimitedPermits permits_;
+  LocalLedger ledger_;
+  std::unique_ptr<Context> context_;
+  std::vector<std::string> trace_;
+  std::mutex mutex_;
+};
+
+}  // namespace dunlin::testing
