@@ -59,7 +59,7 @@ shell_scripts() {
   local script
   for script in "${scripts[@]}"; do bash -n "$script" || return 1; done
   if command -v shellcheck >/dev/null; then
-    shellcheck --external-sources --source-path=SCRIPTDIR/.. "${scripts[@]}"
+    shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR/.. "${scripts[@]}"
   fi
 }
 

@@ -11,7 +11,7 @@ if [ "${1:-}" = --help ]; then
 fi
 [ $# -gt 0 ] || set -- build test lint
 
-command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+[ -n "$(command -v dpkg-query)" ] && [ -n "$(command -v apt-get)" ] ||
   die "this is no Debian-like system; install the equivalents of tools/packages.txt by hand" "less tools/packages.txt"
 
 missing=()
