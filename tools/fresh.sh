@@ -131,5 +131,5 @@ report() {
   printf '%s\n' "${results[@]}"
 }
 report | tee build/fresh/report.md
-[ "$all_good" = yes ] || die "not everything passed; the output is in build/fresh" "less build/fresh/test.log"
+[ "$all_good" = yes ] || die "not everything passed; the output is in build/fresh" "less build/fresh/${words[-1]}.log"
 [ ${#words[@]} -lt 2 ] || install -m 644 build/fresh/report.md docs/evidence/fresh-debian.md
