@@ -62,6 +62,7 @@ struct Persisted {
   std::int64_t sequence = 0;
   std::vector<Status> results;       ///< one per mutation
   Counters counters;                 ///< after it
+  std::int64_t as_of = 0;            ///< the ledger's sequence of `counters`: older ones are ignored
 };
 struct PersistFailed {
   std::int64_t sequence = 0;
@@ -85,6 +86,7 @@ struct WindowLoaded {
   std::int64_t call = 0;
   store::ReadyBatches ready;
   Counters counters;
+  std::int64_t as_of = 0;
   bool enumeration_complete = false;
 };
 /// One pass over one batch has ended and that is durable, or (`persist_error`) could not be made so.
@@ -95,6 +97,7 @@ struct BatchEnded {
   std::optional<Error> error;        ///< of the batch as a whole, or the one that must pause or fail the execution
   std::optional<Error> persist_error;
   Counters counters;
+  std::int64_t as_of = 0;
 };
 struct Committed {
   std::int64_t call = 0;
@@ -206,8 +209,8 @@ struct State {
   Stage stage = Stage::idle;
   store::ExecutionRow row;
   Counters counters;
+  std::int64_t counters_as_of = 0;
   bool enumeration_complete = false;
-  bool enumeration_interrupted = false;
 
   std::int64_t next_sequence = 1;
   std::int64_t next_call = 1;
@@ -226,9 +229,10 @@ struct State {
 
   std::optional<ExecutionStatus> target;  ///< set once: drain, then go to this status
   std::optional<Error> reason;
+  bool asked_by_person = false;      ///< `target` comes from a verb, not from an error
   CancelReason cancel_sent = CancelReason::none;
   bool reserve_released = false;
-  std::vector<std::int64_t> waiting_requests;  ///< pause and cancel: answered when recorded
+  std::int64_t failed_at_begin = 0;  ///< items that had failed before this attempt
 
   std::int64_t batches_since_checkpoint = 0;
   std::int64_t last_checkpoint_ms = 0;

@@ -27,8 +27,9 @@ struct AppendWork {
   bool complete = false;                        ///< nothing is left to enumerate
 };
 
-/// Marks batches as executing under their tokens. Refused (whole mutation, ErrorType::stale_owner) unless each is
+/// Marks batches as executing under their tokens. Refused (whole mutation, ErrorType::invalid_state) unless each is
 /// pending (work), done and not verified (verify) or done (undo), not blocked, and the token is above its last.
+/// stale_owner is kept for a stale epoch, here and in every mutation below: nothing will ever be accepted again.
 struct StartBatches {
   struct Start {
     BatchId batch;
@@ -142,7 +143,8 @@ struct ReadyQuery {
 struct ReadyBatches {
   std::vector<BatchRow> batches;             ///< in the order in which they should start
   std::int64_t next_not_before_ms = 0;       ///< earliest time at which a waiting one becomes ready; 0: none waits
-  std::int64_t unfinished = 0;               ///< batches not ended in this pass, ready or not, open ones included
+  std::int64_t unfinished = 0;               ///< batches not ended in this pass, ready or not, open ones included;
+                                             ///< staged ones have ended
 };
 
 struct ItemFilter {
