@@ -19,8 +19,11 @@ done
 
 bash tools/setup.sh build test
 
-# Layers whose threads are worth the thread sanitizer, and those that exist so far.
-thread_layers=(base store engine fs)
+# Layers whose threads are worth the thread sanitizer; a layer without a source has no tests.
+thread_layers=()
+for layer in base store engine fs; do
+  [ -z "$(find "src/$layer" -name '*.cpp' 2>/dev/null)" ] || thread_layers+=("$layer")
+done
 
 results="$(mktemp -d)"
 trap 'rm -rf "$results"' EXIT
