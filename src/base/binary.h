@@ -18,14 +18,14 @@ namespace dunlin {
 
 class ByteWriter {
  public:
-  ByteWriter &u8(std::uint8_t value);
-  ByteWriter &u32(std::uint32_t value);
-  ByteWriter &u64(std::uint64_t value);
-  ByteWriter &varint(std::uint64_t value);
-  ByteWriter &zigzag(std::int64_t value);
-  ByteWriter &bytes(std::string_view value);
+  ByteWriter& u8(std::uint8_t value);
+  ByteWriter& u32(std::uint32_t value);
+  ByteWriter& u64(std::uint64_t value);
+  ByteWriter& varint(std::uint64_t value);
+  ByteWriter& zigzag(std::int64_t value);
+  ByteWriter& bytes(std::string_view value);
   /// Without a length: for digests and other parts whose size the reader knows.
-  ByteWriter &raw(std::string_view value);
+  ByteWriter& raw(std::string_view value);
 
   [[nodiscard]] std::string_view view() const { return buffer_; }
   [[nodiscard]] std::size_t size() const { return buffer_.size(); }

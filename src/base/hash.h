@@ -30,11 +30,11 @@ class Hasher {
  public:
   /// Fails only where OpenSSL refuses the algorithm (MD5 under FIPS: ErrorType::unsupported_item).
   [[nodiscard]] static Result<Hasher> create(HashKind kind);
-  Hasher(Hasher &&) noexcept;
-  Hasher &operator=(Hasher &&) noexcept;
+  Hasher(Hasher&&) noexcept;
+  Hasher& operator=(Hasher&&) noexcept;
   ~Hasher();
 
-  void update(const void *data, std::size_t size);
+  void update(const void* data, std::size_t size);
   void update(std::string_view bytes) { update(bytes.data(), bytes.size()); }
   /// The raw digest of everything since create or reset; XXH3-128 in its canonical big-endian form.
   /// Call reset() before the next update.

@@ -6,11 +6,11 @@
 // of `base`; safe from any thread, also before log_init.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include <fmt/core.h>
 
 namespace dunlin {
 
@@ -30,22 +30,22 @@ void log_line(LogLevel level, std::string_view message);
 void log_format(LogLevel level, fmt::string_view format, fmt::format_args args);
 
 template <typename... Args>
-void log_debug(fmt::format_string<Args...> format, Args &&...args) {
+void log_debug(fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(LogLevel::debug))
     log_format(LogLevel::debug, format, fmt::make_format_args(args...));
 }
 template <typename... Args>
-void log_info(fmt::format_string<Args...> format, Args &&...args) {
+void log_info(fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(LogLevel::info))
     log_format(LogLevel::info, format, fmt::make_format_args(args...));
 }
 template <typename... Args>
-void log_warn(fmt::format_string<Args...> format, Args &&...args) {
+void log_warn(fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(LogLevel::warn))
     log_format(LogLevel::warn, format, fmt::make_format_args(args...));
 }
 template <typename... Args>
-void log_error(fmt::format_string<Args...> format, Args &&...args) {
+void log_error(fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(LogLevel::error))
     log_format(LogLevel::error, format, fmt::make_format_args(args...));
 }

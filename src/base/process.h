@@ -35,12 +35,12 @@ struct ProcessIdentity {
   /// /proc other than "no such process" is an error, never "gone".
   [[nodiscard]] Result<bool> matches() const;
 
-  friend bool operator==(const ProcessIdentity &, const ProcessIdentity &) = default;
+  friend bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
 };
 
 /// Signals exactly that process, through a pidfd taken before the comparison, so that nobody else
 /// can be hit. ErrorType::not_found when it has ended or belongs to another boot or machine (the
 /// message says which).
-[[nodiscard]] Status kill_process(const ProcessIdentity &identity, int signal);
+[[nodiscard]] Status kill_process(const ProcessIdentity& identity, int signal);
 
 }  // namespace dunlin

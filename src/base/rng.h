@@ -32,7 +32,7 @@ class Rng {
   [[nodiscard]] bool chance(double p) { return uniform() < p; }
   /// Fisher-Yates over anything with size() and [].
   template <typename Sequence>
-  void shuffle(Sequence &items) {
+  void shuffle(Sequence& items) {
     using std::swap;
     for (std::size_t i = items.size(); i > 1; --i)
       swap(items[i - 1], items[static_cast<std::size_t>(below(i))]);

@@ -49,11 +49,11 @@ namespace dunlin {
 [[nodiscard]] std::optional<std::string> nearest_word(std::string_view word,
                                                       std::span<const std::string_view> candidates);
 [[nodiscard]] std::optional<std::string> nearest_word(std::string_view word,
-                                                      const std::vector<std::string> &candidates);
+                                                      const std::vector<std::string>& candidates);
 
 /// One word for a POSIX shell, for commands shown to people: as it is when harmless, else in single
 /// quotes; `$'...'` (POSIX 2024, bash, zsh) when it holds bytes that a terminal would not show.
 [[nodiscard]] std::string shell_quote(std::string_view word);
-[[nodiscard]] std::string shell_join(const std::vector<std::string> &words);
+[[nodiscard]] std::string shell_join(const std::vector<std::string>& words);
 
 }  // namespace dunlin

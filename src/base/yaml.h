@@ -33,12 +33,12 @@ struct YamlPosition {
 class YamlDocument {
  public:
   YamlDocument(Json root, std::string file);
-  YamlDocument(YamlDocument &&) noexcept;
-  YamlDocument &operator=(YamlDocument &&) noexcept;
+  YamlDocument(YamlDocument&&) noexcept;
+  YamlDocument& operator=(YamlDocument&&) noexcept;
   ~YamlDocument();
 
-  [[nodiscard]] const Json &root() const { return root_; }
-  [[nodiscard]] const std::string &file() const { return file_; }
+  [[nodiscard]] const Json& root() const { return root_; }
+  [[nodiscard]] const std::string& file() const { return file_; }
   /// The place of a JSON pointer (RFC 6901: "/tasks/0/source"): of the key for a member, of the
   /// item in a sequence. Inside an expanded alias, and for what is not there, the nearest thing
   /// around it.
