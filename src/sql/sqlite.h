@@ -28,20 +28,22 @@ namespace dunlin::sql {
 
 struct OpenOptions {
   bool read_only = false;
-  bool create = true;            ///< make the file when it is missing; else that is
-                                 ///< ErrorType::not_found
-  bool wal = true;               ///< write-ahead log; refused by the file system:
-                                 ///< ErrorType::state_unusable
-  bool synchronous_full = true;  ///< a commit is on disk when it returns; false:
-                                 ///< NORMAL, the last commits may be lost
+  /// Make the file when it is missing; otherwise that is ErrorType::not_found.
+  bool create = true;
+  /// Use a write-ahead log; a file system that cannot hold one gives ErrorType::state_unusable.
+  bool wal = true;
+  /// A commit is on disk when it returns; false (NORMAL): a power cut may take the last commits.
+  bool synchronous_full = true;
   bool foreign_keys = true;
-  bool strict = true;          ///< no double-quoted strings, no trusted schema,
-                               ///< defensive: for files of our own
-  int busy_timeout_ms = 5000;  ///< how long a locked database is waited for,
-                               ///< woken by the cancel token
+  /// For files of our own: no double-quoted strings, no trusted schema, SQLite's defensive mode.
+  bool strict = true;
+  /// How long a locked database is waited for; the cancel token ends the wait.
+  int busy_timeout_ms = 5000;
   int cache_kib = 16384;
   int wal_autocheckpoint_pages = 1000;  ///< 0: never by itself
   std::int64_t mmap_bytes = 0;
+  /// Name of a registered SQLite VFS (tests inject faults there); empty: the system's.
+  std::string vfs = {};
 };
 
 /// Bytes to be bound as BLOB; a plain string_view is bound as TEXT.
@@ -59,37 +61,37 @@ class Database;
 class Statement {
  public:
   Statement() = default;
-  Statement(Statement &&other) noexcept;
-  Statement &operator=(Statement &&other) noexcept;
+  Statement(Statement&& other) noexcept;
+  Statement& operator=(Statement&& other) noexcept;
   ~Statement();
 
   template <std::integral T>
-  Statement &bind(int index, T value) {
+  Statement& bind(int index, T value) {
     return bind_int64(index, static_cast<std::int64_t>(value));
   }
-  Statement &bind(int index, double value);
-  Statement &bind(int index,
+  Statement& bind(int index, double value);
+  Statement& bind(int index,
                   std::string_view text);  ///< copied by SQLite (from its own
                                            ///< pool up to 1200 bytes)
-  Statement &bind(int index, const char *text) { return bind(index, std::string_view(text)); }
-  Statement &bind(int index, const std::string &text) {
+  Statement& bind(int index, const char* text) { return bind(index, std::string_view(text)); }
+  Statement& bind(int index, const std::string& text) {
     return bind(index, std::string_view(text));
   }
-  Statement &bind(int index, Blob blob);  ///< copied too
-  Statement &bind(int index, std::nullptr_t);
+  Statement& bind(int index, Blob blob);  ///< copied too
+  Statement& bind(int index, std::nullptr_t);
   template <typename T>
-  Statement &bind(int index, const std::optional<T> &value) {
+  Statement& bind(int index, const std::optional<T>& value) {
     return value ? bind(index, *value) : bind(index, nullptr);
   }
   /// As bind, but the bytes are not copied: they must live until reset(), clear_bindings() or a new
   /// bind.
-  Statement &bind_static(int index, std::string_view text);
-  Statement &bind_static(int index, Blob blob);
+  Statement& bind_static(int index, std::string_view text);
+  Statement& bind_static(int index, Blob blob);
   template <typename T>
-  Statement &bind_static(int index, const T &value) {
+  Statement& bind_static(int index, const T& value) {
     return bind(index, value);
   }
-  Statement &clear_bindings();
+  Statement& clear_bindings();
 
   /// True: a row is there; false: done. After an error the statement is reset already.
   [[nodiscard]] Result<bool> step();
@@ -99,7 +101,7 @@ class Statement {
   [[nodiscard]] Status run();
   /// Binds 1..n without copying, runs, and clears the bindings: the fast path of writers.
   template <typename First, typename... Rest>
-  [[nodiscard]] Status run(const First &first, const Rest &...rest) {
+  [[nodiscard]] Status run(const First& first, const Rest&... rest) {
     int index = 0;
     bind_borrowed(++index, first);
     (bind_borrowed(++index, rest), ...);
@@ -109,7 +111,7 @@ class Statement {
   }
   /// Binds 1..n (copied), then steps to the first row: true when there is one.
   template <typename... Args>
-  [[nodiscard]] Result<bool> query(const Args &...args) {
+  [[nodiscard]] Result<bool> query(const Args&... args) {
     reset();
     int index = 0;
     (bind(++index, args), ...);
@@ -136,23 +138,24 @@ class Statement {
   [[nodiscard]] int parameter_count() const;
   /// True when it changes nothing in the database file.
   [[nodiscard]] bool read_only() const;
-  [[nodiscard]] sqlite3_stmt *handle() const { return handle_; }
+  [[nodiscard]] sqlite3_stmt* handle() const { return handle_; }
 
  private:
   friend class Database;
   struct CacheEntry;
-  Statement(sqlite3_stmt *handle, CacheEntry *entry) : handle_(handle), entry_(entry) {}
-  Statement &note(int code);
+  Statement(sqlite3_stmt* handle, CacheEntry* entry) : handle_(handle), entry_(entry) {}
+  Statement& note(int code);
   void give_back();
-  Statement &bind_int64(int index, std::int64_t value);
+  void before_bind();
+  Statement& bind_int64(int index, std::int64_t value);
   void bind_borrowed(int index, std::string_view text) { bind_static(index, text); }
-  void bind_borrowed(int index, const std::string &text) {
+  void bind_borrowed(int index, const std::string& text) {
     bind_static(index, std::string_view(text));
   }
-  void bind_borrowed(int index, const char *text) { bind_static(index, std::string_view(text)); }
+  void bind_borrowed(int index, const char* text) { bind_static(index, std::string_view(text)); }
   void bind_borrowed(int index, Blob blob) { bind_static(index, blob); }
   template <typename T>
-  void bind_borrowed(int index, const std::optional<T> &value) {
+  void bind_borrowed(int index, const std::optional<T>& value) {
     if (value) {
       bind_borrowed(index, *value);
     } else {
@@ -160,13 +163,14 @@ class Statement {
     }
   }
   template <typename T>
-  void bind_borrowed(int index, const T &value) {
+  void bind_borrowed(int index, const T& value) {
     bind(index, value);
   }
 
-  sqlite3_stmt *handle_ = nullptr;
-  CacheEntry *entry_ = nullptr;  ///< null for an owned statement
+  sqlite3_stmt* handle_ = nullptr;
+  CacheEntry* entry_ = nullptr;  ///< null for an owned statement
   int bind_error_ = 0;
+  bool on_row_ = false;
 };
 
 struct WalCheckpoint {
@@ -180,10 +184,10 @@ class Database {
   /// Opens (and by default creates) the file; ":memory:" is a private database in memory. The name
   /// is taken literally, never as a URI. Errors: not_found (missing and not to be created),
   /// permission_denied, state_corrupt (not a database), database_locked, state_unusable.
-  [[nodiscard]] static Result<Database> open(const std::string &path,
-                                             const OpenOptions &options = {});
-  Database(Database &&) noexcept;
-  Database &operator=(Database &&) noexcept;
+  [[nodiscard]] static Result<Database> open(const std::string& path,
+                                             const OpenOptions& options = {});
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
   ~Database();
 
   /// Runs any number of statements up to the first error, which says which one (from 1).
@@ -195,14 +199,14 @@ class Database {
   [[nodiscard]] Result<Statement> cached(std::string_view sql);
   /// cached(sql) and run(args...) in one.
   template <typename... Args>
-  [[nodiscard]] Status run(std::string_view sql, const Args &...args) {
+  [[nodiscard]] Status run(std::string_view sql, const Args&... args) {
     DUNLIN_ASSIGN(Statement statement, cached(sql));
     return statement.run(args...);
   }
   /// The first column of the first row; nullopt when there is no row or it is NULL.
   template <typename... Args>
   [[nodiscard]] Result<std::optional<std::int64_t>> query_int64(std::string_view sql,
-                                                                const Args &...args) {
+                                                                const Args&... args) {
     DUNLIN_ASSIGN(Statement statement, cached(sql));
     DUNLIN_ASSIGN(const bool row, statement.query(args...));
     if (!row || statement.column_is_null(0)) return std::optional<std::int64_t>{};
@@ -210,7 +214,7 @@ class Database {
   }
   template <typename... Args>
   [[nodiscard]] Result<std::optional<std::string>> query_text(std::string_view sql,
-                                                              const Args &...args) {
+                                                              const Args&... args) {
     DUNLIN_ASSIGN(Statement statement, cached(sql));
     DUNLIN_ASSIGN(const bool row, statement.query(args...));
     if (!row || statement.column_is_null(0)) return std::optional<std::string>{};
@@ -242,16 +246,17 @@ class Database {
   [[nodiscard]] Status quick_check();
   [[nodiscard]] Status integrity_check();
   /// A compact copy into a new file, consistent even while others write. `path` must not exist.
-  [[nodiscard]] Status vacuum_into(const std::string &path);
+  [[nodiscard]] Status vacuum_into(const std::string& path);
 
-  [[nodiscard]] const std::string &path() const;
-  [[nodiscard]] sqlite3 *handle() const;
+  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] sqlite3* handle() const;
 
  private:
   struct Connection;
   explicit Database(std::unique_ptr<Connection> connection);
-  [[nodiscard]] Result<Statement> prepare_raw(std::string_view sql, bool persistent,
-                                              Statement::CacheEntry *entry);
+  [[nodiscard]] Result<Statement> prepare_raw(std::string_view sql, bool persistent);
+  [[nodiscard]] Status configure(const OpenOptions& options);
+  [[nodiscard]] Status switch_to_wal();
   [[nodiscard]] Status check_with(std::string_view pragma);
   std::unique_ptr<Connection> connection_;
 };
@@ -262,11 +267,11 @@ class Database {
 /// leave the transaction and not go on writing, since that would commit row by row; active() tells.
 class Transaction {
  public:
-  [[nodiscard]] static Result<Transaction> begin(Database &database);
+  [[nodiscard]] static Result<Transaction> begin(Database& database);
   /// A read transaction (BEGIN DEFERRED): one snapshot for several queries.
-  [[nodiscard]] static Result<Transaction> begin_read(Database &database);
-  Transaction(Transaction &&other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
-  Transaction &operator=(Transaction &&) = delete;
+  [[nodiscard]] static Result<Transaction> begin_read(Database& database);
+  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
 
   /// On success everything is durable (by `synchronous`). After database_locked the transaction is
@@ -277,27 +282,25 @@ class Transaction {
   [[nodiscard]] bool active() const;
 
  private:
-  explicit Transaction(Database &database) : database_(&database) {}
-  Database *database_;
+  explicit Transaction(Database& database) : database_(&database) {}
+  Database* database_;
 };
 
 /// A part of a transaction that can be taken back by itself; rolled back when destroyed before
 /// release(). Nested ones end in reverse order.
 class Savepoint {
  public:
-  [[nodiscard]] static Result<Savepoint> begin(Database &database);
-  Savepoint(Savepoint &&other) noexcept
-      : database_(std::exchange(other.database_, nullptr)), name_(std::move(other.name_)) {}
-  Savepoint &operator=(Savepoint &&) = delete;
+  [[nodiscard]] static Result<Savepoint> begin(Database& database);
+  Savepoint(Savepoint&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Savepoint& operator=(Savepoint&&) = delete;
   ~Savepoint();
 
   [[nodiscard]] Status release();
   [[nodiscard]] Status rollback();
 
  private:
-  Savepoint(Database &database, std::string name) : database_(&database), name_(std::move(name)) {}
-  Database *database_;
-  std::string name_;
+  explicit Savepoint(Database& database) : database_(&database) {}
+  Database* database_;
 };
 
 /// `"name"` with quotes doubled: an identifier in SQL text.
@@ -309,7 +312,7 @@ struct SqliteCodeInfo {
   std::string_view name;
   ErrorType type;
 };
-[[nodiscard]] const std::vector<SqliteCodeInfo> &all_sqlite_codes();
+[[nodiscard]] const std::vector<SqliteCodeInfo>& all_sqlite_codes();
 /// By the extended code; an unknown extended code counts as its primary code, an unknown primary
 /// code as a defect.
 [[nodiscard]] ErrorType error_type_from_sqlite(int code);
@@ -318,6 +321,6 @@ struct SqliteCodeInfo {
 /// failures the errno behind them decides where it says more (EDQUOT, EMFILE, EACCES). `what`:
 /// "insert item 7". A plain SQLITE_ERROR (syntax, unknown table) is a defect, since our SQL is
 /// ours: who runs a person's SQL re-types it.
-[[nodiscard]] Error error_from_sqlite(sqlite3 *database, int code, std::string_view what);
+[[nodiscard]] Error error_from_sqlite(sqlite3* database, int code, std::string_view what);
 
 }  // namespace dunlin::sql
