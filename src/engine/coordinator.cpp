@@ -271,6 +271,10 @@ void Stepper::on(const Begin& event) {
   const bool undo = s_.config.goal == Goal::roll_back;
   entry.push_back(store::SetStatus{undo ? ExecutionStatus::rolling_back : ExecutionStatus::running,
                                    undo ? "rolling_back" : "preflight", "", "engine"});
+  if (!event.reopen.empty()) {
+    entry.push_back(store::ReopenItems{event.reopen, event.reopen_to, event.reopen_actor});
+    s_.failed_at_begin = std::max<std::int64_t>(0, s_.failed_at_begin - static_cast<std::int64_t>(event.reopen.size()));
+  }
   s_.stage = Stage::entering;
   persist(std::move(entry)).moves_stage = true;
 }

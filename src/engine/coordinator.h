@@ -57,6 +57,9 @@ struct Config {
 struct Begin {
   store::ExecutionRow row;           ///< epoch is this owner's
   std::vector<BatchRow> open;        ///< executing under an earlier owner
+  std::vector<ItemId> reopen;        ///< `dunlin retry`: failed items to begin with
+  store::ItemStatus reopen_to = store::ItemStatus::pending;
+  std::string reopen_actor;
 };
 struct Persisted {
   std::int64_t sequence = 0;

@@ -53,6 +53,7 @@ class EventBus {
  private:
   std::mutex mutex_;
   std::vector<std::weak_ptr<Subscription>> subscribers_;
+  bool closed_ = false;  ///< who subscribes afterwards is closed at once
 };
 
 }  // namespace dunlin::engine

@@ -52,6 +52,10 @@ class Execution {
   /// (or at once for stop, after which the process ends within 1 s). Any thread; not from a signal handler.
   [[nodiscard]] Json request(const std::string& verb, const Json& arguments, const std::string& actor);
 
+  /// `dunlin retry`: the failed items that `selector` means ({batch, item, type, path}, all must match; empty: every
+  /// one) begin this attempt as pending again. Before run(). Returns how many; not_found when none matches.
+  [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to, const std::string& actor);
+
   /// Live numbers. Any thread.
   [[nodiscard]] Progress progress();
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity = 1024);

@@ -43,7 +43,8 @@ class RateMeter {
  public:
   void add_bytes(std::int64_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_items(std::int64_t items) { items_.fetch_add(items, std::memory_order_relaxed); }
-  /// Fills rates and ETA; call about once a second or faster. `monotonic_ms` is the caller's clock.
+  /// Fills rates and ETA, and adds the bytes in flight to processed_bytes, transferred_bytes and percent_complete.
+  /// Call about once a second or faster. `monotonic_ms` is the caller's clock.
   void fill(Progress& progress, std::int64_t monotonic_ms);
   [[nodiscard]] std::int64_t live_bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
@@ -58,6 +59,10 @@ class RateMeter {
   std::mutex mutex_;
   std::deque<Sample> samples_;
   double peak_ = 0;
+  std::int64_t first_ms_ = -1;               ///< of the first fill
+  std::int64_t transferred_at_first_ = 0;    ///< counters.transferred_bytes then
+  double percent_shown_ = 0;
+  std::int64_t percent_total_ = -1;          ///< the total that percent_shown_ is a part of
 };
 
 }  // namespace dunlin::engine

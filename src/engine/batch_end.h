@@ -1,0 +1,65 @@
+// How one pass over one batch ends: the decision, apart from everything that carries it out.
+//
+// Pure; used by the host and by the simulator alike.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "engine/run.h"
+#include "store/ledger.h"
+
+namespace dunlin::engine {
+
+struct BatchTally {
+  std::int64_t unreported = 0;        ///< items of the pass without an outcome
+  std::int64_t to_retry = 0;          ///< items left pending for another try
+  std::optional<Error> retry_error;   ///< the last of their errors
+  std::optional<Error> stops;         ///< a system or fatal error that an item met
+};
+
+struct BatchVerdict {
+  store::BatchResult result = store::BatchResult::done;
+  std::optional<Error> error;         ///< recorded with the batch; decides what the execution does (X-15)
+  bool wants_retry_delay = false;     ///< the host computes not_before_ms from the retry policy
+};
+
+/// `may_retry`: the retry policy's answer for the batch's own error; asked only when that error is retriable.
+template <typename MayRetry>
+[[nodiscard]] BatchVerdict decide_batch_end(const Status& status, const BatchTally& tally, store::Pass pass, bool settle,
+                                            CommitScope scope, MayRetry&& may_retry) {
+  using store::BatchResult;
+  if (tally.stops) return {BatchResult::interrupted, tally.stops, false};
+  if (!status.ok()) {
+    const Error& error = status.error();
+    if (error.type == ErrorType::interrupted) return {BatchResult::interrupted, std::nullopt, false};
+    const ErrorCategory category = error.category();
+    if (category == ErrorCategory::system || category == ErrorCategory::fatal) {
+      return {BatchResult::interrupted, error, false};
+    }
+    // What cannot be settled, compared or taken back now is not to be called done or failed: the execution stops.
+    if (settle || pass != store::Pass::work) {
+      if (may_retry(error)) return {BatchResult::retry, error, true};
+      Error stop(ErrorType::temporary_failure, error.text());
+      return {BatchResult::interrupted, std::move(stop).with_context(settle ? "while settling" : "while comparing or undoing"),
+              false};
+    }
+    if (may_retry(error)) return {BatchResult::retry, error, true};
+    return {BatchResult::failed, error, false};
+  }
+  if (settle) {
+    const bool all_done = tally.unreported == 0 && tally.to_retry == 0;
+    return {all_done ? BatchResult::done : BatchResult::interrupted, std::nullopt, false};
+  }
+  if (tally.to_retry > 0) return {BatchResult::retry, tally.retry_error, true};
+  if (tally.unreported > 0) {
+    return {BatchResult::interrupted,
+            Error(ErrorType::defect, std::to_string(tally.unreported) + " items were left without an outcome"), false};
+  }
+  if (pass == store::Pass::work && scope == CommitScope::execution) return {BatchResult::staged, std::nullopt, false};
+  return {BatchResult::done, std::nullopt, false};
+}
+
+}  // namespace dunlin::engine

@@ -1,0 +1,228 @@
+#include "engine/contexts.h"
+
+
+#include <algorithm>
+#include <utility>
+
+#include "base/crash_point.h"
+
+namespace dunlin::engine {
+namespace {
+
+/// Outcomes commit inside a batch at the latest after this much (ARCHITECTURE, "The seam").
+constexpr std::size_t kOutcomesMax = 1000;
+constexpr std::int64_t kOutcomeBytesMax = 256LL << 20;
+constexpr std::int64_t kOutcomeAgeMaxMs = 1000;
+constexpr int kInFlightMax = 4;
+
+Status first_refusal(const LedgerWriter::Written& written) {
+  if (!written.results.ok()) return written.results.error();
+  for (const Status& status : *written.results) {
+    if (!status.ok()) return status;
+  }
+  return success();
+}
+
+}  // namespace
+
+// ---- Enumeration ---------------------------------------------------------------------------------------------------
+
+LedgerEnumerateContext::LedgerEnumerateContext(HostParts& parts, CancelToken cancel, std::function<void()> appended)
+    : ContextOver(parts, std::move(cancel)), appended_(std::move(appended)) {}
+
+Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(HostParts& parts, CancelToken cancel,
+                                                                             std::function<void()> appended) {
+  std::unique_ptr<LedgerEnumerateContext> context(
+      new LedgerEnumerateContext(parts, std::move(cancel), std::move(appended)));
+  DUNLIN_ASSIGN(const store::ExecutionRow row, parts.ledger.execution());
+  DUNLIN_ASSIGN(context->last_, parts.ledger.last_ids());
+  context->cursor_ = row.cursor;
+  context->continued_ = context->last_.task.valid() || context->last_.directory.valid() || !row.cursor.empty();
+  return context;
+}
+
+Status LedgerEnumerateContext::commit(Chunk chunk) {
+  DUNLIN_TRY(cancel_.check());
+  store::AppendWork work{std::move(chunk.tasks),   std::move(chunk.directories), std::move(chunk.closed_directories),
+                         std::move(chunk.batches), chunk.cursor_after,           chunk.complete};
+  DUNLIN_CRASH_POINT("engine.append.before");
+  std::vector<store::Mutation> mutations;
+  mutations.emplace_back(std::move(work));
+  Status written = parts_.writer.write(std::move(mutations));
+  if (!written.ok()) {
+    if (written.error().type == ErrorType::stale_owner) parts_.stale = true;
+    return written;
+  }
+  DUNLIN_CRASH_POINT("engine.append.after");
+  cursor_ = std::move(chunk.cursor_after);
+  complete_ = chunk.complete;
+  continued_ = false;
+  appended_();
+  return success();
+}
+
+// ---- Batches -------------------------------------------------------------------------------------------------------
+
+LedgerBatchContext::LedgerBatchContext(HostParts& parts, CancelToken cancel, store::BatchRow row, std::int64_t token,
+                                       store::Pass pass)
+    : ContextOver(parts, std::move(cancel)),
+      row_(std::move(row)),
+      token_(token),
+      pass_(pass),
+      attempts_(static_cast<std::size_t>(row_.item_count), 0),
+      expected_(static_cast<std::size_t>(row_.item_count), false),
+      reported_(static_cast<std::size_t>(row_.item_count), false) {}
+
+LedgerBatchContext::~LedgerBatchContext() {
+  std::unique_lock lock(mutex_);
+  written_.wait(lock, [this] { return in_flight_ == 0; });
+}
+
+std::size_t LedgerBatchContext::slot(ItemId item) const {
+  const std::int64_t index = item.value - row_.first_item.value;
+  DUNLIN_CHECK(index >= 0 && index < row_.item_count, "an item was reported that is not of this batch");
+  return static_cast<std::size_t>(index);
+}
+
+Result<std::vector<ItemRow>> LedgerBatchContext::items() {
+  DUNLIN_ASSIGN(std::vector<ItemRow> items, parts_.ledger.items_of(row_.id, pass_ == store::Pass::work));
+  if (pass_ != store::Pass::work) {
+    std::erase_if(items, [](const ItemRow& item) { return item.status != ItemStatus::completed; });
+  }
+  const std::lock_guard lock(mutex_);
+  // An outcome may still be on its way to the ledger: what was reported is not handed out again.
+  std::erase_if(items, [this](const ItemRow& item) { return reported_[slot(item.id)]; });
+  for (const ItemRow& item : items) {
+    attempts_[slot(item.id)] = item.attempt;
+    expected_[slot(item.id)] = true;
+  }
+  return items;
+}
+
+std::optional<Error> LedgerBatchContext::stop_reason() {
+  const std::lock_guard lock(mutex_);
+  if (tally_.stops) return tally_.stops;
+  return ledger_error_;
+}
+
+Status LedgerBatchContext::for_each_item(std::span<ItemRow> items, const std::function<void(ItemRow&)>& fn) {
+  std::atomic<bool> stopped{false};
+  const bool all = parts_.pool.for_each(
+      items.size(),
+      [&](std::size_t i) {
+        if (stopped.load(std::memory_order_relaxed)) return;
+        fn(items[i]);
+        if (stop_reason()) stopped = true;
+      },
+      cancel_);
+  if (auto reason = stop_reason()) return *std::move(reason);
+  if (!all) return cancel_.check();
+  return success();
+}
+
+Status LedgerBatchContext::record_intents(std::vector<ItemIntent> intents) {
+  if (intents.empty()) return success();
+  std::vector<store::Mutation> mutations;
+  mutations.emplace_back(store::RecordIntents{row_.id, token_, std::move(intents)});
+  DUNLIN_CRASH_POINT("engine.intent.before");
+  Status written = parts_.writer.write(std::move(mutations));
+  if (!written.ok() && written.error().type == ErrorType::stale_owner) parts_.stale = true;
+  DUNLIN_CRASH_POINT("engine.intent.after");
+  return written;
+}
+
+/// Decides what an outcome becomes in the ledger. In the work pass a failure may be tried again, and a failure that
+/// concerns more than the item is not the item's.
+LedgerBatchContext::Verdict LedgerBatchContext::classify_locked(ItemOutcome& outcome) {
+  const std::size_t at = slot(outcome.item);
+  if (reported_[at]) return Verdict::drop;
+  if (outcome.status != ItemStatus::failed) {
+    reported_[at] = true;
+    parts_.retry.note_success(outcome.item);
+    return Verdict::record;
+  }
+  Error error = outcome.error.value_or(Error(ErrorType::defect, "an item failed without saying why"));
+  if (error.type == ErrorType::interrupted || error.type == ErrorType::stale_owner) return Verdict::drop;
+  if (error.category() == ErrorCategory::system || error.category() == ErrorCategory::fatal) {
+    if (!tally_.stops) tally_.stops = std::move(error);
+    return Verdict::drop;
+  }
+  reported_[at] = true;
+  outcome.message = error.text();
+  if (pass_ == store::Pass::work && parts_.retry.should_retry(error, attempts_[at] + 1, outcome.item)) {
+    outcome.status = ItemStatus::pending;
+    ++tally_.to_retry;
+    tally_.retry_error = error;
+  }
+  outcome.error = std::move(error);
+  return Verdict::record;
+}
+
+void LedgerBatchContext::report(ItemOutcome outcome) {
+  std::unique_lock lock(mutex_);
+  if (classify_locked(outcome) == Verdict::drop) return;
+  if (outcome.status != ItemStatus::pending) parts_.meter.add_items(1);
+  if (buffer_.empty()) buffer_since_ms_ = parts_.clock.monotonic_ms();
+  buffer_bytes_ += outcome.transferred_bytes;
+  buffer_.push_back(std::move(outcome));
+  const bool full = buffer_.size() >= kOutcomesMax || buffer_bytes_ >= kOutcomeBytesMax ||
+                    parts_.clock.monotonic_ms() - buffer_since_ms_ >= kOutcomeAgeMaxMs;
+  if (!full) return;
+  written_.wait(lock, [this] { return in_flight_ < kInFlightMax; });
+  if (!buffer_.empty()) submit_locked();
+}
+
+void LedgerBatchContext::submit_locked() {
+  std::vector<store::Mutation> mutations;
+  mutations.emplace_back(store::RecordOutcomes{row_.id, token_, std::exchange(buffer_, {})});
+  buffer_bytes_ = 0;
+  ++in_flight_;
+  parts_.writer.submit(std::move(mutations), [this](const LedgerWriter::Written& written) {
+    const Status refusal = first_refusal(written);
+    const std::lock_guard lock(mutex_);
+    --in_flight_;
+    if (!refusal.ok() && !ledger_error_) {
+      ledger_error_ = refusal.error();
+      if (refusal.error().type == ErrorType::stale_owner) parts_.stale = true;
+    }
+    written_.notify_all();  // under the lock: the context may be gone right after it
+  });
+}
+
+Status LedgerBatchContext::flush() {
+  std::unique_lock lock(mutex_);
+  if (!buffer_.empty()) submit_locked();
+  written_.wait(lock, [this] { return in_flight_ == 0; });
+  if (ledger_error_) return *ledger_error_;
+  return success();
+}
+
+void LedgerBatchContext::report_equal(ItemId item) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t at = slot(item);
+  if (reported_[at]) return;
+  reported_[at] = true;
+  ++tally_.equal;
+}
+
+void LedgerBatchContext::report_difference(ItemId item, Error difference) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t at = slot(item);
+  if (reported_[at]) return;
+  reported_[at] = true;
+  tally_.differences.emplace_back(item, std::move(difference));
+}
+
+Result<LedgerBatchContext::Tally> LedgerBatchContext::finish() {
+  std::unique_lock lock(mutex_);
+  written_.wait(lock, [this] { return in_flight_ == 0; });
+  if (ledger_error_) return *ledger_error_;
+  tally_.outcomes = std::exchange(buffer_, {});
+  tally_.unreported = 0;
+  for (std::size_t i = 0; i < expected_.size(); ++i) {
+    if (expected_[i] && !reported_[i]) ++tally_.unreported;
+  }
+  return std::move(tally_);
+}
+
+}  // namespace dunlin::engine

@@ -1,0 +1,152 @@
+// The contexts through which a Run works, over the ledger writer, the item pool and the governor.
+//
+// Made by the host for each call; see run.h for what each promises.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/governor.h"
+#include "engine/ledger_writer.h"
+#include "engine/progress.h"
+#include "engine/retry.h"
+#include "engine/run.h"
+#include "engine/thread_pool.h"
+#include "store/state_directory.h"
+
+namespace dunlin::engine {
+
+/// What all contexts of one execution share; outlives them.
+struct HostParts {
+  ExecutionId id;
+  std::int64_t epoch = 0;
+  const ExecutionSettings& settings;
+  const Clock& clock;
+  store::Ledger& ledger;
+  const store::OwnerLock& lock;
+  LedgerWriter& writer;
+  ItemPool& pool;
+  Governor& governor;
+  RetryAdvisor& retry;
+  RateMeter& meter;
+  std::atomic<bool>& stale;  ///< the ledger has refused a write of this epoch
+};
+
+/// Implements RunContext for any of the context interfaces.
+template <typename Base>
+class ContextOver : public Base {
+ public:
+  ContextOver(HostParts& parts, CancelToken cancel) : parts_(parts), cancel_(std::move(cancel)) {}
+  [[nodiscard]] const ExecutionId& execution() const override { return parts_.id; }
+  [[nodiscard]] const ExecutionSettings& settings() const override { return parts_.settings; }
+  [[nodiscard]] std::int64_t epoch() const override { return parts_.epoch; }
+  [[nodiscard]] const Clock& clock() const override { return parts_.clock; }
+  [[nodiscard]] Permits& permits() override { return parts_.governor; }
+  [[nodiscard]] const CancelToken& cancel() const override { return cancel_; }
+  [[nodiscard]] Status fence() override {
+    if (parts_.stale || !parts_.lock.still_held()) {
+      parts_.stale = true;
+      return Error(ErrorType::stale_owner, "another process has taken over execution " + parts_.id.value);
+    }
+    if (cancel_.reason() == CancelReason::stop) return cancel_.check();
+    return success();
+  }
+
+ protected:
+  HostParts& parts_;
+  CancelToken cancel_;
+};
+
+using PlainContext = ContextOver<RunContext>;
+
+class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
+ public:
+  /// `appended` is called after each commit.
+  static Result<std::unique_ptr<LedgerEnumerateContext>> make(HostParts& parts, CancelToken cancel,
+                                                              std::function<void()> appended);
+  [[nodiscard]] const std::string& cursor() const override { return cursor_; }
+  [[nodiscard]] TaskId new_task_id() override { return TaskId(++last_.task.value); }
+  [[nodiscard]] BatchId new_batch_id() override { return BatchId(++last_.batch.value); }
+  [[nodiscard]] ItemId new_item_id() override { return ItemId(++last_.item.value); }
+  [[nodiscard]] DirectoryId new_directory_id() override { return DirectoryId(++last_.directory.value); }
+  [[nodiscard]] Result<std::vector<store::TaskRow>> tasks() override { return parts_.ledger.tasks(10'000); }
+  [[nodiscard]] Result<std::vector<DirectoryRow>> open_directories(std::size_t limit) override {
+    return parts_.ledger.open_directories(limit);
+  }
+  [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name) override {
+    return parts_.ledger.has_item(directory, name);
+  }
+  [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(DirectoryId parent, std::string_view name) override {
+    return parts_.ledger.find_directory(parent, name);
+  }
+  [[nodiscard]] bool continued() const override { return continued_; }
+  [[nodiscard]] Status commit(Chunk chunk) override;
+  [[nodiscard]] bool complete() const { return complete_; }
+
+ private:
+  LedgerEnumerateContext(HostParts& parts, CancelToken cancel, std::function<void()> appended);
+  std::function<void()> appended_;
+  std::string cursor_;
+  store::Ledger::LastIds last_;
+  bool continued_ = false;
+  bool complete_ = false;
+};
+
+class LedgerBatchContext final : public ContextOver<BatchContext> {
+ public:
+  LedgerBatchContext(HostParts& parts, CancelToken cancel, store::BatchRow row, std::int64_t token, store::Pass pass);
+  ~LedgerBatchContext() override;
+
+  [[nodiscard]] const store::BatchRow& batch() const override { return row_; }
+  [[nodiscard]] Result<std::vector<ItemRow>> items() override;
+  [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) override { return parts_.ledger.directory(id); }
+  [[nodiscard]] Status for_each_item(std::span<ItemRow> items, const std::function<void(ItemRow&)>& fn) override;
+  [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override;
+  void report(ItemOutcome outcome) override;
+  [[nodiscard]] Status flush() override;
+  void report_equal(ItemId item) override;
+  void report_difference(ItemId item, Error difference) override;
+  void progress(std::int64_t bytes) override { parts_.meter.add_bytes(bytes); }
+
+  /// What the host needs to end the pass.
+  struct Tally {
+    std::int64_t unreported = 0;          ///< items of the pass with no outcome
+    std::int64_t to_retry = 0;            ///< items left pending for another try
+    std::optional<Error> retry_error;     ///< the last of their errors
+    std::optional<Error> stops;           ///< a system or fatal error of an item: ends the execution's attempt
+    std::vector<ItemOutcome> outcomes;    ///< not yet submitted
+    std::vector<std::pair<ItemId, Error>> differences;
+    std::int64_t equal = 0;
+  };
+  /// Waits for what was submitted. The error is the ledger's.
+  [[nodiscard]] Result<Tally> finish();
+
+ private:
+  enum class Verdict : std::uint8_t { record, drop };
+  [[nodiscard]] std::size_t slot(ItemId item) const;
+  void submit_locked();
+  [[nodiscard]] Verdict classify_locked(ItemOutcome& outcome);
+  [[nodiscard]] std::optional<Error> stop_reason();
+  store::BatchRow row_;
+  const std::int64_t token_;
+  const store::Pass pass_;
+
+  std::mutex mutex_;
+  std::condition_variable written_;
+  std::vector<std::int32_t> attempts_;    ///< failed attempts so far, by item id minus first_item
+  std::vector<bool> expected_;            ///< handed out by items()
+  std::vector<bool> reported_;
+  std::vector<ItemOutcome> buffer_;
+  std::int64_t buffer_bytes_ = 0;
+  std::int64_t buffer_since_ms_ = 0;
+  int in_flight_ = 0;
+  std::optional<Error> ledger_error_;
+  Tally tally_;
+};
+
+}  // namespace dunlin::engine

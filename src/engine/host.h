@@ -1,0 +1,128 @@
+// Execution::Host: carries the coordinator's commands out with real threads, a real ledger and a real clock.
+//
+// Threads: one coordinator (the caller of run()), one ledger writer, one reader, one enumerator, parallel_batches
+// batch threads, io_concurrency item threads, one control thread. Everything they tell the coordinator goes through
+// its inbox.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "engine/batch_end.h"
+#include "engine/contexts.h"
+#include "engine/control_socket.h"
+#include "engine/coordinator.h"
+#include "engine/execution.h"
+
+namespace dunlin::engine {
+
+class Execution::Host {
+ public:
+  explicit Host(Parts parts);
+  ~Host();
+
+  [[nodiscard]] Outcome run();
+  [[nodiscard]] Json request(const std::string& verb, const Json& arguments, const std::string& actor);
+  [[nodiscard]] Progress progress();
+  [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to, const std::string& actor);
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) { return events_.subscribe(capacity); }
+
+  Parts parts;
+
+ private:
+  struct Call;  // what runs or has run, so that a command emitted again is answered and not done again
+
+  // The coordinator's thread
+  void loop();
+  void post(coordinator::Event event);
+  [[nodiscard]] coordinator::Now now() const;
+  void carry_out(coordinator::Persist command);
+  void carry_out(const coordinator::Preflight& command);
+  void carry_out(const coordinator::Enumerate& command);
+  void carry_out(coordinator::LoadWindow command);
+  void carry_out(coordinator::RunBatch command);
+  void carry_out(const coordinator::CommitExecution& command);
+  void carry_out(const coordinator::AbandonExecution& command);
+  void carry_out(const coordinator::CancelWork& command);
+  void carry_out(const coordinator::Answer& command);
+  void carry_out(const coordinator::ReleaseReserve& command);
+  void carry_out(const coordinator::Finish& command);
+
+  // Other threads
+  [[nodiscard]] coordinator::PreflightDone preflight(const coordinator::Preflight& command);
+  [[nodiscard]] coordinator::EnumerationEnded enumerate(std::int64_t call);
+  void run_batch(const coordinator::RunBatch& command);
+  [[nodiscard]] Status run_pass(LedgerBatchContext& context, const coordinator::RunBatch& command);
+  void end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context, const Status& status);
+  void batch_ended(coordinator::BatchEnded event);
+
+  // Control
+  [[nodiscard]] Json handle_request(const Json& request);
+  void poll_control_rows();
+  void emergency_stop();
+  [[nodiscard]] Result<std::vector<ItemId>> select_items(const Json& selector, store::ItemStatus to);
+
+  void note_counters(const store::Counters& counters, std::int64_t as_of);
+  void publish_summary();
+  void publish(const std::string& name, Json fields);
+  void start_control();
+  [[nodiscard]] int exit_code(const coordinator::Finish& finish) const;
+
+  std::unique_ptr<Run> run_;
+  EventBus events_;
+  RateMeter meter_;
+  Governor governor_;
+  RetryAdvisor retry_;
+  std::atomic<bool> stale_{false};
+
+  std::mutex cancel_mutex_;
+  CancelSource cancel_;
+
+  std::mutex inbox_mutex_;
+  std::condition_variable inbox_changed_;
+  std::deque<coordinator::Event> inbox_;
+  coordinator::State state_;
+
+  std::mutex calls_mutex_;
+  std::map<std::int64_t, std::optional<coordinator::Event>> calls_;   ///< call number -> answer once there is one
+  std::map<std::pair<std::int64_t, std::int64_t>, std::optional<coordinator::BatchEnded>> batches_;  ///< batch, token
+  std::map<std::int64_t, std::optional<coordinator::Event>> writes_;  ///< persist sequence -> answer
+
+  std::mutex requests_mutex_;
+  std::int64_t next_request_ = 1;
+  std::map<std::int64_t, std::shared_ptr<std::promise<Json>>> requests_;
+  std::map<std::int64_t, std::int64_t> control_rows_;   ///< control row id -> request number (0: answered)
+
+  std::mutex progress_mutex_;
+  store::Counters counters_;
+  std::int64_t counters_as_of_ = 0;
+  store::ExecutionRow row_;            ///< for phase and times; refreshed with the counters
+  std::int64_t summary_at_ms_ = 0;
+  std::string phase_;
+
+  std::vector<ItemId> reopen_;
+  store::ItemStatus reopen_to_ = store::ItemStatus::pending;
+  std::string reopen_actor_;
+
+  std::optional<coordinator::Finish> finish_;
+  std::vector<Problem> problems_;
+  std::mutex stop_mutex_;
+  std::condition_variable stopped_;
+  bool ended_ = false;
+  std::thread stop_watchdog_;
+
+  // Started by run(), ended in reverse order.
+  std::unique_ptr<LedgerWriter> writer_;
+  std::unique_ptr<ItemPool> pool_;
+  std::unique_ptr<HostParts> shared_;
+  std::unique_ptr<TaskThreads> reader_;
+  std::unique_ptr<TaskThreads> enumerator_;
+  std::unique_ptr<TaskThreads> batch_threads_;
+  std::unique_ptr<ControlServer> control_;
+};
+
+}  // namespace dunlin::engine

@@ -1,0 +1,197 @@
+// Percent, rates and ETA out of the ledger's counters. See progress.h.
+//
+// Work is weighed: a byte counts 1 and an item kItemWeight, about what creating, flushing and
+// renaming a small file costs next to streaming bytes. So a tree of empty files and one huge file
+// both advance evenly, and with items of any size bytes decide.
+#include "engine/progress.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace dunlin::engine {
+
+namespace {
+
+using store::Counters;
+using store::ExecutionStatus;
+
+constexpr double kItemWeight = 4096;
+/// Share of the verification pass: it checks structure and metadata, the content was proven within
+/// the batches (engine.md X-26).
+constexpr double kVerifyShare = 10;
+constexpr double kNotDone = 99.9;  ///< what is not done never shows 100
+constexpr std::int64_t kWindowMs = 10'000;
+constexpr std::int64_t kSampleEveryMs = 100;
+/// Shorter spans give rates that jump about.
+constexpr std::int64_t kShortestSpanMs = 500;
+
+double weight(std::int64_t items, std::int64_t bytes) {
+  return kItemWeight * static_cast<double>(items) + static_cast<double>(bytes);
+}
+
+std::int64_t processed_items(const Counters& counters) {
+  return counters.succeeded_items + counters.failed_items + counters.skipped_items +
+         counters.rolled_back_items;
+}
+
+double part(double done, double total) {
+  return total > 0 ? std::clamp(done / total, 0.0, 1.0) : 0;
+}
+
+bool verifies(const store::ExecutionRow& row) {
+  const auto settings = parse_json(row.settings_json);
+  return settings.ok() && string_or(*settings, "verification_level", "full") != "none";
+}
+
+double percent_of(const store::ExecutionRow& row) {
+  if (row.status == ExecutionStatus::completed || row.status == ExecutionStatus::rolled_back)
+    return 100;
+  const Counters& counters = row.counters;
+  double percent = 0;
+  if (row.phase == "rolling_back") {
+    percent = 100 * part(static_cast<double>(counters.undone_batches),
+                         static_cast<double>(counters.ended_batches));
+  } else {
+    const double work = part(weight(processed_items(counters), counters.processed_bytes),
+                             weight(counters.total_items, counters.total_bytes));
+    const double verified = part(static_cast<double>(counters.verified_batches),
+                                 static_cast<double>(counters.total_batches));
+    percent = verifies(row) ? (100 - kVerifyShare) * work + kVerifyShare * verified : 100 * work;
+  }
+  return std::min(std::floor(percent * 10) / 10, kNotDone);
+}
+
+Json known(std::int64_t value, bool is_known) {
+  return is_known ? Json(value) : Json(nullptr);
+}
+
+Json rounded(const std::optional<double>& value) {
+  return value ? Json(static_cast<std::int64_t>(std::llround(*value))) : Json(nullptr);
+}
+
+Json tenths(const std::optional<double>& value) {
+  return value ? Json(std::round(*value * 10) / 10) : Json(nullptr);
+}
+
+std::optional<double> average_items(const Progress& progress) {
+  if (progress.running_seconds <= 0) return std::nullopt;
+  return static_cast<double>(processed_items(progress.counters)) /
+         static_cast<double>(progress.running_seconds);
+}
+
+}  // namespace
+
+Json progress_json(const Progress& progress, std::string_view noun) {
+  const Counters& counters = progress.counters;
+  const bool done = progress.percent_complete >= 100;
+  const bool items_known = progress.totals_exact || counters.total_items > 0;
+  const bool bytes_known = progress.totals_exact || counters.total_bytes > 0;
+  const bool batches_known = progress.totals_exact || counters.total_batches > 0;
+  const auto field = [noun](std::string_view what) { return fmt::format("{}_{}", what, noun); };
+  Json out = Json::object();
+  out["phase"] = progress.phase.empty() ? Json(nullptr) : Json(progress.phase);
+  out[field("total")] = known(counters.total_items, items_known);
+  out[field("processed")] = processed_items(counters);
+  out[field("successful")] = counters.succeeded_items;
+  out[field("failed")] = counters.failed_items;
+  out[field("skipped")] = counters.skipped_items;
+  out[field("rolled_back")] = counters.rolled_back_items;
+  out[field("verified")] = counters.verified_items;
+  out["total_bytes"] = known(counters.total_bytes, bytes_known);
+  out["processed_bytes"] = counters.processed_bytes;
+  out["transferred_bytes"] = counters.transferred_bytes;
+  out["totals_exact"] = progress.totals_exact;
+  out["current_batch"] = known(progress.current_batch, progress.current_batch > 0 && !done);
+  out["total_batches"] = known(counters.total_batches, batches_known);
+  out["completed_batches"] = counters.ended_batches;
+  out["percent_complete"] = progress.percent_complete;
+  out["estimated_time_remaining"] =
+      done ? Json(0)
+           : (progress.estimated_seconds_remaining ? Json(*progress.estimated_seconds_remaining)
+                                                   : Json(nullptr));
+  out["transfer_speed"] = rounded(progress.bytes_per_second);
+  out["average_transfer_speed"] = rounded(progress.average_bytes_per_second);
+  out["peak_transfer_speed"] = rounded(progress.peak_bytes_per_second);
+  out["records_per_second"] = tenths(progress.items_per_second);
+  out["average_records_per_second"] = tenths(average_items(progress));
+  out["running_duration_seconds"] = progress.running_seconds;
+  out["paused_duration_seconds"] = progress.paused_seconds;
+  return out;
+}
+
+Progress progress_of(const store::ExecutionRow& row, std::int64_t now_ms) {
+  Progress out;
+  out.phase = row.phase;
+  out.counters = row.counters;
+  out.totals_exact = row.enumeration_complete;
+  out.current_batch = std::min(row.counters.ended_batches + 1, row.counters.total_batches);
+  out.percent_complete = percent_of(row);
+  const std::int64_t paused_ms =
+      row.paused_ms_total +
+      (row.paused_since_ms > 0 ? std::max<std::int64_t>(now_ms - row.paused_since_ms, 0) : 0);
+  out.paused_seconds = paused_ms / 1000;
+  if (row.started_ms > 0) {
+    const std::int64_t end_ms = row.ended_ms > 0 ? row.ended_ms : now_ms;
+    const std::int64_t running_ms = std::max<std::int64_t>(end_ms - row.started_ms - paused_ms, 0);
+    out.running_seconds = running_ms / 1000;
+    if (running_ms > 0)
+      out.average_bytes_per_second = static_cast<double>(row.counters.transferred_bytes) * 1000 /
+                                     static_cast<double>(running_ms);
+  }
+  return out;
+}
+
+void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
+  const std::lock_guard lock(mutex_);
+  const std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
+  const std::int64_t items = items_.load(std::memory_order_relaxed);
+  if (first_ms_ < 0) {
+    first_ms_ = monotonic_ms;
+    transferred_at_first_ = progress.counters.transferred_bytes - bytes;
+  }
+  if (samples_.empty() || monotonic_ms - samples_.back().time_ms >= kSampleEveryMs)
+    samples_.push_back({monotonic_ms, bytes, items});
+  while (samples_.size() > 1 && monotonic_ms - samples_.front().time_ms > kWindowMs)
+    samples_.pop_front();
+
+  Counters& counters = progress.counters;
+  const bool moving = progress.phase != "verifying" && progress.phase != "rolling_back" &&
+                      progress.percent_complete < 100;
+  if (moving) {
+    // Bytes moved for items that have not ended yet. A retried item is moved twice and counted
+    // once, so the sum is held below what is left.
+    const std::int64_t ended = counters.transferred_bytes - transferred_at_first_;
+    const std::int64_t left =
+        std::max<std::int64_t>(counters.total_bytes - counters.processed_bytes, 0);
+    const std::int64_t in_flight = std::clamp<std::int64_t>(bytes - ended, 0, left);
+    const double total = weight(counters.total_items, counters.total_bytes);
+    counters.processed_bytes += in_flight;
+    counters.transferred_bytes += in_flight;
+    const double more = (100 - kVerifyShare) * part(static_cast<double>(in_flight), total);
+    double percent = std::min(std::floor((progress.percent_complete + more) * 10) / 10, kNotDone);
+    // Never backwards, except when enumeration has found more.
+    if (counters.total_bytes == percent_total_) percent = std::max(percent, percent_shown_);
+    percent_total_ = counters.total_bytes;
+    percent_shown_ = percent;
+    progress.percent_complete = percent;
+  }
+
+  const Sample& oldest = samples_.front();
+  const std::int64_t span_ms = monotonic_ms - oldest.time_ms;
+  if (span_ms < kShortestSpanMs) return;
+  const double seconds = static_cast<double>(span_ms) / 1000;
+  progress.bytes_per_second = static_cast<double>(bytes - oldest.bytes) / seconds;
+  progress.items_per_second = static_cast<double>(items - oldest.items) / seconds;
+  peak_ = std::max(peak_, *progress.bytes_per_second);
+  progress.peak_bytes_per_second = peak_;
+  if (!moving || !progress.totals_exact) return;
+  const double rate = weight(items - oldest.items, bytes - oldest.bytes) / seconds;
+  const double left = weight(counters.total_items - processed_items(counters),
+                             counters.total_bytes - counters.processed_bytes);
+  if (rate > 0)
+    progress.estimated_seconds_remaining = static_cast<std::int64_t>(std::ceil(left / rate));
+}
+
+}  // namespace dunlin::engine

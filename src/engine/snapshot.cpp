@@ -1,0 +1,106 @@
+// A Snapshot as JSON, and the verbs that the state machine (conventions.md) allows.
+#include <algorithm>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+namespace dunlin::engine {
+
+namespace {
+
+using store::ExecutionStatus;
+
+Json time_or_null(std::int64_t ms) {
+  return ms > 0 ? Json(rfc3339(ms)) : Json(nullptr);
+}
+
+Json json_or_null(const std::string& text) {
+  if (text.empty()) return nullptr;
+  auto parsed = parse_json(text);
+  return parsed.ok() ? std::move(parsed).value() : Json(nullptr);
+}
+
+/// The original's VerificationResult: {plan_id, execution_id, verified_files, error_count, …}.
+Json verification_json(const Snapshot& snapshot, const Json& settings) {
+  const auto& counters = snapshot.row.counters;
+  const std::string level = string_or(settings, "verification_level", "full");
+  const bool all =
+      counters.total_batches > 0 && counters.verified_batches >= counters.ended_batches;
+  std::string result = "not_run";
+  if (counters.differences > 0)
+    result = "differences";
+  else if (level != "none" && snapshot.row.status == ExecutionStatus::completed && all)
+    result = "passed";
+  else if (counters.verified_batches > 0)
+    result = "incomplete";
+  Json out = Json::object();
+  out["plan_id"] = snapshot.row.plan_id.value;
+  out["execution_id"] = snapshot.row.id.value;
+  out["level"] = level;
+  out["result"] = result;
+  out["verified_" + snapshot.noun] = counters.verified_items;
+  out["error_count"] = counters.differences;
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> allowed_verbs(ExecutionStatus status) {
+  switch (status) {
+    case ExecutionStatus::pending:
+      return {"resume", "cancel"};
+    case ExecutionStatus::running:
+      return {"pause", "cancel", "stop", "retry", "skip"};
+    case ExecutionStatus::paused:
+      return {"resume", "cancel", "retry", "skip", "rollback"};
+    case ExecutionStatus::completed:
+      return {"verify", "retry", "skip", "rollback"};
+    case ExecutionStatus::failed:
+      return {"resume", "retry", "skip", "rollback"};
+    case ExecutionStatus::cancelled:
+      return {"rollback"};
+    case ExecutionStatus::rolling_back:
+      return {"pause", "stop"};
+    case ExecutionStatus::rolled_back:
+      return {};
+  }
+  return {};
+}
+
+Json snapshot_json(const Snapshot& snapshot) {
+  const auto& row = snapshot.row;
+  const Json settings = json_or_null(row.settings_json);
+  Json errors = Json::object();
+  std::int64_t total = 0;
+  for (const auto& [type, count] : snapshot.error_counts) {
+    errors[type] = count;
+    total += count;
+  }
+  Json out = Json::object();
+  out["execution_id"] = row.id.value;
+  if (row.kind == "objects") out["job_id"] = row.id.value;  // the original's name there
+  out["number"] = row.number;
+  out["plan_id"] = row.plan_id.value;
+  out["kind"] = row.kind;
+  put_path(out, "description", row.description);
+  out["mode"] = row.mode;
+  out["status"] = std::string(store::to_string(snapshot.shown_status));
+  out["interrupted"] = snapshot.interrupted;
+  out["live"] = snapshot.live;
+  out["pending_request"] =
+      snapshot.pending_request.empty() ? Json(nullptr) : Json(snapshot.pending_request);
+  out["reason"] = json_or_null(row.reason_json);
+  out["attempt"] = row.attempt;
+  out["created_at"] = time_or_null(row.created_ms);
+  out["started_at"] = time_or_null(row.started_ms);
+  out["updated_at"] = time_or_null(row.updated_ms);
+  out["completed_at"] = time_or_null(row.ended_ms);
+  out["progress"] = progress_json(snapshot.progress, snapshot.noun);
+  out["verification"] = verification_json(snapshot, settings);
+  out["error_summary"] = {{"total", total}, {"by_type", errors}};
+  out["settings"] = settings;
+  out["allowed_verbs"] = snapshot.allowed_verbs;
+  return out;
+}
+
+}  // namespace dunlin::engine
