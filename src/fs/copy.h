@@ -1,0 +1,60 @@
+// Content: one pass from the source to the destination, hashed on the way, and the read-back that
+// proves what the device holds. Any thread, each call on descriptors of its own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/hash.h"
+#include "base/permits.h"
+#include "base/result.h"
+#include "fs/directory.h"
+#include "fs/file_system.h"
+
+namespace dunlin::fs {
+
+/// How a transfer asks for leave, ends early and tells how far it is. `progress` may be empty.
+struct Transfer {
+  Permits& permits;
+  const CancelToken& cancel;
+  std::function<void(std::int64_t bytes)> progress;
+};
+
+/// Several hashes fed in one pass. One thread at a time.
+class HashSet {
+ public:
+  [[nodiscard]] static Result<HashSet> create(const std::vector<HashKind>& kinds);
+  void update(std::span<const std::byte> bytes);
+  /// "md5:<hex> xxh3:<hex>" of everything since the last call; empty for no kinds.
+  [[nodiscard]] std::string finish();
+
+ private:
+  std::vector<Hasher> hashers_;
+};
+
+/// Copies from the present offset of `from` to its end (not to a size: files in /proc have none) in
+/// blocks of at most 1 MiB, with permits and a look at `cancel` for each. Returns the bytes copied.
+/// A read error is the source's (read_error with the offset), a write error the destination's.
+[[nodiscard]] Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
+                                                std::string_view to_shown, std::int64_t size_hint,
+                                                HashSet& hashes, const Transfer& transfer);
+
+/// Where the bytes of a read-back came from (files.md F-14).
+enum class Origin : std::uint8_t {
+  device,   ///< direct I/O, reported by the file system, on data neither inline nor compressed
+  evicted,  ///< the pages were dropped and seen to be gone before the read
+  cached,   ///< neither is possible here (tmpfs, FUSE, network): memory may have answered
+};
+
+/// Reads a file that was flushed before, past the page cache where that is possible, feeding
+/// `hashes`; then drops its pages, which nobody will need soon.
+[[nodiscard]] Result<Origin> read_back(const Directory& directory, std::string_view name,
+                                       const FileSystemTraits& traits, HashSet& hashes,
+                                       const Transfer& transfer);
+
+}  // namespace dunlin::fs

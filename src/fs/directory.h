@@ -1,0 +1,122 @@
+// Directory: a handle on a directory, the only way dunlin reaches files of a migration.
+//
+// Everything below a root is opened relative to a held descriptor and never through a symlink
+// (openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; where that is missing, component by
+// component with O_NOFOLLOW), so a symlink planted or swapped in at any time cannot lead out of the
+// root (files.md F-19). Names are bytes; paths may be longer than PATH_MAX.
+//
+// Errors come from error_from_errno with the side of the directory: an absent name is
+// source_vanished or destination_changed, a symlink or file in the way source_changed or
+// destination_exists. Handles are immutable: all calls of one handle from any thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "fs/types.h"
+
+namespace dunlin::fs {
+
+class Directory {
+ public:
+  /// Opens the directory that a person named: symlinks in `path` are followed. Any length.
+  [[nodiscard]] static Result<Directory> open_root(const std::string& path, Side side,
+                                                   Features features = {});
+  /// Opens a directory below this one by a relative path ("a/b", "" is this one itself). A symlink,
+  /// "." or ".." on the way is refused.
+  [[nodiscard]] Result<Directory> open_directory(std::string_view relative) const;
+  /// Opens a file by name: O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC and O_NOCTTY are added, so that a
+  /// FIFO or device put there never blocks. The caller checks the type with info_of().
+  [[nodiscard]] Result<UniqueFd> open_file(std::string_view name, int flags, mode_t mode = 0) const;
+
+  /// The entry itself, never what a symlink points to; absence is an error.
+  [[nodiscard]] Result<FileInfo> info(std::string_view name) const;
+  /// As info(), absence (and nothing else) being nullopt.
+  [[nodiscard]] Result<std::optional<FileInfo>> find(std::string_view name) const;
+  /// Of the directory itself.
+  [[nodiscard]] Result<FileInfo> info() const;
+
+  [[nodiscard]] Status make_directory(std::string_view name, mode_t mode) const;
+  [[nodiscard]] Status make_symlink(std::string_view target, std::string_view name) const;
+  [[nodiscard]] Result<std::string> read_link(std::string_view name) const;
+  /// Removes anything but a directory; an absent name is success (so it may be repeated).
+  [[nodiscard]] Status remove_file(std::string_view name) const;
+  /// Removes an empty directory; an absent name is success. Not empty: destination_exists.
+  [[nodiscard]] Status remove_directory(std::string_view name) const;
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] const Features& features() const { return features_; }
+  [[nodiscard]] Side side() const { return side_; }
+  /// Of the directory, as they were when it was opened (a held descriptor keeps them).
+  [[nodiscard]] std::uint64_t device() const { return device_; }
+  [[nodiscard]] std::uint64_t inode() const { return inode_; }
+  /// For messages: as named by the person, with the relative path.
+  [[nodiscard]] const std::string& shown_path() const { return shown_path_; }
+  /// "'path/name'", escaped.
+  [[nodiscard]] std::string shown(std::string_view name) const;
+  /// The last errno as Error, "VERB 'path/name'".
+  [[nodiscard]] Error error(int errno_value, std::string_view verb, std::string_view name) const;
+
+ private:
+  Directory(UniqueFd fd, Side side, Features features, std::string shown_path)
+      : fd_(std::move(fd)), side_(side), features_(features), shown_path_(std::move(shown_path)) {}
+  [[nodiscard]] static Result<Directory> opened(int fd, Side side, Features features,
+                                                std::string shown_path);
+
+  UniqueFd fd_;
+  Side side_;
+  Features features_;
+  std::string shown_path_;
+  std::uint64_t device_ = 0;
+  std::uint64_t inode_ = 0;
+};
+
+/// statx(2) of an open descriptor; `what` and `side` are for the error.
+[[nodiscard]] Result<FileInfo> info_of(int fd, std::string_view what, Side side);
+
+/// Streams the entries of a directory by getdents64 through one buffer of 32 KiB, in the kernel's
+/// order, without "." and "..". An error is an error of the listing: it never means that nothing
+/// is left. One thread.
+class Listing {
+ public:
+  struct Entry {
+    std::string_view name;                ///< valid until the next call of next()
+    EntryType type = EntryType::unknown;  ///< unknown where the file system does not say
+    std::uint64_t inode = 0;
+  };
+  [[nodiscard]] static Result<Listing> open(const Directory& directory);
+  /// nullopt at the end.
+  [[nodiscard]] Result<std::optional<Entry>> next();
+
+ private:
+  Listing(UniqueFd fd, Side side, std::string shown_path);
+  UniqueFd fd_;
+  Side side_;
+  std::string shown_path_;
+  std::vector<char> buffer_;
+  std::size_t filled_ = 0;
+  std::size_t position_ = 0;
+};
+
+/// Handles of the directories below one root that are in use now, at most `capacity` of them: a
+/// batch of 1,000 files in 1,000 directories must not need 1,000 descriptors. Any thread.
+class DirectoryCache {
+ public:
+  explicit DirectoryCache(std::shared_ptr<const Directory> root, std::size_t capacity = 64);
+  ~DirectoryCache();
+  /// The directory by its path relative to the root.
+  [[nodiscard]] Result<std::shared_ptr<const Directory>> get(const std::string& relative);
+  [[nodiscard]] const Directory& root() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dunlin::fs

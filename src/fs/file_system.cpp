@@ -1,0 +1,121 @@
+// The table of file systems; see file_system.h.
+#include "fs/file_system.h"
+
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "base/text.h"
+
+namespace dunlin::fs {
+namespace {
+
+struct Row {
+  std::uint64_t magic;
+  const char* name;
+  FlushMode flush;
+  bool evictable;
+  bool inline_by_extent_map;
+  std::int64_t time_granularity_ns;
+};
+
+// Magic numbers: statfs(2) and linux/magic.h. Granularity: the stored mtime (FAT two seconds, exFAT
+// 10 ms, NTFS 100 ns, ext2/3/4 one second on inodes of 128 bytes only, which the kernel does not
+// tell: there the second file system's copy differs once and is copied again).
+constexpr Row kRows[] = {
+    {0xef53, "ext4", FlushMode::syncfs, true, false, 1},
+    {0x58465342, "xfs", FlushMode::syncfs, true, false, 1},
+    {0x9123683e, "btrfs", FlushMode::syncfs, true, true, 1},
+    {0xf2f52010, "f2fs", FlushMode::syncfs, true, false, 1},
+    {0x4d44, "vfat", FlushMode::fsync_each, true, false, 2'000'000'000},
+    {0x2011bab0, "exfat", FlushMode::fsync_each, true, false, 10'000'000},
+    {0x7366746e, "ntfs3", FlushMode::fsync_each, true, false, 100},
+    {0x01021994, "tmpfs", FlushMode::fsync_each, false, false, 1},
+    {0x858458f6, "ramfs", FlushMode::fsync_each, false, false, 1},
+    {0x6969, "nfs", FlushMode::fsync_each, false, false, 1},
+    {0xff534d42, "cifs", FlushMode::fsync_each, false, false, 100},
+    {0xfe534d42, "smb2", FlushMode::fsync_each, false, false, 100},
+    {0x65735546, "fuse", FlushMode::fsync_each, false, false, 1},
+    {0x794c7630, "overlay", FlushMode::fsync_each, false, false, 1},
+    {0x01021997, "9p", FlushMode::fsync_each, false, false, 1},
+    {0x2fc12fc1, "zfs", FlushMode::fsync_each, false, false, 1},
+};
+
+// Linux 6.9; older headers do not have it.
+struct FsUuid2 {
+  unsigned char length;
+  unsigned char uuid[16];
+};
+constexpr unsigned long kGetFsUuid = _IOR(0x15, 0, FsUuid2);
+
+Result<struct statfs> statfs_of(const Directory& directory) {
+  struct statfs raw{};
+  if (::fstatfs(directory.fd(), &raw) != 0)
+    return directory.error(errno, "look at file system of", "");
+  return raw;
+}
+
+}  // namespace
+
+FileSystemTraits traits_of_magic(std::uint64_t magic) {
+  FileSystemTraits traits;
+  for (const Row& row : kRows) {
+    if (row.magic != magic) continue;
+    return {row.name, row.flush, row.evictable, row.inline_by_extent_map, row.time_granularity_ns};
+  }
+  char bytes[4];
+  for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<char>(magic >> (24U - 8U * i));
+  traits.name = "0x" + hex(std::string_view(bytes, sizeof bytes));
+  return traits;
+}
+
+Result<FileSystemTraits> traits_of(const Directory& directory) {
+  DUNLIN_ASSIGN(const struct statfs raw, statfs_of(directory));
+  // f_type is signed on some machines: only its 32 bits count.
+  return traits_of_magic(static_cast<std::uint32_t>(raw.f_type));
+}
+
+bool same_time(const Time& one, const Time& other, std::int64_t granularity_ns) {
+  if (granularity_ns <= 1) return one == other;
+  const std::int64_t second = 1'000'000'000;
+  if (granularity_ns < second) {
+    const auto cut = [&](const Time& time) { return time.nanoseconds / granularity_ns; };
+    return one.seconds == other.seconds && cut(one) == cut(other);
+  }
+  const std::int64_t seconds = granularity_ns / second;
+  const auto cut = [&](const Time& time) {
+    const std::int64_t rest = time.seconds % seconds;
+    return time.seconds - (rest < 0 ? rest + seconds : rest);
+  };
+  return cut(one) == cut(other);
+}
+
+Result<std::string> file_system_id(const Directory& directory) {
+  FsUuid2 uuid{};
+  if (::ioctl(directory.fd(), kGetFsUuid, &uuid) == 0 && uuid.length == sizeof uuid.uuid) {
+    return "uuid:" + hex({reinterpret_cast<const char*>(uuid.uuid), sizeof uuid.uuid});
+  }
+  DUNLIN_ASSIGN(const struct statfs raw, statfs_of(directory));
+  return "fsid:" + hex({reinterpret_cast<const char*>(&raw.f_fsid), sizeof raw.f_fsid});
+}
+
+Result<Space> space_of(const Directory& directory) {
+  struct statvfs raw{};
+  if (::fstatvfs(directory.fd(), &raw) != 0)
+    return directory.error(errno, "look at file system of", "");
+  Space space;
+  const auto block = static_cast<std::int64_t>(raw.f_frsize);
+  space.free_bytes = static_cast<std::int64_t>(raw.f_bavail) * block;
+  space.total_bytes = static_cast<std::int64_t>(raw.f_blocks) * block;
+  // btrfs and others make inodes as they need them and report 0 of 0.
+  if (raw.f_files != 0) space.free_inodes = static_cast<std::int64_t>(raw.f_favail);
+  space.read_only = (raw.f_flag & ST_RDONLY) != 0;
+  return space;
+}
+
+}  // namespace dunlin::fs

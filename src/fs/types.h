@@ -1,0 +1,71 @@
+// What fs says about an entry of a directory, and which kernel features it may use. Plain values.
+#pragma once
+
+#include <sys/types.h>
+
+#include <compare>
+#include <cstdint>
+#include <string_view>
+
+namespace dunlin::fs {
+
+/// The numbers are stored in ledgers: never renumber.
+enum class EntryType : std::uint8_t {
+  unknown = 0,
+  file = 1,
+  directory = 2,
+  symlink = 3,
+  fifo = 4,
+  socket = 5,
+  character_device = 6,
+  block_device = 7,
+};
+[[nodiscard]] std::string_view to_string(EntryType type);
+
+/// Since 1970, as the kernel keeps it: pre-1970 and post-2262 times fit (64-bit nanoseconds would
+/// not do).
+struct Time {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;
+  friend auto operator<=>(const Time&, const Time&) = default;
+};
+
+/// One statx(2).
+struct FileInfo {
+  EntryType type = EntryType::unknown;
+  std::uint32_t mode = 0;  ///< permissions with setuid, setgid and sticky: 07777
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint32_t links = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t size = 0;
+  std::int64_t allocated_bytes = 0;
+  Time atime;
+  Time mtime;
+  Time ctime;
+
+  /// The same inode, not written since: size and mtime are equal too. (ctime also moves by a
+  /// rename, so it is compared only where nothing renames.)
+  [[nodiscard]] bool same_content_as(const FileInfo& other) const {
+    return inode == other.inode && size == other.size && mtime == other.mtime;
+  }
+};
+
+/// Kernel features that may be used. What is false takes the fallback, exactly as when the kernel
+/// says that it has none: tests run every path on any machine.
+struct Features {
+  bool openat2 = true;
+  bool rename_noreplace = true;
+  bool rename_exchange = true;
+  bool hard_links = true;
+  bool syncfs = true;
+  bool direct_io = true;
+  bool eviction = true;  ///< dropping clean pages and asking mincore(2)
+};
+
+/// On which side of the migration a directory lies: an absent name is a vanished source or a
+/// changed destination, an EIO is a read or a write error.
+enum class Side : std::uint8_t { source, destination };
+
+}  // namespace dunlin::fs
