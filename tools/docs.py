@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Checks the documents: every relative link in a Markdown file leads to a file, every #anchor to a heading.
+"""Checks the documents: every relative link in a Markdown file leads to a file, every #anchor to a heading, and what is generated
+(docs/errors.md, from src/base/error_types.def) is up to date.
 
-    ./dev docs
+    ./dev docs [--write]        --write generates it anew
 """
 
 import re
@@ -23,10 +24,46 @@ def anchors_of(text: str) -> set[str]:
     return found
 
 
+ERRORS = ROOT / "docs" / "errors.md"
+CATEGORIES = {
+    "transient": "retried with growing pauses; an item fails only when all attempts did",
+    "validation": "this item cannot be migrated as it is; logged, the others go on",
+    "constraint": "the destination or a rule objects; logged, skipped or failed as the plan says",
+    "system": "the execution pauses until somebody has helped; nothing is lost",
+    "fatal": "stops at once",
+}
+REGISTERED = re.compile(r'^DUNLIN_ERROR_TYPE\((\w+), (\w+), (\w+), (\w+), (\w+), (\w+),\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)"\)',
+                        re.MULTILINE)
+
+
+def errors_page() -> str:
+    types = REGISTERED.findall((ROOT / "src" / "base" / "error_types.def").read_text())
+    if len(types) != (ROOT / "src" / "base" / "error_types.def").read_text().count("\nDUNLIN_ERROR_TYPE("):
+        sys.exit("docs: a line of error_types.def has another form than tools/docs.py reads")
+    page = ["<!-- Generated from src/base/error_types.def by `./dev docs --write`; do not edit. -->", "# Errors", "",
+            "Every error has a type from this list; a name never changes its meaning. EXEC stands for the execution, as in `dunlin ps`."]
+    for category, meaning in CATEGORIES.items():
+        page += ["", f"## {category.capitalize()}", "", f"{meaning[0].upper()}{meaning[1:]}."]
+        for name, its, retriable, user_action, severity, scope, summary, remediation in types:
+            if its != category:
+                continue
+            facts = [f"severity {severity}", f"concerns the {scope}"]
+            facts += ["may succeed later by itself"] if retriable == "true" else []
+            facts += ["somebody has to act"] if user_action == "true" else []
+            remedy = remediation.replace("%E", "EXEC")
+            page += ["", f'### <a id="{name}"></a>`{name}`', "", f"{summary[0].upper()}{summary[1:]}. To do: {remedy}.", "",
+                     f"{'; '.join(facts).capitalize()}."]
+    if {its for _, its, *_ in types} - CATEGORIES.keys():
+        sys.exit("docs: error_types.def has a category that tools/docs.py does not know")
+    return "\n".join(page) + "\n"
+
+
 def main() -> int:
     if "--help" in sys.argv[1:]:
         print(__doc__)
         return 0
+    if "--write" in sys.argv[1:]:
+        ERRORS.write_text(errors_page())
     pages = [path for path in tracked_files() if path.suffix == ".md"]
     wrong, links = [], 0
     for page in pages:
@@ -44,6 +81,8 @@ def main() -> int:
                 wrong.append(f"{page}:{line}: leads nowhere: {target}")
             elif anchor and file.suffix == ".md" and anchor not in anchors_of(file.read_text()):
                 wrong.append(f"{page}:{line}: no such heading: {target}")
+    if not ERRORS.is_file() or ERRORS.read_text() != errors_page():
+        wrong.append("docs/errors.md: is not what src/base/error_types.def says; try: ./dev docs --write")
     for problem in wrong:
         print(problem)
     print(f"{len(pages)} pages, {links} links, {len(wrong)} wrong")
