@@ -22,7 +22,8 @@ Json sections_of(const Kind& kind) {
 
 std::vector<std::string> kind_sections(const Kind& kind) {
   std::vector<std::string> out = {"source", "destination", "strategy"};
-  for (const auto& [key, value] : sections_of(kind).items())
+  const Json sections = sections_of(kind);
+  for (const auto& [key, value] : sections.items())
     if (std::find(out.begin(), out.end(), key) == out.end()) out.push_back(key);
   return out;
 }
