@@ -22,7 +22,7 @@ struct BatchTally {
 
 struct BatchVerdict {
   store::BatchResult result = store::BatchResult::done;
-  std::optional<Error> error;         ///< recorded with the batch; decides what the execution does (X-15)
+  std::optional<Error> error;         ///< recorded with the batch; with `interrupted` it stops the execution (X-15)
   bool wants_retry_delay = false;     ///< the host computes not_before_ms from the retry policy
 };
 
@@ -39,14 +39,9 @@ template <typename MayRetry>
     if (category == ErrorCategory::system || category == ErrorCategory::fatal) {
       return {BatchResult::interrupted, error, false};
     }
-    // What cannot be settled, compared or taken back now is not to be called done or failed: the execution stops.
-    if (settle || pass != store::Pass::work) {
-      if (may_retry(error)) return {BatchResult::retry, error, true};
-      Error stop(ErrorType::temporary_failure, error.text());
-      return {BatchResult::interrupted, std::move(stop).with_context(settle ? "while settling" : "while comparing or undoing"),
-              false};
-    }
     if (may_retry(error)) return {BatchResult::retry, error, true};
+    // What cannot be settled, compared or taken back is not to be called failed: the execution stops instead.
+    if (settle || pass != store::Pass::work) return {BatchResult::interrupted, error, false};
     return {BatchResult::failed, error, false};
   }
   if (settle) {

@@ -414,8 +414,7 @@ void Stepper::on(const BatchEnded& event) {
     stop_for(*event.persist_error);
     return;
   }
-  const bool ends_execution = event.error && (event.error->category() == ErrorCategory::system ||
-                                              event.error->category() == ErrorCategory::fatal);
+  const bool ends_execution = event.error && event.result == BatchResult::interrupted;
   if (ends_execution) stop_for(*event.error);
   if (s_.stage == Stage::ended) return;
   take_counters(event.counters, event.as_of);
@@ -574,7 +573,6 @@ void Stepper::start_batches(Pass pass) {
     if (s_.open.contains(open.row.id)) continue;
     open.token = s_.next_token++;
     open.pass = pass;
-    open.row.token = open.token;
     mutations.push_back(store::StartBatches{pass, {{open.row.id, open.token}}});
     starts.push_back(open.row.id);
     s_.open.emplace(open.row.id, std::move(open));

@@ -97,7 +97,7 @@ struct BatchEnded {
   BatchId batch;
   std::int64_t token = 0;
   store::BatchResult result = store::BatchResult::done;
-  std::optional<Error> error;        ///< of the batch as a whole, or the one that must pause or fail the execution
+  std::optional<Error> error;        ///< of the batch as a whole; with `interrupted`: stops the execution
   std::optional<Error> persist_error;
   Counters counters;
   std::int64_t as_of = 0;
@@ -141,7 +141,7 @@ struct LoadWindow {
 };
 /// Outside effect. `settle`: look at what an earlier owner left, do nothing new.
 struct RunBatch {
-  BatchRow batch;
+  BatchRow batch;                    ///< its own `token` is the last start's: above 0, it was started before
   std::int64_t token = 0;
   Pass pass = Pass::work;
   bool settle = false;

@@ -71,8 +71,10 @@ class Engine {
 
  private:
   Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds, const Clock& clock);
-  [[nodiscard]] Status check_claims(const Plan& plan, const std::vector<Claim>& claims);
-  [[nodiscard]] Status control_without_owner(const ExecutionId& id, const std::string& verb, const std::string& actor);
+  [[nodiscard]] Status check_claims(const store::ExecutionSummary& own);
+  void read_live(Snapshot& snapshot) const;
+  [[nodiscard]] Result<ControlAnswer> control_without_owner(const ExecutionId& id, const std::string& verb,
+                                                            const Json& arguments, const std::string& actor);
   std::unique_ptr<store::StateDirectory> state_;
   const KindRegistry& kinds_;
   const Clock& clock_;

@@ -56,6 +56,11 @@ class Execution {
   /// one) begin this attempt as pending again. Before run(). Returns how many; not_found when none matches.
   [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to, const std::string& actor);
 
+  /// The attempt settles what is open, cleans up and ends as cancelled. Before run().
+  void cancel_at_start(const std::string& actor);
+  /// Marks failed items as skipped without running anything; returns how many. Instead of run().
+  [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
+
   /// Live numbers. Any thread.
   [[nodiscard]] Progress progress();
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity = 1024);

@@ -29,12 +29,15 @@ class Execution::Host {
   [[nodiscard]] Json request(const std::string& verb, const Json& arguments, const std::string& actor);
   [[nodiscard]] Progress progress();
   [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to, const std::string& actor);
+  void cancel_at_start(const std::string& actor) { cancel_actor_ = actor; }
+  [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) { return events_.subscribe(capacity); }
 
   Parts parts;
 
  private:
-  struct Call;  // what runs or has run, so that a command emitted again is answered and not done again
+  template <typename Make>
+  void call_once(TaskThreads& threads, std::int64_t number, Make make);
 
   // The coordinator's thread
   void loop();
@@ -79,7 +82,6 @@ class Execution::Host {
   RetryAdvisor retry_;
   std::atomic<bool> stale_{false};
 
-  std::mutex cancel_mutex_;
   CancelSource cancel_;
 
   std::mutex inbox_mutex_;
@@ -87,6 +89,7 @@ class Execution::Host {
   std::deque<coordinator::Event> inbox_;
   coordinator::State state_;
 
+  // What commands have led to, so that one emitted again is answered again and not done again.
   std::mutex calls_mutex_;
   std::map<std::int64_t, std::optional<coordinator::Event>> calls_;   ///< call number -> answer once there is one
   std::map<std::pair<std::int64_t, std::int64_t>, std::optional<coordinator::BatchEnded>> batches_;  ///< batch, token
@@ -95,6 +98,7 @@ class Execution::Host {
   std::mutex requests_mutex_;
   std::int64_t next_request_ = 1;
   std::map<std::int64_t, std::shared_ptr<std::promise<Json>>> requests_;
+  std::string pending_request_;        ///< a person's pause or cancel that is not yet in effect
   std::map<std::int64_t, std::int64_t> control_rows_;   ///< control row id -> request number (0: answered)
 
   std::mutex progress_mutex_;
@@ -107,6 +111,7 @@ class Execution::Host {
   std::vector<ItemId> reopen_;
   store::ItemStatus reopen_to_ = store::ItemStatus::pending;
   std::string reopen_actor_;
+  std::string cancel_actor_;           ///< not empty: cancelled before it begins
 
   std::optional<coordinator::Finish> finish_;
   std::vector<Problem> problems_;

@@ -1,0 +1,324 @@
+#include "engine/engine.h"
+
+#include <csignal>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/logging.h"
+#include "base/process.h"
+#include "engine/control_socket.h"
+
+namespace dunlin::engine {
+namespace {
+
+using store::ExecutionStatus;
+
+/// How long an evicted owner's lock may take to come free.
+constexpr std::int64_t kEvictWaitMs = 5000;
+
+Json identity_json(const ProcessIdentity& identity) {
+  return Json{{"pid", identity.pid},
+              {"boot_id", identity.boot_id},
+              {"start_time", identity.start_time},
+              {"host", identity.host}};
+}
+
+Result<ProcessIdentity> identity_from(const std::string& text) {
+  DUNLIN_ASSIGN(const Json json, parse_json(text, "owner"));
+  ProcessIdentity identity;
+  identity.pid = static_cast<pid_t>(integer_or(json, "pid", 0));
+  identity.boot_id = string_or(json, "boot_id", "");
+  identity.start_time = static_cast<std::uint64_t>(integer_or(json, "start_time", 0));
+  identity.host = string_or(json, "host", "");
+  if (identity.pid <= 0) return Error(ErrorType::not_found, "no owner is recorded");
+  return identity;
+}
+
+/// Unfinished: its destination must not be written by another.
+bool holds_destination(ExecutionStatus status) {
+  return status == ExecutionStatus::pending || status == ExecutionStatus::running || status == ExecutionStatus::paused ||
+         status == ExecutionStatus::rolling_back;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text.empty() ? "none" : text;
+}
+
+Status check_goal(const store::ExecutionRow& row, Goal goal) {
+  const ExecutionStatus status = row.status;
+  bool possible = false;
+  switch (goal) {
+    case Goal::migrate:
+      possible = status != ExecutionStatus::cancelled && status != ExecutionStatus::rolled_back &&
+                 status != ExecutionStatus::rolling_back;
+      break;
+    case Goal::verify:
+      possible = status == ExecutionStatus::completed || status == ExecutionStatus::failed;
+      break;
+    case Goal::roll_back:
+      possible = status != ExecutionStatus::pending && status != ExecutionStatus::rolled_back;
+      break;
+  }
+  if (possible) return success();
+  return Error(ErrorType::invalid_state, "execution " + std::to_string(row.number) + " is " +
+                                             std::string(to_string(status)) + "; allowed now: " +
+                                             joined(allowed_verbs(status)));
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds, const Clock& clock)
+    : state_(std::move(state)), kinds_(kinds), clock_(clock) {}
+
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& state_path, const KindRegistry& kinds,
+                                             const Clock& clock) {
+  DUNLIN_ASSIGN(std::unique_ptr<store::StateDirectory> state, store::StateDirectory::open(state_path, clock));
+  // A summary is a cache; a ledger that it does not know of is one that it has lost.
+  DUNLIN_ASSIGN(const std::vector<ExecutionId> on_disk, state->ledgers_on_disk());
+  DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> known, state->store().executions());
+  const bool missing = std::any_of(on_disk.begin(), on_disk.end(), [&](const ExecutionId& id) {
+    return std::none_of(known.begin(), known.end(), [&](const auto& summary) { return summary.id == id; });
+  });
+  if (missing) {
+    const Status rebuilt = state->rebuild_summaries();
+    if (!rebuilt.ok()) log_warn("cannot rebuild the summaries: {}", rebuilt.error().text());
+  }
+  return std::unique_ptr<Engine>(new Engine(std::move(state), kinds, clock));
+}
+
+// ---- Creating and owning -------------------------------------------------------------------------------------------
+
+Status Engine::check_claims(const store::ExecutionSummary& own) {
+  DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> others, state_->store().executions());
+  for (const store::ExecutionSummary& other : others) {
+    if (other.id == own.id || other.number > own.number || !holds_destination(other.status)) continue;
+    const auto names = [&](const std::string& id) { return id == other.id.value || id == other.plan_id.value; };
+    if (std::any_of(own.depends_on.begin(), own.depends_on.end(), names)) continue;
+    for (const std::string& claim : own.claims) {
+      const auto overlap = std::find_if(other.claims.begin(), other.claims.end(),
+                                        [&](const std::string& theirs) { return claims_overlap(claim, theirs); });
+      if (overlap == other.claims.end()) continue;
+      const std::string number = std::to_string(other.number);
+      Error busy(ErrorType::destination_busy, "execution " + number + " (" + std::string(to_string(other.status)) +
+                                                  ") writes the same destination: " + *overlap);
+      DUNLIN_ASSIGN(const bool live, state_->owned(other.id));
+      busy.remediation = live ? "wait for it (`dunlin watch " + number + "`), or stop it with `dunlin cancel " + number + "`"
+                              : "go on with it (`dunlin resume " + number + "`), or give it up with `dunlin cancel " +
+                                    number + "`";
+      return busy;
+    }
+  }
+  return success();
+}
+
+Result<ExecutionId> Engine::create(const Plan& plan) {
+  const Kind* kind = kinds_.find(plan.kind);
+  if (kind == nullptr) return Error(ErrorType::plan_invalid, "this program knows no kind '" + plan.kind + "'");
+  DUNLIN_ASSIGN(const std::vector<Claim> claims, kind->claims(plan));
+  const std::int64_t now = clock_.wall_ms();
+  store::ExecutionSummary summary;
+  summary.id = ExecutionId(new_uuid_v7(now));
+  summary.plan_id = plan.id.valid() ? plan.id : PlanId(new_uuid_v7(now));
+  summary.kind = plan.kind;
+  summary.description = kind->describe(plan);
+  summary.claims = claims;
+  summary.depends_on = plan.depends_on;
+  summary.created_ms = now;
+  summary.updated_ms = now;
+  // Inserted first, then compared with those of lower numbers: of two that start at once, exactly one is refused.
+  DUNLIN_ASSIGN(summary.number, state_->store().put_execution(summary));
+  Status status = check_claims(summary);
+  if (status.ok()) {
+    store::ExecutionRow row;
+    row.id = summary.id;
+    row.plan_id = summary.plan_id;
+    row.number = summary.number;
+    row.kind = plan.kind;
+    row.plan_json = dump_json(plan.document);
+    row.settings_json = dump_json(encode_settings(plan.settings));
+    row.description = summary.description;
+    row.mode = plan.settings.mode;
+    row.created_ms = now;
+    row.updated_ms = now;
+    const Result<std::unique_ptr<store::Ledger>> ledger = state_->create_ledger(row);
+    if (ledger.ok()) return summary.id;
+    status = ledger.error();
+  }
+  state_->store().delete_execution(summary.id).ignore("a summary without ledger is dropped at the next rebuild");
+  return std::move(status).error();
+}
+
+Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal goal, bool force) {
+  DUNLIN_ASSIGN(store::OwnerLock lock, state_->acquire(id, force));
+  DUNLIN_ASSIGN(std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id));
+  DUNLIN_ASSIGN(store::ExecutionRow row, ledger->execution());
+  DUNLIN_TRY(check_goal(row, goal));
+  const Kind* kind = kinds_.find(row.kind);
+  if (kind == nullptr) return Error(ErrorType::state_version, "this program knows no kind '" + row.kind + "'");
+  DUNLIN_ASSIGN(const Json document, parse_json(row.plan_json, "stored plan"));
+  DUNLIN_ASSIGN(Plan plan, decode_plan(document, kinds_));
+  plan.id = row.plan_id;
+  DUNLIN_ASSIGN(const ProcessIdentity self, ProcessIdentity::current());
+  const std::string owner = dump_json(identity_json(self));
+  Result<std::int64_t> epoch = ledger->take_over(owner);
+  if (!epoch.ok() && epoch.error().category() == ErrorCategory::system && state_->release_reserve()) {
+    epoch = ledger->take_over(owner);
+  }
+  if (!epoch.ok()) return std::move(epoch).error();
+  DUNLIN_ASSIGN(row, ledger->execution());
+  Execution::Parts parts{*kind,  std::move(plan), std::move(ledger), std::move(lock),
+                         *state_, clock_,         std::move(row),    goal};
+  return std::make_unique<Execution>(std::move(parts));
+}
+
+Status Engine::evict_owner(const ExecutionId& id) {
+  DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id, true));
+  DUNLIN_ASSIGN(const store::ExecutionRow row, ledger->execution());
+  DUNLIN_ASSIGN(const ProcessIdentity owner, identity_from(row.owner_json));
+  DUNLIN_TRY(kill_process(owner, SIGKILL));
+  for (std::int64_t waited = 0; waited < kEvictWaitMs; waited += 10) {
+    DUNLIN_ASSIGN(const bool held, state_->owned(id));
+    if (!held) return success();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return Error(ErrorType::lock_held, "process " + std::to_string(owner.pid) + " still holds execution " +
+                                         std::to_string(row.number));
+}
+
+// ---- Looking -------------------------------------------------------------------------------------------------------
+
+Result<ExecutionId> Engine::resolve(std::string_view text) {
+  DUNLIN_ASSIGN(const store::ExecutionSummary summary, state_->store().resolve(text));
+  return summary.id;
+}
+
+Result<std::unique_ptr<store::Ledger>> Engine::open_ledger(const ExecutionId& id) {
+  return state_->open_ledger(id, true);
+}
+
+Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
+  DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id, true));
+  Snapshot snapshot;
+  DUNLIN_ASSIGN(snapshot.row, ledger->execution());
+  DUNLIN_ASSIGN(snapshot.live, state_->owned(id));
+  DUNLIN_ASSIGN(snapshot.error_counts, ledger->error_counts());
+  const ExecutionStatus status = snapshot.row.status;
+  const bool in_progress = status == ExecutionStatus::running || status == ExecutionStatus::rolling_back;
+  snapshot.interrupted = in_progress && !snapshot.live;
+  snapshot.shown_status = snapshot.interrupted ? ExecutionStatus::paused : status;
+  snapshot.allowed_verbs = allowed_verbs(snapshot.shown_status);
+  const Kind* kind = kinds_.find(snapshot.row.kind);
+  snapshot.noun = kind != nullptr ? std::string(kind->item_noun()) : "items";
+  snapshot.progress = progress_of(snapshot.row, clock_.wall_ms());
+  if (snapshot.live) read_live(snapshot);
+  const Result<std::vector<store::ControlRow>> waiting = state_->store().pending_controls(id);
+  if (waiting.ok() && !waiting->empty() && holds_destination(status)) snapshot.pending_request = waiting->back().verb;
+  return snapshot;
+}
+
+/// The owner's own numbers, when it answers in time.
+void Engine::read_live(Snapshot& snapshot) const {
+  const Result<std::string> directory = state_->run_directory();
+  if (!directory.ok()) return;
+  const Result<Json> answer = ask_owner(*directory, snapshot.row.id.value + ".sock", Json{{"verb", "progress"}});
+  if (!answer.ok()) return;
+  const Json* live = find_member(*answer, "rates");
+  if (live == nullptr) return;
+  const auto rate = [&](const char* key) -> std::optional<double> {
+    const Json* value = find_member(*live, key);
+    return value != nullptr && value->is_number() ? std::optional(value->get<double>()) : std::nullopt;
+  };
+  snapshot.progress.bytes_per_second = rate("bytes_per_second");
+  snapshot.progress.items_per_second = rate("items_per_second");
+  snapshot.progress.average_bytes_per_second = rate("average_bytes_per_second");
+  snapshot.progress.peak_bytes_per_second = rate("peak_bytes_per_second");
+  if (const auto seconds = rate("estimated_seconds_remaining")) {
+    snapshot.progress.estimated_seconds_remaining = static_cast<std::int64_t>(*seconds);
+  }
+  snapshot.pending_request = string_or(*answer, "pending_request", "");
+}
+
+Result<std::vector<Snapshot>> Engine::list() {
+  DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> summaries, state_->store().executions());
+  std::vector<Snapshot> snapshots;
+  for (const store::ExecutionSummary& summary : summaries) {
+    Result<Snapshot> one = snapshot(summary.id);
+    if (one.ok()) {
+      snapshots.push_back(*std::move(one));
+    } else {
+      log_warn("execution {} cannot be read: {}", summary.number, one.error().text());
+    }
+  }
+  return snapshots;
+}
+
+// ---- Control -------------------------------------------------------------------------------------------------------
+
+Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& verb, const Json& arguments,
+                                      const std::string& actor) {
+  const Result<std::string> directory = state_->run_directory();
+  if (directory.ok()) {
+    const Json request{{"verb", verb}, {"arguments", arguments}, {"actor", actor}};
+    Result<Json> answer = ask_owner(*directory, id.value + ".sock", request);
+    if (answer.ok()) {
+      if (boolean_or(*answer, "accepted", false)) return ControlAnswer{true, *std::move(answer)};
+      return Error(ErrorType::invalid_state, string_or(*answer, "message", "refused"));
+    }
+  }
+  DUNLIN_ASSIGN(const bool owned, state_->owned(id));
+  if (!owned) return control_without_owner(id, verb, arguments, actor);
+  if (verb == "stop") {
+    DUNLIN_TRY(evict_owner(id));
+    return ControlAnswer{false, Json{{"accepted", true}, {"message", "the owner did not answer and was ended"}}};
+  }
+  store::ControlRow row;
+  row.execution = id;
+  row.verb = verb;
+  row.arguments_json = dump_json(arguments);
+  row.actor = actor;
+  row.created_ms = clock_.wall_ms();
+  Result<std::int64_t> added = state_->store().add_control(row);
+  if (!added.ok() && state_->release_reserve()) added = state_->store().add_control(row);
+  if (!added.ok()) return std::move(added).error();
+  return ControlAnswer{false, Json{{"accepted", true},
+                                   {"message", "recorded; the owner does not answer at present and will see it"}}};
+}
+
+Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const std::string& verb,
+                                                    const Json& arguments, const std::string& actor) {
+  DUNLIN_ASSIGN(const Snapshot before, snapshot(id));
+  const auto answer = [](const std::string& message) {
+    return ControlAnswer{false, Json{{"accepted", true}, {"message", message}}};
+  };
+  if (verb == "stop") return answer("it is not running");
+  const bool allowed =
+      std::find(before.allowed_verbs.begin(), before.allowed_verbs.end(), verb) != before.allowed_verbs.end();
+  if (!allowed && verb == "pause" && before.shown_status == ExecutionStatus::paused) return answer("it is paused");
+  if (!allowed) {
+    return Error(ErrorType::invalid_state, "execution " + std::to_string(before.row.number) + " is " +
+                                               std::string(to_string(before.shown_status)) + "; allowed now: " +
+                                               joined(before.allowed_verbs));
+  }
+  if (verb == "cancel") {
+    // The same way as for a dead owner's: recovery settles what is open, cleans up, and the cancel wins.
+    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, Goal::migrate));
+    execution->cancel_at_start(actor);
+    const Outcome outcome = execution->run();
+    if (outcome.status == ExecutionStatus::cancelled) return answer("cancelled");
+    return outcome.reason.value_or(Error(ErrorType::temporary_failure, "it could not be cancelled"));
+  }
+  if (verb == "skip") {
+    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, Goal::migrate));
+    DUNLIN_ASSIGN(const std::int64_t skipped, execution->skip_now(arguments, actor));
+    return answer(std::to_string(skipped) + (skipped == 1 ? " item skipped" : " items skipped"));
+  }
+  return Error(ErrorType::invalid_state, "'" + verb + "' needs a running execution; `dunlin resume " +
+                                             std::to_string(before.row.number) + "` starts it");
+}
+
+}  // namespace dunlin::engine

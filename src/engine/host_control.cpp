@@ -1,0 +1,202 @@
+// The control half of the host: requests from this process, from the owner's socket and from control rows.
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/logging.h"
+#include "engine/host.h"
+
+namespace dunlin::engine {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// How long a request waits for the coordinator; recording it takes one commit.
+constexpr milliseconds kRequestWait{5000};
+/// ARCHITECTURE, "Processes, ownership, control": calls in flight get this long after an emergency stop.
+constexpr milliseconds kStopGrace{500};
+constexpr int kExitPaused = 4;
+
+Json refusal(const std::string& message) { return Json{{"accepted", false}, {"message", message}}; }
+
+}  // namespace
+
+void Execution::Host::start_control() {
+  Result<std::string> directory = parts.state.run_directory();
+  if (!directory.ok()) {
+    log_warn("no control socket: {}", directory.error().text());
+    return;
+  }
+  auto server = ControlServer::start(
+      *directory, parts.row.id.value + ".sock", [this](const Json& request) { return handle_request(request); },
+      [this] { poll_control_rows(); });
+  if (server.ok()) {
+    control_ = *std::move(server);
+  } else {
+    log_warn("no control socket: {}", server.error().text());
+  }
+}
+
+Json Execution::Host::handle_request(const Json& request) {
+  const std::string verb = string_or(request, "verb", "");
+  if (verb == "progress") {
+    const Progress live = progress();
+    Json answer;
+    answer["accepted"] = true;
+    Json rates = Json::object();
+    const auto put = [&](const char* key, const auto& value) { rates[key] = value ? Json(*value) : Json(nullptr); };
+    put("bytes_per_second", live.bytes_per_second);
+    put("items_per_second", live.items_per_second);
+    put("average_bytes_per_second", live.average_bytes_per_second);
+    put("peak_bytes_per_second", live.peak_bytes_per_second);
+    put("estimated_seconds_remaining", live.estimated_seconds_remaining);
+    answer["rates"] = std::move(rates);
+    const std::lock_guard lock(requests_mutex_);
+    answer["pending_request"] = pending_request_;
+    return answer;
+  }
+  const Json* arguments = find_member(request, "arguments");
+  return this->request(verb, arguments != nullptr ? *arguments : Json::object(), string_or(request, "actor", "unknown"));
+}
+
+Json Execution::Host::request(const std::string& verb, const Json& arguments, const std::string& actor) {
+  coordinator::Control control{0, verb, dump_json(arguments), actor, {}};
+  if (verb == "retry" || verb == "skip") {
+    Result<std::vector<ItemId>> items =
+        select_items(arguments, verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped);
+    if (!items.ok()) return refusal(items.error().text());
+    control.items = *std::move(items);
+  }
+  if (verb == "limits") {
+    governor_.set_limits(integer_or(arguments, "io", parts.plan.settings.limits.max_io_bytes_per_sec),
+                         integer_or(arguments, "iops", parts.plan.settings.limits.max_iops));
+  }
+  if (verb == "stop") emergency_stop();
+  const auto promise = std::make_shared<std::promise<Json>>();
+  std::future<Json> answer = promise->get_future();
+  {
+    const std::lock_guard lock(requests_mutex_);
+    control.request = next_request_++;
+    requests_[control.request] = promise;
+  }
+  post(std::move(control));
+  if (answer.wait_for(kRequestWait) == std::future_status::ready) return answer.get();
+  return refusal("the owner is busy; the request stands");
+}
+
+void Execution::Host::carry_out(const coordinator::Answer& command) {
+  std::shared_ptr<std::promise<Json>> promise;
+  std::int64_t row_id = 0;
+  {
+    const std::lock_guard lock(requests_mutex_);
+    if (const auto found = requests_.find(command.request); found != requests_.end()) {
+      promise = found->second;
+      requests_.erase(found);
+    }
+    for (auto& [row, request] : control_rows_) {
+      if (request != command.request) continue;
+      row_id = row;
+      request = 0;
+    }
+  }
+  const Json body{{"accepted", command.accepted}, {"message", command.message}};
+  if (command.accepted && state_.target && state_.asked_by_person) {
+    const std::lock_guard lock(requests_mutex_);
+    pending_request_ = state_.target == store::ExecutionStatus::cancelled ? "cancel" : "pause";
+  }
+  if (promise) promise->set_value(body);
+  if (row_id > 0) {
+    parts.state.store()
+        .answer_control(row_id, dump_json(body), parts.clock.wall_ms())
+        .ignore("the request has taken effect; an unanswered row is ignored once the execution has ended");
+  }
+  publish("control", body);
+}
+
+/// Requests that came while the socket did not answer. Each row is taken once.
+void Execution::Host::poll_control_rows() {
+  Result<std::vector<store::ControlRow>> rows = parts.state.store().pending_controls(parts.row.id);
+  if (!rows.ok()) return;
+  for (const store::ControlRow& row : *rows) {
+    coordinator::Control control{0, row.verb, row.arguments_json, row.actor, {}};
+    {
+      const std::lock_guard lock(requests_mutex_);
+      if (control_rows_.contains(row.id)) continue;
+      control.request = next_request_++;
+      control_rows_[row.id] = control.request;
+    }
+    if (row.verb == "retry" || row.verb == "skip") {
+      const Result<Json> selector = parse_json(row.arguments_json);
+      const auto to = row.verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped;
+      Result<std::vector<ItemId>> items = select_items(selector.ok() ? *selector : Json::object(), to);
+      if (items.ok()) control.items = *std::move(items);
+    }
+    if (row.verb == "stop") emergency_stop();
+    post(std::move(control));
+  }
+}
+
+/// No new permits, 500 ms for calls in flight, the ledger flushed if it can be, then the process ends: crash recovery
+/// is the only clean-up path.
+void Execution::Host::emergency_stop() {
+  cancel_.request(CancelReason::stop);
+  governor_.close();
+  const std::lock_guard lock(stop_mutex_);
+  if (ended_ || stop_watchdog_.joinable()) return;
+  stop_watchdog_ = std::thread([this] {
+    std::unique_lock wait(stop_mutex_);
+    if (stopped_.wait_for(wait, kStopGrace, [this] { return ended_; })) return;
+    ::_exit(kExitPaused);
+  });
+}
+
+Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector, store::ItemStatus to) {
+  store::ItemFilter filter;
+  if (const std::int64_t batch = integer_or(selector, "batch", 0); batch > 0) filter.batch = BatchId(batch);
+  if (const std::int64_t item = integer_or(selector, "item", 0); item > 0) filter.item = ItemId(item);
+  filter.error_type = string_or(selector, "type", "");
+  const Selector matcher{string_or(selector, "path", ""), string_or(selector, "entity", ""), ""};
+  const bool match_each = !matcher.path_glob.empty() || !matcher.entity.empty();
+  if (match_each && !run_) {
+    DUNLIN_ASSIGN(run_, parts.kind.open(parts.plan));
+  }
+  std::vector<ItemId> found;
+  for (const store::ItemStatus status : {store::ItemStatus::failed, store::ItemStatus::skipped}) {
+    if (status == store::ItemStatus::skipped && to == store::ItemStatus::skipped) continue;
+    filter.status = status;
+    filter.after = ItemId();
+    for (;;) {
+      DUNLIN_ASSIGN(const std::vector<store::ItemRow> page, parts.ledger->items(filter));
+      for (const store::ItemRow& item : page) {
+        if (!match_each || run_->matches(matcher, item)) found.push_back(item.id);
+      }
+      if (page.size() < filter.limit) break;
+      filter.after = page.back().id;
+    }
+  }
+  return found;
+}
+
+Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::string& actor) {
+  DUNLIN_ASSIGN(std::vector<ItemId> items, select_items(selector, store::ItemStatus::skipped));
+  if (items.empty()) return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
+  const auto count = static_cast<std::int64_t>(items.size());
+  std::vector<store::Mutation> mutations;
+  mutations.emplace_back(store::ReopenItems{std::move(items), store::ItemStatus::skipped, actor});
+  DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
+  DUNLIN_TRY(results.front());
+  publish_summary();
+  return count;
+}
+
+Result<std::int64_t> Execution::Host::reopen_at_start(const Json& selector, store::ItemStatus to,
+                                                      const std::string& actor) {
+  DUNLIN_ASSIGN(reopen_, select_items(selector, to));
+  if (reopen_.empty()) return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
+  reopen_to_ = to;
+  reopen_actor_ = actor;
+  return static_cast<std::int64_t>(reopen_.size());
+}
+
+}  // namespace dunlin::engine
