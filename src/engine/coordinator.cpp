@@ -271,8 +271,8 @@ void Stepper::on(const Begin& event) {
   const bool undo = s_.config.goal == Goal::roll_back;
   entry.push_back(store::SetStatus{undo ? ExecutionStatus::rolling_back : ExecutionStatus::running,
                                    undo ? "rolling_back" : "preflight", "", "engine"});
-  if (!event.reopen.empty()) {
-    entry.push_back(store::ReopenItems{event.reopen, event.reopen_to, event.reopen_actor});
+  if (!event.reopen.empty() || !event.reopen_batches.empty()) {
+    entry.push_back(store::ReopenItems{event.reopen, event.reopen_to, event.reopen_actor, event.reopen_batches});
     s_.failed_at_begin = std::max<std::int64_t>(0, s_.failed_at_begin - static_cast<std::int64_t>(event.reopen.size()));
   }
   s_.stage = Stage::entering;
@@ -487,7 +487,7 @@ void Stepper::control_reopen(const Control& event, store::ItemStatus to) {
     answer(event.request, false, "not now; try again when it has ended");
     return;
   }
-  persist({store::ReopenItems{event.items, to, event.actor}})
+  persist({store::ReopenItems{event.items, to, event.actor, event.batches}})
       .answers.emplace_back(event.request, std::to_string(event.items.size()) +
                                                (to == store::ItemStatus::pending ? " items will be tried again"
                                                                                  : " items will be skipped"));

@@ -60,6 +60,7 @@ struct Begin {
   std::vector<ItemId> reopen;        ///< `dunlin retry`: failed items to begin with
   store::ItemStatus reopen_to = store::ItemStatus::pending;
   std::string reopen_actor;
+  std::vector<BatchId> reopen_batches;
 };
 struct Persisted {
   std::int64_t sequence = 0;
@@ -116,6 +117,7 @@ struct Control {
   std::string arguments_json;
   std::string actor;
   std::vector<ItemId> items;         ///< retry, skip: what the selector means
+  std::vector<BatchId> batches;      ///< retry: failed batches as a whole
 };
 struct Tick {};
 

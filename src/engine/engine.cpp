@@ -143,6 +143,8 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
     row.settings_json = dump_json(encode_settings(plan.settings));
     row.description = summary.description;
     row.mode = plan.settings.mode;
+    row.claims = claims;
+    row.depends_on = plan.depends_on;
     row.created_ms = now;
     row.updated_ms = now;
     const Result<std::unique_ptr<store::Ledger>> ledger = state_->create_ledger(row);

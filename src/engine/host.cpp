@@ -81,11 +81,11 @@ Outcome Execution::Host::run() {
   state_.config = config_for(parts, run_.get());
   batch_threads_ = std::make_unique<TaskThreads>(
       state_.config.execution_scope ? 1 : static_cast<std::size_t>(std::max(1, state_.config.parallel_batches)));
-  coordinator::Begin begin{parts.row, {}, reopen_, reopen_to_, reopen_actor_};
+  coordinator::Begin begin{parts.row, {}, reopen_, reopen_to_, reopen_actor_, reopen_batches_};
   Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
   if (open.ok()) begin.open = *std::move(open);
   post(std::move(begin));
-  if (!cancel_actor_.empty()) post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}});
+  if (!cancel_actor_.empty()) post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}});
   poll_control_rows();  // a cancel given while nobody owned it is seen before any work
   start_control();
   publish("started", Json::object());

@@ -109,6 +109,7 @@ class Execution::Host {
   std::string phase_;
 
   std::vector<ItemId> reopen_;
+  std::vector<BatchId> reopen_batches_;
   store::ItemStatus reopen_to_ = store::ItemStatus::pending;
   std::string reopen_actor_;
   std::string cancel_actor_;           ///< not empty: cancelled before it begins

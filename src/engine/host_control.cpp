@@ -18,6 +18,11 @@ constexpr milliseconds kRequestWait{5000};
 constexpr milliseconds kStopGrace{500};
 constexpr int kExitPaused = 4;
 
+std::vector<BatchId> selected_batches(const Json& selector) {
+  const std::int64_t batch = integer_or(selector, "batch", 0);
+  return batch > 0 ? std::vector<BatchId>{BatchId(batch)} : std::vector<BatchId>{};
+}
+
 Json refusal(const std::string& message) { return Json{{"accepted", false}, {"message", message}}; }
 
 }  // namespace
@@ -61,12 +66,13 @@ Json Execution::Host::handle_request(const Json& request) {
 }
 
 Json Execution::Host::request(const std::string& verb, const Json& arguments, const std::string& actor) {
-  coordinator::Control control{0, verb, dump_json(arguments), actor, {}};
+  coordinator::Control control{0, verb, dump_json(arguments), actor, {}, {}};
   if (verb == "retry" || verb == "skip") {
     Result<std::vector<ItemId>> items =
         select_items(arguments, verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped);
     if (!items.ok()) return refusal(items.error().text());
     control.items = *std::move(items);
+    if (verb == "retry") control.batches = selected_batches(arguments);
   }
   if (verb == "limits") {
     governor_.set_limits(integer_or(arguments, "io", parts.plan.settings.limits.max_io_bytes_per_sec),
@@ -119,7 +125,7 @@ void Execution::Host::poll_control_rows() {
   Result<std::vector<store::ControlRow>> rows = parts.state.store().pending_controls(parts.row.id);
   if (!rows.ok()) return;
   for (const store::ControlRow& row : *rows) {
-    coordinator::Control control{0, row.verb, row.arguments_json, row.actor, {}};
+    coordinator::Control control{0, row.verb, row.arguments_json, row.actor, {}, {}};
     {
       const std::lock_guard lock(requests_mutex_);
       if (control_rows_.contains(row.id)) continue;
@@ -183,7 +189,7 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
   if (items.empty()) return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
   const auto count = static_cast<std::int64_t>(items.size());
   std::vector<store::Mutation> mutations;
-  mutations.emplace_back(store::ReopenItems{std::move(items), store::ItemStatus::skipped, actor});
+  mutations.emplace_back(store::ReopenItems{std::move(items), store::ItemStatus::skipped, actor, {}});
   DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
   DUNLIN_TRY(results.front());
   publish_summary();
@@ -193,7 +199,8 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
 Result<std::int64_t> Execution::Host::reopen_at_start(const Json& selector, store::ItemStatus to,
                                                       const std::string& actor) {
   DUNLIN_ASSIGN(reopen_, select_items(selector, to));
-  if (reopen_.empty()) return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
+  reopen_batches_ = selected_batches(selector);
+  if (reopen_.empty() && reopen_batches_.empty()) return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
   reopen_to_ = to;
   reopen_actor_ = actor;
   return static_cast<std::int64_t>(reopen_.size());
