@@ -1,6 +1,8 @@
 // Hashers over OpenSSL's EVP and xxHash's streaming state.
 #include "base/hash.h"
 
+#include <utility>
+
 #include <openssl/evp.h>
 #include <xxhash.h>
 
@@ -72,6 +74,7 @@ Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 Hasher::~Hasher() = default;
 
 void Hasher::update(const void* data, std::size_t size) {
+  DUNLIN_CHECK(!finished_, "a hash goes on after finish() without reset()");
   if (size == 0) return;
   if (kind_ == HashKind::xxh3) {
     DUNLIN_CHECK(XXH3_128bits_update(state_->xxh3, data, size) == XXH_OK, "XXH3 update failed");
@@ -81,6 +84,7 @@ void Hasher::update(const void* data, std::size_t size) {
 }
 
 std::string Hasher::finish() {
+  DUNLIN_CHECK(!std::exchange(finished_, true), "finish() twice without reset()");
   std::string digest(digest_size(kind_), '\0');
   if (kind_ == HashKind::xxh3) {
     XXH128_canonical_t canonical;
@@ -90,12 +94,13 @@ std::string Hasher::finish() {
     unsigned size = 0;
     auto* bytes = reinterpret_cast<unsigned char*>(digest.data());
     DUNLIN_CHECK(EVP_DigestFinal_ex(state_->context, bytes, &size) == 1 && size == digest.size(),
-                 "digest failed; was finish() called twice without reset()?");
+                 "digest failed");
   }
   return digest;
 }
 
 void Hasher::reset() {
+  finished_ = false;
   if (kind_ == HashKind::xxh3) {
     DUNLIN_CHECK(XXH3_128bits_reset(state_->xxh3) == XXH_OK, "XXH3 reset failed");
   } else {

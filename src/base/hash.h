@@ -46,6 +46,7 @@ class Hasher {
   struct State;
   explicit Hasher(HashKind kind, std::unique_ptr<State> state);
   HashKind kind_;
+  bool finished_ = false;  ///< OpenSSL 3.0 would go on with a finished digest and give nonsense
   std::unique_ptr<State> state_;
 };
 

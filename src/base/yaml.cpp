@@ -392,7 +392,7 @@ std::optional<Error> bad_bytes(std::string_view text, std::string_view file) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte == '\n') ++line;
-    if ((byte < 0x20U && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7fU) {
+    if ((byte < 0x20U && byte != '\t' && byte != '\n' && byte != '\r')) {
       return Error(ErrorType::plan_invalid,
                    fmt::format("{}:{}: the control character \\x{:02x} is not allowed",
                                printable(file), line, byte));
