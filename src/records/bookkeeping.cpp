@@ -22,7 +22,7 @@ Status Bookkeeping::claim() {
                     "execution_id TEXT PRIMARY KEY NOT NULL, epoch INTEGER NOT NULL) WITHOUT ROWID;"
                     "CREATE TABLE IF NOT EXISTS __dunlin_batches("
                     "execution_id TEXT NOT NULL, batch_id INTEGER NOT NULL, epoch INTEGER NOT "
-                    "NULL, target TEXT NOT NULL, "
+                    "NULL, target TEXT NOT NULL, range BLOB NOT NULL, "
                     "rows INTEGER NOT NULL, bytes INTEGER NOT NULL, checksum TEXT NOT NULL, "
                     "committed_at TEXT NOT NULL, "
                     "PRIMARY KEY(execution_id, batch_id)) WITHOUT ROWID"));
@@ -51,21 +51,27 @@ Status Bookkeeping::check() {
   return success();
 }
 
-Result<std::optional<BatchRecord>> Bookkeeping::find(BatchId batch) {
+Result<std::optional<BatchRecord>> Bookkeeping::find(BatchId batch, std::string_view range) {
   DUNLIN_ASSIGN(sql::Statement row,
-                target_->cached("SELECT target, rows, bytes, checksum FROM __dunlin_batches "
+                target_->cached("SELECT target, range, rows, bytes, checksum FROM __dunlin_batches "
                                 "WHERE execution_id = ?1 AND batch_id = ?2"));
   DUNLIN_ASSIGN(const bool found, row.query(execution_.value, batch.value));
   if (!found) return std::optional<BatchRecord>{};
-  return std::optional(BatchRecord{row.column_string(0), row.column_int64(1), row.column_int64(2),
-                                   row.column_string(3)});
+  BatchRecord record{row.column_string(0), std::string(row.column_blob(1)), row.column_int64(2),
+                     row.column_int64(3), row.column_string(4)};
+  if (record.range != range) {
+    return Error(ErrorType::root_changed, "the target's record of batch " +
+                                              std::to_string(batch.value) +
+                                              " is of another range than the ledger's");
+  }
+  return std::optional(std::move(record));
 }
 
 Status Bookkeeping::add(BatchId batch, const BatchRecord& record, const Clock& clock) {
   return target_->run(
-      "INSERT OR REPLACE INTO __dunlin_batches VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-      execution_.value, batch.value, epoch_, record.target, record.rows, record.bytes,
-      record.checksum, rfc3339(clock.wall_ms()));
+      "INSERT OR REPLACE INTO __dunlin_batches VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+      execution_.value, batch.value, epoch_, record.target, sql::Blob{record.range}, record.rows,
+      record.bytes, record.checksum, rfc3339(clock.wall_ms()));
 }
 
 Status Bookkeeping::remove(BatchId batch) {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -21,6 +22,7 @@ namespace dunlin::records {
 
 struct BatchRecord {
   std::string target;  ///< table
+  std::string range;   ///< the batch's payload: proves that the record is of this very batch
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
   std::string checksum;  ///< of the rows (sql::RowSum)
@@ -40,7 +42,9 @@ class Bookkeeping {
   /// Inside a write transaction: stale_owner when a newer epoch is recorded, root_changed when none
   /// is (the target is another one, or the execution was released).
   [[nodiscard]] Status check();
-  [[nodiscard]] Result<std::optional<BatchRecord>> find(BatchId batch);
+  /// nullopt when the batch has not committed; root_changed when the record found is of another
+  /// range (a ledger and a target that do not belong together).
+  [[nodiscard]] Result<std::optional<BatchRecord>> find(BatchId batch, std::string_view range);
   [[nodiscard]] Status add(BatchId batch, const BatchRecord& record, const Clock& clock);
   [[nodiscard]] Status remove(BatchId batch);
   /// In a transaction of its own: forgets the execution; the tables go with the last one.

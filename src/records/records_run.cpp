@@ -196,7 +196,7 @@ Result<BatchRecord> RecordsRun::create_table(const Range& range) {
     if (error.type == ErrorType::defect) error.type = ErrorType::schema_mismatch;
     return std::move(error).with_context("creating the table '" + printable(range.target) + "'");
   }
-  return BatchRecord{range.target, 0, 0, ""};
+  return BatchRecord{range.target, encode(range), 0, 0, ""};
 }
 
 Result<BatchRecord> RecordsRun::apply(BatchContext& context, const Range& range) {
@@ -204,7 +204,7 @@ Result<BatchRecord> RecordsRun::apply(BatchContext& context, const Range& range)
   DUNLIN_ASSIGN(const sql::TableInfo* shape, shape_of(range.source));
   DUNLIN_ASSIGN(const RangeTotals totals, copy_range(context, {source(), range.source},
                                                      {target(), range.target}, *shape, range));
-  return BatchRecord{range.target, totals.rows, totals.bytes, totals.checksum};
+  return BatchRecord{range.target, encode(range), totals.rows, totals.bytes, totals.checksum};
 }
 
 Status RecordsRun::execute(BatchContext& context) {
@@ -226,7 +226,8 @@ Status RecordsRun::execute_alone(BatchContext& context, const ItemRow& item, con
   DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(target()));
   DUNLIN_TRY(bookkeeping_->check());
   DUNLIN_CRASH_POINT("records.begin.after");
-  DUNLIN_ASSIGN(std::optional<BatchRecord> record, bookkeeping_->find(context.batch().id));
+  DUNLIN_ASSIGN(std::optional<BatchRecord> record,
+                bookkeeping_->find(context.batch().id, context.batch().payload));
   if (!record) {
     Result<BatchRecord> applied = apply(context, range);
     if (!applied.ok()) {
@@ -304,7 +305,7 @@ Result<bool> RecordsRun::committed(RunContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_TRY(open_target(context));
   DUNLIN_ASSIGN(const std::optional<BatchRecord> mark,
-                bookkeeping_->find(Bookkeeping::kExecutionMark));
+                bookkeeping_->find(Bookkeeping::kExecutionMark, ""));
   return mark.has_value();
 }
 
@@ -319,7 +320,8 @@ void RecordsRun::abandon(RunContext&) {
 Status RecordsRun::settle(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_TRY(open_target(context));  // from here on an earlier owner commits nothing
-  DUNLIN_ASSIGN(const std::optional<BatchRecord> record, bookkeeping_->find(context.batch().id));
+  DUNLIN_ASSIGN(const std::optional<BatchRecord> record,
+                bookkeeping_->find(context.batch().id, context.batch().payload));
   if (!record) return success();
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   for (const ItemRow& item : items) context.report(completed(item.id, *record, "created"));
@@ -391,7 +393,8 @@ Status RecordsRun::undo(BatchContext& context) {
 Status RecordsRun::undo_item(BatchContext& context, const ItemRow& item, const Range& range) {
   DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(target()));
   DUNLIN_TRY(bookkeeping_->check());
-  DUNLIN_ASSIGN(const std::optional<BatchRecord> record, bookkeeping_->find(context.batch().id));
+  DUNLIN_ASSIGN(const std::optional<BatchRecord> record,
+                bookkeeping_->find(context.batch().id, context.batch().payload));
   if (record) {  // without one an earlier undo has committed
     Status undone = creates_table(context.batch()) ? drop_created(range)
                                                    : delete_loaded(context, range, *record);

@@ -59,8 +59,9 @@ Status bind_values(Statement& statement, int first, ByteReader& in, int count) {
 std::string show_values(std::string_view encoded) {
   constexpr std::size_t kShown = 40;  // of one value: names of items stay one readable line
   const auto cut = [](std::string_view content) {
-    return content.size() <= kShown ? std::string(content)
-                                    : std::string(content.substr(0, kShown)) + "...";
+    std::string part(content.substr(0, kShown));
+    if (part.size() < content.size()) part.append("...");
+    return part;
   };
   std::string text;
   ByteReader in(encoded);
