@@ -125,6 +125,7 @@ struct ReopenItems {
   std::vector<ItemId> items;
   ItemStatus to = ItemStatus::pending;       ///< pending (retry) or skipped (skip)
   std::string actor;
+  std::vector<BatchId> batches;              ///< retry: failed batches as a whole, also those without items
 };
 /// A new verification run: every batch counts as not verified again; old differences are kept as not final.
 struct ResetVerification {};

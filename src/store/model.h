@@ -93,6 +93,8 @@ struct ExecutionRow {
   bool enumeration_complete = false;
   bool committing = false;        ///< commit_scope execution: the final commit may have been sent
   Counters counters;
+  std::vector<std::string> claims;      ///< canonical destinations written (X-4): state.db can be rebuilt from them
+  std::vector<std::string> depends_on;  ///< execution or plan ids that this one may share its destination with
 };
 
 struct NewTask {

@@ -1,0 +1,220 @@
+// LedgerWriter: what has ended is opened again: retry and skip of failed items, a new verification.
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "store/ledger_writer.h"
+
+namespace dunlin::store {
+
+LedgerWriter::Applied LedgerWriter::change(const ReopenItems& mutation) {
+  if (mutation.to != ItemStatus::pending && mutation.to != ItemStatus::skipped) {
+    return Status(Error(ErrorType::defect,
+                        fmt::format("items cannot be reopened as {}", to_string(mutation.to))));
+  }
+  DUNLIN_ASSIGN(ByBatch batches, by_batch(mutation));
+  if (mutation.to == ItemStatus::pending) {
+    DUNLIN_TRY(retry_items(mutation, std::move(batches)));
+  } else {
+    DUNLIN_TRY(skip_items(mutation, batches));
+  }
+  return success();
+}
+
+Result<LedgerWriter::ByBatch> LedgerWriter::by_batch(const ReopenItems& mutation) {
+  std::vector<std::int64_t> items;
+  items.reserve(mutation.items.size());
+  for (const ItemId id : mutation.items) items.push_back(id.value);
+  std::sort(items.begin(), items.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+  ByBatch batches;
+  for (const BatchId id : mutation.batches) batches.try_emplace(id.value);
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+  std::vector<std::int64_t>* list = nullptr;
+  for (const std::int64_t item : items) {
+    if (list == nullptr || item < first || item >= end) {
+      list = nullptr;
+      DUNLIN_ASSIGN(
+          sql::Statement row,
+          database_.cached("SELECT id, first_item, item_count FROM batch WHERE first_item <= ?1 "
+                           "ORDER BY first_item DESC LIMIT 1"));
+      DUNLIN_ASSIGN(const bool found, row.query(item));
+      if (!found) continue;
+      first = row.column_int64(1);
+      end = first + row.column_int64(2);
+      if (item >= end) continue;  // no such item: left alone
+      list = &batches[row.column_int64(0)];
+    }
+    list->push_back(item);
+  }
+  return batches;
+}
+
+Result<bool> LedgerWriter::has_failed_dependency(std::int64_t batch) {
+  DUNLIN_ASSIGN(
+      const auto found,
+      database_.query_int64("SELECT 1 FROM dependency d JOIN batch b ON b.id = d.dependency "
+                            "WHERE d.dependant = ?1 AND b.status IN (4, 5) LIMIT 1",
+                            batch));
+  return found.has_value();
+}
+
+// In order of batch ids, so that a dependency is seen before its dependants: one that was skipped
+// may only be reopened once nothing it waits for stands as failed, and is then reopened whole,
+// whether or not its items were named.
+Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
+  std::int64_t reopened_items = 0;
+  std::int64_t reopened_batches = 0;
+  while (!batches.empty()) {
+    const auto [id, items] = std::move(*batches.begin());
+    batches.erase(batches.begin());
+    DUNLIN_ASSIGN(auto batch, find_batch(id));
+    if (!batch) continue;
+    const BatchStatus was = batch->status;
+    const bool named = std::any_of(mutation.batches.begin(), mutation.batches.end(),
+                                   [id = id](BatchId one) { return one.value == id; });
+    if (was == BatchStatus::executing || was == BatchStatus::staged || was == BatchStatus::undone)
+      continue;
+    const std::int64_t open_before = batch->item_count - batch->tally.ended();
+    if (was == BatchStatus::skipped) {
+      DUNLIN_ASSIGN(const bool blocked, has_failed_dependency(id));
+      if (blocked) continue;
+      DUNLIN_TRY(reopen_items_of(*batch, {}).with_context(fmt::format("reopening batch {}", id)));
+    } else {
+      // A batch that is named as a whole means all of its failed items.
+      DUNLIN_ASSIGN(const bool any,
+                    reopen_items_of(*batch, named ? std::vector<std::int64_t>{} : items));
+      if (!any && !(named && was == BatchStatus::failed)) continue;
+    }
+    reopened_items += batch->item_count - batch->tally.ended() - open_before;
+    ++reopened_batches;
+    DUNLIN_TRY(reopen_batch(*batch));
+    if (was != BatchStatus::failed && was != BatchStatus::skipped) continue;
+    DUNLIN_ASSIGN(
+        sql::Statement row,
+        database_.cached("SELECT d.dependant FROM dependency d JOIN batch b ON b.id = d.dependant "
+                         "WHERE d.dependency = ?1 AND b.status = 5"));
+    row.bind(1, id);
+    while (true) {
+      DUNLIN_ASSIGN(const bool more, row.step());
+      if (!more) break;
+      batches.try_emplace(row.column_int64(0));
+    }
+  }
+  Json detail = Json::object();
+  detail["items"] = reopened_items;
+  detail["batches"] = reopened_batches;
+  return add_audit(mutation.actor, "items.retried", dump_json(detail));
+}
+
+/// Takes the outcomes of failed items (those listed, or all when none is) out of the ledger; in a
+/// skipped batch those of the skipped items, too. True when there was one.
+Result<bool> LedgerWriter::reopen_items_of(Batch& batch, const std::vector<std::int64_t>& items) {
+  const bool with_skipped = batch.status == BatchStatus::skipped;
+  struct Old {
+    std::int64_t item;
+    ItemStatus status;
+    std::int64_t size;
+    std::int64_t transferred;
+  };
+  std::vector<Old> old;
+  const auto collect = [&](std::int64_t first, std::int64_t last) -> Status {
+    DUNLIN_ASSIGN(
+        sql::Statement row,
+        database_.cached(
+            "SELECT o.item_id, o.status, i.size, coalesce(o.transferred_bytes, i.size) "
+            "FROM outcome o JOIN item i ON i.id = o.item_id "
+            "WHERE o.item_id BETWEEN ?1 AND ?2 AND (o.status = 3 OR (o.status = 4 AND ?3))"));
+    row.bind(1, first).bind(2, last).bind(3, with_skipped ? 1 : 0);
+    while (true) {
+      DUNLIN_ASSIGN(const bool more, row.step());
+      if (!more) return success();
+      old.push_back({row.column_int64(0), static_cast<ItemStatus>(row.column_int64(1)),
+                     row.column_int64(2), row.column_int64(3)});
+    }
+  };
+  if (items.empty() && batch.item_count > 0) {
+    DUNLIN_TRY(collect(batch.first_item, batch.first_item + batch.item_count - 1));
+  }
+  for (const std::int64_t item : items) DUNLIN_TRY(collect(item, item));
+  for (const Old& one : old) {
+    count(batch, one.status, one.size, one.transferred, -1);
+    DUNLIN_TRY(database_.run("DELETE FROM outcome WHERE item_id = ?1", one.item));
+    DUNLIN_TRY(settle_errors_of_item(one.item));
+  }
+  return !old.empty();
+}
+
+Status LedgerWriter::reopen_batch(Batch& batch) {
+  if (batch.verified == 1) --state_.counters.verified_batches;
+  state_.counters.verified_items -= batch.verified_items;
+  state_.counters.differences -= batch.differences;
+  batch.verified = 0;
+  batch.verified_items = 0;
+  batch.differences = 0;
+  batch.attempt = 0;
+  batch.not_before_ms = 0;
+  DUNLIN_TRY(settle_errors_of_batch(batch.id));
+  return move_batch(batch, BatchStatus::pending);
+}
+
+Status LedgerWriter::skip_items(const ReopenItems& mutation, const ByBatch& batches) {
+  const std::string message = "skipped by " + mutation.actor;
+  for (const auto& [id, items] : batches) {
+    DUNLIN_ASSIGN(auto batch, find_batch(id));
+    if (!batch || batch->status == BatchStatus::executing) continue;
+    std::int64_t skipped = 0;
+    for (const std::int64_t item : items) {
+      std::int64_t size = 0;
+      std::int64_t transferred = 0;
+      {
+        DUNLIN_ASSIGN(sql::Statement row,
+                      database_.cached(
+                          "SELECT i.size, coalesce(o.transferred_bytes, i.size) FROM outcome o "
+                          "JOIN item i ON i.id = o.item_id WHERE o.item_id = ?1 AND o.status = 3"));
+        DUNLIN_ASSIGN(const bool failed, row.query(item));
+        if (!failed) continue;
+        size = row.column_int64(0);
+        transferred = row.column_int64(1);
+      }
+      count(*batch, ItemStatus::failed, size, transferred, -1);
+      count(*batch, ItemStatus::skipped, size, transferred, +1);
+      DUNLIN_ASSIGN(
+          sql::Statement update,
+          database_.cached("UPDATE outcome SET status = 4, message = ?2 WHERE item_id = ?1"));
+      update.bind(1, item);
+      DUNLIN_TRY(bind_word(update, 2, message));
+      DUNLIN_TRY(update.run());
+      DUNLIN_TRY(settle_errors_of_item(item));
+      ++skipped;
+    }
+    if (skipped == 0) continue;
+    DUNLIN_TRY(save_batch(*batch));
+    DUNLIN_ASSIGN(const Segment segment, segment_of(*batch));
+    Json detail = Json::object();
+    detail["batch"] = id;
+    detail["items"] = skipped;
+    detail["segment"] = segment.hash;
+    DUNLIN_TRY(add_audit(mutation.actor, "items.skipped", dump_json(detail)));
+  }
+  return success();
+}
+
+LedgerWriter::Applied LedgerWriter::change(const ResetVerification&) {
+  DUNLIN_TRY(
+      database_.run("UPDATE batch SET verified = NULL, verified_items = 0, differences = 0 WHERE "
+                    "verified IS NOT NULL"));
+  DUNLIN_TRY(
+      settle_errors("SELECT type, count(*) FROM error WHERE final = 1 AND pass = 1 GROUP BY type",
+                    "UPDATE error SET final = 0 WHERE final = 1 AND pass = 1", 0));
+  state_.counters.verified_items = 0;
+  state_.counters.verified_batches = 0;
+  state_.counters.differences = 0;
+  DUNLIN_TRY(add_audit("engine", "verification.reset", "{}"));
+  return success();
+}
+
+}  // namespace dunlin::store

@@ -1,0 +1,234 @@
+#include "store/sqlite_ledger.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "store/ledger_codec.h"
+#include "store/ledger_reader.h"
+#include "store/ledger_schema.h"
+#include "store/ledger_writer.h"
+
+namespace dunlin::store {
+namespace {
+
+// A commit of 1,000 items writes some 30 pages: 4,000 pages of log are folded in every hundred
+// commits or so, and the log stays below 16 MiB.
+constexpr int kLogPages = 4000;
+
+sql::OpenOptions file_options(bool read_only) {
+  sql::OpenOptions options;
+  options.read_only = read_only;
+  options.create = false;
+  options.wal = true;
+  options.synchronous_full = true;
+  options.foreign_keys = false;  // the writer checks before it writes; see check()
+  options.wal_autocheckpoint_pages = kLogPages;
+  return options;
+}
+
+sql::OpenOptions memory_options() {
+  sql::OpenOptions options;
+  options.wal = false;
+  options.synchronous_full = false;
+  options.foreign_keys = false;
+  options.cache_kib = 2048;
+  return options;
+}
+
+}  // namespace
+
+/// In the order of construction: databases before what borrows them.
+struct SqliteLedger::Connections {
+  std::optional<sql::Database> write_database;  ///< none when read-only
+  std::optional<sql::Database> read_database;   ///< none in memory
+  std::optional<LedgerWriter> writer;
+  std::optional<LedgerReader> reader;
+  std::mutex write_mutex;
+  std::mutex read_mutex;
+
+  /// What guards the reader: in memory it shares the writer's connection.
+  std::mutex& reading() { return read_database ? read_mutex : write_mutex; }
+
+  /// Once the databases are there.
+  Status attach(const Clock& clock) {
+    if (write_database) {
+      DUNLIN_ASSIGN(LedgerWriter made, LedgerWriter::make(*write_database, clock));
+      writer.emplace(std::move(made));
+    }
+    reader.emplace(read_database ? *read_database : *write_database);
+    return success();
+  }
+
+  template <typename Question>
+  auto read(Question&& question) -> decltype(question(*reader)) {
+    const std::lock_guard lock(reading());
+    auto answer = question(*reader);
+    if (!answer.ok()) return as_state_error(std::move(answer).error());
+    return answer;
+  }
+};
+
+SqliteLedger::SqliteLedger(std::unique_ptr<Connections> connections)
+    : connections_(std::move(connections)) {}
+SqliteLedger::~SqliteLedger() = default;
+
+Result<std::unique_ptr<SqliteLedger>> SqliteLedger::create(const std::string& path,
+                                                           const ExecutionRow& row,
+                                                           const Clock& clock) {
+  if (struct stat existing{}; ::lstat(path.c_str(), &existing) == 0) {
+    return Error(ErrorType::invalid_state, fmt::format("'{}' exists already", path));
+  }
+  auto connections = std::make_unique<Connections>();
+  sql::OpenOptions options = file_options(false);
+  options.create = true;
+  const auto make = [&]() -> Status {
+    DUNLIN_ASSIGN(connections->write_database, sql::Database::open(path, options));
+    DUNLIN_TRY(LedgerWriter::initialise(*connections->write_database, row));
+    // The schema into the file itself: a ledger is recognised by it even when its log is lost.
+    DUNLIN_TRY(connections->write_database->checkpoint_wal());
+    DUNLIN_ASSIGN(connections->read_database, sql::Database::open(path, file_options(true)));
+    return connections->attach(clock);
+  };
+  Status made = make();
+  if (!made)
+    return as_state_error(std::move(made).error())
+        .with_context(fmt::format("while creating '{}'", path));
+  return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(connections)));
+}
+
+Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path, bool read_only,
+                                                         const Clock& clock) {
+  auto connections = std::make_unique<Connections>();
+  const auto attach = [&]() -> Status {
+    DUNLIN_ASSIGN(connections->read_database, sql::Database::open(path, file_options(true)));
+    DUNLIN_TRY(check_format(*connections->read_database, kLedgerApplicationId, kLedgerFormat,
+                            read_only, fmt::format("'{}'", path)));
+    if (!read_only) {
+      DUNLIN_ASSIGN(connections->write_database, sql::Database::open(path, file_options(false)));
+    }
+    return connections->attach(clock);
+  };
+  Status attached = attach();
+  if (!attached) {
+    return as_state_error(std::move(attached).error())
+        .with_context(fmt::format("while opening '{}'", path));
+  }
+  return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(connections)));
+}
+
+Result<std::unique_ptr<SqliteLedger>> SqliteLedger::create_in_memory(const ExecutionRow& row,
+                                                                     const Clock& clock) {
+  auto connections = std::make_unique<Connections>();
+  DUNLIN_ASSIGN(connections->write_database, sql::Database::open(":memory:", memory_options()));
+  DUNLIN_TRY(LedgerWriter::initialise(*connections->write_database, row));
+  DUNLIN_TRY(connections->attach(clock));
+  return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(connections)));
+}
+
+Status SqliteLedger::checkpoint_wal() {
+  const std::lock_guard lock(connections_->write_mutex);
+  if (!connections_->write_database || !connections_->read_database) return success();
+  auto done = connections_->write_database->checkpoint_wal();
+  if (!done) return as_state_error(std::move(done).error());
+  return success();
+}
+
+Status SqliteLedger::limit_growth(std::int64_t pages) {
+  const std::lock_guard lock(connections_->write_mutex);
+  if (!connections_->write_database) return success();
+  sql::Database& database = *connections_->write_database;
+  DUNLIN_ASSIGN(const auto now, database.query_int64("PRAGMA page_count"));
+  const std::int64_t limit = pages > 0 ? now.value_or(0) + pages : 4294967294;
+  return database.exec(fmt::format("PRAGMA max_page_count = {}", limit));
+}
+
+Result<std::vector<Status>> SqliteLedger::apply(std::int64_t epoch,
+                                                std::span<const Mutation> mutations) {
+  const std::lock_guard lock(connections_->write_mutex);
+  if (!connections_->writer)
+    return Error(ErrorType::state_write_failed, "the ledger is open for reading only");
+  auto applied = connections_->writer->apply(epoch, mutations);
+  if (!applied) return as_state_error(std::move(applied).error());
+  return applied;
+}
+
+Result<std::int64_t> SqliteLedger::take_over(std::string_view owner_json) {
+  const std::lock_guard lock(connections_->write_mutex);
+  if (!connections_->writer)
+    return Error(ErrorType::state_write_failed, "the ledger is open for reading only");
+  auto epoch = connections_->writer->take_over(owner_json);
+  if (!epoch) return as_state_error(std::move(epoch).error());
+  return epoch;
+}
+
+Result<std::int64_t> SqliteLedger::sequence() const {
+  return connections_->read([](LedgerReader& reader) { return reader.sequence(); });
+}
+Result<ExecutionRow> SqliteLedger::execution() const {
+  return connections_->read([](LedgerReader& reader) { return reader.execution(); });
+}
+Result<ReadyBatches> SqliteLedger::ready(const ReadyQuery& query) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.ready(query); });
+}
+Result<std::vector<BatchRow>> SqliteLedger::open_batches() const {
+  return connections_->read([](LedgerReader& reader) { return reader.open_batches(); });
+}
+Result<BatchRow> SqliteLedger::batch(BatchId id) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.batch(id); });
+}
+Result<std::vector<ItemRow>> SqliteLedger::items_of(BatchId id, bool unfinished_only) const {
+  return connections_->read(
+      [&](LedgerReader& reader) { return reader.items_of(id, unfinished_only); });
+}
+Result<std::vector<DirectoryRow>> SqliteLedger::open_directories(std::size_t limit) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.open_directories(limit); });
+}
+Result<DirectoryRow> SqliteLedger::directory(DirectoryId id) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.directory(id); });
+}
+Result<bool> SqliteLedger::has_item(DirectoryId directory, std::string_view name) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.has_item(directory, name); });
+}
+Result<std::optional<DirectoryId>> SqliteLedger::find_directory(DirectoryId parent,
+                                                                std::string_view name) const {
+  return connections_->read(
+      [&](LedgerReader& reader) { return reader.find_directory(parent, name); });
+}
+Result<Ledger::LastIds> SqliteLedger::last_ids() const {
+  return connections_->read([](LedgerReader& reader) { return reader.last_ids(); });
+}
+Result<std::vector<TaskRow>> SqliteLedger::tasks(std::size_t limit) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.tasks(limit); });
+}
+Result<std::vector<ItemRow>> SqliteLedger::items(const ItemFilter& filter) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.items(filter); });
+}
+Result<std::vector<ErrorRow>> SqliteLedger::errors(const ItemFilter& filter,
+                                                   bool final_only) const {
+  return connections_->read(
+      [&](LedgerReader& reader) { return reader.errors(filter, final_only); });
+}
+Result<std::vector<std::pair<std::string, std::int64_t>>> SqliteLedger::error_counts() const {
+  return connections_->read([](LedgerReader& reader) { return reader.error_counts(); });
+}
+Result<std::vector<CheckpointRow>> SqliteLedger::checkpoints() const {
+  return connections_->read([](LedgerReader& reader) { return reader.checkpoints(); });
+}
+Result<std::vector<AuditRow>> SqliteLedger::audit(std::int64_t after_sequence,
+                                                  std::size_t limit) const {
+  return connections_->read(
+      [&](LedgerReader& reader) { return reader.audit(after_sequence, limit); });
+}
+Result<std::vector<MilestoneRow>> SqliteLedger::milestones() const {
+  return connections_->read([](LedgerReader& reader) { return reader.milestones(); });
+}
+Status SqliteLedger::check() const {
+  return connections_->read([](LedgerReader& reader) { return reader.check(); });
+}
+
+}  // namespace dunlin::store
