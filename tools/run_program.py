@@ -3,13 +3,9 @@
 
     tools/run_program.py PRESET PROGRAM [ARGUMENT...]
 
-Ends with the program's exit code. DUNLIN_COUNTS=FILE receives "passed failed skipped": taken from the program's last line of that
-form ("12 passed, 0 failed, 0 skipped"), else the program counts as one case.
+Ends with the program's exit code. However many kills or seeds it ran, ./dev test counts it as one case.
 """
 
-import os
-import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -22,12 +18,10 @@ def main() -> int:
         print(__doc__)
         return 2
     preset, program, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
-    counts_file = os.environ.get("DUNLIN_COUNTS")
     build = ROOT / "build" / preset
     if not (build / program).exists():
         print(f"run_program: build/{preset}/{program} does not exist\n  try:  ./dev build {preset} {program}", file=sys.stderr)
         return 2
-    counts = None
     with Stage(build) as stage:
         environment = stage.environment(program)
         process = subprocess.Popen([*stage.prefix(), str(stage.programs / program), *arguments], env=environment,
@@ -36,13 +30,7 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         for line in process.stdout:
             print(line, end="", flush=True)
-            found = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", line.strip())
-            counts = found.groups() if found else counts
         code = process.wait()
-    if counts is None:
-        counts = ("1", "0", "0") if code == 0 else ("0", "1", "0")
-    if counts_file:
-        pathlib.Path(counts_file).write_text(" ".join(counts) + "\n")
     if code < 0:
         print(f"{program} was ended by signal {-code}")
         return 1

@@ -20,6 +20,10 @@ while [ $# -gt 0 ]; do
       echo "usage: ./dev sim [--seeds N] [--seed S] [--evidence]     500 seeds if not named; --seed replays one with its history; --evidence: 10,000 seeds into docs/evidence/simulation.txt"
       exit 0
       ;;
+    --seed)
+      arguments+=(--seed "${2:?--seed needs a number}")
+      shift
+      ;;
     *) arguments+=("$1") ;;
   esac
   shift
@@ -27,7 +31,8 @@ done
 [ "$evidence" = no ] || seeds=10000
 
 [ "$do_build" = no ] || build crash sim
-run() { python3 tools/run_program.py crash sim --seeds "$seeds" ${arguments[@]+"${arguments[@]}"}; }
+[[ " ${arguments[*]-} " == *" --seed "* ]] || arguments+=(--seeds "$seeds" --jobs "$jobs")
+run() { python3 tools/run_program.py crash sim "${arguments[@]}"; }
 if [ "$evidence" = yes ]; then
   log="$(mktemp)"
   trap 'rm -f "$log"' EXIT
