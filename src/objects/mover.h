@@ -1,0 +1,97 @@
+// Mover: what happens to one item: copied, adopted after a crash, compared, taken back.
+//
+// ObjectsRun (objects_run.h) knows batches and lists; this class knows the order of steps for one
+// object, which is the table in README.md. Nothing is ever written or removed at the destination
+// without a condition on the version that was looked at. Stateless but for its references; safe
+// from any thread for different items.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/run.h"
+#include "objects/backend.h"
+#include "objects/item_record.h"
+#include "objects/objects_plan.h"
+#include "objects/transfer.h"
+
+namespace dunlin::objects {
+
+/// What execute would do with an item: the one decision function, shared with the dry run.
+struct Decision {
+  enum class Action : std::uint8_t { create, overwrite, skip, conflict };
+  Action action = Action::create;
+  std::string reason;
+};
+[[nodiscard]] std::string_view to_string(Decision::Action action);
+/// `standing`: what is at the destination and is not this item's own work.
+[[nodiscard]] Decision decide(Conflict conflict, const ObjectInfo& source,
+                              const std::optional<ObjectInfo>& standing);
+
+class Mover {
+ public:
+  Mover(const ObjectsPlan& plan, const KeyMap& keys, Backend& source, Backend& destination)
+      : plan_(plan), keys_(keys), source_(source), destination_(destination) {}
+
+  /// As copy() would decide now, from the listing; changes nothing.
+  [[nodiscard]] Result<engine::Operation> operation(engine::BatchContext& context,
+                                                    const engine::ItemRow& item);
+  /// Idempotent: an object that an earlier attempt left is adopted, replaced or taken back first.
+  [[nodiscard]] Result<engine::ItemOutcome> copy(engine::BatchContext& context,
+                                                 const engine::ItemRow& item);
+  /// After a crash: aborts the recorded upload; the outcome when the object is there and proven.
+  [[nodiscard]] Result<std::optional<engine::ItemOutcome>> settle(engine::BatchContext& context,
+                                                                  const engine::ItemRow& item);
+  /// Success: equal to what was recorded. verification_mismatch and destination_changed say in what
+  /// it differs; other errors that it could not be looked at.
+  [[nodiscard]] Status verify(engine::BatchContext& context, const engine::ItemRow& item);
+  /// destination_changed where somebody else wrote since. Repeatable.
+  [[nodiscard]] Result<engine::ItemOutcome> undo(engine::BatchContext& context,
+                                                 const engine::ItemRow& item);
+
+ private:
+  /// One item with its keys; built once per call.
+  struct Work {
+    engine::BatchContext& context;
+    const engine::ItemRow& item;
+    ItemDetail detail;
+    std::string source_key;
+    std::string key;       ///< at the destination
+    std::string undo_key;  ///< where an old version is kept
+
+    [[nodiscard]] const CancelToken& cancel() const { return context.cancel(); }
+    [[nodiscard]] bool full() const;
+  };
+  using Found = std::optional<ObjectInfo>;
+
+  [[nodiscard]] Result<Work> work_for(engine::BatchContext& context, const engine::ItemRow& item);
+  [[nodiscard]] ObjectInfo listed(const Work& work) const;
+  [[nodiscard]] std::optional<Mark> own_mark(const Work& work, const Found& standing) const;
+  [[nodiscard]] Status abort_recorded(const Work& work);
+  [[nodiscard]] CopyJob job(const Work& work, Backend& from_backend, ObjectInfo from,
+                            std::string key, WriteCondition condition,
+                            std::function<Metadata(const ObjectInfo&)> metadata);
+  [[nodiscard]] Result<engine::ItemOutcome> write(const Work& work, const ObjectInfo& source,
+                                                  const Found& standing,
+                                                  const std::string& replaced);
+  [[nodiscard]] Result<std::string> md5_of(const Work& work, Backend& backend,
+                                           const ObjectInfo& version);
+  [[nodiscard]] Result<store::Proof> prove(const Work& work, const Copied& copied);
+  [[nodiscard]] Result<std::optional<engine::ItemOutcome>> adopt(const Work& work,
+                                                                 const ObjectInfo& standing,
+                                                                 const Mark& mark);
+  [[nodiscard]] Status preserve(const Work& work, const ObjectInfo& old);
+  [[nodiscard]] Status take_back(const Work& work, const std::string& etag,
+                                 const std::string& replaced);
+  [[nodiscard]] Status restore(const Work& work, const std::string& etag);
+  [[nodiscard]] Result<bool> is_old_version(const Work& work, const ObjectInfo& standing,
+                                            const std::string& replaced);
+
+  const ObjectsPlan& plan_;
+  const KeyMap& keys_;
+  Backend& source_;
+  Backend& destination_;
+};
+
+}  // namespace dunlin::objects
