@@ -549,7 +549,9 @@ Status Transaction::commit() {
   if (error.type == ErrorType::database_locked && active()) return error;
   // After a failed write or flush of the log the frames may still reach the disk and be found by a
   // recovery.
-  error.possibly_applied = error.native.code.starts_with("SQLITE_IOERR");
+  const std::string& code = error.native.code;
+  error.possibly_applied =
+      code.starts_with("SQLITE_IOERR") || code == "SQLITE_FULL" || code == "SQLITE_NOMEM";
   rollback().ignore("the commit's error is the one to report");
   return error;
 }

@@ -275,7 +275,9 @@ class Transaction {
   ~Transaction();
 
   /// On success everything is durable (by `synchronous`). After database_locked the transaction is
-  /// still open and commit() may be repeated; after any other error it is rolled back.
+  /// still open and commit() may be repeated. After any other error it is rolled back for this
+  /// process; when the disk failed, `possibly_applied` is set: a recovery after a crash may still
+  /// find the commit in the log (shown by tests/sql/sqlite_fault_test.cpp).
   [[nodiscard]] Status commit();
   /// Also done by the destructor, which cannot report.
   [[nodiscard]] Status rollback();
