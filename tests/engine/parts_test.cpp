@@ -1,0 +1,227 @@
+// The engine's smaller parts: pools, governor, retry, how a batch ends, the control socket.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "engine/batch_end.h"
+#include "engine/control_socket.h"
+#include "engine/governor.h"
+#include "engine/retry.h"
+#include "engine/thread_pool.h"
+
+namespace dunlin::engine {
+namespace {
+
+using store::BatchResult;
+using store::Pass;
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+// ---- ItemPool ------------------------------------------------------------------------------------------------------
+
+TEST(ItemPool, RunsEveryIndexOnce) {
+  ItemPool pool(4);
+  std::vector<std::atomic<int>> hits(1000);
+  EXPECT_TRUE(pool.for_each(hits.size(), [&](std::size_t i) { ++hits[i]; }, CancelToken()));
+  for (const auto& hit : hits) EXPECT_EQ(hit, 1);
+}
+
+TEST(ItemPool, SeveralCallersShareIt) {
+  ItemPool pool(3);
+  std::atomic<int> sum{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 4; ++c) {
+    callers.emplace_back([&] { EXPECT_TRUE(pool.for_each(100, [&](std::size_t) { ++sum; }, CancelToken())); });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(sum, 400);
+}
+
+TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
+  ItemPool pool(2);
+  CancelSource cancel;
+  std::atomic<int> begun{0};
+  const bool all = pool.for_each(
+      1000,
+      [&](std::size_t) {
+        if (++begun == 5) cancel.request(CancelReason::pause);
+      },
+      cancel.token());
+  EXPECT_FALSE(all);
+  EXPECT_LT(begun, 10);
+}
+
+TEST(ItemPool, NothingToDoIsDone) {
+  ItemPool pool(1);
+  EXPECT_TRUE(pool.for_each(0, [](std::size_t) { FAIL(); }, CancelToken()));
+}
+
+// ---- Governor ------------------------------------------------------------------------------------------------------
+
+TEST(Governor, KeepsTheRate) {
+  Governor governor;
+  governor.set_limits(10'000'000, 0);
+  const auto start = SteadyClock::now();
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(governor.acquire(100'000, 0, CancelToken()).ok());
+  // 5 MB at 10 MB/s, less the burst of 100 ms: never faster than 0.4 s, whatever the machine does.
+  EXPECT_GE(SteadyClock::now() - start, milliseconds(380));
+}
+
+TEST(Governor, ARaisedLimitWakesThoseWhoWait) {
+  Governor governor;
+  governor.set_limits(1, 0);
+  ASSERT_TRUE(governor.acquire(1000, 0, CancelToken()).ok());  // the next byte is due in 1,000 s
+  std::thread raiser([&] { governor.set_limits(0, 0); });
+  EXPECT_TRUE(governor.acquire(1, 0, CancelToken()).ok());
+  raiser.join();
+}
+
+TEST(Governor, CancellationEndsTheWait) {
+  Governor governor;
+  governor.set_limits(1, 0);
+  ASSERT_TRUE(governor.acquire(1000, 0, CancelToken()).ok());
+  CancelSource cancel;
+  std::thread canceller([&] { cancel.request(CancelReason::pause); });
+  EXPECT_EQ(governor.acquire(1, 0, cancel.token()).error().type, ErrorType::interrupted);
+  canceller.join();
+}
+
+// ---- Retry ---------------------------------------------------------------------------------------------------------
+
+TEST(Retry, CountsTheFirstTryAndStopsAtMaxAttempts) {
+  RetryAdvisor retry(RetryPolicy{}, 1);
+  const Error reset(ErrorType::connection_reset, "cut");
+  EXPECT_TRUE(retry.should_retry(reset, 1));
+  EXPECT_TRUE(retry.should_retry(reset, 2));
+  EXPECT_FALSE(retry.should_retry(reset, 3));
+}
+
+TEST(Retry, NeverTriesWhatCannotChange) {
+  RetryAdvisor retry(RetryPolicy{}, 1);
+  EXPECT_FALSE(retry.should_retry(Error(ErrorType::constraint_violation, "no"), 1));
+}
+
+TEST(Retry, ExcludedTypesAreNotTried) {
+  RetryPolicy policy;
+  policy.no_retry_on = {"connection_reset"};
+  RetryAdvisor retry(policy, 1);
+  EXPECT_FALSE(retry.should_retry(Error(ErrorType::connection_reset, "cut"), 1));
+  EXPECT_TRUE(retry.should_retry(Error(ErrorType::network_timeout, "late"), 1));
+}
+
+TEST(Retry, ATypeThatNeverRecoversIsGivenUp) {
+  RetryAdvisor retry(RetryPolicy{}, 1);
+  const Error reset(ErrorType::connection_reset, "cut");
+  int tried = 0;
+  for (int i = 1; i <= 1000; ++i) tried += retry.should_retry(reset, 1, ItemId(i)) ? 1 : 0;
+  EXPECT_LT(tried, 100);
+  EXPECT_TRUE(retry.should_retry(Error(ErrorType::network_timeout, "late"), 1, ItemId(1)));
+}
+
+TEST(Retry, ARecoveryKeepsTheTypeAlive) {
+  RetryAdvisor retry(RetryPolicy{}, 1);
+  const Error reset(ErrorType::connection_reset, "cut");
+  for (int i = 1; i <= 1000; ++i) {
+    ASSERT_TRUE(retry.should_retry(reset, 1, ItemId(i)));
+    if (i == 10) retry.note_success(ItemId(3));
+  }
+}
+
+TEST(Retry, DelaysGrowAndHonourTheServer) {
+  RetryAdvisor retry(RetryPolicy{}, 1);
+  Error throttled(ErrorType::throttled, "slow down");
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_LE(retry.delay_ms(throttled, 1), 1000);
+    EXPECT_LE(retry.delay_ms(throttled, 20), 30'000);
+  }
+  throttled.retry_after_ms = 5000;
+  EXPECT_GE(retry.delay_ms(throttled, 1), 5000);
+}
+
+// ---- How a batch ends ----------------------------------------------------------------------------------------------
+
+BatchResult ends(const Status& status, const BatchTally& tally, bool retry, bool settle = false,
+                 CommitScope scope = CommitScope::item, Pass pass = Pass::work) {
+  return decide_batch_end(status, tally, pass, settle, scope, [&](const Error&) { return retry; }).result;
+}
+
+TEST(BatchEnd, EveryCase) {
+  const Error transient(ErrorType::connection_reset, "cut");
+  const Error constraint(ErrorType::constraint_violation, "no");
+  const Error full(ErrorType::disk_full, "full");
+  const Error interrupted(ErrorType::interrupted, "pause");
+  EXPECT_EQ(ends(success(), {}, false), BatchResult::done);
+  EXPECT_EQ(ends(success(), {}, false, false, CommitScope::execution), BatchResult::staged);
+  EXPECT_EQ(ends(success(), {0, 2, transient, {}}, true), BatchResult::retry);
+  EXPECT_EQ(ends(success(), {3, 0, {}, {}}, true), BatchResult::interrupted) << "items without outcome are a defect";
+  EXPECT_EQ(ends(success(), {0, 0, {}, full}, true), BatchResult::interrupted);
+  EXPECT_EQ(ends(interrupted, {}, true), BatchResult::interrupted);
+  EXPECT_EQ(ends(full, {}, true), BatchResult::interrupted);
+  EXPECT_EQ(ends(transient, {}, true), BatchResult::retry);
+  EXPECT_EQ(ends(transient, {}, false), BatchResult::failed);
+  EXPECT_EQ(ends(constraint, {}, false), BatchResult::failed);
+  EXPECT_EQ(ends(success(), {1, 0, {}, {}}, false, true), BatchResult::interrupted) << "settled in part: goes on later";
+  EXPECT_EQ(ends(success(), {}, false, true), BatchResult::done);
+  EXPECT_EQ(ends(constraint, {}, false, true), BatchResult::interrupted) << "what cannot be settled is not failed";
+  EXPECT_EQ(ends(constraint, {}, false, false, CommitScope::item, Pass::verify), BatchResult::interrupted);
+}
+
+// ---- The control socket --------------------------------------------------------------------------------------------
+
+class ControlSocketTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "dunlin-control-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+  std::string directory_;
+};
+
+TEST_F(ControlSocketTest, AnswersALine) {
+  auto server = ControlServer::start(
+      directory_, "one.sock", [](const Json& request) { return Json{{"echo", request["verb"]}}; }, [] {});
+  ASSERT_TRUE(server.ok()) << server.error().text();
+  const auto answer = ask_owner(directory_, "one.sock", Json{{"verb", "pause"}}, 5000);
+  ASSERT_TRUE(answer.ok()) << answer.error().text();
+  EXPECT_EQ((*answer)["echo"], "pause");
+}
+
+TEST_F(ControlSocketTest, IsForTheOwnerOnly) {
+  auto server = ControlServer::start(directory_, "one.sock", [](const Json&) { return Json::object(); }, [] {});
+  ASSERT_TRUE(server.ok());
+  struct stat info {};
+  ASSERT_EQ(::stat((directory_ + "/one.sock").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+TEST_F(ControlSocketTest, NobodyListeningIsSaidAtOnce) {
+  EXPECT_EQ(ask_owner(directory_, "none.sock", Json::object()).error().type, ErrorType::endpoint_unreachable);
+}
+
+TEST_F(ControlSocketTest, GarbageDoesNotHurtTheServer) {
+  auto server = ControlServer::start(directory_, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
+  ASSERT_TRUE(server.ok());
+  const auto refused = ask_owner(directory_, "one.sock", Json("not an object"), 5000);
+  ASSERT_TRUE(refused.ok());
+  EXPECT_FALSE((*refused)["accepted"].get<bool>());
+  EXPECT_TRUE(ask_owner(directory_, "one.sock", Json::object(), 5000).ok());
+}
+
+TEST_F(ControlSocketTest, WorksBelowAPathLongerThanSunPath) {
+  std::string deep = directory_;
+  for (int i = 0; i < 10; ++i) deep += "/a-rather-long-directory-name";
+  std::filesystem::create_directories(deep);
+  auto server = ControlServer::start(deep, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
+  ASSERT_TRUE(server.ok()) << server.error().text();
+  EXPECT_TRUE(ask_owner(deep, "one.sock", Json::object(), 5000).ok());
+}
+
+}  // namespace
+}  // namespace dunlin::engine
