@@ -10,8 +10,9 @@
 namespace dunlin::store {
 namespace {
 
-Status stale(std::string text) {
-  return Error(ErrorType::stale_owner, std::move(text));
+/// A start or an end under a wrong token: of this owner still, so no stale_owner (which ends the process's writing).
+Status refused(std::string text) {
+  return Error(ErrorType::invalid_state, std::move(text));
 }
 Status defect(std::string text) {
   return Error(ErrorType::defect, std::move(text));
@@ -111,7 +112,7 @@ LedgerWriter::Applied LedgerWriter::own_batch(BatchId id, std::int64_t token, Ba
   DUNLIN_ASSIGN(auto found, find_batch(id.value));
   if (!found) return defect(fmt::format("there is no batch {}", id.value));
   if (found->status != BatchStatus::executing || found->token != token) {
-    return stale(fmt::format("batch {} is {} under token {}, not executing under {}", id.value,
+    return refused(fmt::format("batch {} is {} under token {}, not executing under {}", id.value,
                              to_string(found->status), found->token, token));
   }
   batch = *found;
@@ -149,7 +150,7 @@ LedgerWriter::Applied LedgerWriter::change(const StartBatches& mutation) {
         break;
     }
     if (!startable || start.token <= batch->token) {
-      return stale(fmt::format(
+      return refused(fmt::format(
           "batch {} is {} with token {}: not to be started for {} with token {}", start.batch.value,
           to_string(batch->status), batch->token, to_string(mutation.pass), start.token));
     }
