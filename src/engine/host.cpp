@@ -91,6 +91,7 @@ Outcome Execution::Host::run() {
   publish("started", Json::object());
   loop();
 
+  close_requests();
   control_.reset();
   batch_threads_.reset();
   enumerator_.reset();

@@ -73,6 +73,7 @@ class Execution::Host {
   void publish_summary();
   void publish(const std::string& name, Json fields);
   void start_control();
+  void close_requests();
   [[nodiscard]] int exit_code(const coordinator::Finish& finish) const;
 
   std::unique_ptr<Run> run_;
@@ -97,6 +98,7 @@ class Execution::Host {
 
   std::mutex requests_mutex_;
   std::int64_t next_request_ = 1;
+  bool requests_closed_ = false;
   std::map<std::int64_t, std::shared_ptr<std::promise<Json>>> requests_;
   std::string pending_request_;        ///< a person's pause or cancel that is not yet in effect
   std::map<std::int64_t, std::int64_t> control_rows_;   ///< control row id -> request number (0: answered)

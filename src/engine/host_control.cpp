@@ -83,6 +83,7 @@ Json Execution::Host::request(const std::string& verb, const Json& arguments, co
   std::future<Json> answer = promise->get_future();
   {
     const std::lock_guard lock(requests_mutex_);
+    if (requests_closed_) return refusal("the execution has just ended");
     control.request = next_request_++;
     requests_[control.request] = promise;
   }
@@ -118,6 +119,17 @@ void Execution::Host::carry_out(const coordinator::Answer& command) {
         .ignore("the request has taken effect; an unanswered row is ignored once the execution has ended");
   }
   publish("control", body);
+}
+
+/// The coordinator has ended: nobody is left to answer.
+void Execution::Host::close_requests() {
+  std::map<std::int64_t, std::shared_ptr<std::promise<Json>>> waiting;
+  {
+    const std::lock_guard lock(requests_mutex_);
+    requests_closed_ = true;
+    waiting.swap(requests_);
+  }
+  for (auto& [request, promise] : waiting) promise->set_value(refusal("the execution has just ended"));
 }
 
 /// Requests that came while the socket did not answer. Each row is taken once.
