@@ -10,7 +10,8 @@
 namespace dunlin::store {
 namespace {
 
-/// A start or an end under a wrong token: of this owner still, so no stale_owner (which ends the process's writing).
+/// A start or an end under a wrong token: of this owner still, so no stale_owner (which ends the
+/// process's writing).
 Status refused(std::string text) {
   return Error(ErrorType::invalid_state, std::move(text));
 }
@@ -113,7 +114,7 @@ LedgerWriter::Applied LedgerWriter::own_batch(BatchId id, std::int64_t token, Ba
   if (!found) return defect(fmt::format("there is no batch {}", id.value));
   if (found->status != BatchStatus::executing || found->token != token) {
     return refused(fmt::format("batch {} is {} under token {}, not executing under {}", id.value,
-                             to_string(found->status), found->token, token));
+                               to_string(found->status), found->token, token));
   }
   batch = *found;
   return success();

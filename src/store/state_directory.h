@@ -24,7 +24,11 @@ namespace dunlin::store {
 /// `--state`, else $DUNLIN_STATE, else $XDG_STATE_HOME/dunlin, else ~/.local/state/dunlin, else /var/lib/dunlin.
 [[nodiscard]] std::string default_state_path(std::string_view option);
 
-/// Ownership of one execution, by lock and not by time. Dropping it releases the lock.
+/// The name of a file system on which WAL and locks cannot be relied on, by statfs(2)'s f_type; empty for the others.
+[[nodiscard]] std::string_view unsuitable_file_system(std::int64_t f_type);
+
+/// Ownership of one execution, by lock and not by time. Dropping it releases the lock. A child made by fork() without
+/// exec holds it, too, until it ends.
 class OwnerLock {
  public:
   OwnerLock(OwnerLock&&) noexcept = default;

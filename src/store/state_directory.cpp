@@ -1,0 +1,497 @@
+#include "store/state_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/file_io.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/logging.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "store/sqlite_ledger.h"
+#include "store/sqlite_state_store.h"
+
+namespace dunlin::store {
+namespace {
+
+constexpr std::int64_t kReserveBytes =
+    16LL << 20;  // ARCHITECTURE.md, "Processes": enough to record a cancel
+constexpr std::string_view kTrash =
+    ".deleted-";  // folders on their way out, see delete_execution()
+
+std::string env(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+Error system_error(std::string_view what) {
+  return error_from_errno(errno, what, true);
+}
+
+/// Nothing inside the state directory is reached through a symlink: whoever could plant one could
+/// have dunlin write elsewhere. False: there is nothing of that name.
+Result<bool> is_plain(const std::string& path, mode_t type) {
+  struct stat found{};
+  if (::lstat(path.c_str(), &found) != 0) {
+    if (errno == ENOENT) return false;
+    return system_error(fmt::format("stat '{}'", path));
+  }
+  if ((found.st_mode & S_IFMT) == type) return true;
+  return Error(ErrorType::state_unusable,
+               fmt::format("'{}' is not a plain {}", path, type == S_IFDIR ? "directory" : "file"));
+}
+
+/// A folder of ours, 0700. True when it was made now.
+Result<bool> make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return true;
+  if (errno != EEXIST) return system_error(fmt::format("mkdir '{}'", path));
+  DUNLIN_ASSIGN(const bool there, is_plain(path, S_IFDIR));
+  if (!there)
+    return Error(ErrorType::state_unusable, fmt::format("'{}' went away while it was made", path));
+  return false;
+}
+
+Status make_with_parents(const std::string& path) {
+  for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    const std::string parent = path.substr(0, slash);
+    if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)
+      return system_error(fmt::format("mkdir '{}'", parent));
+  }
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return system_error(fmt::format("mkdir '{}'", path));
+  return success();
+}
+
+/// Every failure to reach the directory itself tells the same thing to a person: choose another
+/// one.
+Error unusable(Error error) {
+  if (error.type == ErrorType::disk_full || error.type == ErrorType::quota_exceeded) {
+    error.type = ErrorType::state_write_failed;
+  } else if (error.type != ErrorType::state_version && error.type != ErrorType::state_corrupt &&
+             error.type != ErrorType::database_locked) {
+    error.type = ErrorType::state_unusable;
+  }
+  return error;
+}
+
+Status check_directory(const std::string& path) {
+  struct statfs system{};
+  if (::statfs(path.c_str(), &system) != 0) return system_error(fmt::format("statfs '{}'", path));
+  if (const std::string_view name = unsuitable_file_system(system.f_type); !name.empty()) {
+    return Error(ErrorType::state_unusable,
+                 fmt::format("the state directory '{}' lies on {}, where the write-ahead log is "
+                             "not safe; name one on a "
+                             "local file system with --state",
+                             path, name));
+  }
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0) return system_error(fmt::format("stat '{}'", path));
+  if (!S_ISDIR(found.st_mode))
+    return Error(ErrorType::state_unusable, fmt::format("'{}' is not a directory", path));
+  if ((found.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return Error(
+        ErrorType::state_unusable,
+        fmt::format("others may write to the state directory '{}': run `chmod 700` on it", path));
+  }
+  return success();
+}
+
+/// One lock over a descriptor's open file description; it ends with the last copy of the
+/// descriptor.
+Result<bool> try_lock(int fd, std::string_view what) {
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  return system_error(what);
+}
+
+/// Makes openers of one state directory take turns while they create, move aside or rebuild
+/// state.db.
+Result<UniqueFd> lock_for_open(const std::string& path) {
+  DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  while (::fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) {
+    if (errno != EINTR) return system_error(fmt::format("lock '{}'", path));
+  }
+  return fd;
+}
+
+/// Opens state.db; one that is no database (or a damaged one) is kept beside and made anew: it is a
+/// cache.
+Result<std::unique_ptr<SqliteStateStore>> open_store(const std::string& path, const Clock& clock) {
+  DUNLIN_ASSIGN(const bool there, is_plain(path, S_IFREG));
+  auto opened = SqliteStateStore::open(path);
+  Status fault = success();
+  if (opened.ok()) {
+    fault = there ? (*opened)->check() : success();
+    if (fault.ok()) return opened;
+    opened = fault.error();  // closes the file
+  } else {
+    fault = opened.error();
+  }
+  if (fault.error().type != ErrorType::state_corrupt) return fault.error();
+  const std::string aside = fmt::format("{}.corrupt-{}", path, clock.wall_ms());
+  log_warn(
+      "{}; it is kept as '{}' and rebuilt from the executions' ledgers: plans that never ran are "
+      "lost",
+      fault.error().text(), aside);
+  if (::rename(path.c_str(), aside.c_str()) != 0)
+    return system_error(fmt::format("rename '{}'", path));
+  // The log belongs to the damaged file; SQLite would apply it to the new one.
+  if (::rename((path + "-wal").c_str(), (aside + "-wal").c_str()) != 0 && errno != ENOENT) {
+    return system_error(fmt::format("rename '{}-wal'", path));
+  }
+  ::unlink((path + "-shm").c_str());
+  return SqliteStateStore::open(path);
+}
+
+std::string identity_json(const ProcessIdentity& identity) {
+  Json json = Json::object();
+  json["pid"] = identity.pid;
+  json["boot_id"] = identity.boot_id;
+  json["start_time"] = identity.start_time;
+  json["host"] = identity.host;
+  return dump_json(json) + "\n";
+}
+
+Status write_identity(int fd, std::string_view path) {
+  DUNLIN_ASSIGN(const ProcessIdentity self, ProcessIdentity::current());
+  const std::string text = identity_json(self);
+  // Written over the old one before the rest is cut off: who reads meanwhile finds a pid in any
+  // case.
+  DUNLIN_TRY(pwrite_all(fd, text.data(), text.size(), 0, path));
+  if (::ftruncate(fd, static_cast<off_t>(text.size())) != 0)
+    return system_error(fmt::format("truncate '{}'", path));
+  return success();
+}
+
+/// "process 123 on host" as far as the file tells.
+std::string holder_of(const std::string& path) {
+  const auto text = read_file(path, 4096);
+  if (!text) return "another process";
+  const auto json = parse_json(*text, "owner");
+  const std::int64_t pid = json.ok() ? integer_or(*json, "pid", 0) : 0;
+  if (pid == 0) return "another process";
+  return fmt::format("process {} on {}", pid, string_or(*json, "host", "this machine"));
+}
+
+bool same_file(int fd, const std::string& path) {
+  struct stat held{};
+  struct stat named{};
+  return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+ExecutionSummary summary_of(const ExecutionRow& row) {
+  ExecutionSummary summary;
+  summary.id = row.id;
+  summary.number = row.number;
+  summary.plan_id = row.plan_id;
+  summary.kind = row.kind;
+  summary.description = row.description;
+  summary.status = row.status;
+  summary.phase = row.phase;
+  summary.claims = row.claims;
+  summary.depends_on = row.depends_on;
+  summary.created_ms = row.created_ms;
+  summary.updated_ms = row.updated_ms;
+  summary.counters = row.counters;
+  return summary;
+}
+
+bool same_summary(const ExecutionSummary& a, const ExecutionSummary& b) {
+  return a.number == b.number && a.plan_id == b.plan_id && a.kind == b.kind &&
+         a.description == b.description && a.status == b.status && a.phase == b.phase &&
+         a.claims == b.claims && a.depends_on == b.depends_on && a.created_ms == b.created_ms &&
+         a.updated_ms == b.updated_ms && a.counters == b.counters;
+}
+
+}  // namespace
+
+std::string_view unsuitable_file_system(std::int64_t f_type) {
+  // Magic numbers: statfs(2) and linux/magic.h; Lustre and GPFS from their own headers.
+  switch (static_cast<std::uint32_t>(f_type)) {
+    case 0x6969:
+      return "nfs";
+    case 0x517B:
+    case 0xFE534D42:
+    case 0xFF534D42:
+      return "cifs";
+    case 0x0BD00BD0:
+      return "lustre";
+    case 0x47504653:
+      return "gpfs";
+    case 0x65735546:
+      return "fuse";
+    case 0x01021997:
+      return "9p";
+    default:
+      return {};
+  }
+}
+
+std::string default_state_path(std::string_view option) {
+  if (!option.empty()) return std::string(option);
+  if (std::string path = env("DUNLIN_STATE"); !path.empty()) return path;
+  // The specification of base directories: a relative value is to be ignored.
+  if (const std::string path = env("XDG_STATE_HOME"); path.starts_with('/'))
+    return path + "/dunlin";
+  if (const std::string home = env("HOME"); home.starts_with('/') && home != "/")
+    return home + "/.local/state/dunlin";
+  return "/var/lib/dunlin";
+}
+
+bool OwnerLock::still_held() const {
+  return fd_.valid() && same_file(fd_.get(), path_);
+}
+
+StateDirectory::StateDirectory(std::string path, const Clock& clock)
+    : path_(std::move(path)), clock_(clock) {}
+StateDirectory::~StateDirectory() = default;
+
+Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& path,
+                                                             const Clock& clock) {
+  const auto enter = [&]() -> Result<std::unique_ptr<StateDirectory>> {
+    std::string absolute = path;
+    if (!absolute.starts_with('/')) {
+      std::array<char, PATH_MAX> folder{};
+      if (::getcwd(folder.data(), folder.size()) == nullptr) return system_error("getcwd");
+      absolute = std::string(folder.data()) + "/" + path;
+    }
+    while (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
+    DUNLIN_TRY(make_with_parents(absolute));
+    DUNLIN_TRY(check_directory(absolute));
+    std::array<char, PATH_MAX> real{};
+    if (::realpath(absolute.c_str(), real.data()) == nullptr)
+      return system_error(fmt::format("open '{}'", absolute));
+    std::unique_ptr<StateDirectory> directory(new StateDirectory(real.data(), clock));
+    DUNLIN_ASSIGN(const bool fresh, make_folder(directory->path_ + "/executions"));
+    DUNLIN_ASSIGN(const UniqueFd turn, lock_for_open(directory->path_ + "/open.lock"));
+    DUNLIN_ASSIGN(auto store, open_store(directory->path_ + "/state.db", clock));
+    const bool rebuild = store->created() && !fresh;
+    directory->store_ = std::move(store);
+    DUNLIN_TRY(fsync_directory(directory->path_));
+    if (const Status reserve = directory->make_reserve(); !reserve) {
+      log_warn("no reserve in the state directory: {}",
+               reserve.error().text());  // a full disk must not stop a cancel
+    }
+    if (rebuild) DUNLIN_TRY(directory->rebuild_summaries());
+    return directory;
+  };
+  auto entered = enter();
+  if (!entered) return unusable(std::move(entered).error());
+  return entered;
+}
+
+std::string StateDirectory::execution_path(const ExecutionId& id) const {
+  return path_ + "/executions/" + id.value;
+}
+
+Result<std::string> StateDirectory::run_directory() const {
+  std::string parent = path_;
+  std::string folder = path_ + "/run";
+  if (const std::string runtime = env("XDG_RUNTIME_DIR"); runtime.starts_with('/')) {
+    struct stat found{};
+    if (::stat(runtime.c_str(), &found) == 0 && S_ISDIR(found.st_mode) &&
+        found.st_uid == ::geteuid()) {
+      DUNLIN_ASSIGN(const std::string digest, hash_bytes(HashKind::xxh3, path_));
+      parent = runtime + "/dunlin";
+      DUNLIN_TRY(make_folder(parent));
+      folder = parent + "/" + hex(digest).substr(0, 16);  // short: a socket's path has 107 bytes
+    }
+  }
+  DUNLIN_TRY(make_folder(folder));
+  struct stat found{};
+  if (::lstat(folder.c_str(), &found) != 0) return system_error(fmt::format("stat '{}'", folder));
+  if (found.st_uid != ::geteuid() || (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return Error(ErrorType::state_unusable, fmt::format("'{}' is open to others", folder));
+  }
+  return folder;
+}
+
+Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow& row) {
+  if (parse_uuid(row.id.value) != row.id.value) {
+    return Error(ErrorType::defect, fmt::format("'{}' is no execution id", row.id.value));
+  }
+  const std::string folder = execution_path(row.id);
+  DUNLIN_TRY(make_folder(folder));
+  DUNLIN_ASSIGN(auto ledger, SqliteLedger::create(folder + "/ledger.db", row, clock_));
+  DUNLIN_TRY(fsync_directory(folder));
+  DUNLIN_TRY(fsync_directory(path_ + "/executions"));
+  return std::unique_ptr<Ledger>(std::move(ledger));
+}
+
+Result<std::unique_ptr<Ledger>> StateDirectory::open_ledger(const ExecutionId& id, bool read_only) {
+  const std::string folder = execution_path(id);
+  const std::string file = folder + "/ledger.db";
+  DUNLIN_ASSIGN(const bool has_folder, is_plain(folder, S_IFDIR));
+  bool there = has_folder && parse_uuid(id.value) == id.value;
+  if (there) {
+    DUNLIN_ASSIGN(there, is_plain(file, S_IFREG));
+  }
+  if (!there)
+    return Error(ErrorType::not_found,
+                 fmt::format("there is no ledger of execution '{}'", id.value));
+  DUNLIN_ASSIGN(auto ledger, SqliteLedger::open(file, read_only, clock_));
+  return std::unique_ptr<Ledger>(std::move(ledger));
+}
+
+Result<std::vector<ExecutionId>> StateDirectory::ledgers_on_disk() const {
+  const std::string folder = path_ + "/executions";
+  std::vector<ExecutionId> ids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(folder.c_str()), &::closedir);
+  if (stream == nullptr) return system_error(fmt::format("open '{}'", folder));
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) break;
+    const std::string name = entry->d_name;
+    if (parse_uuid(name) != name) continue;
+    DUNLIN_ASSIGN(const bool is_folder, is_plain(folder + "/" + name, S_IFDIR));
+    if (!is_folder) continue;
+    DUNLIN_ASSIGN(const bool has_ledger, is_plain(folder + "/" + name + "/ledger.db", S_IFREG));
+    if (has_ledger) ids.emplace_back(name);
+  }
+  if (errno != 0) return system_error(fmt::format("read '{}'", folder));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+Status StateDirectory::delete_execution(const ExecutionId& id) {
+  const std::string folder = execution_path(id);
+  DUNLIN_ASSIGN(const bool there, is_plain(folder, S_IFDIR));
+  if (there && parse_uuid(id.value) == id.value) {
+    DUNLIN_ASSIGN(const OwnerLock lock, acquire(id));
+    // Out of sight in one step; what a crash leaves of it is removed by the next deletion.
+    const std::string trash = path_ + "/executions/" + std::string(kTrash) + id.value;
+    if (::rename(folder.c_str(), trash.c_str()) != 0)
+      return system_error(fmt::format("rename '{}'", folder));
+    DUNLIN_TRY(fsync_directory(path_ + "/executions"));
+  }
+  const Status row = store_->delete_execution(id);
+  if (!row && (row.error().type != ErrorType::not_found || !there)) return row;
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ + "/executions", problem)) {
+    if (!entry.path().filename().string().starts_with(kTrash)) continue;
+    std::filesystem::remove_all(entry.path(), problem);  // follows no symlink
+    if (problem) log_warn("cannot remove '{}': {}", entry.path().string(), problem.message());
+  }
+  return success();
+}
+
+Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
+  const std::string folder = execution_path(id);
+  const std::string path = folder + "/owner";
+  DUNLIN_ASSIGN(const bool there, is_plain(folder, S_IFDIR));
+  if (!there)
+    return Error(ErrorType::not_found, fmt::format("there is no execution '{}'", id.value));
+  // Another process may replace the file between our open and our lock: then we locked a file that
+  // no longer counts.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
+    DUNLIN_ASSIGN(const bool locked, try_lock(fd.get(), fmt::format("lock '{}'", path)));
+    if (locked) {
+      if (!same_file(fd.get(), path)) continue;
+      DUNLIN_TRY(write_identity(fd.get(), path));
+      return OwnerLock(std::move(fd), path);
+    }
+    if (!force) {
+      return Error(ErrorType::lock_held,
+                   fmt::format("{} owns execution '{}'", holder_of(path), id.value));
+    }
+    DUNLIN_ASSIGN(const std::string random,
+                  hash_bytes(HashKind::xxh3, new_uuid_v7(clock_.wall_ms())));
+    const std::string fresh = fmt::format("{}.{}", path, hex(random).substr(0, 12));
+    DUNLIN_ASSIGN(UniqueFd replacement, open_file(fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW));
+    DUNLIN_ASSIGN(const bool ours, try_lock(replacement.get(), fmt::format("lock '{}'", fresh)));
+    if (!ours)
+      return Error(ErrorType::defect, fmt::format("'{}' is locked although it is new", fresh));
+    DUNLIN_TRY(write_identity(replacement.get(), fresh));
+    if (::rename(fresh.c_str(), path.c_str()) != 0)
+      return system_error(fmt::format("rename '{}'", fresh));
+    DUNLIN_TRY(fsync_directory(folder));
+    return OwnerLock(std::move(replacement), path);
+  }
+  return Error(ErrorType::lock_held,
+               fmt::format("the owner of execution '{}' changes all the time", id.value));
+}
+
+Result<bool> StateDirectory::owned(const ExecutionId& id) const {
+  const std::string path = execution_path(id) + "/owner";
+  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid()) {
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return system_error(fmt::format("open '{}'", path));
+  }
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0)
+    return system_error(fmt::format("lock '{}'", path));
+  return lock.l_type != F_UNLCK;
+}
+
+bool StateDirectory::release_reserve() {
+  return ::unlink((path_ + "/reserve").c_str()) == 0;
+}
+
+Status StateDirectory::make_reserve() {
+  const std::string path = path_ + "/reserve";
+  DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
+  struct stat found{};
+  if (::fstat(fd.get(), &found) != 0) return system_error(fmt::format("stat '{}'", path));
+  if (found.st_size >= kReserveBytes && found.st_blocks * 512 >= kReserveBytes) return success();
+  // Allocates real blocks, writing zeros where the file system knows no fallocate(2): a sparse file
+  // reserves nothing.
+  const int code = ::posix_fallocate(fd.get(), 0, kReserveBytes);
+  if (code != 0) {
+    release_reserve();  // half a reserve only takes the space that is missing already
+    Error error = error_from_errno(code, fmt::format("allocate '{}'", path), true);
+    error.type = ErrorType::state_write_failed;
+    return error;
+  }
+  return fsync_file(fd.get(), fmt::format("'{}'", path));
+}
+
+Status StateDirectory::rebuild_summaries() {
+  DUNLIN_ASSIGN(const std::vector<ExecutionId> ids, ledgers_on_disk());
+  DUNLIN_ASSIGN(const std::vector<ExecutionSummary> known, store_->executions());
+  for (const ExecutionId& id : ids) {
+    const auto ledger = open_ledger(id, true);
+    const auto row = ledger.ok() ? (*ledger)->execution() : Result<ExecutionRow>(ledger.error());
+    if (!row) {  // one damaged ledger must not hide the others
+      log_warn("the summary of execution '{}' cannot be rebuilt: {}", id.value, row.error().text());
+      continue;
+    }
+    ExecutionSummary summary = summary_of(*row);
+    const auto old =
+        std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.id == id; });
+    if (old != known.end()) {
+      summary.number = old->number;
+      if (summary.claims.empty()) summary.claims = old->claims;
+      if (summary.depends_on.empty()) summary.depends_on = old->depends_on;
+      if (same_summary(summary, *old)) continue;
+    }
+    DUNLIN_TRY(store_->put_execution(summary));
+  }
+  return success();
+}
+
+}  // namespace dunlin::store
