@@ -16,8 +16,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
-#include <new>
 
 #include "base/file_io.h"
 #include "fs/copy.h"
@@ -61,7 +61,8 @@ bool inline_or_encoded(int fd) {
   constexpr unsigned kOdd = FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_ENCODED |
                             FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_DELALLOC;
   for (std::uint64_t start = 0;;) {
-    auto* map = new (memory) fiemap{};
+    std::memset(memory, 0, sizeof memory);
+    auto* map = reinterpret_cast<fiemap*>(memory);
     map->fm_start = start;
     map->fm_length = FIEMAP_MAX_OFFSET - start;
     map->fm_extent_count = kExtents;

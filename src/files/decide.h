@@ -1,0 +1,32 @@
+// The one decision about what stands at the destination, shared by operations() (the dry run) and
+// execute(). Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "files/plan.h"
+#include "fs/types.h"
+
+namespace dunlin::files {
+
+enum class Action : std::uint8_t { create, overwrite, skip, refuse };
+[[nodiscard]] std::string_view to_string(Action action);
+
+struct Decision {
+  Action action = Action::create;
+  std::string reason;                              ///< of skip and refuse
+  ErrorType type = ErrorType::destination_exists;  ///< of refuse
+};
+
+/// For files and symlinks. `granularity_ns` is the coarser of both file systems.
+[[nodiscard]] Decision decide(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
+                              Conflict conflict, std::int64_t granularity_ns);
+
+/// What is never copied, whatever stands there: our own state, and kinds of entry that are not
+/// supported yet. nullopt for all else.
+[[nodiscard]] std::optional<std::string> reason_to_leave_out(const fs::FileInfo& source,
+                                                             std::string_view name);
+
+}  // namespace dunlin::files

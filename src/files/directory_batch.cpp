@@ -1,0 +1,353 @@
+// Directories; see directory_batch.h.
+#include "files/directory_batch.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+
+#include "base/crash_point.h"
+#include "files/enumerate.h"
+#include "fs/metadata.h"
+
+namespace dunlin::files {
+
+using engine::ItemOutcome;
+using engine::ItemRow;
+using engine::ItemStatus;
+
+namespace {
+
+constexpr mode_t kWhileWorking = 0700;
+
+std::string path_of(const ItemRow& row) {
+  if (row.name.empty()) return row.directory_path;
+  return row.directory_path.empty() ? row.name : row.directory_path + "/" + row.name;
+}
+
+std::int64_t depth_of(const ItemRow& row) {
+  const std::string path = path_of(row);
+  return path.empty() ? 0 : 1 + std::count(path.begin(), path.end(), '/');
+}
+
+ItemOutcome outcome_of(const ItemRow& row, ItemStatus status, std::string action) {
+  ItemOutcome outcome;
+  outcome.item = row.id;
+  outcome.status = status;
+  outcome.action = std::move(action);
+  return outcome;
+}
+
+bool is_absent(const Error& error) {
+  return error.native.code == "ENOENT";
+}
+
+}  // namespace
+
+/// Level by level, each on the pool; what succeeded is made durable, then reported.
+Status DirectoryBatch::each(Order order, const std::function<Made(ItemRow&)>& step) {
+  const auto before = [&](const ItemRow& one, const ItemRow& other) {
+    return order == Order::parents_first ? depth_of(one) < depth_of(other)
+                                         : depth_of(one) > depth_of(other);
+  };
+  std::stable_sort(rows_.begin(), rows_.end(), before);
+  std::mutex mutex;
+  std::vector<ItemOutcome> outcomes;
+  Status status = success();
+  for (auto begin = rows_.begin(); begin != rows_.end() && status.ok();) {
+    const auto end =
+        std::find_if(begin, rows_.end(), [&](const ItemRow& row) { return before(*begin, row); });
+    status = context_.for_each_item({begin, end}, [&](ItemRow& row) {
+      Made made = step(row);
+      if (made.ok()) {
+        const std::scoped_lock lock(mutex);
+        outcomes.push_back(std::move(made).value());
+      } else if (made.error().type != ErrorType::interrupted &&
+                 made.error().type != ErrorType::stale_owner) {
+        ItemOutcome failed = outcome_of(row, ItemStatus::failed, "");
+        failed.error = std::move(made).error();
+        context_.report(std::move(failed));
+      }
+    });
+    begin = end;
+  }
+  if (context_.cancel().reason() == CancelReason::stop) return status;
+  DUNLIN_TRY(flush_.flush_names());
+  for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
+  return status;
+}
+
+// ---- create_directory ----
+
+Status DirectoryBatch::create() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  DUNLIN_TRY(record_what_stands());
+  DUNLIN_CRASH_POINT("files.create_directories.before");
+  DUNLIN_TRY(each(Order::parents_first, [this](ItemRow& row) { return create_one(row); }));
+  DUNLIN_CRASH_POINT("files.create_directories.after");
+  return success();
+}
+
+Status DirectoryBatch::record_what_stands() {
+  std::vector<engine::ItemIntent> intents;
+  for (ItemRow& row : rows_) {
+    if (!row.intent.empty()) continue;
+    Witness witness;
+    witness.levels = 1;
+    if (row.name.empty()) {
+      DUNLIN_ASSIGN(const Nearest nearest, site_.nearest_destination());
+      witness.levels = static_cast<std::int64_t>(nearest.missing.size());
+      if (nearest.missing.empty()) {
+        DUNLIN_ASSIGN(witness.replaced, nearest.directory.info());
+      }
+    } else if (auto root = site_.destination(); root.ok()) {
+      const auto parent = (*root)->get(row.directory_path);
+      if (parent.ok()) {
+        DUNLIN_ASSIGN(witness.replaced, (*parent)->find(row.name));
+      } else if (!is_absent(parent.error())) {
+        continue;  // its creation will fail with the reason
+      }
+    } else if (!is_absent(root.error())) {
+      return root.error();
+    }
+    row.intent = encode(witness);
+    intents.push_back({row.id, row.intent});
+  }
+  if (intents.empty()) return success();
+  DUNLIN_CRASH_POINT("files.directory_intents.before");
+  DUNLIN_TRY(context_.record_intents(std::move(intents)));
+  DUNLIN_CRASH_POINT("files.directory_intents.after");
+  return success();
+}
+
+DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
+  Witness witness;
+  if (!row.intent.empty()) {
+    DUNLIN_ASSIGN(witness, decode_witness(row.intent));
+  }
+  DUNLIN_TRY(context_.fence());
+  if (row.name.empty()) DUNLIN_TRY(create_root());
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  DUNLIN_ASSIGN(const auto parent, root->get(row.directory_path));
+  DUNLIN_TRY(flush_.prepare(*parent));
+  if (!row.name.empty()) {
+    const Status made = parent->make_directory(row.name, kWhileWorking);
+    if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
+    if (made.ok()) DUNLIN_TRY(flush_.directory_changed(*parent));
+    DUNLIN_ASSIGN(const fs::FileInfo there, parent->info(row.name));
+    if (there.type != fs::EntryType::directory) {
+      return Error(ErrorType::destination_exists, parent->shown(row.name) + " is a " +
+                                                      std::string(fs::to_string(there.type)) +
+                                                      " at the destination");
+    }
+  }
+  DUNLIN_ASSIGN(const auto directory, root->get(path_of(row)));
+  DUNLIN_ASSIGN(witness.placed, directory->info());
+  // Like rsync: an own directory that forbids writing is opened up for the time of the work.
+  if (witness.placed->uid == ::geteuid() &&
+      (witness.placed->mode & kWhileWorking) != kWhileWorking &&
+      ::fchmod(directory->fd(), witness.placed->mode | kWhileWorking) != 0) {
+    return directory->error(errno, "change mode of", "");
+  }
+  ItemOutcome outcome =
+      outcome_of(row, ItemStatus::completed, witness.replaced ? "existing" : "created");
+  outcome.undo = encode(witness);
+  return outcome;
+}
+
+/// Makes the missing directories down to the root.
+Status DirectoryBatch::create_root() {
+  DUNLIN_ASSIGN(Nearest nearest, site_.nearest_destination());
+  fs::Directory at = std::move(nearest.directory);
+  for (const std::string& name : nearest.missing) {
+    DUNLIN_TRY(flush_.prepare(at));
+    const Status made = at.make_directory(name, kWhileWorking);
+    if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
+    DUNLIN_TRY(flush_.directory_changed(at));
+    DUNLIN_ASSIGN(fs::Directory next, at.open_directory(name));
+    at = std::move(next);
+  }
+  return success();
+}
+
+Result<std::vector<engine::Operation>> DirectoryBatch::operations() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  const auto root = site_.destination();
+  const bool times = context_.batch().task_type == kDirectoryTimes;
+  std::vector<engine::Operation> operations;
+  for (const ItemRow& row : rows_) {
+    const std::string path = path_of(row);
+    const bool there = root.ok() && (*root)->get(path).ok();
+    engine::Operation operation;
+    operation.item = row.id;
+    operation.action = times ? "set" : there ? "skip" : "create";
+    if (!times && there) operation.reason = "the directory exists";
+    operation.source = layout.source_root + "/" + path;
+    operation.destination = layout.destination_root + "/" + path;
+    operations.push_back(std::move(operation));
+  }
+  return operations;
+}
+
+Status DirectoryBatch::undo_create() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  DUNLIN_CRASH_POINT("files.undo_directories.before");
+  DUNLIN_TRY(each(Order::deepest_first, [this](ItemRow& row) { return undo_create_one(row); }));
+  DUNLIN_CRASH_POINT("files.undo_directories.after");
+  return success();
+}
+
+DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  const ItemOutcome done =
+      outcome_of(row, ItemStatus::rolled_back, witness.replaced ? "restored" : "removed");
+  auto root = site_.destination();
+  if (!root.ok()) {
+    if (is_absent(root.error())) return done;
+    return std::move(root).error();
+  }
+  DUNLIN_TRY(context_.fence());
+  if (row.name.empty()) {
+    const Status dropped = (*root)->root().remove_directory(undo_folder_name(context_.execution()));
+    if (!dropped.ok() && dropped.error().native.code != "ENOTEMPTY") return dropped.error();
+  }
+  if (witness.replaced) {
+    DUNLIN_ASSIGN(const auto directory, (*root)->get(path_of(row)));
+    DUNLIN_TRY(restore(*directory, *witness.replaced));
+    return done;
+  }
+  Status removed = success();
+  if (row.name.empty()) {
+    removed = remove_root(witness.levels);
+  } else {
+    const auto parent = (*root)->get(row.directory_path);
+    if (!parent.ok()) {
+      if (is_absent(parent.error())) return done;
+      return parent.error();
+    }
+    DUNLIN_TRY(flush_.prepare(**parent));
+    removed = (*parent)->remove_directory(row.name);
+    DUNLIN_TRY(flush_.directory_changed(**parent));
+  }
+  if (!removed.ok() && removed.error().native.code == "ENOTEMPTY") {
+    return Error(ErrorType::destination_changed,
+                 removed.error().message + " (somebody put entries into it)");
+  }
+  DUNLIN_TRY(removed);
+  return done;
+}
+
+Status DirectoryBatch::remove_root(std::int64_t levels) {
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  std::string path = layout.destination_root;
+  for (; levels > 0 && path != "/"; --levels) {
+    const std::size_t slash = path.rfind('/');
+    const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
+    auto above = fs::Directory::open_root(parent, fs::Side::destination);
+    if (above.ok()) {
+      DUNLIN_TRY(flush_.prepare(*above));
+      DUNLIN_TRY(above->remove_directory(path.substr(slash + 1)));
+      DUNLIN_TRY(flush_.directory_changed(*above));
+    } else if (!is_absent(above.error())) {
+      return std::move(above).error();
+    }
+    path = parent;
+  }
+  return success();
+}
+
+Status DirectoryBatch::restore(const fs::Directory& directory, const fs::FileInfo& before) {
+  DUNLIN_TRY(flush_.prepare(directory));
+  DUNLIN_TRY(fs::apply_directory_metadata(directory, before));
+  return flush_.directory_changed(directory);
+}
+
+// ---- directory_times ----
+
+Status DirectoryBatch::set_times() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  DUNLIN_CRASH_POINT("files.directory_times.before");
+  DUNLIN_TRY(each(Order::deepest_first, [this](ItemRow& row) { return times_one(row); }));
+  DUNLIN_CRASH_POINT("files.directory_times.after");
+  return success();
+}
+
+DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
+  DUNLIN_ASSIGN(const fs::FileInfo source, decode_info(row.detail));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  DUNLIN_ASSIGN(const auto directory, root->get(path_of(row)));
+  DUNLIN_TRY(flush_.prepare(*directory));
+  DUNLIN_TRY(context_.fence());
+  ItemOutcome outcome = outcome_of(row, ItemStatus::completed, "set");
+  DUNLIN_ASSIGN(outcome.message, fs::apply_directory_metadata(*directory, source));
+  DUNLIN_TRY(flush_.directory_changed(*directory));
+  Witness witness;
+  DUNLIN_ASSIGN(witness.placed, directory->info());
+  outcome.undo = encode(witness);
+  return outcome;
+}
+
+/// Makes the directory writable again, for the files that are taken back after this; what it was
+/// before is restored when its creation is taken back.
+Status DirectoryBatch::undo_times() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  return each(Order::parents_first, [this](ItemRow& row) { return undo_times_one(row); });
+}
+
+DirectoryBatch::Made DirectoryBatch::undo_times_one(ItemRow& row) {
+  const ItemOutcome done = outcome_of(row, ItemStatus::rolled_back, "opened");
+  auto root = site_.destination();
+  const auto directory = root.ok() ? (*root)->get(path_of(row)) : root.error();
+  if (!directory.ok()) {
+    if (is_absent(directory.error())) return done;
+    return directory.error();
+  }
+  DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());
+  if ((now.mode & kWhileWorking) != kWhileWorking && now.uid == ::geteuid()) {
+    DUNLIN_TRY(context_.fence());
+    if (::fchmod((*directory)->fd(), now.mode | kWhileWorking) != 0) {
+      return (*directory)->error(errno, "change mode of", "");
+    }
+  }
+  return done;
+}
+
+// ---- verify ----
+
+Status DirectoryBatch::verify() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  return context_.for_each_item(rows_, [&](ItemRow& row) {
+    auto found = difference(row);
+    if (!found.ok()) {
+      context_.report_difference(row.id, std::move(found).error());
+    } else if (*found) {
+      context_.report_difference(row.id, **found);
+    } else {
+      context_.report_equal(row.id);
+    }
+  });
+}
+
+Result<std::optional<Error>> DirectoryBatch::difference(const ItemRow& row) {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto directory = root->get(path_of(row));
+  if (!directory.ok() && !is_absent(directory.error())) return directory.error();
+  const auto differs = [&](const std::string& what) {
+    return std::optional(
+        Error(ErrorType::verification_mismatch, root->root().shown(path_of(row)) + ": " + what));
+  };
+  if (!directory.ok()) return differs("the directory is not there any more");
+  if (context_.batch().task_type == kCreateDirectory) return std::optional<Error>();
+  DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  if (now.mode != witness.placed->mode) return differs("the mode was changed");
+  if (now.uid != witness.placed->uid || now.gid != witness.placed->gid)
+    return differs("the owner was changed");
+  if (now.mtime != witness.placed->mtime) return differs("the time was changed");
+  return std::optional<Error>();
+}
+
+}  // namespace dunlin::files

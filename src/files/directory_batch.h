@@ -1,0 +1,49 @@
+// Batches of directories: made (parents first), given mode and times at the very end (deepest
+// first), compared and taken back. Idempotent, so settle() has nothing to do for them; the intent
+// of a creation says what stood there before the first attempt, for undo to know its own.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "engine/run.h"
+#include "files/records.h"
+#include "files/site.h"
+#include "fs/flush.h"
+
+namespace dunlin::files {
+
+class DirectoryBatch {
+ public:
+  DirectoryBatch(Site& site, engine::BatchContext& context) : site_(site), context_(context) {}
+
+  [[nodiscard]] Status create();
+  [[nodiscard]] Result<std::vector<engine::Operation>> operations();
+  [[nodiscard]] Status undo_create();
+  [[nodiscard]] Status set_times();
+  [[nodiscard]] Status undo_times();
+  /// Of both: existence, and for times also owner, mode and mtime as they were set.
+  [[nodiscard]] Status verify();
+
+ private:
+  using Made = Result<engine::ItemOutcome>;
+  enum class Order : std::uint8_t { parents_first, deepest_first };
+
+  [[nodiscard]] Status each(Order order, const std::function<Made(engine::ItemRow&)>& step);
+  [[nodiscard]] Status record_what_stands();
+  [[nodiscard]] Made create_one(engine::ItemRow& row);
+  [[nodiscard]] Status create_root();
+  [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
+  [[nodiscard]] Status remove_root(std::int64_t levels);
+  [[nodiscard]] Status restore(const fs::Directory& directory, const fs::FileInfo& before);
+  [[nodiscard]] Made times_one(engine::ItemRow& row);
+  [[nodiscard]] Made undo_times_one(engine::ItemRow& row);
+  [[nodiscard]] Result<std::optional<Error>> difference(const engine::ItemRow& row);
+
+  Site& site_;
+  engine::BatchContext& context_;
+  std::vector<engine::ItemRow> rows_;
+  fs::BatchFlush flush_;
+};
+
+}  // namespace dunlin::files

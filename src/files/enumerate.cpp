@@ -1,0 +1,295 @@
+// Enumeration: the source tree becomes three tasks, chunk by chunk, in bounded memory.
+//
+// A chunk holds up to one batch of files, the directories found meanwhile, and their two batches.
+// What is found but not read yet stays in the ledger as open directories (the frontier); a getdents
+// position is never stored. The cursor names the directories that were left half read (one per
+// crash at most): they are read again, and has_item() tells what was journaled already.
+#include "files/enumerate.h"
+
+#include <deque>
+#include <set>
+
+#include "base/binary.h"
+#include "files/records.h"
+
+namespace dunlin::files {
+namespace {
+
+using engine::DirectoryRow;
+using engine::EnumerateContext;
+using engine::NewBatch;
+using engine::NewDirectory;
+using engine::NewItem;
+using engine::NewTask;
+
+constexpr std::size_t kFrontierWindow = 1000;
+
+std::string below(const std::string& directory, std::string_view name) {
+  return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
+}
+
+/// A directory's own detail: the batch that creates it, for those that depend on it.
+std::string encode_batch(BatchId batch) {
+  ByteWriter out;
+  out.varint(static_cast<std::uint64_t>(batch.value));
+  return out.take();
+}
+
+Result<BatchId> decode_batch(std::string_view bytes) {
+  ByteReader in(bytes);
+  const BatchId batch(static_cast<std::int64_t>(in.varint()));
+  DUNLIN_TRY(in.finish("detail of a directory"));
+  return batch;
+}
+
+class Enumerator {
+ public:
+  Enumerator(Site& site, EnumerateContext& context) : site_(site), context_(context) {}
+
+  Status run();
+
+ private:
+  /// One batch in the making; its items get their ids when the chunk is complete.
+  struct Draft {
+    TaskId task;
+    BatchId id;
+    std::vector<NewItem> items;
+    std::set<BatchId> depends_on;
+  };
+
+  Status begin();
+  Status find_tasks();
+  Status read(const DirectoryRow& row);
+  Status add_entry(const DirectoryRow& row, BatchId made_by, const fs::Listing::Entry& entry,
+                   const fs::Directory& directory);
+  void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
+                     const fs::FileInfo& info);
+  void add(Draft& draft, DirectoryId directory, std::string_view name, const fs::FileInfo& info);
+  Status commit(bool complete);
+  Status read_cursor();
+  void move_into(EnumerateContext::Chunk& chunk, Draft& draft);
+  [[nodiscard]] bool full() const;
+
+  Site& site_;
+  EnumerateContext& context_;
+  Draft create_, copy_, times_;
+  std::int64_t copy_bytes_ = 0;
+  EnumerateContext::Chunk chunk_;
+  std::deque<DirectoryRow> waiting_;
+  std::set<DirectoryId> half_read_;
+};
+
+void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
+                     const fs::FileInfo& info) {
+  if (draft.items.empty()) draft.id = context_.new_batch_id();
+  NewItem item;
+  item.directory = directory;
+  item.name = name;
+  item.size = info.type == fs::EntryType::file ? info.size : 0;
+  item.detail = encode_info(info);
+  draft.items.push_back(std::move(item));
+}
+
+bool Enumerator::full() const {
+  const auto limit = static_cast<std::size_t>(context_.settings().batch_size);
+  return copy_.items.size() >= limit || create_.items.size() >= limit ||
+         copy_bytes_ >= context_.settings().batch_bytes;
+}
+
+void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
+  if (draft.items.empty()) return;
+  NewBatch batch;
+  batch.id = draft.id;
+  batch.task = draft.task;
+  batch.items = std::exchange(draft.items, {});
+  for (NewItem& item : batch.items) item.id = context_.new_item_id();
+  draft.depends_on.erase(draft.id);
+  batch.depends_on.assign(draft.depends_on.begin(), draft.depends_on.end());
+  draft.depends_on.clear();
+  chunk.batches.push_back(std::move(batch));
+}
+
+Status Enumerator::commit(bool complete) {
+  move_into(chunk_, create_);
+  move_into(chunk_, copy_);
+  move_into(chunk_, times_);
+  copy_bytes_ = 0;
+  ByteWriter cursor;
+  cursor.varint(half_read_.size());
+  for (const DirectoryId id : half_read_) cursor.varint(static_cast<std::uint64_t>(id.value));
+  chunk_.cursor_after = cursor.take();
+  chunk_.complete = complete;
+  DUNLIN_TRY(context_.commit(std::exchange(chunk_, {})));
+  // What waits is in the ledger now and comes back from there.
+  if (waiting_.size() > kFrontierWindow) waiting_.resize(kFrontierWindow);
+  return success();
+}
+
+Status Enumerator::find_tasks() {
+  DUNLIN_ASSIGN(const auto tasks, context_.tasks());
+  for (const auto& task : tasks) {
+    if (task.task_type == kCreateDirectory) create_.task = task.id;
+    if (task.task_type == kCopyFiles) copy_.task = task.id;
+    if (task.task_type == kDirectoryTimes) times_.task = task.id;
+  }
+  return success();
+}
+
+Status Enumerator::read_cursor() {
+  ByteReader in(context_.cursor());
+  for (std::size_t n = in.count(); n > 0; --n) {
+    half_read_.emplace(static_cast<std::int64_t>(in.varint()));
+  }
+  return in.finish("cursor of the enumeration");
+}
+
+/// The tasks, the root, and for a single file the whole work.
+Status Enumerator::begin() {
+  const auto task = [&](std::string_view type, int stage, bool barrier,
+                        std::string_view description) {
+    NewTask fresh;
+    fresh.id = context_.new_task_id();
+    fresh.task_type = type;
+    fresh.stage = stage;
+    fresh.barrier = barrier;
+    fresh.priority = stage == 0 ? store::Priority::immediate : store::Priority::normal;
+    fresh.description = description;
+    chunk_.tasks.push_back(fresh);
+    return fresh.id;
+  };
+  create_.task = task(kCreateDirectory, 0, false, "create directories, parents first");
+  copy_.task = task(kCopyFiles, 1, false, "copy files");
+  times_.task = task(kDirectoryTimes, 2, true, "set mode and times of directories, deepest first");
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  DUNLIN_ASSIGN(const fs::FileInfo info, source->root().info());
+  DirectoryRow root;
+  root.id = context_.new_directory_id();
+  add(create_, root.id, "", info);
+  root.detail = encode_batch(create_.id);
+  root.open = layout.whole_tree();
+  chunk_.directories.push_back(root);
+  if (layout.whole_tree()) {
+    add(times_, root.id, "", info);
+    waiting_.push_back(std::move(root));
+    return success();
+  }
+  DUNLIN_ASSIGN(const fs::FileInfo single, source->root().info(layout.single_name));
+  copy_.depends_on.insert(create_.id);
+  add(copy_, root.id, layout.single_name, single);
+  return commit(true);
+}
+
+void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
+                               const fs::FileInfo& info) {
+  add(create_, parent.id, name, info);
+  create_.depends_on.insert(made_by);
+  DirectoryRow row;
+  row.id = context_.new_directory_id();
+  row.parent = parent.id;
+  row.name = name;
+  row.detail = encode_batch(create_.id);
+  row.open = true;
+  row.path = below(parent.path, name);
+  add(times_, row.id, "", info);
+  chunk_.directories.push_back(row);
+  waiting_.push_back(std::move(row));
+}
+
+Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
+                             const fs::Listing::Entry& entry, const fs::Directory& directory) {
+  auto looked = directory.find(entry.name);
+  fs::FileInfo info;
+  if (looked.ok()) {
+    if (!*looked) return success();  // gone again before it was listed
+    info = **looked;
+  }
+  // What cannot be looked at is an item all the same: its turn will fail with the reason.
+  if (info.type == fs::EntryType::directory && !is_own_name(entry.name)) {
+    add_directory(row, made_by, entry.name, info);
+  } else {
+    copy_.depends_on.insert(made_by);
+    add(copy_, row.id, entry.name, info);
+    if (info.type == fs::EntryType::file) copy_bytes_ += info.size;
+  }
+  return success();
+}
+
+/// One directory, to its end. A listing that fails becomes an item that fails (its name is empty):
+/// the rest of the tree goes on, and nothing takes the error for an empty directory.
+Status Enumerator::read(const DirectoryRow& row) {
+  const bool again = half_read_.contains(row.id);
+  DUNLIN_ASSIGN(const BatchId made_by, decode_batch(row.detail));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  Status listed = success();
+  auto directory = source->get(row.path);
+  auto listing =
+      directory.ok() ? fs::Listing::open(**directory) : Result<fs::Listing>(directory.error());
+  if (!listing.ok()) listed = listing.error();
+  while (listed.ok()) {
+    DUNLIN_TRY(context_.cancel().check());
+    auto entry = listing->next();
+    if (!entry.ok()) {
+      listed = std::move(entry).error();
+      break;
+    }
+    if (!*entry) break;
+    if (again) {
+      DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, (*entry)->name));
+      if (known) continue;
+    }
+    DUNLIN_TRY(add_entry(row, made_by, **entry, **directory));
+    if (full()) {
+      half_read_.insert(row.id);
+      DUNLIN_TRY(commit(false));
+    }
+  }
+  if (!listed.ok()) {
+    if (!row.parent.valid()) return listed;
+    fs::FileInfo unread;
+    unread.type = fs::EntryType::directory;
+    copy_.depends_on.insert(made_by);
+    add(copy_, row.id, "", unread);
+  }
+  half_read_.erase(row.id);
+  // A directory first seen in this chunk is journaled as read; an older one is closed.
+  for (NewDirectory& fresh : chunk_.directories) {
+    if (fresh.id != row.id) continue;
+    fresh.open = false;
+    return success();
+  }
+  chunk_.closed_directories.push_back(row.id);
+  return success();
+}
+
+Status Enumerator::run() {
+  if (context_.continued()) {
+    DUNLIN_TRY(find_tasks());
+    DUNLIN_TRY(read_cursor());
+  } else {
+    DUNLIN_TRY(begin());
+    DUNLIN_ASSIGN(const Layout layout, site_.layout());
+    if (!layout.whole_tree()) return success();
+  }
+  while (true) {
+    if (waiting_.empty()) {
+      if (!chunk_.directories.empty() || !chunk_.closed_directories.empty())
+        DUNLIN_TRY(commit(false));
+      DUNLIN_ASSIGN(const auto open, context_.open_directories(kFrontierWindow));
+      if (open.empty()) return commit(true);
+      waiting_.assign(open.begin(), open.end());
+    }
+    const DirectoryRow row = std::move(waiting_.front());
+    waiting_.pop_front();
+    DUNLIN_TRY(read(row));
+    if (full()) DUNLIN_TRY(commit(false));
+  }
+}
+
+}  // namespace
+
+Status enumerate(Site& site, EnumerateContext& context) {
+  return Enumerator(site, context).run();
+}
+
+}  // namespace dunlin::files

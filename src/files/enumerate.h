@@ -1,0 +1,16 @@
+// The listing of a source tree into batches. See enumerate.cpp.
+#pragma once
+
+#include "engine/run.h"
+#include "files/site.h"
+
+namespace dunlin::files {
+
+/// Names of task types, as the originals have them.
+inline constexpr std::string_view kCreateDirectory = "create_directory";
+inline constexpr std::string_view kCopyFiles = "batch_file_operation";
+inline constexpr std::string_view kDirectoryTimes = "directory_times";
+
+[[nodiscard]] Status enumerate(Site& site, engine::EnumerateContext& context);
+
+}  // namespace dunlin::files

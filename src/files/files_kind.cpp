@@ -1,0 +1,130 @@
+// The kind files: plans in words and as schema; see files_kind.h.
+#include "files/files_kind.h"
+
+#include "base/text.h"
+#include "files/files_run.h"
+#include "files/plan.h"
+
+namespace dunlin::files {
+namespace {
+
+using engine::CommandLine;
+using engine::Plan;
+
+bool is_plain_path(const std::string& address) {
+  return address.find("://") == std::string::npos;
+}
+
+FilesPlan decoded(const Plan& plan) {
+  std::vector<std::string> problems;
+  return decode_plan(plan.document, problems);
+}
+
+class FilesKind final : public engine::Kind {
+ public:
+  explicit FilesKind(fs::Features features) : features_(features) {}
+
+  [[nodiscard]] std::string_view name() const override { return "files"; }
+  [[nodiscard]] std::string_view item_noun() const override { return "files"; }
+  [[nodiscard]] bool accepts(const CommandLine& line) const override {
+    return line.verb == "copy" && line.positional.size() == 2 &&
+           is_plain_path(line.positional[0]) && is_plain_path(line.positional[1]);
+  }
+  [[nodiscard]] Result<Json> plan_for(const CommandLine& line) const override;
+  [[nodiscard]] std::vector<std::string> check(const Json& document) const override {
+    std::vector<std::string> problems;
+    static_cast<void>(decode_plan(document, problems));
+    return problems;
+  }
+  [[nodiscard]] Result<std::vector<engine::Claim>> claims(const Plan& plan) const override;
+  [[nodiscard]] std::string describe(const Plan& plan) const override;
+  [[nodiscard]] Json schema() const override;
+  [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const Plan& plan) const override {
+    std::vector<std::string> problems;
+    FilesPlan files = decode_plan(plan.document, problems);
+    if (!problems.empty()) return Error(ErrorType::plan_invalid, problems.front());
+    return std::unique_ptr<engine::Run>(std::make_unique<FilesRun>(std::move(files), features_));
+  }
+
+ private:
+  fs::Features features_;
+};
+
+Result<Json> FilesKind::plan_for(const CommandLine& line) const {
+  if (!accepts(line)) return Error(ErrorType::invalid_input, "use: dunlin copy SRC DST");
+  DUNLIN_ASSIGN(Json document, plan_document(line.positional[0], line.positional[1]));
+  static const std::vector<std::string_view> known{"verify", "hash", "conflict"};
+  for (const auto& [option, value] : line.options) {
+    if (option == "verify") {
+      document["settings"]["verification_level"] = value;
+    } else if (option == "hash") {
+      document["strategy"]["hash"] = value;
+    } else if (option == "conflict") {
+      document["strategy"]["conflict_resolution"] = value;
+    } else {
+      const auto near = nearest_word(option, known);
+      return Error(ErrorType::invalid_input, "--" + escape_bytes(option) +
+                                                 " is not supported for files yet" +
+                                                 (near ? "; did you mean --" + *near + "?" : ""));
+    }
+  }
+  const auto problems = check(document);
+  if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
+  return document;
+}
+
+Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
+  DUNLIN_ASSIGN(const Layout layout, layout_of(decoded(plan)));
+  const bool slash = layout.destination_root.ends_with('/');
+  const std::string below = layout.whole_tree() ? "" : (slash ? "" : "/") + layout.single_target;
+  return std::vector<engine::Claim>{"file:" + layout.destination_root + below};
+}
+
+std::string FilesKind::describe(const Plan& plan) const {
+  const FilesPlan files = decoded(plan);
+  const auto layout = layout_of(files);
+  if (!layout.ok())
+    return "copy " + escape_bytes(files.source) + " to " + escape_bytes(files.destination);
+  const auto joined = [](const std::string& root, const std::string& name) {
+    if (name.empty()) return escape_bytes(root);
+    return escape_bytes(root.ends_with('/') ? root + name : root + "/" + name);
+  };
+  return "copy " + joined(layout->source_root, layout->single_name) + " to " +
+         joined(layout->destination_root, layout->single_target);
+}
+
+Json FilesKind::schema() const {
+  const Json text = {{"type", "string"}};
+  Json source = {{"type", "object"}, {"additionalProperties", false}, {"required", {"paths"}}};
+  source["properties"]["paths"] = {
+      {"type", "array"},
+      {"minItems", 1},
+      {"maxItems", 1},
+      {"description", "absolute; SRC/ means the contents of SRC, SRC the directory itself"},
+      {"items", {{"type", {"string", "object"}}}}};
+  Json destination = {
+      {"type", "object"}, {"additionalProperties", false}, {"required", {"base_path"}}};
+  destination["properties"]["base_path"] = {
+      {"type", "string"},
+      {"description", "absolute; a file goes into it when it ends in / or is a directory"}};
+  destination["properties"]["base_path_b64"] = {
+      {"type", "string"}, {"description", "its exact bytes when they are no UTF-8"}};
+  Json strategy = {{"type", "object"}, {"additionalProperties", false}};
+  strategy["properties"]["operation"] = {{"enum", {"copy"}}};
+  strategy["properties"]["conflict_resolution"] = {
+      {"enum", {"skip", "overwrite", "overwrite_if_different", "fail"}},
+      {"default", "overwrite_if_different"}};
+  strategy["properties"]["hash"] = {
+      {"type", "string"},
+      {"default", "md5"},
+      {"description", "md5, sha256, xxh3, or several separated by commas"}};
+  return {{"source", source}, {"destination", destination}, {"strategy", strategy}};
+}
+
+}  // namespace
+
+std::unique_ptr<engine::Kind> make_files_kind(fs::Features features) {
+  return std::make_unique<FilesKind>(features);
+}
+
+}  // namespace dunlin::files

@@ -1,0 +1,128 @@
+// FilesRun; see files_run.h.
+#include "files/files_run.h"
+
+#include <fnmatch.h>
+
+#include "base/crash_point.h"
+#include "files/copy_batch.h"
+#include "files/directory_batch.h"
+#include "files/enumerate.h"
+#include "files/placed_files.h"
+
+namespace dunlin::files {
+
+using engine::BatchContext;
+using engine::RunContext;
+
+Result<std::string> FilesRun::root_identity(RunContext&) {
+  return site_.identity();
+}
+
+Result<engine::Analysis> FilesRun::analyse(RunContext&) {
+  engine::Analysis analysis;
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  if (!layout.whole_tree()) {
+    DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+    DUNLIN_ASSIGN(const fs::FileInfo info, source->root().info(layout.single_name));
+    analysis.items = 1;
+    analysis.bytes = info.size;
+  }
+  DUNLIN_ASSIGN(const Nearest nearest, site_.nearest_destination());
+  DUNLIN_ASSIGN(const fs::Space space, fs::space_of(nearest.directory));
+  DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(nearest.directory));
+  analysis.details = Json::object();
+  Json& answer = analysis.details["space_analysis"];
+  answer = {{"file_system", traits.name},
+            {"free_bytes", space.free_bytes},
+            {"total_bytes", space.total_bytes}};
+  answer["free_inodes"] = space.free_inodes < 0 ? Json(nullptr) : Json(space.free_inodes);
+  return analysis;
+}
+
+Result<std::vector<engine::Problem>> FilesRun::preflight(RunContext& context) {
+  return site_.problems(context);
+}
+
+Status FilesRun::enumerate(engine::EnumerateContext& context) {
+  return files::enumerate(site_, context);
+}
+
+Result<std::vector<engine::Operation>> FilesRun::operations(BatchContext& context) {
+  if (context.batch().task_type == kCopyFiles) return CopyBatch(site_, context).operations();
+  return DirectoryBatch(site_, context).operations();
+}
+
+Status FilesRun::execute(BatchContext& context) {
+  if (context.batch().task_type == kCreateDirectory) return DirectoryBatch(site_, context).create();
+  if (context.batch().task_type == kDirectoryTimes)
+    return DirectoryBatch(site_, context).set_times();
+  return CopyBatch(site_, context).execute();
+}
+
+Status FilesRun::settle(BatchContext& context) {
+  if (context.batch().task_type != kCopyFiles) return success();
+  return CopyBatch(site_, context).settle();
+}
+
+Status FilesRun::verify(BatchContext& context) {
+  if (context.batch().task_type != kCopyFiles) return DirectoryBatch(site_, context).verify();
+  return PlacedFiles(site_, context).verify();
+}
+
+Status FilesRun::undo(BatchContext& context) {
+  if (context.batch().task_type == kCreateDirectory)
+    return DirectoryBatch(site_, context).undo_create();
+  if (context.batch().task_type == kDirectoryTimes)
+    return DirectoryBatch(site_, context).undo_times();
+  return PlacedFiles(site_, context).undo();
+}
+
+/// The undo folder with every kept version.
+Status FilesRun::release(RunContext& context) {
+  auto root = site_.destination();
+  const auto absent = [](const Error& error) { return error.native.code == "ENOENT"; };
+  if (!root.ok()) return absent(root.error()) ? success() : Status(root.error());
+  const std::string name = undo_folder_name(context.execution());
+  const auto folder = (*root)->root().open_directory(name);
+  if (!folder.ok()) return absent(folder.error()) ? success() : Status(folder.error());
+  DUNLIN_TRY(context.fence());
+  DUNLIN_CRASH_POINT("files.release.before");
+  DUNLIN_ASSIGN(fs::Listing listing, fs::Listing::open(*folder));
+  while (true) {
+    DUNLIN_TRY(context.cancel().check());
+    DUNLIN_ASSIGN(const auto entry, listing.next());
+    if (!entry) break;
+    DUNLIN_TRY(folder->remove_file(entry->name));
+  }
+  DUNLIN_TRY((*root)->root().remove_directory(name));
+  DUNLIN_CRASH_POINT("files.release.after");
+  return success();
+}
+
+bool FilesRun::matches(const engine::Selector& selector, const engine::ItemRow& item) const {
+  const std::string path =
+      item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name;
+  if (!selector.path_glob.empty() && ::fnmatch(selector.path_glob.c_str(), path.c_str(), 0) != 0)
+    return false;
+  if (!selector.entity.empty() && selector.entity != item.directory_path) return false;
+  if (selector.type.empty()) return true;
+  const auto detail = decode_info(item.detail);
+  return detail.ok() && selector.type == fs::to_string(detail->type);
+}
+
+Json FilesRun::report_sections() const {
+  Json section = Json::object();
+  // Said in words because a reader would assume otherwise (files.md F-5).
+  section["symlinks"] = "copied as symlinks";
+  section["hard_links"] = "each name is copied as a file of its own; sets are not preserved yet";
+  section["special_files"] = "FIFOs, sockets and devices are skipped, one line each";
+  if (const auto layout = site_.layout(); layout.ok()) {
+    put_path(section, "source", layout->source_root);
+    put_path(section, "destination", layout->destination_root);
+  }
+  if (const auto traits = site_.destination_traits(); traits.ok())
+    section["destination_file_system"] = traits->name;
+  return {{"files", section}};
+}
+
+}  // namespace dunlin::files

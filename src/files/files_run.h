@@ -1,0 +1,43 @@
+// FilesRun: one execution of a copy; hands each duty of the seam to the part that knows it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/run.h"
+#include "files/site.h"
+
+namespace dunlin::files {
+
+class FilesRun final : public engine::Run {
+ public:
+  FilesRun(FilesPlan plan, fs::Features features) : site_(std::move(plan), features) {}
+
+  [[nodiscard]] engine::CommitScope commit_scope() const override {
+    return engine::CommitScope::item;
+  }
+  [[nodiscard]] engine::Truth truth() const override { return engine::Truth::ledger; }
+  [[nodiscard]] Result<std::string> root_identity(engine::RunContext& context) override;
+  [[nodiscard]] Result<engine::Analysis> analyse(engine::RunContext& context) override;
+  [[nodiscard]] Result<std::vector<engine::Problem>> preflight(
+      engine::RunContext& context) override;
+  [[nodiscard]] Status enumerate(engine::EnumerateContext& context) override;
+  [[nodiscard]] Result<std::vector<engine::Operation>> operations(
+      engine::BatchContext& context) override;
+  [[nodiscard]] Status execute(engine::BatchContext& context) override;
+  [[nodiscard]] Status settle(engine::BatchContext& context) override;
+  [[nodiscard]] Status commit(engine::RunContext&) override { return success(); }
+  [[nodiscard]] Result<bool> committed(engine::RunContext&) override { return false; }
+  void abandon(engine::RunContext&) override {}
+  [[nodiscard]] Status verify(engine::BatchContext& context) override;
+  [[nodiscard]] Status undo(engine::BatchContext& context) override;
+  [[nodiscard]] Status release(engine::RunContext& context) override;
+  [[nodiscard]] bool matches(const engine::Selector& selector,
+                             const engine::ItemRow& item) const override;
+  [[nodiscard]] Json report_sections() const override;
+
+ private:
+  mutable Site site_;
+};
+
+}  // namespace dunlin::files

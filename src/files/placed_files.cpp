@@ -1,0 +1,144 @@
+// Comparing and taking back; see placed_files.h.
+#include "files/placed_files.h"
+
+#include <mutex>
+#include <span>
+
+#include "base/crash_point.h"
+#include "fs/copy.h"
+#include "fs/flush.h"
+#include "fs/placement.h"
+
+namespace dunlin::files {
+
+using engine::ItemOutcome;
+using engine::ItemRow;
+using engine::ItemStatus;
+
+// ---- verify ----
+
+Status PlacedFiles::verify() {
+  DUNLIN_ASSIGN(auto rows, context_.items());
+  return context_.for_each_item(rows, [&](ItemRow& row) {
+    auto found = difference(row);
+    if (!found.ok() && found.error().type == ErrorType::interrupted) return;
+    if (!found.ok()) {
+      context_.report_difference(row.id, std::move(found).error());
+    } else if (*found) {
+      context_.report_difference(row.id, **found);
+    } else {
+      context_.report_equal(row.id);
+    }
+  });
+}
+
+Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto directory = root->get(row.directory_path);
+  std::optional<fs::FileInfo> there;
+  if (directory.ok()) {
+    DUNLIN_ASSIGN(there, (*directory)->find(name));
+  } else if (directory.error().native.code != "ENOENT") {
+    return directory.error();
+  }
+  const auto differs = [&](std::string_view what) {
+    const std::string path = row.directory_path.empty() ? name : row.directory_path + "/" + name;
+    return std::optional(Error(ErrorType::verification_mismatch,
+                               root->root().shown(path) + ": " + std::string(what)));
+  };
+  if (!there) return differs("it is not there any more");
+  const fs::FileInfo& placed = *witness.placed;
+  if (there->type != placed.type) return differs("it is of another type now");
+  if (there->size != placed.size) return differs("the size was changed");
+  if (there->mtime != placed.mtime) return differs("the time was changed");
+  if (there->mode != placed.mode) return differs("the mode was changed");
+  if (there->uid != placed.uid || there->gid != placed.gid) return differs("the owner was changed");
+  DUNLIN_ASSIGN(const bool other, content_differs(**directory, name, row, witness));
+  if (other) return differs("the content is not what was read from the source");
+  return std::optional<Error>();
+}
+
+Result<bool> PlacedFiles::content_differs(const fs::Directory& directory, const std::string& name,
+                                          const ItemRow& row, const Witness& witness) {
+  const bool proven = row.proof == store::Proof::device || row.proof == store::Proof::evicted;
+  if (context_.settings().verification_level != engine::VerificationLevel::full || proven)
+    return false;
+  if (row.checksum.empty() || witness.placed->type != fs::EntryType::file) return false;
+  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(site_.plan.hashes));
+  DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(directory));
+  DUNLIN_TRY(
+      fs::read_back(directory, name, traits, hashes, {context_.permits(), context_.cancel(), {}}));
+  return hashes.finish() != row.checksum;
+}
+
+// ---- undo ----
+
+Status PlacedFiles::undo() {
+  DUNLIN_ASSIGN(auto rows, context_.items());
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  fs::BatchFlush flush;
+  DUNLIN_TRY(flush.prepare(root->root()));
+  std::mutex mutex;
+  std::vector<ItemOutcome> outcomes;
+  DUNLIN_CRASH_POINT("files.undo.before");
+  const Status status = context_.for_each_item(rows, [&](ItemRow& row) {
+    Status taken = take_back(row);
+    if (taken.ok()) {
+      const auto directory = root->get(row.directory_path);
+      if (directory.ok()) {
+        taken = flush.prepare(**directory);
+        if (taken.ok()) taken = flush.directory_changed(**directory);
+      }
+    }
+    ItemOutcome outcome;
+    outcome.item = row.id;
+    outcome.status = ItemStatus::rolled_back;
+    if (!taken.ok()) {
+      if (taken.error().type == ErrorType::interrupted ||
+          taken.error().type == ErrorType::stale_owner)
+        return;
+      outcome.status = ItemStatus::failed;
+      outcome.error = std::move(taken).error();
+    }
+    const std::scoped_lock lock(mutex);
+    outcomes.push_back(std::move(outcome));
+  });
+  if (context_.cancel().reason() == CancelReason::stop) return status;
+  DUNLIN_TRY(flush.flush_names());
+  DUNLIN_CRASH_POINT("files.undo.after");
+  for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
+  return status;
+}
+
+Status PlacedFiles::take_back(const ItemRow& row) {
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto directory = root->get(row.directory_path);
+  if (!directory.ok()) {
+    if (directory.error().native.code == "ENOENT" && !witness.replaced) return success();
+    return directory.error();
+  }
+  DUNLIN_ASSIGN(const auto there, (*directory)->find(name));
+  const bool ours = there && there->same_content_as(*witness.placed);
+  const auto refused = [&](std::string_view why) {
+    return Error(ErrorType::destination_changed,
+                 (*directory)->shown(name) + " " + std::string(why));
+  };
+  DUNLIN_TRY(context_.fence());
+  if (!witness.replaced) {
+    if (!there) return success();  // taken back before a crash, or removed by somebody: as wanted
+    if (!ours) return refused("was changed since it was copied");
+    return (*directory)->remove_file(name);
+  }
+  if (there && there->inode == witness.replaced->inode) return success();
+  if (!ours)
+    return refused(there ? "was changed since it was copied" : "was removed since it was copied");
+  DUNLIN_ASSIGN(const fs::Directory kept,
+                root->root().open_directory(undo_folder_name(context_.execution())));
+  return fs::rename_over(kept, std::to_string(row.id.value), **directory, name);
+}
+
+}  // namespace dunlin::files

@@ -1,0 +1,217 @@
+// Plans of the kind files; see plan.h.
+#include "files/plan.h"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "base/text.h"
+
+namespace dunlin::files {
+namespace {
+
+namespace stdfs = std::filesystem;
+
+constexpr std::array<std::pair<std::string_view, Conflict>, 4> kConflicts{{
+    {"skip", Conflict::skip},
+    {"overwrite", Conflict::overwrite},
+    {"overwrite_if_different", Conflict::overwrite_if_different},
+    {"fail", Conflict::fail},
+}};
+
+bool ends_in_slash(const std::string& path) {
+  return path.ends_with('/');
+}
+
+/// "/a/b/" and "/a/b" are ("/a", "b"); "/" is ("/", "").
+std::pair<std::string, std::string> split(std::string path) {
+  while (path.size() > 1 && ends_in_slash(path)) path.pop_back();
+  const std::size_t slash = path.rfind('/');
+  return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+std::string under(const std::string& directory, const std::string& name) {
+  return ends_in_slash(directory) ? directory + name : directory + "/" + name;
+}
+
+bool is_directory(const std::string& path, bool follow) {
+  struct stat raw{};
+  return (follow ? ::stat(path.c_str(), &raw) : ::lstat(path.c_str(), &raw)) == 0 &&
+         S_ISDIR(raw.st_mode);
+}
+
+Result<std::string> canonical(const std::string& path) {
+  std::error_code code;
+  const stdfs::path resolved = stdfs::weakly_canonical(stdfs::absolute(path, code), code);
+  if (code) return error_from_errno(code.value(), "resolve '" + escape_bytes(path) + "'");
+  return resolved.native();
+}
+
+void check_keys(const Json& section, const std::string& pointer,
+                const std::vector<std::string_view>& known, std::vector<std::string>& problems) {
+  for (const auto& [key, value] : section.items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const auto near = nearest_word(key, known);
+    std::string line = pointer + "/" + json_pointer_token(key) + ": unknown or not supported yet";
+    problems.push_back(near ? line + "; did you mean " + *near + "?" : line);
+  }
+}
+
+/// Text, or an object as put_path makes it for bytes that are no UTF-8.
+std::string path_value(const Json& holder, std::string_view key, const std::string& pointer,
+                       std::vector<std::string>& problems) {
+  const auto path = get_path(holder, key);
+  if (!path.ok()) {
+    problems.push_back(pointer + ": must be a path");
+    return {};
+  }
+  if (path->empty() || path->front() != '/')
+    problems.push_back(pointer + ": must be an absolute path");
+  if (path->find('\0') != std::string::npos) problems.push_back(pointer + ": holds a NUL byte");
+  return *path;
+}
+
+const Json& section_of(const Json& document, const char* key, std::vector<std::string>& problems) {
+  static const Json empty = Json::object();
+  const Json* section = find_member(document, key);
+  if (section != nullptr && section->is_object()) return *section;
+  problems.push_back(std::string("/") + key + ": must be an object");
+  return empty;
+}
+
+void decode_source(const Json& document, FilesPlan& plan, std::vector<std::string>& problems) {
+  const Json& source = section_of(document, "source", problems);
+  check_keys(source, "/source", {"paths"}, problems);
+  const Json* paths = find_member(source, "paths");
+  if (paths == nullptr || !paths->is_array() || paths->size() != 1) {
+    problems.emplace_back(
+        "/source/paths: must be a list of one path (several are not supported yet)");
+    return;
+  }
+  const Json& first = paths->front();
+  const Json holder = first.is_object() ? first : Json{{"path", first}};
+  plan.source = path_value(holder, "path", "/source/paths/0", problems);
+}
+
+void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
+  check_keys(strategy, "/strategy", {"operation", "conflict_resolution", "hash"}, problems);
+  if (string_or(strategy, "operation", "copy") != "copy") {
+    problems.emplace_back("/strategy/operation: only copy is supported yet");
+  }
+  if (const Json* conflict = find_member(strategy, "conflict_resolution")) {
+    const std::string name = conflict->is_string() ? conflict->get<std::string>() : "";
+    bool found = false;
+    for (const auto& [known, value] : kConflicts) {
+      if (known != name) continue;
+      plan.conflict = value;
+      found = true;
+    }
+    if (!found) {
+      problems.push_back(
+          "/strategy/conflict_resolution: \"" + escape_bytes(name) +
+          "\" is not supported yet; use skip, overwrite, overwrite_if_different or fail");
+    }
+  }
+  plan.hashes_named = find_member(strategy, "hash") != nullptr;
+  const std::string hashes = string_or(strategy, "hash", "md5");
+  for (std::size_t begin = 0; begin <= hashes.size();) {
+    const std::size_t comma = std::min(hashes.find(',', begin), hashes.size());
+    const std::string name = hashes.substr(begin, comma - begin);
+    if (const auto kind = hash_kind_from_name(name)) {
+      plan.hashes.push_back(*kind);
+    } else {
+      problems.push_back("/strategy/hash: \"" + escape_bytes(name) +
+                         "\" is none of md5, sha256, xxh3");
+    }
+    begin = comma + 1;
+  }
+}
+
+}  // namespace
+
+FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) {
+  FilesPlan plan;
+  decode_source(document, plan, problems);
+  const Json& destination = section_of(document, "destination", problems);
+  check_keys(destination, "/destination", {"base_path", "base_path_b64"}, problems);
+  plan.destination = path_value(destination, "base_path", "/destination/base_path", problems);
+  const Json none = Json::object();
+  const Json* strategy = find_member(document, "strategy");
+  if (strategy != nullptr && !strategy->is_object())
+    problems.emplace_back("/strategy: must be an object");
+  decode_strategy(strategy != nullptr && strategy->is_object() ? *strategy : none, plan, problems);
+  return plan;
+}
+
+Result<Json> plan_document(const std::string& source, const std::string& destination) {
+  if (source.empty() || destination.empty()) {
+    return Error(ErrorType::invalid_input, "SRC and DST must not be empty: dunlin copy SRC DST");
+  }
+  // The last component is not resolved: a symlink is copied as a symlink. "x/." means x/ .
+  std::string from = source;
+  const std::string last = split(from).second;
+  const bool dots = last == "." || last == "..";
+  if (dots || ends_in_slash(from)) {
+    DUNLIN_ASSIGN(from, canonical(source));
+    if (!is_directory(from, true)) {
+      return Error(ErrorType::invalid_input, "'" + escape_bytes(source) + "' is no directory");
+    }
+    if (!ends_in_slash(from)) from += '/';
+  } else {
+    const bool bare = source.find('/') == std::string::npos;
+    DUNLIN_ASSIGN(const std::string parent, canonical(bare ? "." : split(source).first));
+    from = under(parent, bare ? source : last);
+    struct stat raw{};
+    if (::lstat(from.c_str(), &raw) != 0) {
+      Error error(ErrorType::invalid_input,
+                  "the source '" + escape_bytes(source) + "' cannot be used");
+      error.native = error_from_errno(errno, "").native;
+      return error;
+    }
+  }
+  DUNLIN_ASSIGN(std::string to, canonical(destination));
+  const bool into =
+      ends_in_slash(destination) || (is_directory(to, true) && !is_directory(from, true));
+  if (into && !ends_in_slash(to)) to += '/';
+  Json path = Json::object();
+  put_path(path, "path", from);
+  Json document = {{"kind", "files"}};
+  document["source"]["paths"] = Json::array({path.size() == 1 ? path["path"] : path});
+  document["destination"] = Json::object();
+  put_path(document["destination"], "base_path", to);
+  document["strategy"] = {{"operation", "copy"}, {"conflict_resolution", "overwrite_if_different"}};
+  return document;
+}
+
+Result<Layout> layout_of(const FilesPlan& plan) {
+  struct stat raw{};
+  const bool contents = ends_in_slash(plan.source);
+  const int looked =
+      contents ? ::stat(plan.source.c_str(), &raw) : ::lstat(plan.source.c_str(), &raw);
+  if (looked != 0)
+    return error_from_errno(errno, "look at source '" + escape_bytes(plan.source) + "'");
+  const auto [parent, name] = split(plan.source);
+  Layout layout;
+  if (S_ISDIR(raw.st_mode)) {
+    layout.source_root = plan.source;
+    layout.destination_root = contents ? plan.destination : under(plan.destination, name);
+  } else {
+    layout.source_root = parent;
+    layout.single_name = name;
+    if (ends_in_slash(plan.destination) || is_directory(plan.destination, true)) {
+      layout.destination_root = plan.destination;
+      layout.single_target = name;
+    } else {
+      std::tie(layout.destination_root, layout.single_target) = split(plan.destination);
+    }
+  }
+  for (std::string* root : {&layout.source_root, &layout.destination_root}) {
+    while (root->size() > 1 && ends_in_slash(*root)) root->pop_back();
+  }
+  return layout;
+}
+
+}  // namespace dunlin::files

@@ -1,0 +1,46 @@
+// The files sections of a plan, decoded, and which directory of the source becomes which of the
+// destination (the trailing slash rule of conventions.md). Pure but for the looks at both paths;
+// any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace dunlin::files {
+
+/// What happens where an entry stands already.
+enum class Conflict : std::uint8_t { skip, overwrite, overwrite_if_different, fail };
+
+struct FilesPlan {
+  std::string source;       ///< absolute; ends in '/' when its contents are meant
+  std::string destination;  ///< absolute; ends in '/' when a file goes into it
+  Conflict conflict = Conflict::overwrite_if_different;
+  std::vector<HashKind> hashes;
+  bool hashes_named = false;  ///< by a person: then they are computed without verification, too
+};
+
+/// One line per problem, with the key as JSON pointer; the plan is usable when there is none.
+[[nodiscard]] FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems);
+
+/// The document for `dunlin copy SOURCE DESTINATION`. invalid_input says what to type instead.
+[[nodiscard]] Result<Json> plan_document(const std::string& source, const std::string& destination);
+
+/// Where things go. Roots are directories; nothing outside of them is touched.
+struct Layout {
+  std::string source_root;
+  std::string destination_root;  ///< made when missing, with its parents
+  /// Set when the source is one entry and no directory: its name in either root.
+  std::string single_name;
+  std::string single_target;
+  [[nodiscard]] bool whole_tree() const { return single_name.empty(); }
+};
+
+/// Looks at the source (directory or not) and, for a single file, at the destination.
+[[nodiscard]] Result<Layout> layout_of(const FilesPlan& plan);
+
+}  // namespace dunlin::files

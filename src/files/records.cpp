@@ -1,0 +1,115 @@
+// Encodings and names; see records.h.
+#include "files/records.h"
+
+#include <algorithm>
+
+#include "base/binary.h"
+
+namespace dunlin::files {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::string_view kPrefix = ".dunlin-";
+constexpr std::string_view kUndo = "undo-";
+constexpr std::size_t kIdDigits = 8;
+
+void put(ByteWriter& out, const fs::FileInfo& info) {
+  out.u8(static_cast<std::uint8_t>(info.type)).varint(info.mode).varint(info.uid).varint(info.gid);
+  out.varint(info.inode).zigzag(info.size);
+  out.zigzag(info.mtime.seconds).varint(info.mtime.nanoseconds);
+  out.zigzag(info.atime.seconds - info.mtime.seconds).varint(info.atime.nanoseconds);
+}
+
+fs::FileInfo get(ByteReader& in) {
+  fs::FileInfo info;
+  info.type = static_cast<fs::EntryType>(in.u8());
+  info.mode = static_cast<std::uint32_t>(in.varint());
+  info.uid = static_cast<std::uint32_t>(in.varint());
+  info.gid = static_cast<std::uint32_t>(in.varint());
+  info.inode = in.varint();
+  info.size = in.zigzag();
+  info.mtime.seconds = in.zigzag();
+  info.mtime.nanoseconds = static_cast<std::uint32_t>(in.varint());
+  info.atime.seconds = info.mtime.seconds + in.zigzag();
+  info.atime.nanoseconds = static_cast<std::uint32_t>(in.varint());
+  return info;
+}
+
+void put(ByteWriter& out, const std::optional<fs::FileInfo>& info) {
+  out.u8(info ? 1 : 0);
+  if (info) put(out, *info);
+}
+
+std::optional<fs::FileInfo> get_optional(ByteReader& in) {
+  if (in.u8() == 0) return std::nullopt;
+  return get(in);
+}
+
+bool all_digits(std::string_view text, bool hexadecimal) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (hexadecimal && c >= 'a' && c <= 'f');
+  });
+}
+
+}  // namespace
+
+std::string encode_info(const fs::FileInfo& info) {
+  ByteWriter out;
+  put(out.u8(kVersion), info);
+  return out.take();
+}
+
+Result<fs::FileInfo> decode_info(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.u8() != kVersion) in.fail();
+  const fs::FileInfo info = get(in);
+  DUNLIN_TRY(in.finish("detail of a file"));
+  return info;
+}
+
+std::string encode(const Witness& witness) {
+  ByteWriter out;
+  out.u8(kVersion).zigzag(witness.epoch).zigzag(witness.levels);
+  put(out, witness.placed);
+  put(out, witness.replaced);
+  out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
+  return out.take();
+}
+
+Result<Witness> decode_witness(std::string_view bytes) {
+  ByteReader in(bytes);
+  Witness witness;
+  if (in.u8() != kVersion) in.fail();
+  witness.epoch = in.zigzag();
+  witness.levels = in.zigzag();
+  witness.placed = get_optional(in);
+  witness.replaced = get_optional(in);
+  witness.checksum = in.bytes();
+  witness.proof = in.u8();
+  witness.loss = in.bytes();
+  DUNLIN_TRY(in.finish("witness of a file"));
+  return witness;
+}
+
+std::string temporary_name(const ExecutionId& execution, std::int64_t epoch, ItemId item) {
+  return std::string(kPrefix) + short_id(execution) + "-" + std::to_string(epoch) + "-" +
+         std::to_string(item.value);
+}
+
+std::string undo_folder_name(const ExecutionId& execution) {
+  return std::string(kPrefix) + std::string(kUndo) + short_id(execution);
+}
+
+bool is_own_name(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return false;
+  name.remove_prefix(kPrefix.size());
+  if (name.starts_with(kUndo))
+    return name.size() == kUndo.size() + kIdDigits && all_digits(name.substr(kUndo.size()), true);
+  const std::size_t dash = name.rfind('-');
+  if (name.size() < kIdDigits + 4 || name[kIdDigits] != '-' || dash == kIdDigits) return false;
+  return all_digits(name.substr(0, kIdDigits), true) &&
+         all_digits(name.substr(kIdDigits + 1, dash - kIdDigits - 1), false) &&
+         all_digits(name.substr(dash + 1), false);
+}
+
+}  // namespace dunlin::files

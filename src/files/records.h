@@ -1,0 +1,48 @@
+// What the kind files keeps in the ledger, encoded: the detail of an item, and the witness by which
+// recovery and undo know their own work at the destination.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "fs/types.h"
+
+namespace dunlin::files {
+
+/// Without device, ctime, links and allocation: those are looked at anew.
+[[nodiscard]] std::string encode_info(const fs::FileInfo& info);
+[[nodiscard]] Result<fs::FileInfo> decode_info(std::string_view bytes);
+
+/// Intent and undo data of an item.
+///
+/// As intent of a file it is recorded when the temporary is complete, flushed and proven, before it
+/// is published: with the inode in `placed`, recovery can tell whether the final name is our file,
+/// and with `replaced`, where the old version stands. As intent of a directory it says what stood
+/// there before the first attempt. As undo it says what to take back and what must not have
+/// changed.
+struct Witness {
+  std::int64_t epoch = 0;   ///< of the temporary's name
+  std::int64_t levels = 0;  ///< directories made, the item included (the root: parents too)
+  std::optional<fs::FileInfo> placed;    ///< what we made
+  std::optional<fs::FileInfo> replaced;  ///< what stood there before
+  std::string checksum;
+  std::uint8_t proof = 0;  ///< store::Proof
+  std::string loss;        ///< metadata that could not be preserved
+};
+[[nodiscard]] std::string encode(const Witness& witness);
+[[nodiscard]] Result<Witness> decode_witness(std::string_view bytes);
+
+/// `.dunlin-<last 8 digits>-<epoch>-<item>`: found again without a scan, never derived from the
+/// final name.
+[[nodiscard]] std::string temporary_name(const ExecutionId& execution, std::int64_t epoch,
+                                         ItemId item);
+/// `.dunlin-undo-<last 8 digits>`, in the destination root.
+[[nodiscard]] std::string undo_folder_name(const ExecutionId& execution);
+/// True for the two forms above, of any execution: such entries are left out of every source.
+[[nodiscard]] bool is_own_name(std::string_view name);
+
+}  // namespace dunlin::files

@@ -1,0 +1,131 @@
+// After a crash: what of a batch of files is done, decided by looking at the destination.
+//
+// Inodes decide. The intent names the inode of our complete temporary and that of the old version.
+// The old version is known by its inode alone: whatever was written into it meanwhile, it is never
+// deleted. Ours must also have the size and time that we gave it, and the content.
+#include <algorithm>
+
+#include "base/crash_point.h"
+#include "files/copy_batch.h"
+#include "fs/placement.h"
+
+namespace dunlin::files {
+
+namespace {
+
+bool is(const std::optional<fs::FileInfo>& there, const std::optional<fs::FileInfo>& known) {
+  return there && known && there->inode == known->inode;
+}
+
+}  // namespace
+
+/// Reports what is done, removes what earlier tries left, leaves all else pending.
+Status CopyBatch::settle() {
+  const auto root = site_.destination();
+  // No destination root: nothing was ever begun there.
+  if (!root.ok() && root.error().type == ErrorType::destination_changed) return success();
+  DUNLIN_TRY(prepare());
+  return settle_waiting();
+}
+
+Status CopyBatch::settle_waiting() {
+  flush_ = std::make_unique<fs::BatchFlush>();
+  DUNLIN_TRY(flush_->prepare(destination_->root()));
+  DUNLIN_CRASH_POINT("files.settle.before");
+  DUNLIN_TRY(each(Stage::waiting, &CopyBatch::settle_one));
+  DUNLIN_TRY(flush_->flush_names());
+  DUNLIN_CRASH_POINT("files.settle.after");
+  for (Copy* copy : in_stage(Stage::published)) finish(*copy);
+  return success();
+}
+
+Status CopyBatch::settle_one(Copy& copy) {
+  auto directory = destination_of(copy);
+  if (!directory.ok()) {
+    // Not made yet (or gone): then there is nothing in it.
+    if (directory.error().native.code == "ENOENT") return success();
+    return std::move(directory).error();
+  }
+  DUNLIN_TRY(flush_->prepare(**directory));
+  bool done = false;
+  if (!copy.row->intent.empty()) {
+    DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
+    DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
+    if (done) {
+      copy.copied_bytes = intent.placed->type == fs::EntryType::file ? intent.placed->size : 0;
+      copy.witness = std::move(intent);
+      copy.stage = Stage::published;
+      DUNLIN_TRY(flush_->directory_changed(**directory));
+    }
+  }
+  return remove_temporaries(copy, **directory);
+}
+
+/// True when the final name is our file and holds what the source held. Else the destination is
+/// brought back to what it was before the try, as far as nobody else has changed it.
+Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
+                                  const Witness& intent) {
+  const std::string temporary = temporary_name(context_.execution(), intent.epoch, copy.row->id);
+  const std::string kept_name = std::to_string(copy.row->id.value);
+  DUNLIN_ASSIGN(const auto at_name, directory.find(copy.name));
+  DUNLIN_ASSIGN(const auto at_temporary, directory.find(temporary));
+  const bool ours = at_name && at_name->same_content_as(*intent.placed);
+  Handle undo;
+  std::optional<fs::FileInfo> kept;
+  if (intent.replaced) {
+    const bool exchanged = is(at_temporary, intent.replaced);
+    auto folder = undo_folder(exchanged);
+    if (folder.ok()) {
+      undo = *folder;
+    } else if (exchanged || folder.error().native.code != "ENOENT") {
+      return std::move(folder).error();
+    }
+    if (exchanged) {
+      DUNLIN_TRY(fs::rename_new(directory, temporary, *undo, kept_name));
+      DUNLIN_TRY(flush_->directory_changed(*undo));
+    }
+    if (undo) {
+      DUNLIN_ASSIGN(kept, undo->find(kept_name));
+    }
+  }
+  const bool have_old = is(kept, intent.replaced);
+  if (ours) {
+    if (intent.checksum.empty()) return true;
+    copy.stage = Stage::published;
+    Witness proven = intent;
+    const auto holds = content_holds(directory, copy, proven);
+    copy.stage = Stage::waiting;
+    DUNLIN_TRY(holds);
+    if (*holds) return true;
+    // A power cut took the content though the flush had promised it: take our own file away again.
+    DUNLIN_TRY(context_.fence());
+    if (!intent.replaced) DUNLIN_TRY(directory.remove_file(copy.name));
+  }
+  if (have_old) {
+    DUNLIN_TRY(context_.fence());
+    if (is(at_name, intent.replaced)) {
+      DUNLIN_TRY(undo->remove_file(kept_name));  // the second name of a replacement by link
+    } else if (ours) {
+      DUNLIN_TRY(fs::rename_over(*undo, kept_name, directory, copy.name));
+    } else if (!at_name) {
+      DUNLIN_TRY(fs::rename_new(*undo, kept_name, directory, copy.name));
+    } else {
+      return Error(ErrorType::destination_changed,
+                   directory.shown(copy.name) +
+                       " was changed by somebody else; its version before this execution is " +
+                       undo->shown(kept_name));
+    }
+    DUNLIN_TRY(flush_->directory_changed(directory));
+  }
+  return false;
+}
+
+/// By name, for every epoch that may have left one: a scan would cost more and could meet others'.
+Status CopyBatch::remove_temporaries(const Copy& copy, const fs::Directory& directory) {
+  for (std::int64_t epoch = 1; epoch <= context_.epoch(); ++epoch) {
+    DUNLIN_TRY(directory.remove_file(temporary_name(context_.execution(), epoch, copy.row->id)));
+  }
+  return success();
+}
+
+}  // namespace dunlin::files

@@ -1,0 +1,53 @@
+// Site: the two roots of one execution, opened when first needed, and the looks at them that come
+// before the work (identity, problems). Any thread.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/run.h"
+#include "files/plan.h"
+#include "fs/directory.h"
+#include "fs/file_system.h"
+
+namespace dunlin::files {
+
+/// The deepest directory of a path that exists, and the names that would have to be made below it.
+struct Nearest {
+  fs::Directory directory;
+  std::vector<std::string> missing;
+};
+
+class Site {
+ public:
+  Site(FilesPlan decoded, fs::Features features) : plan(std::move(decoded)), features_(features) {}
+
+  [[nodiscard]] Result<Layout> layout();
+  [[nodiscard]] Result<fs::DirectoryCache*> source();
+  /// The root has to exist: create_directory makes it.
+  [[nodiscard]] Result<fs::DirectoryCache*> destination();
+  /// Of the destination root's file system.
+  [[nodiscard]] Result<fs::FileSystemTraits> destination_traits();
+  [[nodiscard]] Result<Nearest> nearest_destination();
+  /// The destination's name of an item: its own, but for a single file copied under another.
+  [[nodiscard]] Result<std::string> target_name(const std::string& name);
+
+  /// JSON that stays the same while both roots are on the file systems that the execution started
+  /// with, and the source root is the same directory.
+  [[nodiscard]] Result<std::string> identity();
+  [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
+
+  const FilesPlan plan;
+
+ private:
+  [[nodiscard]] Result<Layout> layout_locked();
+  fs::Features features_;
+  std::mutex mutex_;
+  std::optional<Layout> layout_;
+  std::unique_ptr<fs::DirectoryCache> source_;
+  std::unique_ptr<fs::DirectoryCache> destination_;
+};
+
+}  // namespace dunlin::files
