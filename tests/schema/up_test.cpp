@@ -1,0 +1,326 @@
+// `migrate up`: discovery, applying, failure, refusals.
+#include "schema/discovery.h"
+#include "schema/fixture.h"
+
+namespace dunlin::schema {
+namespace {
+
+using engine::ItemStatus;
+
+class Up : public SchemaTest {};
+class Discover : public SchemaTest {};
+
+TEST_F(Up, AppliesInOrderOfTheNumbersNotOfTheNames) {
+  file("10_Second.sql", "ALTER TABLE t ADD COLUMN b; ");
+  file("9_First.up.sql", "CREATE TABLE t(a)");
+  file("00000000000000000000000000000000000000011_Third.sql", "ALTER TABLE t ADD COLUMN c;");
+  file("20251119143022_Last.up.sql", "ALTER TABLE t ADD COLUMN d;");
+  expect_up();
+  EXPECT_EQ(
+      history(),
+      "9_First 10_Second 00000000000000000000000000000000000000011_Third 20251119143022_Last");
+  EXPECT_EQ(schema(), "CREATE TABLE t(a, b, c, d)");
+}
+
+TEST_F(Up, RecordsWhoWhatAndWhen) {
+  file("1_Make.up.sql", "CREATE TABLE t(a);");
+  file("1_Make.down.sql", "DROP TABLE t;");
+  expect_up();
+  EXPECT_EQ(text("SELECT ProductVersion FROM __MigrationsHistory"), "dunlin 9.9");
+  EXPECT_EQ(text("SELECT substr(Checksum, 1, 7) || length(Checksum) FROM __MigrationsHistory"),
+            "sha256:71");
+  EXPECT_EQ(text("SELECT AppliedDate LIKE '20__-__-__T%Z' AND AppliedBy LIKE '%@%' AND DurationMs "
+                 ">= 0 FROM __MigrationsHistory"),
+            "1");
+  EXPECT_EQ(
+      text("SELECT Direction || Event || Attempt || UpSql || DownSql FROM __MigrationsHistoryLog"),
+      "updone1CREATE TABLE t(a);DROP TABLE t;");
+  EXPECT_EQ(text("SELECT count(*) FROM __MigrationsLock"), "0");
+}
+
+TEST_F(Up, AgainOrFromAnotherStateDirectoryDoesNothing) {
+  file("1_Make.sql", "CREATE TABLE t(a);");
+  expect_up("0001");
+  expect_up("0002");
+  file("2_More.sql", "CREATE TABLE u(a);");
+  expect_up("0003");
+  EXPECT_EQ(history(), "1_Make 2_More");
+  EXPECT_EQ(text("SELECT count(*) FROM __MigrationsHistoryLog"), "2");
+}
+
+TEST_F(Up, StatementsEndWhereSqliteSaysSo) {
+  file("1_Hard.sql",
+       "\xEF\xBB\xBF-- a comment; with a semicolon\n/* and ; another\n -- */ CREATE TABLE t(a TEXT "
+       "DEFAULT ';', \"b;c\");;\n"
+       "CREATE TRIGGER tr AFTER INSERT ON t BEGIN\n  UPDATE t SET a = CASE WHEN 1 THEN 'x;''y' "
+       "END; -- ;\n"
+       "  SELECT 1;\nEND;\nINSERT INTO t VALUES('-- no comment', ';'); SELECT * FROM t;\n-- the "
+       "end");
+  expect_up();
+  EXPECT_EQ(text("SELECT a || \"b;c\" FROM t"), "x;'y;");
+}
+
+TEST_F(Up, EmptyScriptsAndNoMigrationsAreFine) {
+  expect_up("0001");
+  file("1_Empty.sql", "");
+  file("2_Comment.up.sql", "-- nothing yet\n");
+  expect_up("0002");
+  EXPECT_EQ(history(), "1_Empty 2_Comment");
+}
+
+TEST_F(Up, AFailingSecondStatementLeavesNothing) {
+  file("1_Good.sql", "CREATE TABLE good(a);");
+  file("2_Bad.sql",
+       "CREATE TABLE bad(a);\n\n-- now it breaks\nINSERT INTO bad VALUES(1);\nINSERT INTO "
+       "missing\n VALUES(1);\n");
+  file("3_Never.sql", "CREATE TABLE never(a);");
+  const Status status = up("0001");
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().type, ErrorType::migration_failed);
+  const std::string message = status.error().text();
+  for (const char* part :
+       {"2_Bad.sql:5", "no such table: missing", "INSERT INTO missing", "SQLITE_ERROR"}) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+  EXPECT_EQ(schema(), "CREATE TABLE good(a)");
+  EXPECT_EQ(history(), "1_Good");
+  EXPECT_EQ(text("SELECT MigrationId || Event FROM __MigrationsHistoryLog"),
+            "1_Gooddone 2_Badfailed");
+
+  file("2_Bad.sql", "CREATE TABLE bad(a);");  // corrected: another `up` goes on
+  expect_up("0002");
+  EXPECT_EQ(history(), "1_Good 2_Bad 3_Never");
+  EXPECT_EQ(text("SELECT Attempt FROM __MigrationsHistoryLog WHERE MigrationId = '2_Bad'"), "1 2");
+}
+
+TEST_F(Up, ACorrectedFileGoesOnInTheSameExecution) {
+  file("1_A.sql", "CREATE TABLE a(x);");
+  file("2_B.sql", "CREATE TABL b(x);");
+  const auto first = make_run();
+  testing::LocalExecution local(*first);
+  ASSERT_FALSE(local.run_to_end().ok());
+  file("2_B.sql", "CREATE TABLE b(x);");
+  const auto second = make_run();
+  local.take_over(*second);
+  const Status status = local.run_to_end();
+  ASSERT_TRUE(status.ok()) << status.error().text();
+  EXPECT_EQ(local.count(ItemStatus::completed), 2);
+}
+
+TEST_F(Up, TheLineIsThatOfTheErrorAlsoWithinAStatement) {
+  file("1_Bad.sql", "CREATE TABLE t(a);\nCREATE TABLE u(\n  a,\n  b c d e,,\n  f);\n");
+  const Status status = up();
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("1_Bad.sql:4:"), std::string::npos)
+      << status.error().message;
+}
+
+TEST_F(Up, AMigrationCannotEndItsTransactionOrEditTheHistory) {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"COMMIT;", "remove BEGIN"},
+      {"BEGIN; CREATE TABLE u(a); COMMIT;", "remove BEGIN"},
+      {"ROLLBACK", "remove BEGIN"},
+      {"DELETE FROM __MigrationsHistory", "its own history"},
+      {"DROP TABLE __MigrationsLock", "its own history"},
+      {"ATTACH ':memory:' AS x", "attach"},
+      {"INSERT OR ROLLBACK INTO t VALUES(1), (1)", "UNIQUE"},
+      {"VACUUM", "VACUUM"},
+      {"SELECT 'never closed", "unrecognized"},
+  };
+  for (const auto& [sql, expected] : bad) {
+    SCOPED_TRACE(sql);
+    file("1_Bad.sql", "CREATE TABLE t(a UNIQUE); " + sql);
+    const Status status = up();
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().type, ErrorType::migration_failed);
+    EXPECT_NE(status.error().message.find(expected), std::string::npos) << status.error().message;
+    EXPECT_EQ(schema(), "");
+    EXPECT_EQ(history(), "");
+  }
+}
+
+TEST_F(Up, RebuildingATableKeepsTheRowsThatReferToIt) {
+  file("1_Make.sql",
+       "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);"
+       "CREATE TABLE child(id INTEGER PRIMARY KEY, parent INT REFERENCES parent(id) ON DELETE "
+       "CASCADE);"
+       "INSERT INTO parent VALUES(1, 'a'), (2, 'b'); INSERT INTO child VALUES(1, 1), (2, 2);");
+  file("2_Rebuild.sql",
+       "PRAGMA foreign_keys = OFF; CREATE TABLE parent_new(id INTEGER PRIMARY KEY, name TEXT NOT "
+       "NULL);"
+       "INSERT INTO parent_new SELECT * FROM parent; DROP TABLE parent; ALTER TABLE parent_new "
+       "RENAME TO parent;");
+  expect_up();
+  EXPECT_EQ(text("SELECT count(*) FROM child"), "2");
+}
+
+TEST_F(Up, NewOrphansAreAFailureOldOnesAreNot) {
+  file("1_Make.sql",
+       "CREATE TABLE parent(id INTEGER PRIMARY KEY); CREATE TABLE child(parent INT REFERENCES "
+       "parent(id));"
+       "INSERT INTO parent VALUES(1); INSERT INTO child VALUES(1);");
+  expect_up();
+  exec("INSERT INTO child VALUES(99)");
+  file("2_Fine.sql", "CREATE TABLE other(a);");
+  expect_up();
+  file("3_Orphans.sql", "DELETE FROM parent;");
+  const Status status = up();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().type, ErrorType::migration_failed);
+  EXPECT_EQ(text("SELECT count(*) FROM parent"), "1");
+}
+
+TEST_F(Up, AChangedFileIsRefusedBeforeAnythingRuns) {
+  file("1_Make.sql", "CREATE TABLE t(a);");
+  expect_up();
+  file("1_Make.sql", "CREATE TABLE t(a, b);");
+  file("2_More.sql", "CREATE TABLE u(a);");
+  ASSERT_EQ(problems().size(), 1U);
+  EXPECT_NE(problems().front().find("1_Make.sql' was changed"), std::string::npos);
+  EXPECT_FALSE(up("0002").ok()) << "also when pre-flight was passed by";
+  EXPECT_EQ(history(), "1_Make");
+}
+
+TEST_F(Up, GapsAndLatecomersAreProblemsThatMayBeAccepted) {
+  file("1_A.sql", "CREATE TABLE a(x);");
+  file("3_C.sql", "CREATE TABLE c(x);");
+  expect_up();
+  std::filesystem::remove(directory_ / "1_A.sql");
+  file("2_B.sql", "CREATE TABLE b(x);");
+  const auto run = make_run();
+  testing::LocalExecution local(*run);
+  const auto found = run->preflight(local.context());
+  ASSERT_TRUE(found.ok());
+  ASSERT_EQ(found->size(), 2U);
+  EXPECT_TRUE((*found)[0].critical && (*found)[0].can_continue && (*found)[1].can_continue);
+}
+
+TEST_F(Up, PreflightLeavesNoTrace) {
+  file("1_A.sql", "CREATE TABLE a(x);");
+  EXPECT_TRUE(problems().empty());
+  EXPECT_FALSE(std::filesystem::exists(database_path_));
+  std::ofstream(database_path_)
+      << "this is no database, but long enough to be taken for one by somebody who does not look";
+  EXPECT_FALSE(problems().empty());
+  std::filesystem::remove_all(directory_);
+  EXPECT_FALSE(problems().empty()) << "a directory that is gone is never an empty one";
+}
+
+TEST_F(Up, UndoRunsTheRecordedDownAndNotTheFile) {
+  file("1_A.up.sql", "CREATE TABLE a(x);");
+  file("1_A.down.sql", "DROP TABLE a;");
+  file("2_B.sql", "-- dunlin:up\nCREATE TABLE b(x);\n-- dunlin:down\nDROP TABLE b;\n");
+  const auto run = make_run();
+  testing::LocalExecution local(*run);
+  ASSERT_TRUE(local.run_to_end().ok());
+  EXPECT_EQ(history(), "1_A 2_B");
+  std::filesystem::remove_all(directory_);
+  ASSERT_TRUE(local.undo().ok());
+  EXPECT_EQ(local.count(ItemStatus::rolled_back), 2);
+  EXPECT_EQ(schema(), "");
+  EXPECT_EQ(history(), "");
+  EXPECT_EQ(text("SELECT Direction || MigrationId FROM __MigrationsHistoryLog"),
+            "up1_A up2_B down2_B down1_A");
+}
+
+TEST_F(Up, UndoRefusesWhatHasNoWayBack) {
+  file("1_A.sql", "CREATE TABLE a(x);");
+  file("2_B.sql", "CREATE TABLE b(x);\n-- dunlin:down\nDROP TABLE b;");
+  const auto run = make_run();
+  testing::LocalExecution local(*run, as("0001"));
+  ASSERT_TRUE(local.run_to_end().ok());
+  ASSERT_TRUE(local.undo().ok());
+  EXPECT_EQ(local.item("2_B")->row.status, ItemStatus::rolled_back);
+  EXPECT_EQ(local.item("1_A")->row.status, ItemStatus::failed);
+  EXPECT_NE(local.item("1_A")->error->message.find("irreversible"), std::string::npos);
+  EXPECT_EQ(history(), "1_A");
+}
+
+TEST_F(Up, UndoKeepsWhatALaterExecutionBuildsUpon) {
+  file("1_A.sql", "CREATE TABLE a(x);\n-- dunlin:down\nDROP TABLE a;");
+  auto run = make_run();
+  testing::LocalExecution local(*run, as("0001"));
+  ASSERT_TRUE(local.run_to_end().ok());
+  run.reset();  // gives the lock back
+  file("2_B.sql", "ALTER TABLE a ADD COLUMN y;");
+  expect_up("0002");
+  const auto later = make_run();
+  local.take_over(*later);
+  ASSERT_TRUE(local.undo().ok());
+  ASSERT_TRUE(local.item("1_A")->error.has_value());
+  EXPECT_EQ(local.item("1_A")->error->type, ErrorType::destination_changed);
+  EXPECT_EQ(history(), "1_A 2_B");
+}
+
+TEST_F(Up, TenThousandMigrationsAreListedInNoTime) {
+  for (int i = 1; i <= 2000; ++i) file(std::to_string(i) + "_M.sql", "SELECT " + std::to_string(i));
+  const auto run = make_run();
+  testing::LocalExecution local(*run);
+  const std::int64_t begin = SystemClock().monotonic_ms();
+  ASSERT_TRUE(local.enumerate().ok());
+  EXPECT_LT(SystemClock().monotonic_ms() - begin, 5000);
+  EXPECT_EQ(local.items().size(), 2000U);
+  EXPECT_EQ(local.ledger().batches.rbegin()->second.depends_on.size(), 1U)
+      << "a chain also across chunks";
+}
+
+TEST_F(Discover, RefusesEveryAmbiguityAtOnce) {
+  file("1_A.sql", "");
+  file("001_B.up.sql", "");
+  file("2_C.down.sql", "");
+  file("3_Nul.sql", std::string("SELECT 1;\0DROP TABLE x", 22));
+  file("4_D.sql", "-- dunlin:down\nSELECT 1");
+  file("4_D.down.sql", "SELECT 1");
+  const auto found = discover(directory_.native());
+  ASSERT_FALSE(found.ok());
+  for (const char* part :
+       {"version 1 is used twice", "2_C.up.sql", "NUL", "both say how to go down"}) {
+    EXPECT_NE(found.error().message.find(part), std::string::npos) << found.error().message;
+  }
+}
+
+TEST_F(Discover, LeavesOtherFilesAlone) {
+  file("1_A.up.sql", "a");
+  file("README.md", "");
+  file("7zip_notes.sql", "");
+  file("seed.sql", "");
+  file("2.sql", "b");
+  std::filesystem::create_directory(directory_ / "3_Folder.sql");
+  const auto found = discover(directory_.native());
+  ASSERT_TRUE(found.ok()) << found.error().text();
+  ASSERT_EQ(found->size(), 2U);
+  EXPECT_EQ(found->begin()->second.id, "1_A");
+  EXPECT_EQ(found->rbegin()->second.id, "2");
+}
+
+TEST_F(Discover, PartsKeepTheirLineNumbers) {
+  file("1_A.sql", "-- head\n-- dunlin:up\nSELECT 1;\n-- dunlin:down  \r\n\nSELECT 2;");
+  const auto found = discover(directory_.native());
+  ASSERT_TRUE(found.ok());
+  const Migration& migration = found->begin()->second;
+  EXPECT_EQ(migration.up.sql, "-- head\nSELECT 1;\n");
+  EXPECT_EQ(migration.down.sql, "\nSELECT 2;");
+  EXPECT_EQ(migration.down.first_line, 5);
+}
+
+TEST(SchemaPlanForm, OneLineForms) {
+  const auto kind = make_schema_kind();
+  const auto plan =
+      kind->plan_for({"migrate", {"up"}, {{"db", "sqlite:/x/a.db"}, {"dir", "some/dir"}}});
+  ASSERT_TRUE(plan.ok()) << plan.error().text();
+  EXPECT_TRUE(kind->check(plan.value()).empty());
+  EXPECT_EQ(plan.value()["source"]["directory"].get<std::string>().front(), '/');
+  const auto down = kind->plan_for({"migrate", {"down"}, {{"db", "sqlite:/x/a.db"}, {"dir", "d"}}});
+  ASSERT_FALSE(down.ok());
+  EXPECT_NE(down.error().message.find("`dunlin migrate down` is not available"), std::string::npos);
+  EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "mysql://h/d"}, {"dir", "d"}}}).ok());
+  EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "sqlite:/x/a.db"}}}).ok());
+  EXPECT_EQ(
+      kind->check({{"source", {{"dir", "x"}}},
+                   {"settings", {{"transaction_mode", "none"}, {"lock_timeout_seconds", -1}}}})
+          .size(),
+      5U);
+}
+
+}  // namespace
+}  // namespace dunlin::schema
