@@ -1,0 +1,357 @@
+// Copying trees and files: what a user sees at the destination.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <atomic>
+#include <thread>
+
+#include "files/fixture.h"
+
+namespace dunlin::files::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST(FilesCopy, AnOddTreeArrivesExactly) {
+  const ScratchDirectory scratch;
+  make_odd_tree(scratch.file("source"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(all_ended(execution));
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+  EXPECT_EQ(execution.verified(), execution.count(ItemStatus::completed));
+}
+
+TEST(FilesCopy, SmallBatchesOfManyDirectoriesAndSeveralThreads) {
+  const ScratchDirectory scratch;
+  make_odd_tree(scratch.file("source"));
+  for (int n = 0; n < 60; ++n) {
+    write_file(scratch.file("source/many/" + std::to_string(n) + "/x/y/file"), std::to_string(n));
+  }
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  copy.settings.batch_size = 7;
+  LocalExecution::Options options;
+  options.threads = 4;
+  LocalExecution& execution = copy.start(options);
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(all_ended(execution));
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+  for (const auto& [id, batch] : execution.ledger().batches) EXPECT_LE(batch.row.item_count, 8);
+}
+
+TEST(FilesCopy, ATrailingSlashMeansTheContents) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  ASSERT_TRUE(is_ok(CopyTest(scratch.file("source/"), scratch.file("one")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("one/f")), "x");
+  ASSERT_TRUE(is_ok(CopyTest(scratch.file("source"), scratch.file("two")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("two/source/f")), "x");
+  ASSERT_TRUE(
+      is_ok(CopyTest(scratch.file("source/."), scratch.file("three")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("three/f")), "x");
+}
+
+TEST(FilesCopy, AFileGoesIntoADirectoryOrTakesTheNewName) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("f"), "x");
+  stdfs::create_directory(scratch.file("there"));
+  const auto before = snapshot(scratch.file("there"), false);
+  ASSERT_TRUE(is_ok(CopyTest(scratch.file("f"), scratch.file("there")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("there/f")), "x");
+  EXPECT_EQ(snapshot(scratch.file("there"), false).at(""), before.at(""))
+      << "a parent keeps its mode";
+  ASSERT_TRUE(is_ok(CopyTest(scratch.file("f"), scratch.file("new/")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("new/f")), "x");
+  ASSERT_TRUE(is_ok(CopyTest(scratch.file("f"), scratch.file("deep/er/g")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("deep/er/g")), "x");
+}
+
+TEST(FilesCopy, ASymlinkNamedAsSourceIsCopiedAsSymlink) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("directory/f"), "x");
+  stdfs::create_symlink("directory", scratch.file("link"));
+  ASSERT_TRUE(is_ok(CopyTest(scratch.file("link"), scratch.file("one/")).start().run_to_end()));
+  EXPECT_EQ(stdfs::read_symlink(scratch.file("one/link")), "directory");
+  ASSERT_TRUE(is_ok(CopyTest(scratch.file("link/"), scratch.file("two")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("two/f")), "x");
+}
+
+TEST(FilesCopy, ChecksumsAreThoseOfTheContentAndTheProofIsNamed) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "hello\n");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"hash", "md5,xxh3"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  const LocalItem* item = execution.item("f");
+  ASSERT_NE(item, nullptr);
+  EXPECT_THAT(item->row.checksum, HasSubstr("md5:b1946ac92492d2347c6235b4d2611184 xxh3:"));
+  EXPECT_NE(item->row.proof, store::Proof::none);
+  EXPECT_EQ(item->row.transferred_bytes, 6);
+  EXPECT_EQ(item->row.action, "created");
+}
+
+TEST(FilesCopy, WithoutVerificationNothingIsReadBackOrHashed) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "hello\n");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"verify", "none"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.item("f")->row.proof, store::Proof::none);
+  EXPECT_EQ(execution.item("f")->row.checksum, "");
+  CopyTest basic(scratch.file("source/"), scratch.file("basic"), {{"verify", "basic"}});
+  LocalExecution& second = basic.start();
+  ASSERT_TRUE(is_ok(second.run_to_end()));
+  EXPECT_EQ(second.item("f")->row.proof, store::Proof::none);
+  EXPECT_THAT(second.item("f")->row.checksum, HasSubstr("md5:"));
+}
+
+TEST(FilesCopy, ASecondRunWritesNothing) {
+  const ScratchDirectory scratch;
+  make_odd_tree(scratch.file("source"));
+  ASSERT_TRUE(
+      is_ok(CopyTest(scratch.file("source/"), scratch.file("target")).start().run_to_end()));
+  CopyTest again(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = again.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.count(ItemStatus::skipped, "batch_file_operation"),
+            static_cast<std::int64_t>(execution.items("batch_file_operation").size()));
+  EXPECT_EQ(execution.item("a.txt")->row.message, "unchanged: same type, size and time");
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+}
+
+struct ConflictCase {
+  std::string policy;
+  std::string expected;  ///< content of the destination afterwards
+  ItemStatus status;
+};
+class FilesConflict : public ::testing::TestWithParam<ConflictCase> {};
+
+TEST_P(FilesConflict, DecidesAndDryRunSaysTheSame) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "new content");
+  write_file(scratch.file("target/f"), "old", 1'000'000'000);
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"conflict", GetParam().policy}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.enumerate()));
+  auto operations = execution.operations();
+  ASSERT_TRUE(operations.ok());
+  ASSERT_TRUE(is_ok(execution.execute()));
+  EXPECT_EQ(read_all(scratch.file("target/f")), GetParam().expected);
+  const LocalItem* item = execution.item("f");
+  EXPECT_EQ(item->row.status, GetParam().status);
+  for (const auto& operation : *operations) {
+    if (operation.item != item->row.id) continue;
+    const std::string done = item->row.status == ItemStatus::completed ? "overwrite"
+                             : item->row.status == ItemStatus::skipped ? "skip"
+                                                                       : "refuse";
+    EXPECT_EQ(operation.action, done);
+    EXPECT_EQ(operation.destination, scratch.file("target/f"));
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Policies, FilesConflict,
+    ::testing::Values(ConflictCase{"skip", "old", ItemStatus::skipped},
+                      ConflictCase{"overwrite", "new content", ItemStatus::completed},
+                      ConflictCase{"overwrite_if_different", "new content", ItemStatus::completed},
+                      ConflictCase{"fail", "old", ItemStatus::failed}),
+    [](const auto& tested) { return tested.param.policy; });
+
+TEST(FilesCopy, SpecialFilesAreReportedAndSkipped) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  ASSERT_EQ(::mkfifo(scratch.file("source/pipe").c_str(), 0600), 0);
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.item("pipe")->row.status, ItemStatus::skipped);
+  EXPECT_THAT(execution.item("pipe")->row.message, HasSubstr("unsupported_item: a FIFO"));
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/pipe")));
+}
+
+TEST(FilesCopy, OwnTemporariesAndUndoFoldersAreLeftOut) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/.dunlin-01234567-1-17"), "partial");
+  write_file(scratch.file("source/.dunlin-undo-0123abcd/3"), "old");
+  write_file(scratch.file("source/.dunlin-notes"), "a user's own");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_THAT(own_names(scratch.file("target")), ElementsAre("/.dunlin-notes"));
+  EXPECT_THAT(execution.item(".dunlin-undo-0123abcd")->row.message, HasSubstr("own_state"));
+}
+
+TEST(FilesCopy, WhatCannotBeReadFailsAloneAndIsNoEmptyDirectory) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root reads everything";
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/good"), "x");
+  write_file(scratch.file("source/secret"), "x", 1'500'000'000, 0000);
+  write_file(scratch.file("source/closed/inside"), "x");
+  ASSERT_EQ(::chmod(scratch.file("source/closed").c_str(), 0000), 0);
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("target/good")), "x");
+  EXPECT_EQ(execution.item("secret")->error->type, ErrorType::permission_denied);
+  const LocalItem* closed = execution.item("closed", "batch_file_operation");
+  ASSERT_NE(closed, nullptr);
+  EXPECT_EQ(closed->row.status, ItemStatus::failed);
+  EXPECT_EQ(closed->error->type, ErrorType::permission_denied);
+  ASSERT_EQ(::chmod(scratch.file("source/closed").c_str(), 0700), 0);
+  ::chmod(scratch.file("target/closed").c_str(), 0700);
+}
+
+TEST(FilesCopy, AFileThatVanishesAfterTheListingIsCalledVanished) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.enumerate()));
+  stdfs::remove(scratch.file("source/f"));
+  ASSERT_TRUE(is_ok(execution.execute()));
+  EXPECT_EQ(execution.item("f")->error->type, ErrorType::source_vanished);
+}
+
+TEST(FilesCopy, AFileReplacedByAnotherTypeAfterTheListingIsRefused) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  write_file(scratch.file("secret"), "outside");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.enumerate()));
+  stdfs::remove(scratch.file("source/f"));
+  stdfs::create_symlink(scratch.file("secret"), scratch.file("source/f"));
+  ASSERT_TRUE(is_ok(execution.execute()));
+  EXPECT_EQ(execution.item("f")->error->type, ErrorType::source_changed);
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/f")));
+}
+
+TEST(FilesCopy, AFileThatIsWrittenWhileItIsCopiedNeverArrivesMixed) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), std::string(16 << 20, 'a'));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.enumerate()));
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    const int fd = ::open(scratch.file("source/f").c_str(), O_WRONLY);
+    for (off_t at = 0; !stop; at = (at + 4097) % (16 << 20)) {
+      EXPECT_EQ(::pwrite(fd, "b", 1, at), 1);
+    }
+    ::close(fd);
+  });
+  ASSERT_TRUE(is_ok(execution.execute()));
+  stop = true;
+  writer.join();
+  EXPECT_EQ(execution.item("f")->row.status, ItemStatus::failed);
+  EXPECT_EQ(execution.item("f")->error->type, ErrorType::source_changed);
+  EXPECT_EQ(execution.item("f")->row.attempt, 3) << "tried as often as the policy says";
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/f")));
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+TEST(FilesCopy, ASymlinkAtTheDestinationLeadsNowhere) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/sub/f"), "x");
+  stdfs::create_directory(scratch.file("outside"));
+  stdfs::create_directory(scratch.file("target"));
+  stdfs::create_symlink(scratch.file("outside"), scratch.file("target/sub"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.item("sub/f")->row.status, ItemStatus::failed);
+  EXPECT_EQ(execution.item("sub/f")->error->type, ErrorType::destination_exists);
+  EXPECT_TRUE(stdfs::is_empty(scratch.file("outside")));
+}
+
+TEST(FilesCopy, ADirectoryIsNeverReplacedByAFile) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  write_file(scratch.file("target/f/inner"), "y");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"conflict", "overwrite"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.item("f")->error->type, ErrorType::destination_exists);
+  EXPECT_EQ(read_all(scratch.file("target/f/inner")), "y");
+}
+
+TEST(FilesCopy, AnOverwriteLeavesOtherNamesOfTheOldFileAlone) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "new");
+  write_file(scratch.file("target/f"), "old!");
+  stdfs::create_hard_link(scratch.file("target/f"), scratch.file("target/other"));
+  ASSERT_TRUE(
+      is_ok(CopyTest(scratch.file("source/"), scratch.file("target")).start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("target/f")), "new");
+  EXPECT_EQ(read_all(scratch.file("target/other")), "old!");
+}
+
+TEST(FilesCopy, PathsLongerThanPathMax) {
+  const ScratchDirectory scratch;
+  stdfs::create_directory(scratch.file("source"));
+  const std::string part(200, 'p');
+  int at = ::open(scratch.file("source").c_str(), O_RDONLY | O_DIRECTORY);
+  for (int n = 0; n < 30; ++n) {
+    ASSERT_EQ(::mkdirat(at, part.c_str(), 0755), 0);
+    const int next = ::openat(at, part.c_str(), O_RDONLY | O_DIRECTORY);
+    ::close(at);
+    at = next;
+  }
+  const int file = ::openat(at, "deep file", O_CREAT | O_WRONLY, 0644);
+  ASSERT_EQ(::write(file, "deep", 4), 4);
+  ::close(file);
+  ::close(at);
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(all_ended(execution));
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+  EXPECT_EQ(execution.count(ItemStatus::completed, "batch_file_operation"), 1);
+  ASSERT_TRUE(is_ok(execution.undo()));
+  EXPECT_FALSE(stdfs::exists(scratch.file("target")));
+}
+
+TEST(FilesCopy, EveryFallbackGivesTheSameResult) {
+  const std::vector<std::pair<std::string, void (*)(fs::Features&)>> without{
+      {"openat2", [](fs::Features& features) { features.openat2 = false; }},
+      {"rename flags",
+       [](fs::Features& features) {
+         features.rename_noreplace = features.rename_exchange = false;
+       }},
+      {"rename flags and links",
+       [](fs::Features& features) {
+         features.rename_noreplace = features.rename_exchange = features.hard_links = false;
+       }},
+      {"syncfs", [](fs::Features& features) { features.syncfs = false; }},
+      {"direct I/O", [](fs::Features& features) { features.direct_io = false; }},
+      {"direct I/O and eviction",
+       [](fs::Features& features) { features.direct_io = features.eviction = false; }},
+  };
+  for (const auto& [name, take_away] : without) {
+    SCOPED_TRACE("without " + name);
+    const ScratchDirectory scratch;
+    make_odd_tree(scratch.file("source"));
+    write_file(scratch.file("target/a.txt"), "was here");
+    fs::Features features;
+    take_away(features);
+    CopyTest copy(scratch.file("source/"), scratch.file("target"), {}, features);
+    const auto before = snapshot(scratch.file("target"));
+    LocalExecution& execution = copy.start();
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    EXPECT_TRUE(all_ended(execution));
+    EXPECT_THAT(own_names(scratch.file("target")), SizeIs(2))
+        << "the undo folder and the kept version";
+    ASSERT_TRUE(is_ok(execution.undo()));
+    EXPECT_EQ(snapshot(scratch.file("target")), before);
+  }
+}
+
+}  // namespace
+}  // namespace dunlin::files::testing

@@ -1,0 +1,189 @@
+// What tests of the kind files share: trees made from a list, snapshots of trees, and a copy driven
+// in memory.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "files/files_kind.h"
+#include "support/local_contexts.h"
+#include "support/scratch.h"
+
+namespace dunlin::files::testing {
+
+using dunlin::testing::LocalExecution;
+using dunlin::testing::LocalItem;
+using dunlin::testing::ScratchDirectory;
+using engine::ItemStatus;
+namespace stdfs = std::filesystem;
+
+inline void set_mtime(const std::string& path, std::int64_t seconds, long nanoseconds = 123456789) {
+  const timespec times[2] = {{seconds, 0}, {seconds, nanoseconds}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW), 0) << path;
+}
+
+inline void write_file(const std::string& path, const std::string& content,
+                       std::int64_t mtime = 1'500'000'000, mode_t mode = 0644) {
+  stdfs::create_directories(stdfs::path(path).parent_path());
+  {
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    out << content;
+    ASSERT_TRUE(out.good()) << path;
+  }
+  ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+  set_mtime(path, mtime);
+}
+
+inline std::string read_all(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// One line per entry: type, mode, owner, mtime, and content or target. `directory_times` false:
+/// without the mtime of directories.
+inline std::map<std::string, std::string> snapshot(const std::string& root,
+                                                   bool directory_times = true) {
+  std::map<std::string, std::string> tree;
+  const auto add = [&](const stdfs::path& path) {
+    struct stat raw{};
+    if (::lstat(path.c_str(), &raw) != 0) return;
+    std::string line = std::to_string(raw.st_mode) + " " + std::to_string(raw.st_uid) + " ";
+    if (!S_ISDIR(raw.st_mode) || directory_times) {
+      line += std::to_string(raw.st_mtim.tv_sec) + "." + std::to_string(raw.st_mtim.tv_nsec);
+    }
+    if (S_ISREG(raw.st_mode))
+      line += " " + std::to_string(std::hash<std::string>()(read_all(path))) + "/" +
+              std::to_string(raw.st_size);
+    if (S_ISLNK(raw.st_mode)) line += " -> " + stdfs::read_symlink(path).native();
+    tree[path.native().substr(root.size())] = line;
+  };
+  add(root);
+  std::error_code ignored;
+  for (const auto& entry : stdfs::recursive_directory_iterator(root, ignored)) add(entry.path());
+  return tree;
+}
+
+/// Names of dunlin's own below a root: temporaries and undo folders.
+inline std::vector<std::string> own_names(const std::string& root) {
+  std::vector<std::string> found;
+  for (const auto& entry : stdfs::recursive_directory_iterator(root)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with(".dunlin-")) found.push_back(entry.path().native().substr(root.size()));
+  }
+  return found;
+}
+
+/// A tree with what tends to go wrong: nested and empty directories, symlinks of all sorts, modes,
+/// odd names, and files around the sizes of blocks.
+inline void make_odd_tree(const std::string& root) {
+  write_file(root + "/a.txt", "alpha\n");
+  write_file(root + "/empty", "");
+  write_file(root + "/sub/b.txt", "beta\n", 1'400'000'000, 0640);
+  write_file(root + "/sub/deep/er/c.bin", std::string(4096, 'c'), -5);
+  write_file(root + "/sub/script", "#!/bin/sh\n", 1'600'000'000, 0755);
+  write_file(root + "/sub/readonly", "r", 1'600'000'001, 0444);
+  write_file(root + "/block", std::string(1 << 20, 'x') + "tail", 5'000'000'000);
+  write_file(root + "/exact", std::string(1 << 20, 'y'));
+  write_file(root + "/names/new\nline", "1");
+  write_file(root + "/names/-dash", "2");
+  write_file(root + "/names/\xff\xfe invalid", "3");
+  write_file(root + "/names/" + std::string(255, 'n'), "4");
+  stdfs::create_directories(root + "/empty dir/inner");
+  stdfs::create_symlink("a.txt", root + "/link");
+  stdfs::create_symlink("/nowhere/at all", root + "/dangling");
+  stdfs::create_symlink("sub", root + "/link to directory");
+  for (const char* name : {"/link", "/dangling", "/link to directory"})
+    set_mtime(root + name, 1'300'000'000);
+  ASSERT_EQ(::chmod((root + "/sub/deep").c_str(), 0555), 0);
+  for (const char* name :
+       {"/empty dir/inner", "/empty dir", "/names", "/sub/deep/er", "/sub/deep", "/sub", ""}) {
+    set_mtime(root + name, 1'200'000'000);
+  }
+}
+
+/// A copy of one plan, from the command line to the Run.
+class CopyTest {
+ public:
+  explicit CopyTest(std::string source, std::string destination,
+                    std::map<std::string, std::string> options = {}, fs::Features features = {})
+      : kind_(make_files_kind(features)) {
+    engine::CommandLine line{
+        "copy", {std::move(source), std::move(destination)}, std::move(options)};
+    auto document = kind_->plan_for(line);
+    EXPECT_TRUE(document.ok()) << (document.ok() ? "" : document.error().text());
+    if (document.ok()) plan_.document = std::move(document).value();
+    plan_.kind = "files";
+    const std::string level =
+        string_or(plan_.document.value("settings", Json::object()), "verification_level", "full");
+    settings.verification_level = level == "none"    ? engine::VerificationLevel::none
+                                  : level == "basic" ? engine::VerificationLevel::basic
+                                                     : engine::VerificationLevel::full;
+  }
+
+  /// Begins (or with the same journal, takes over) an execution.
+  LocalExecution& start(LocalExecution::Options options = {}) {
+    options.settings = settings;
+    auto run = kind_->open(plan_);
+    EXPECT_TRUE(run.ok()) << (run.ok() ? "" : run.error().text());
+    runs_.push_back(std::move(run).value());
+    execution_ = std::make_unique<LocalExecution>(*runs_.back(), std::move(options));
+    return *execution_;
+  }
+  LocalExecution& take_over() {
+    auto run = kind_->open(plan_);
+    EXPECT_TRUE(run.ok());
+    runs_.push_back(std::move(run).value());
+    execution_->take_over(*runs_.back());
+    return *execution_;
+  }
+  std::unique_ptr<LocalExecution> take_over_from(LocalExecution::Options options) {
+    options.settings = settings;
+    auto run = kind_->open(plan_);
+    EXPECT_TRUE(run.ok());
+    runs_.push_back(std::move(run).value());
+    auto taken = LocalExecution::take_over(*runs_.back(), std::move(options));
+    EXPECT_TRUE(taken.ok());
+    return std::move(taken).value();
+  }
+  engine::Run& run() { return *runs_.back(); }
+  const engine::Kind& kind() const { return *kind_; }
+  engine::Plan& plan() { return plan_; }
+
+  engine::ExecutionSettings settings;
+
+ private:
+  std::unique_ptr<engine::Kind> kind_;
+  engine::Plan plan_;
+  std::vector<std::unique_ptr<engine::Run>> runs_;
+  std::unique_ptr<LocalExecution> execution_;
+};
+
+inline ::testing::AssertionResult is_ok(const Status& status) {
+  if (status.ok()) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << status.error().text();
+}
+
+/// Every item ended well; shows the first that did not.
+inline ::testing::AssertionResult all_ended(const LocalExecution& execution) {
+  for (const LocalItem* item : execution.items()) {
+    if (item->row.status == ItemStatus::completed || item->row.status == ItemStatus::skipped)
+      continue;
+    return ::testing::AssertionFailure()
+           << item->row.directory_path << "/" << item->row.name << ": "
+           << (item->error ? item->error->text() : "no outcome");
+  }
+  return ::testing::AssertionSuccess();
+}
+
+}  // namespace dunlin::files::testing

@@ -1,0 +1,283 @@
+// Death at every crash point, pauses, take-overs: the end is that of an uninterrupted run.
+#include <algorithm>
+#include <functional>
+
+#include "base/file_io.h"
+#include "files/fixture.h"
+#include "support/self_exec.h"
+
+namespace dunlin::files::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+using dunlin::testing::run_self;
+using dunlin::testing::was_killed;
+
+/// A source, and a destination that has some of it already in older versions.
+void make_case(const std::string& directory) {
+  make_odd_tree(directory + "/source");
+  write_file(directory + "/target/a.txt", "the old alpha", 1'100'000'000, 0600);
+  write_file(directory + "/target/sub/b.txt", "the old beta", 1'100'000'001);
+  write_file(directory + "/target/sub/foreign", "not ours", 1'100'000'002);
+  stdfs::create_symlink("elsewhere", directory + "/target/link");
+  set_mtime(directory + "/target/link", 1'100'000'003);
+  set_mtime(directory + "/target/sub", 1'100'000'004);
+  set_mtime(directory + "/target", 1'100'000'005);
+}
+
+fs::Features features_of(const std::string& name) {
+  fs::Features features;
+  if (name == "fallback")
+    features.rename_noreplace = features.rename_exchange = features.syncfs = false;
+  if (name == "no links")
+    features.rename_noreplace = features.rename_exchange = features.hard_links = false;
+  return features;
+}
+
+std::unique_ptr<CopyTest> copy_in(const std::string& directory, const std::string& features) {
+  auto copy =
+      std::make_unique<CopyTest>(directory + "/source/", directory + "/target",
+                                 std::map<std::string, std::string>{}, features_of(features));
+  copy->settings.batch_size = 6;
+  return copy;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// The child's life: begins or takes over, and goes to the end of `what` ("copy" or "undo").
+TEST(FilesCrashChild, DISABLED_Runs) {
+  const std::string directory = variable("DUNLIN_TEST_DIRECTORY");
+  const auto copy = copy_in(directory, variable("DUNLIN_TEST_FEATURES"));
+  LocalExecution::Options options;
+  options.journal_path = directory + "/journal";
+  std::unique_ptr<LocalExecution> taken;
+  LocalExecution* execution = nullptr;
+  if (stdfs::exists(options.journal_path)) {
+    taken = copy->take_over_from(options);
+    execution = taken.get();
+  } else {
+    execution = &copy->start(options);
+  }
+  if (variable("DUNLIN_TEST_WHAT") == "undo") {
+    ASSERT_TRUE(is_ok(execution->undo()));
+    ASSERT_TRUE(is_ok(execution->release()));
+  } else {
+    ASSERT_TRUE(is_ok(execution->run_to_end()));
+  }
+}
+
+int run_child(const std::string& directory, const std::string& features, const std::string& what,
+              std::map<std::string, std::string> more = {}) {
+  more["DUNLIN_TEST_DIRECTORY"] = directory;
+  more["DUNLIN_TEST_FEATURES"] = features;
+  more["DUNLIN_TEST_WHAT"] = what;
+  return run_self("FilesCrashChild.DISABLED_Runs", more);
+}
+
+/// Crash points of an uninterrupted run with how often each was hit.
+std::map<std::string, int> points_of(const std::string& features, const std::string& what) {
+  const ScratchDirectory scratch;
+  make_case(scratch.path());
+  if (what == "undo") EXPECT_EQ(run_child(scratch.path(), features, "copy"), 0);
+  EXPECT_EQ(run_child(scratch.path(), features, what, {{"DUNLIN_CRASH_LOG", scratch.file("log")}}),
+            0);
+  std::map<std::string, int> points;
+  std::ifstream log(scratch.file("log"));
+  for (std::string name; std::getline(log, name);) ++points[name];
+  return points;
+}
+
+/// The undo folder is there in both; its content too.
+std::map<std::string, std::string> state_of(const std::string& directory) {
+  return snapshot(directory + "/target", true);
+}
+
+class FilesCrash : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(FilesCrash, ACopyKilledAnywhereEndsAsIfItHadNotBeen) {
+  const ScratchDirectory reference;
+  make_case(reference.path());
+  ASSERT_EQ(run_child(reference.path(), GetParam(), "copy"), 0);
+  auto expected = state_of(reference.path());
+  const auto points = points_of(GetParam(), "copy");
+  ASSERT_THAT(points, Contains(::testing::Pair("files.publish.before", ::testing::Gt(1))));
+  for (const auto& [name, hits] : points) {
+    for (const int hit : {1, (hits + 1) / 2, hits}) {
+      SCOPED_TRACE(name + ":" + std::to_string(hit));
+      const ScratchDirectory scratch;
+      make_case(scratch.path());
+      const int status = run_child(scratch.path(), GetParam(), "copy",
+                                   {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}});
+      ASSERT_TRUE(was_killed(status));
+      // Recovery itself dies once, then is allowed to end.
+      run_child(scratch.path(), GetParam(), "copy", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
+      ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
+      auto result = state_of(scratch.path());
+      // Only the time of the undo folder itself is that of the run.
+      for (auto* tree : {&result, &expected}) tree->erase("/.dunlin-undo-456789ab");
+      ASSERT_EQ(result, expected);
+      auto bytes = dunlin::read_file(scratch.file("journal"));
+      ASSERT_TRUE(bytes.ok());
+      const auto ledger = dunlin::testing::LocalLedger::decode(*bytes);
+      ASSERT_TRUE(ledger.ok());
+      for (const auto& [id, item] : ledger->items)
+        ASSERT_EQ(item.row.status, ItemStatus::completed) << item.row.name;
+    }
+  }
+}
+
+TEST_P(FilesCrash, ACopyKilledAnywhereCanBeTakenBackWhole) {
+  const ScratchDirectory reference;
+  make_case(reference.path());
+  const auto before = snapshot(reference.file("target"));
+  const auto points = points_of(GetParam(), "copy");
+  for (const auto& [name, hits] : points) {
+    SCOPED_TRACE(name);
+    const ScratchDirectory scratch;
+    make_case(scratch.path());
+    ASSERT_TRUE(
+        was_killed(run_child(scratch.path(), GetParam(), "copy",
+                             {{"DUNLIN_CRASH_AT", name + ":" + std::to_string((hits + 1) / 2)}})));
+    ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
+    ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
+    ASSERT_EQ(snapshot(scratch.file("target")), before);
+  }
+}
+
+TEST_P(FilesCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
+  const ScratchDirectory reference;
+  make_case(reference.path());
+  const auto before = snapshot(reference.file("target"));
+  for (const auto& [name, hits] : points_of(GetParam(), "undo")) {
+    for (const int hit : {1, (hits + 1) / 2, hits}) {
+      SCOPED_TRACE(name + ":" + std::to_string(hit));
+      const ScratchDirectory scratch;
+      make_case(scratch.path());
+      ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
+      ASSERT_TRUE(was_killed(run_child(scratch.path(), GetParam(), "undo",
+                                       {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}})));
+      ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
+      ASSERT_EQ(snapshot(scratch.file("target")), before);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Features, FilesCrash, ::testing::Values("all", "fallback", "no links"),
+                         [](const auto& tested) {
+                           std::string name = tested.param;
+                           std::replace(name.begin(), name.end(), ' ', '_');
+                           return name;
+                         });
+
+TEST(FilesRecovery, APauseLeavesNoTemporaryAndTheRestIsDoneAtResume) {
+  const ScratchDirectory scratch;
+  make_odd_tree(scratch.file("source"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution::Options options;
+  int begun = 0;
+  LocalExecution* running = nullptr;
+  options.on_item = [&](const engine::ItemRow&) {
+    if (++begun == 30) running->cancel_source().request(CancelReason::pause);
+  };
+  running = &copy.start(options);
+  const Status status = running->run_to_end();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().type, ErrorType::interrupted);
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+  ASSERT_TRUE(is_ok(copy.take_over().run_to_end()));
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+}
+
+TEST(FilesRecovery, AnOwnerThatWasReplacedPublishesNothing) {
+  const ScratchDirectory scratch;
+  make_odd_tree(scratch.file("source"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution::Options options;
+  bool stale = false;
+  options.on_intents = [&](const std::vector<engine::ItemIntent>& intents) {
+    if (intents.size() > 5) stale = true;  // those of the files
+    return success();
+  };
+  options.on_fence = [&]() -> Status {
+    if (stale) return Error(ErrorType::stale_owner, "taken over");
+    return success();
+  };
+  copy.settings.batch_size = 20;
+  LocalExecution& execution = copy.start(options);
+  ASSERT_TRUE(is_ok(execution.enumerate()));
+  stale = false;
+  static_cast<void>(execution.execute().ok());
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/a.txt")));
+  EXPECT_THAT(own_names(scratch.file("target")), Not(IsEmpty()))
+      << "a replaced owner touches nothing more";
+}
+
+TEST(FilesRecovery, AListingInterruptedInsideADirectoryGoesOnWithoutDuplicates) {
+  for (int commits = 1; commits < 12; ++commits) {
+    SCOPED_TRACE(commits);
+    const ScratchDirectory scratch;
+    for (int n = 0; n < 40; ++n)
+      write_file(scratch.file("source/d/f" + std::to_string(n)), std::to_string(n));
+    make_odd_tree(scratch.file("source/odd"));
+    CopyTest copy(scratch.file("source/"), scratch.file("target"));
+    copy.settings.batch_size = 5;
+    LocalExecution::Options options;
+    int left = commits;
+    options.on_commit = [&]() -> Status {
+      if (left-- > 0) return success();
+      return Error(ErrorType::interrupted, "the process dies here");
+    };
+    LocalExecution& execution = copy.start(options);
+    ASSERT_FALSE(execution.enumerate().ok());
+    left = 2;  // the second attempt dies as well
+    static_cast<void>(copy.take_over().enumerate().ok());
+    left = 1 << 20;
+    ASSERT_TRUE(is_ok(copy.take_over().run_to_end()));
+    EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+    EXPECT_EQ(execution.items("batch_file_operation").size(), 40U + 15U);
+  }
+}
+
+TEST(FilesRecovery, AnOldVersionChangedInTheLastInstantIsNeitherLostNorReplaced) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "new");
+  write_file(scratch.file("target/f"), "old");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution::Options options;
+  options.on_intents = [&](const std::vector<engine::ItemIntent>&) {
+    if (!own_names(scratch.file("target")).empty())
+      write_file(scratch.file("target/f"), "edited", 1'700'000'000);
+    return success();
+  };
+  LocalExecution& execution = copy.start(options);
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.item("f")->error->type, ErrorType::destination_changed);
+  EXPECT_EQ(read_all(scratch.file("target/f")), "edited");
+}
+
+TEST(FilesRecovery, AFileThatAppearsInTheLastInstantIsNotReplaced) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "new");
+  stdfs::create_directory(scratch.file("target"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution::Options options;
+  options.on_intents = [&](const std::vector<engine::ItemIntent>&) {
+    if (!own_names(scratch.file("target")).empty()) write_file(scratch.file("target/f"), "theirs");
+    return success();
+  };
+  LocalExecution& execution = copy.start(options);
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.item("f")->error->type, ErrorType::destination_exists);
+  EXPECT_EQ(read_all(scratch.file("target/f")), "theirs");
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+}  // namespace
+}  // namespace dunlin::files::testing
