@@ -85,7 +85,9 @@ int run_child(const std::string& directory, const std::string& features, const s
 std::map<std::string, int> points_of(const std::string& features, const std::string& what) {
   const ScratchDirectory scratch;
   make_case(scratch.path());
-  if (what == "undo") EXPECT_EQ(run_child(scratch.path(), features, "copy"), 0);
+  if (what == "undo") {
+    EXPECT_EQ(run_child(scratch.path(), features, "copy"), 0);
+  }
   EXPECT_EQ(run_child(scratch.path(), features, what, {{"DUNLIN_CRASH_LOG", scratch.file("log")}}),
             0);
   std::map<std::string, int> points;
