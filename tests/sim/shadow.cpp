@@ -1,0 +1,280 @@
+// Shadow; see shadow.h.
+#include "sim/shadow.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace dunlin::sim {
+
+using store::BatchResult;
+using store::BatchStatus;
+using store::ItemStatus;
+using store::Pass;
+
+bool Shadow::ended_well(const Batch& batch) {
+  return batch.status == BatchStatus::done || batch.status == BatchStatus::staged;
+}
+
+std::string Shadow::accept(const store::Mutation& mutation) {
+  if (const auto* work = std::get_if<store::AppendWork>(&mutation)) return append(*work);
+  if (const auto* starts = std::get_if<store::StartBatches>(&mutation)) return start(*starts);
+  if (const auto* record = std::get_if<store::RecordOutcomes>(&mutation)) {
+    return outcomes(record->batch.value, record->token, record->outcomes);
+  }
+  if (const auto* intents = std::get_if<store::RecordIntents>(&mutation)) {
+    return outcomes(intents->batch.value, intents->token, {});
+  }
+  if (const auto* ended = std::get_if<store::EndBatch>(&mutation)) return end(*ended);
+  if (const auto* items = std::get_if<store::ReopenItems>(&mutation)) reopen(*items);
+  if (std::holds_alternative<store::BeginCommit>(mutation)) committing_ = true;
+  if (std::holds_alternative<store::CompleteStaged>(mutation)) {
+    committing_ = false;
+    for (auto& [id, batch] : batches_) {
+      if (batch.status == BatchStatus::staged) batch.status = BatchStatus::done;
+    }
+  }
+  if (std::holds_alternative<store::UnstageAll>(mutation)) {
+    committing_ = false;
+    for (auto& [id, batch] : batches_) {
+      // Whatever has completed so far completed in the transaction that is gone.
+      if (batch.status != BatchStatus::staged && batch.status != BatchStatus::pending &&
+          !(batch.status == BatchStatus::executing && batch.pass == Pass::work)) {
+        continue;
+      }
+      const bool staged = batch.status == BatchStatus::staged;
+      if (staged) batch.status = BatchStatus::pending;
+      for (const auto& item : scenario_.batches.at(id).row.items) {
+        Item& shadow = items_.at(item.id.value);
+        if (staged || shadow.status == ItemStatus::completed)
+          shadow = {ItemStatus::pending, id, false};
+      }
+    }
+  }
+  if (std::holds_alternative<store::ResetVerification>(mutation)) {
+    verified_items_ = differences_ = 0;
+    for (auto& [id, batch] : batches_) batch.verified = false;
+  }
+  return {};
+}
+
+std::string Shadow::append(const store::AppendWork& work) {
+  enumeration_complete_ = work.complete;
+  for (const auto& batch : work.batches) {
+    if (!batches_.try_emplace(batch.id.value).second)
+      return fmt::format("batch {} was journaled twice", batch.id.value);
+    for (const auto& item : batch.items) {
+      if (!items_.try_emplace(item.id.value, Item{ItemStatus::pending, batch.id.value, false})
+               .second) {
+        return fmt::format("item {} was journaled twice", item.id.value);
+      }
+    }
+    const bool doomed =
+        std::any_of(batch.depends_on.begin(), batch.depends_on.end(), [&](BatchId before) {
+          const BatchStatus status = batches_.at(before.value).status;
+          return status == BatchStatus::failed || status == BatchStatus::skipped;
+        });
+    if (!doomed) continue;
+    batches_.at(batch.id.value).status = BatchStatus::skipped;
+    for (const auto& item : batch.items)
+      items_.at(item.id.value) = {ItemStatus::skipped, batch.id.value, true};
+  }
+  return {};
+}
+
+std::string Shadow::blocked(std::int64_t id, Pass pass) const {
+  const BatchScript& script = scenario_.batches.at(id);
+  const Batch& batch = batches_.at(id);
+  if (pass == Pass::work) {
+    if (batch.status != BatchStatus::pending)
+      return fmt::format("it is {}", to_string(batch.status));
+    for (const BatchId before : script.row.depends_on) {
+      if (!ended_well(batches_.at(before.value))) {
+        return fmt::format("it depends on batch {}, which is {}", before.value,
+                           to_string(batches_.at(before.value).status));
+      }
+    }
+    if (script.barrier && !enumeration_complete_)
+      return "its stage is a barrier and more may come below it";
+    for (const auto& [other, state] : batches_) {
+      const bool open =
+          state.status == BatchStatus::pending || state.status == BatchStatus::executing;
+      if (script.barrier && open && scenario_.batches.at(other).stage < script.stage) {
+        return fmt::format("its stage is a barrier and batch {} of stage {} has not ended", other,
+                           scenario_.batches.at(other).stage);
+      }
+    }
+    return {};
+  }
+  if (pass == Pass::verify) {
+    if (batch.status != BatchStatus::done) return fmt::format("it is {}", to_string(batch.status));
+    return batch.verified ? "it is verified already" : std::string();
+  }
+  for (const auto& [other, state] : batches_) {
+    const bool effective = state.status == BatchStatus::done ||
+                           (state.status == BatchStatus::executing && state.pass == Pass::undo);
+    if (other == id || !effective) continue;
+    const BatchScript& later = scenario_.batches.at(other);
+    if (std::find(later.row.depends_on.begin(), later.row.depends_on.end(), BatchId(id)) !=
+        later.row.depends_on.end()) {
+      return fmt::format("batch {}, which depends on it, is not undone", other);
+    }
+    if (later.barrier && later.stage > script.stage) {
+      return fmt::format("batch {} of the barrier stage {} above is not undone", other,
+                         later.stage);
+    }
+  }
+  return {};
+}
+
+std::string Shadow::start(const store::StartBatches& starts) {
+  for (const auto& one : starts.starts) {
+    if (const std::string why = blocked(one.batch.value, starts.pass); !why.empty()) {
+      return fmt::format("batch {} was started for {} although {}", one.batch.value,
+                         to_string(starts.pass), why);
+    }
+    Batch& batch = batches_.at(one.batch.value);
+    if (one.token <= batch.token)
+      return fmt::format("batch {}: token {} after {}", one.batch.value, one.token, batch.token);
+    batch.before = batch.status;
+    batch.status = BatchStatus::executing;
+    batch.pass = starts.pass;
+    batch.token = one.token;
+  }
+  return {};
+}
+
+std::string Shadow::outcomes(std::int64_t id, std::int64_t token,
+                             const std::vector<store::ItemOutcome>& list) {
+  const Batch& batch = batches_.at(id);
+  if (batch.status != BatchStatus::executing || batch.token != token) {
+    return fmt::format(
+        "outcomes or intents for batch {} under token {} were taken; it is {} under {}", id, token,
+        to_string(batch.status), batch.token);
+  }
+  for (const auto& outcome : list) {
+    Item& item = items_.at(outcome.item.value);
+    if (item.batch != id) return fmt::format("item {} is not of batch {}", outcome.item.value, id);
+    const ItemStatus from = batch.pass == Pass::undo ? ItemStatus::completed : ItemStatus::pending;
+    if (item.status != from) continue;
+    // Undo that fails leaves the item completed, with an error.
+    if (batch.pass == Pass::undo && outcome.status != ItemStatus::rolled_back) continue;
+    item.status = outcome.status;
+  }
+  return {};
+}
+
+std::string Shadow::end(const store::EndBatch& ended) {
+  const std::int64_t id = ended.batch.value;
+  if (std::string why = outcomes(id, ended.token, ended.outcomes); !why.empty()) return why;
+  Batch& batch = batches_.at(id);
+  if (batch.pass != ended.pass)
+    return fmt::format("batch {} ended another pass than it was started for", id);
+  const bool again = ended.result == BatchResult::retry || ended.result == BatchResult::interrupted;
+  if (again) {
+    batch.status = batch.before;
+    return {};
+  }
+  switch (ended.pass) {
+    case Pass::work: {
+      batch.status = ended.result == BatchResult::failed   ? BatchStatus::failed
+                     : ended.result == BatchResult::staged ? BatchStatus::staged
+                                                           : BatchStatus::done;
+      for (const auto& item : scenario_.batches.at(id).row.items) {
+        Item& shadow = items_.at(item.id.value);
+        if (shadow.status != ItemStatus::pending) continue;
+        if (ended.result != BatchResult::failed) {
+          return fmt::format("batch {} ended as {} with item {} pending", id,
+                             to_string(batch.status), item.id.value);
+        }
+        shadow.status = ItemStatus::failed;
+      }
+      if (ended.result == BatchResult::failed) skip_dependants(id);
+      break;
+    }
+    case Pass::verify:
+      batch.status = BatchStatus::done;
+      batch.verified = true;
+      verified_items_ += ended.verified_items;
+      differences_ += static_cast<std::int64_t>(ended.differences.size());
+      break;
+    case Pass::undo:
+      batch.status = ended.result == BatchResult::done ? BatchStatus::undone : BatchStatus::done;
+      break;
+  }
+  return {};
+}
+
+void Shadow::skip_dependants(std::int64_t cause) {
+  for (const auto& [id, script] : scenario_.batches) {
+    const auto& before = script.row.depends_on;
+    if (!batches_.contains(id) ||
+        std::find(before.begin(), before.end(), BatchId(cause)) == before.end())
+      continue;
+    Batch& batch = batches_.at(id);
+    if (batch.status != BatchStatus::pending) continue;
+    batch.status = BatchStatus::skipped;
+    for (const auto& item : script.row.items) {
+      Item& shadow = items_.at(item.id.value);
+      if (shadow.status == ItemStatus::pending) shadow = {ItemStatus::skipped, id, true};
+    }
+    skip_dependants(id);
+  }
+}
+
+void Shadow::reopen(const store::ReopenItems& mutation) {
+  for (const ItemId id : mutation.items) {
+    Item& item = items_.at(id.value);
+    Batch& batch = batches_.at(item.batch);
+    if (mutation.to == ItemStatus::skipped) {
+      if (item.status == ItemStatus::failed) item.status = ItemStatus::skipped;
+      continue;
+    }
+    const bool possible = item.status == ItemStatus::failed ||
+                          (item.status == ItemStatus::skipped && item.by_dependency);
+    if (!possible) continue;
+    item = {ItemStatus::pending, item.batch, false};
+    if (batch.status == BatchStatus::executing) {
+      batch.before = BatchStatus::pending;
+    } else {
+      batch.status = BatchStatus::pending;
+    }
+    batch.verified = false;
+  }
+}
+
+std::string Shadow::compare(const store::Counters& counters) const {
+  store::Counters mine;
+  for (const auto& [id, item] : items_) {
+    ++mine.total_items;
+    // What is staged may still be lost: it counts once it is committed.
+    const bool staged = batches_.at(item.batch).status == BatchStatus::staged;
+    mine.succeeded_items += item.status == ItemStatus::completed && !staged ? 1 : 0;
+    mine.failed_items += item.status == ItemStatus::failed ? 1 : 0;
+    mine.skipped_items += item.status == ItemStatus::skipped ? 1 : 0;
+    mine.rolled_back_items += item.status == ItemStatus::rolled_back ? 1 : 0;
+  }
+  for (const auto& [id, batch] : batches_) {
+    ++mine.total_batches;
+    mine.staged_batches += batch.status == BatchStatus::staged ? 1 : 0;
+    mine.undone_batches += batch.status == BatchStatus::undone ? 1 : 0;
+  }
+  const auto differs = [](const char* name, std::int64_t real, std::int64_t recount) {
+    return real == recount ? std::string()
+                           : fmt::format("{} is {}, a recount gives {}", name, real, recount);
+  };
+  for (const auto& text :
+       {differs("total_items", counters.total_items, mine.total_items),
+        differs("succeeded_items", counters.succeeded_items, mine.succeeded_items),
+        differs("failed_items", counters.failed_items, mine.failed_items),
+        differs("skipped_items", counters.skipped_items, mine.skipped_items),
+        differs("rolled_back_items", counters.rolled_back_items, mine.rolled_back_items),
+        differs("total_batches", counters.total_batches, mine.total_batches),
+        differs("staged_batches", counters.staged_batches, mine.staged_batches),
+        differs("undone_batches", counters.undone_batches, mine.undone_batches)}) {
+    if (!text.empty()) return text;
+  }
+  return {};
+}
+
+}  // namespace dunlin::sim
