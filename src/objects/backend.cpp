@@ -11,7 +11,8 @@ constexpr std::array<std::string_view, kCallCount> kCallNames = {
     "identity",     "list",         "head",
     "get",          "put",          "begin_upload",
     "put_part",     "list_parts",   "complete_upload",
-    "abort_upload", "list_uploads", "remove"};
+    "abort_upload", "list_uploads", "remove",
+    "copy"};
 
 }  // namespace
 
@@ -33,6 +34,7 @@ bool changes_something(Call call) {
     case Call::complete_upload:
     case Call::abort_upload:
     case Call::remove:
+    case Call::copy:
       return true;
     default:
       return false;

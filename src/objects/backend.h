@@ -107,6 +107,13 @@ class Backend {
                                                const WriteCondition& condition,
                                                const Metadata& metadata,
                                                const CancelToken& cancel) = 0;
+  /// Copies a version within the bucket, at the store, in one step: `from` as long as `if_match`
+  /// names it (else source_changed or source_vanished), `condition` as for put. Returns the copy.
+  [[nodiscard]] virtual Result<ObjectInfo> copy(std::string_view from, std::string_view if_match,
+                                                std::string_view to,
+                                                const WriteCondition& condition,
+                                                const Metadata& metadata,
+                                                const CancelToken& cancel) = 0;
   /// Begins a multipart upload; nothing is visible at `key` before complete_upload. Returns the id.
   [[nodiscard]] virtual Result<std::string> begin_upload(std::string_view key,
                                                          const Metadata& metadata,
@@ -149,8 +156,9 @@ enum class Call : std::uint8_t {
   abort_upload,
   list_uploads,
   remove,
+  copy,
 };
-inline constexpr std::size_t kCallCount = 12;
+inline constexpr std::size_t kCallCount = 13;
 [[nodiscard]] std::string_view to_string(Call call);
 [[nodiscard]] std::optional<Call> call_from_name(std::string_view name);
 /// True for calls whose lost answer leaves open whether something changed.

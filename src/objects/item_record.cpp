@@ -126,17 +126,8 @@ std::optional<Mark> mark_of(const Metadata& metadata) {
 
 Metadata marked(const Metadata& old, const UndoMark& mark) {
   Metadata metadata = old;
-  metadata[kUndo] = owner_text(mark.execution, mark.epoch, mark.item) + "/" + mark.etag;
+  metadata[kUndo] = mark.execution + "/" + std::to_string(mark.item.value) + "/" + mark.etag;
   return metadata;
-}
-
-std::optional<UndoMark> undo_mark_of(const Metadata& metadata) {
-  const std::string owner = value_of(metadata, kUndo);
-  std::string_view text = owner;
-  UndoMark mark;
-  if (!parse_owner(text, mark.execution, mark.epoch, mark.item)) return std::nullopt;
-  mark.etag = text;
-  return mark;
 }
 
 Metadata without_undo_mark(Metadata metadata) {
@@ -145,9 +136,6 @@ Metadata without_undo_mark(Metadata metadata) {
 }
 
 std::optional<ItemId> item_of(const UploadInfo& upload, const ExecutionId& execution) {
-  if (const auto undo = undo_mark_of(upload.metadata)) {
-    return undo->execution == execution.value ? std::optional(undo->item) : std::nullopt;
-  }
   const auto mark = mark_of(upload.metadata);
   if (mark && mark->execution == execution.value) return mark->item;
   return std::nullopt;

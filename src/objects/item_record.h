@@ -41,8 +41,8 @@ struct UndoRecord {
 [[nodiscard]] Result<UndoRecord> decode_undo(std::string_view bytes);
 
 /// Who wrote an object or began an upload: metadata `dunlin-item` ("execution/epoch/item"),
-/// `dunlin-source` and `dunlin-replaced` (ETags); on kept old versions `dunlin-undo` (the same
-/// three, and the ETag that the version had) beside their own metadata.
+/// `dunlin-source` and `dunlin-replaced` (ETags); on kept old versions `dunlin-undo`
+/// ("execution/item/ETag") beside their own metadata.
 struct Mark {
   std::string execution;
   std::int64_t epoch = 0;
@@ -56,16 +56,14 @@ struct Mark {
 
 struct UndoMark {
   std::string execution;
-  std::int64_t epoch = 0;
   ItemId item;
-  std::string etag;
+  std::string etag;  ///< that the version had
 };
 [[nodiscard]] Metadata marked(const Metadata& old, const UndoMark& mark);
-[[nodiscard]] std::optional<UndoMark> undo_mark_of(const Metadata& metadata);
 /// The metadata as they were before the undo mark.
 [[nodiscard]] Metadata without_undo_mark(Metadata metadata);
 
-/// The item of `execution` that an upload belongs to, copy or undo copy; nullopt: not ours.
+/// The item of `execution` that an upload belongs to; nullopt: not ours.
 [[nodiscard]] std::optional<ItemId> item_of(const UploadInfo& upload, const ExecutionId& execution);
 
 }  // namespace dunlin::objects

@@ -143,19 +143,25 @@ Result<std::optional<ObjectInfo>> MemoryBackend::head(std::string_view key,
   });
 }
 
+Result<const MemoryBackend::Object*> MemoryBackend::find_version(std::string_view key,
+                                                                 std::string_view if_match) const {
+  const auto at = objects_.find(key);
+  if (at == objects_.end()) {
+    return with_code(ErrorType::source_vanished, quoted(key) + " does not exist", "NoSuchKey");
+  }
+  if (!if_match.empty() && at->second.info.etag != if_match) {
+    return with_code(ErrorType::source_changed, quoted(key) + " is not the version asked for",
+                     "PreconditionFailed");
+  }
+  return &at->second;
+}
+
 Result<ObjectData> MemoryBackend::get(std::string_view key, std::int64_t offset,
                                       std::int64_t length, std::string_view if_match,
                                       const CancelToken& cancel) {
   return guarded<ObjectData>(Call::get, key, cancel, [&](Fault fault) -> Result<ObjectData> {
-    const auto at = objects_.find(key);
-    if (at == objects_.end()) {
-      return with_code(ErrorType::source_vanished, quoted(key) + " does not exist", "NoSuchKey");
-    }
-    const Object& object = at->second;
-    if (!if_match.empty() && object.info.etag != if_match) {
-      return with_code(ErrorType::source_changed, quoted(key) + " is not the version asked for",
-                       "PreconditionFailed");
-    }
+    DUNLIN_ASSIGN(const Object* found, find_version(key, if_match));
+    const Object& object = *found;
     const auto begin = std::clamp<std::int64_t>(offset, 0, object.info.size);
     auto count = std::clamp<std::int64_t>(length, 0, object.info.size - begin);
     count = std::min(count, kMaxPutBytes);
@@ -186,21 +192,37 @@ ObjectInfo MemoryBackend::store(ObjectInfo info, std::string bytes) {
   return info;
 }
 
+/// As one part: the ETag is the content's MD5.
+Result<ObjectInfo> MemoryBackend::put_new(std::string_view key, std::string_view bytes,
+                                          const Metadata& metadata, Fault fault) {
+  ObjectInfo info;
+  DUNLIN_ASSIGN(info.md5, hash_bytes(HashKind::md5, bytes));
+  info.key = key;
+  info.etag = hex(info.md5);
+  info.metadata = metadata;
+  std::string content(bytes);
+  if (fault == Fault::corrupt && !content.empty()) content.front() ^= 1;
+  return store(std::move(info), std::move(content));
+}
+
 Result<ObjectInfo> MemoryBackend::put(std::string_view key, std::string_view bytes,
                                       const WriteCondition& condition, const Metadata& metadata,
                                       const CancelToken& cancel) {
   return guarded<ObjectInfo>(Call::put, key, cancel, [&](Fault fault) -> Result<ObjectInfo> {
     DUNLIN_TRY(check_write(key, bytes.size(), metadata));
     DUNLIN_TRY(check_condition(key, condition));
-    DUNLIN_ASSIGN(const std::string md5, hash_bytes(HashKind::md5, bytes));
-    std::string content(bytes);
-    if (fault == Fault::corrupt && !content.empty()) content.front() ^= 1;
-    ObjectInfo info;
-    info.key = key;
-    info.etag = hex(md5);
-    info.md5 = md5;
-    info.metadata = metadata;
-    return store(std::move(info), std::move(content));
+    return put_new(key, bytes, metadata, fault);
+  });
+}
+
+Result<ObjectInfo> MemoryBackend::copy(std::string_view from, std::string_view if_match,
+                                       std::string_view to, const WriteCondition& condition,
+                                       const Metadata& metadata, const CancelToken& cancel) {
+  return guarded<ObjectInfo>(Call::copy, to, cancel, [&](Fault fault) -> Result<ObjectInfo> {
+    DUNLIN_TRY(check_write(to, 0, metadata));
+    DUNLIN_ASSIGN(const Object* object, find_version(from, if_match));
+    DUNLIN_TRY(check_condition(to, condition));
+    return put_new(to, object->bytes, metadata, fault);
   });
 }
 

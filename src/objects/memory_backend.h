@@ -24,7 +24,8 @@ enum class Fault : std::uint8_t {
   lose_request,  ///< nothing applied, and the caller cannot know
   lose_reply,    ///< applied, and the caller cannot know
   short_body,    ///< get: half of the range, without an error
-  corrupt,  ///< put, put_part: one stored bit differs, the answer is as if nothing had happened
+  corrupt,       ///< put, put_part, copy: one stored bit differs, the answer is as if nothing had
+                 ///< happened
 };
 [[nodiscard]] std::optional<Fault> fault_from_name(std::string_view name);
 
@@ -51,6 +52,10 @@ class MemoryBackend final : public Backend {
   [[nodiscard]] Result<ObjectInfo> put(std::string_view key, std::string_view bytes,
                                        const WriteCondition& condition, const Metadata& metadata,
                                        const CancelToken& cancel) override;
+  [[nodiscard]] Result<ObjectInfo> copy(std::string_view from, std::string_view if_match,
+                                        std::string_view to, const WriteCondition& condition,
+                                        const Metadata& metadata,
+                                        const CancelToken& cancel) override;
   [[nodiscard]] Result<std::string> begin_upload(std::string_view key, const Metadata& metadata,
                                                  const CancelToken& cancel) override;
   [[nodiscard]] Result<PartInfo> put_part(std::string_view key, std::string_view upload_id,
@@ -94,6 +99,10 @@ class MemoryBackend final : public Backend {
   [[nodiscard]] Status check_condition(std::string_view key, const WriteCondition& condition) const;
   [[nodiscard]] Result<Upload*> find_upload(std::string_view key, std::string_view upload_id);
   [[nodiscard]] Result<Joined> join(const Upload& upload, const std::vector<PartInfo>& parts) const;
+  [[nodiscard]] Result<const Object*> find_version(std::string_view key,
+                                                   std::string_view if_match) const;
+  [[nodiscard]] Result<ObjectInfo> put_new(std::string_view key, std::string_view bytes,
+                                           const Metadata& metadata, Fault fault);
   [[nodiscard]] ObjectInfo store(ObjectInfo info, std::string bytes);
 
   const Clock& clock_;

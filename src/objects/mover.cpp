@@ -145,16 +145,6 @@ Status Mover::abort_recorded(const Work& work) {
   return aborted;
 }
 
-CopyJob Mover::job(const Work& work, Backend& from_backend, ObjectInfo from, std::string key,
-                   WriteCondition condition, std::function<Metadata(const ObjectInfo&)> metadata) {
-  auto uploading = [&work, key](const std::string& upload_id) {
-    return work.context.record_intents({{work.item.id, encode(UploadIntent{key, upload_id})}});
-  };
-  return CopyJob{from_backend,    std::move(from),      destination_,
-                 std::move(key),  std::move(condition), plan_.multipart_threshold,
-                 plan_.part_size, std::move(metadata),  std::move(uploading)};
-}
-
 Result<ItemOutcome> Mover::copy(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const Work work, work_for(context, item));
   DUNLIN_TRY(abort_recorded(work));
@@ -189,14 +179,23 @@ Result<ItemOutcome> Mover::copy(BatchContext& context, const ItemRow& item) {
 /// read.
 Result<ItemOutcome> Mover::write(const Work& work, const ObjectInfo& source, const Found& standing,
                                  const std::string& replaced) {
-  const auto metadata = [&](const ObjectInfo& from) {
-    return marked(from.metadata, Mark{work.context.execution().value, work.context.epoch(),
-                                      work.item.id, from.etag, replaced});
-  };
-  auto copied = copy_object(
-      job(work, source_, source, work.key,
-          standing ? WriteCondition::match(standing->etag) : WriteCondition::absent(), metadata),
-      work.context);
+  const CopyJob job{source_,
+                    source,
+                    destination_,
+                    work.key,
+                    standing ? WriteCondition::match(standing->etag) : WriteCondition::absent(),
+                    plan_.multipart_threshold,
+                    plan_.part_size,
+                    [&](const ObjectInfo& from) {
+                      return marked(from.metadata,
+                                    Mark{work.context.execution().value, work.context.epoch(),
+                                         work.item.id, from.etag, replaced});
+                    },
+                    [&](const std::string& upload_id) {
+                      return work.context.record_intents(
+                          {{work.item.id, encode(UploadIntent{work.key, upload_id})}});
+                    }};
+  auto copied = copy_object(job, work.context);
   if (!copied.ok() && copied.error().type == ErrorType::source_vanished) {
     return ended(work.item, ItemStatus::skipped, "skipped", "source_gone");
   }
@@ -266,37 +265,54 @@ Result<std::optional<ItemOutcome>> Mover::settle(BatchContext& context, const It
   return adopt(work, *standing, *mark);
 }
 
-/// Keeps the version that is about to be replaced, proven like any other copy. Repeatable: the kept
-/// version says which ETag it had.
+/// Copies within the destination and proves it; a lost answer is looked after. `from` must still be
+/// the version given.
+Status Mover::copy_kept(const Work& work, const ObjectInfo& from, const std::string& to,
+                        const WriteCondition& condition, const Metadata& metadata) {
+  DUNLIN_TRY(work.context.permits().acquire(0, 1, work.cancel()));
+  DUNLIN_TRY(work.context.fence());
+  auto copied = destination_.copy(from.key, from.etag, to, condition, metadata, work.cancel());
+  if (!copied.ok()) {
+    if (!copied.error().possibly_applied) return of_destination(std::move(copied).error());
+    DUNLIN_ASSIGN(auto found, destination_.head(to, work.cancel()));
+    if (!found || found->metadata != metadata) return std::move(copied).error();
+    copied = std::move(*found);
+  }
+  auto before = md5_of(work, destination_, from);
+  if (!before.ok()) return of_destination(std::move(before).error());
+  auto after = md5_of(work, destination_, *copied);
+  if (!after.ok()) return of_destination(std::move(after).error());
+  if (*before == *after) return success();
+  return Error(
+      ErrorType::verification_mismatch,
+      "the copy of '" + escape_bytes(from.key) + "' to '" + escape_bytes(to) + "' is not intact");
+}
+
+/// Keeps the version that is about to be replaced. Repeatable: a kept version is copied again
+/// unless it is proven, for a corrupt one must not be taken for it.
 Status Mover::preserve(const Work& work, const ObjectInfo& old) {
   DUNLIN_ASSIGN(const Found kept, destination_.head(work.undo_key, work.cancel()));
-  if (kept) {
-    const auto mark = undo_mark_of(kept->metadata);
-    if (mark && mark->etag == old.etag) return success();
+  const auto metadata =
+      marked(old.metadata, UndoMark{work.context.execution().value, work.item.id, old.etag});
+  if (kept && kept->metadata == metadata) {
+    DUNLIN_ASSIGN(const bool same, same_bytes(work, *kept, old));
+    if (same) return success();
   }
-  if (old.size >= plan_.multipart_threshold) {
-    DUNLIN_TRY(
-        work.context.record_intents({{work.item.id, encode(UploadIntent{work.undo_key, ""})}}));
-  }
-  const auto metadata = [&](const ObjectInfo& from) {
-    return marked(from.metadata, UndoMark{work.context.execution().value, work.context.epoch(),
-                                          work.item.id, from.etag});
-  };
   DUNLIN_CRASH_POINT("objects.preserve.before");
-  auto copied = copy_object(
-      job(work, destination_, old, work.undo_key,
-          kept ? WriteCondition::match(kept->etag) : WriteCondition::absent(), metadata),
-      work.context);
+  DUNLIN_TRY(copy_kept(work, old, work.undo_key,
+                       kept ? WriteCondition::match(kept->etag) : WriteCondition::absent(),
+                       metadata));
   DUNLIN_CRASH_POINT("objects.preserve.after");
-  if (!copied.ok()) return of_destination(std::move(copied).error());
-  if (copied->acknowledged && !work.full()) return success();
-  DUNLIN_ASSIGN(const std::string md5,
-                read_md5(destination_, copied->written, plan_.part_size, work.context));
-  if (md5 == copied->md5) return success();
-  // Not the old version, so it must not be taken for it by a later try.
-  DUNLIN_TRY(destination_.remove(work.undo_key, copied->written.etag, work.cancel()));
-  return Error(ErrorType::verification_mismatch,
-               "the old version of '" + escape_bytes(work.key) + "' could not be kept intact");
+  return success();
+}
+
+Result<bool> Mover::same_bytes(const Work& work, const ObjectInfo& one, const ObjectInfo& other) {
+  if (one.size != other.size) return false;
+  auto first = md5_of(work, destination_, one);
+  if (!first.ok()) return of_destination(std::move(first).error());
+  auto second = md5_of(work, destination_, other);
+  if (!second.ok()) return of_destination(std::move(second).error());
+  return *first == *second;
 }
 
 /// Removes the version `etag` of the item's object, or puts the kept version in its place.
@@ -318,17 +334,8 @@ Status Mover::restore(const Work& work, const std::string& etag) {
     return Error(ErrorType::destination_changed,
                  "the old version of '" + escape_bytes(work.key) + "' is no longer kept");
   }
-  const auto metadata = [](const ObjectInfo& from) { return without_undo_mark(from.metadata); };
-  auto copied =
-      copy_object(job(work, destination_, *kept, work.key, WriteCondition::match(etag), metadata),
-                  work.context);
-  if (!copied.ok()) return of_destination(std::move(copied).error());
-  if (copied->acknowledged && !work.full()) return success();
-  DUNLIN_ASSIGN(const std::string md5,
-                read_md5(destination_, copied->written, plan_.part_size, work.context));
-  if (md5 == copied->md5) return success();
-  return Error(ErrorType::verification_mismatch,
-               "the old version of '" + escape_bytes(work.key) + "' was not restored intact");
+  return copy_kept(work, *kept, work.key, WriteCondition::match(etag),
+                   without_undo_mark(kept->metadata));
 }
 
 Status Mover::verify(BatchContext& context, const ItemRow& item) {
@@ -357,13 +364,8 @@ Result<bool> Mover::is_old_version(const Work& work, const ObjectInfo& standing,
                                    const std::string& replaced) {
   if (standing.etag == replaced) return true;
   DUNLIN_ASSIGN(const Found kept, destination_.head(work.undo_key, work.cancel()));
-  if (!kept || kept->size != standing.size ||
-      without_undo_mark(kept->metadata) != standing.metadata) {
-    return false;
-  }
-  DUNLIN_ASSIGN(const auto one, read_md5(destination_, *kept, plan_.part_size, work.context));
-  DUNLIN_ASSIGN(const auto other, read_md5(destination_, standing, plan_.part_size, work.context));
-  return one == other;
+  if (!kept || without_undo_mark(kept->metadata) != standing.metadata) return false;
+  return same_bytes(work, *kept, standing);
 }
 
 Result<ItemOutcome> Mover::undo(BatchContext& context, const ItemRow& item) {

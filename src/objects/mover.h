@@ -69,9 +69,6 @@ class Mover {
   [[nodiscard]] ObjectInfo listed(const Work& work) const;
   [[nodiscard]] std::optional<Mark> own_mark(const Work& work, const Found& standing) const;
   [[nodiscard]] Status abort_recorded(const Work& work);
-  [[nodiscard]] CopyJob job(const Work& work, Backend& from_backend, ObjectInfo from,
-                            std::string key, WriteCondition condition,
-                            std::function<Metadata(const ObjectInfo&)> metadata);
   [[nodiscard]] Result<engine::ItemOutcome> write(const Work& work, const ObjectInfo& source,
                                                   const Found& standing,
                                                   const std::string& replaced);
@@ -81,6 +78,10 @@ class Mover {
   [[nodiscard]] Result<std::optional<engine::ItemOutcome>> adopt(const Work& work,
                                                                  const ObjectInfo& standing,
                                                                  const Mark& mark);
+  [[nodiscard]] Result<bool> same_bytes(const Work& work, const ObjectInfo& one,
+                                        const ObjectInfo& other);
+  [[nodiscard]] Status copy_kept(const Work& work, const ObjectInfo& from, const std::string& to,
+                                 const WriteCondition& condition, const Metadata& metadata);
   [[nodiscard]] Status preserve(const Work& work, const ObjectInfo& old);
   [[nodiscard]] Status take_back(const Work& work, const std::string& etag,
                                  const std::string& replaced);

@@ -158,6 +158,21 @@ Result<ObjectInfo> SocketBackend::put(std::string_view key, std::string_view byt
   return std::move(reply.objects.front());
 }
 
+Result<ObjectInfo> SocketBackend::copy(std::string_view from, std::string_view if_match,
+                                       std::string_view to, const WriteCondition& condition,
+                                       const Metadata& metadata, const CancelToken& cancel) {
+  Request request;
+  request.call = Call::copy;
+  request.key = to;
+  request.from = from;
+  request.text = if_match;
+  request.condition = condition;
+  request.metadata = metadata;
+  DUNLIN_ASSIGN(auto reply, call(std::move(request), cancel));
+  if (reply.objects.size() != 1) return bad_answer();
+  return std::move(reply.objects.front());
+}
+
 Result<std::string> SocketBackend::begin_upload(std::string_view key, const Metadata& metadata,
                                                 const CancelToken& cancel) {
   Request request;

@@ -30,6 +30,10 @@ class SocketBackend final : public Backend {
   [[nodiscard]] Result<ObjectInfo> put(std::string_view key, std::string_view bytes,
                                        const WriteCondition& condition, const Metadata& metadata,
                                        const CancelToken& cancel) override;
+  [[nodiscard]] Result<ObjectInfo> copy(std::string_view from, std::string_view if_match,
+                                        std::string_view to, const WriteCondition& condition,
+                                        const Metadata& metadata,
+                                        const CancelToken& cancel) override;
   [[nodiscard]] Result<std::string> begin_upload(std::string_view key, const Metadata& metadata,
                                                  const CancelToken& cancel) override;
   [[nodiscard]] Result<PartInfo> put_part(std::string_view key, std::string_view upload_id,

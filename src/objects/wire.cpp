@@ -99,7 +99,11 @@ void check_version(ByteReader& in) {
 std::string encode(const Request& request) {
   ByteWriter out;
   out.u8(kVersion).u8(static_cast<std::uint8_t>(request.call)).bytes(request.bucket);
-  out.bytes(request.key).bytes(request.text).zigzag(request.offset).zigzag(request.count);
+  out.bytes(request.key)
+      .bytes(request.text)
+      .bytes(request.from)
+      .zigzag(request.offset)
+      .zigzag(request.count);
   out.u8(static_cast<std::uint8_t>(request.condition.kind)).bytes(request.condition.etag);
   put(out, request.metadata);
   put(out, request.parts);
@@ -117,6 +121,7 @@ Result<Request> decode_request(std::string_view frame) {
   request.bucket = in.bytes();
   request.key = in.bytes();
   request.text = in.bytes();
+  request.from = in.bytes();
   request.offset = in.zigzag();
   request.count = in.zigzag();
   const std::uint8_t kind = in.u8();
@@ -213,6 +218,12 @@ Status serve_writes(Backend& backend, const Request& request, const CancelToken&
     case Call::put: {
       DUNLIN_ASSIGN(auto info, backend.put(request.key, request.body, request.condition,
                                            request.metadata, cancel));
+      reply.objects.push_back(std::move(info));
+      return success();
+    }
+    case Call::copy: {
+      DUNLIN_ASSIGN(auto info, backend.copy(request.from, request.text, request.key,
+                                            request.condition, request.metadata, cancel));
       reply.objects.push_back(std::move(info));
       return success();
     }

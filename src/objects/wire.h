@@ -28,6 +28,7 @@ struct Request {
   std::string bucket;
   std::string key;   ///< or prefix
   std::string text;  ///< after, if_match or upload id
+  std::string from;  ///< the key copied
   std::int64_t offset = 0;
   std::int64_t count = 0;  ///< length, limit or part number
   WriteCondition condition;

@@ -189,6 +189,28 @@ TEST_P(BackendConformance, KeysThatNoStoreHoldsAreRefused) {
   }
 }
 
+TEST_P(BackendConformance, CopiesAVersionWithinTheBucketUnderConditions) {
+  const auto old = put("from", "content");
+  const Metadata metadata{{"m", "1"}};
+  const auto copied =
+      backend().copy("from", old.etag, "to", WriteCondition::absent(), metadata, never_);
+  ASSERT_TRUE(copied.ok()) << copied.error().text();
+  EXPECT_EQ(copied->size, 7);
+  EXPECT_EQ(copied->metadata, metadata);
+  EXPECT_EQ(content("to"), "content");
+  EXPECT_ERROR(backend().copy("from", old.etag, "to", WriteCondition::absent(), {}, never_),
+               ErrorType::destination_exists);
+  EXPECT_ERROR(backend().copy("from", old.etag, "to", WriteCondition::match("x"), {}, never_),
+               ErrorType::destination_changed);
+  EXPECT_ERROR(backend().copy("nowhere", old.etag, "new", {}, {}, never_),
+               ErrorType::source_vanished);
+  put("from", "changed");
+  EXPECT_ERROR(backend().copy("from", old.etag, "new", {}, {}, never_), ErrorType::source_changed);
+  EXPECT_TRUE(
+      backend().copy("from", "", "to", WriteCondition::match(copied->etag), {}, never_).ok());
+  EXPECT_EQ(content("to"), "changed");
+}
+
 TEST_P(BackendConformance, AnUploadIsInvisibleUntilItIsComplete) {
   const std::string id = begin("big", {{"m", "1"}});
   const auto one = part("big", id, 1, "first,");

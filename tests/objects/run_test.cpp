@@ -279,7 +279,7 @@ TEST_F(ObjectsTest, UndoMayBeRepeatedAfterEachLostAnswer) {
   fill_source();
   run_to_end();
   destination_->set_fault_hook([](Call call, std::string_view, std::int64_t nth) {
-    const bool write = call == Call::put || call == Call::remove;
+    const bool write = call == Call::copy || call == Call::remove;
     return write && nth == 1 ? Fault::lose_reply : Fault::none;
   });
   while (!execution().undo().ok()) {
