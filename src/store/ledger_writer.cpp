@@ -157,6 +157,11 @@ Result<LedgerWriter> LedgerWriter::make(sql::Database& database, const Clock& cl
 Status LedgerWriter::initialise(sql::Database& database, const ExecutionRow& row) {
   DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(database));
   DUNLIN_TRY(create_ledger_schema(database));
+  DUNLIN_TRY(write_first_rows(database, row));
+  return transaction.commit();
+}
+
+Status LedgerWriter::write_first_rows(sql::Database& database, const ExecutionRow& row) {
   const PlanRoots roots = roots_of_plan(row.plan_json);
   DUNLIN_TRY(database.run(
       "INSERT INTO execution(one, id, plan_id, number, kind, plan_json, settings_json, "
@@ -180,8 +185,7 @@ Status LedgerWriter::initialise(sql::Database& database, const ExecutionRow& row
   state.roots = row.roots;
   state.owner_json = row.owner_json;
   state.audit_head.assign(32, '\0');
-  DUNLIN_TRY(write_state(database, state));
-  return transaction.commit();
+  return write_state(database, state);
 }
 
 Result<std::vector<Status>> LedgerWriter::apply(std::int64_t epoch,

@@ -67,6 +67,8 @@ class LedgerWriter {
 
   /// The tables and the rows of a new ledger, in one transaction.
   [[nodiscard]] static Status initialise(sql::Database& database, const ExecutionRow& row);
+  /// The rows only, when the tables are there already.
+  [[nodiscard]] static Status write_first_rows(sql::Database& database, const ExecutionRow& row);
 
   [[nodiscard]] Result<std::vector<Status>> apply(std::int64_t epoch,
                                                   std::span<const Mutation> mutations);
