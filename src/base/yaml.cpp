@@ -217,6 +217,9 @@ class YamlBuilder final : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    // yaml-cpp 0.7 makes single bytes of the escapes \N and \_.
+    if (!is_utf8(value))
+      throw Refusal(mark, R"(the escapes \N and \_ are not understood; write \u0085 and \u00a0)");
     if (!expects_key()) return add(mark, tagged_value(mark, tag, value), anchor);
     if (anchor != YAML::NullAnchor) throw Refusal(mark, "an anchor on a key cannot be used");
     if (value == "<<" && tag == "?") {

@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <chrono>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -47,13 +48,15 @@ TEST(ParseJson, DepthAndSizeAreLimited) {
   EXPECT_EQ(failure("[1,2,3]", {.max_bytes = 3}), "in.json: larger than 3 bytes");
 }
 
-// ordered_json alone needs minutes for this: it looks every new key up linearly.
-TEST(ParseJson, ManyKeysTakeLinearTime) {
+// ordered_json alone looks every new key up linearly and would take minutes here.
+TEST(ParseJsonTimeAlone, ManyKeysTakeLinearTime) {
   std::string text = "{";
-  for (int i = 0; i < 200'000; ++i) text += "\"key" + std::to_string(i) + "\":0,";
+  for (int i = 0; i < 150'000; ++i) text += "\"key" + std::to_string(i) + "\":0,";
+  const auto start = std::chrono::steady_clock::now();
   const auto parsed = parse_json(text + "\"last\":1}");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
   ASSERT_TRUE(parsed.ok());
-  EXPECT_EQ(parsed->size(), 200'001U);
+  EXPECT_EQ(parsed->size(), 150'001U);
   EXPECT_NE(failure(text + "\"key7\":1}").find("\"key7\" is given twice"), std::string::npos);
 }
 
