@@ -54,6 +54,21 @@ inline ExecutionRow execution_row(std::int64_t now_ms = 1'700'000'000'000) {
   return row;
 }
 
+/// An ItemFilter in one expression.
+class Where {
+ public:
+  Where& status(ItemStatus value) { return filter_.status = value, *this; }
+  Where& batch(BatchId value) { return filter_.batch = value, *this; }
+  Where& item(ItemId value) { return filter_.item = value, *this; }
+  Where& error_type(std::string value) { return filter_.error_type = std::move(value), *this; }
+  Where& after(ItemId value) { return filter_.after = value, *this; }
+  Where& limit(std::size_t value) { return filter_.limit = value, *this; }
+  operator ItemFilter() const { return filter_; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  ItemFilter filter_;
+};
+
 inline NewTask task(std::int64_t id, std::int32_t stage = 0, bool barrier = false,
                     Priority priority = Priority::normal) {
   NewTask made;
