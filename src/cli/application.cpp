@@ -1,0 +1,87 @@
+// See application.h.
+#include "cli/application.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "cli/exit_code.h"
+#include "cli/help.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+#include "cli/verb_families.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+/// "dunlin help copy" is "dunlin copy --help"; "dunlin --version" is "dunlin version".
+std::vector<std::string> with_habits(std::vector<std::string> words) {
+  if (words.empty()) return {"--help"};
+  if (words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  } else if (words.front() == "--version") {
+    words.front() = "version";
+  }
+  return words;
+}
+
+void add_all(Verbs& verbs) {
+  add_copy_verbs(verbs);
+  add_run_verbs(verbs);
+  add_control_verbs(verbs);
+  add_watch_verbs(verbs);
+  add_detail_verbs(verbs);
+  add_report_verbs(verbs);
+  add_plan_verbs(verbs);
+  add_doctor_verbs(verbs);
+  add_about_verbs(verbs);
+}
+
+int fail(Session& session, const Error& error) {
+  session.report(error);
+  return exit_code_of(error);
+}
+
+int act(Session& session, Verbs& verbs) {
+  CLI::App& app = verbs.parsed();
+  const Verb* verb = verbs.find(&app);
+  if (verb == nullptr || !verb->action) {
+    session.err().write(help_text(verbs, app, session.err().width()));
+    return kUsage;
+  }
+  if (const Status begun = session.begin(); !begun.ok()) return fail(session, begun.error());
+  const auto code = verb->action(session);
+  return code.ok() ? *code : fail(session, code.error());
+}
+
+int parse_and_act(Session& session, Verbs& verbs, std::vector<std::string> words) {
+  try {
+    std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+    verbs.root().parse(std::move(words));
+  } catch (const CLI::CallForHelp&) {
+    session.out().write(help_text(verbs, verbs.parsed(), session.out().width()));
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    return fail(session, usage_error(verbs, error));
+  }
+  return act(session, verbs);
+}
+
+}  // namespace
+
+int Application::run(const std::vector<std::string>& words) {
+  ignore_sigpipe();
+  GlobalOptions options;
+  Session session(kinds_, clock_, options, version_);
+  try {
+    Verbs verbs(options);
+    add_all(verbs);
+    return parse_and_act(session, verbs, with_habits(words));
+  } catch (const std::exception& exception) {
+    // Third-party seams are closed where they are; what comes through is a defect of ours.
+    return fail(session, Error(ErrorType::defect, exception.what()));
+  }
+}
+
+}  // namespace dunlin::cli

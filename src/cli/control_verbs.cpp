@@ -1,0 +1,147 @@
+// pause, cancel, stop, skip: verbs that reach the owner wherever it lives and return at once.
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "cli/exit_code.h"
+#include "cli/screens.h"
+#include "cli/selector.h"
+#include "cli/session.h"
+#include "cli/verb_families.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+using store::ExecutionStatus;
+
+/// A verb takes effect within a second; a little longer is waited, to show the result
+/// instead of a request.
+constexpr std::int64_t kEffectWithin_ms = 3000;
+constexpr std::chrono::milliseconds kLook{20};
+
+bool took_effect(const engine::Snapshot& snapshot, std::string_view verb) {
+  if (verb == "skip") return true;
+  if (verb == "pause" || verb == "stop") return !snapshot.live;
+  return snapshot.shown_status == ExecutionStatus::cancelled;
+}
+
+/// What has become of a request, in words and as an event.
+Result<int> show_effect(Session& session, const ExecutionId& id, std::string_view verb,
+                        const engine::ControlAnswer& answer) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(auto snapshot, engine->snapshot(id));
+  for (std::int64_t waited = 0; waited < kEffectWithin_ms && !took_effect(snapshot, verb);
+       waited += kLook.count()) {
+    std::this_thread::sleep_for(kLook);
+    DUNLIN_ASSIGN(snapshot, engine->snapshot(id));
+  }
+  const bool effective = took_effect(snapshot, verb);
+  const std::string message = printable(string_or(answer.body, "message", ""));
+  session.event(verb, {{"execution_id", id.value},
+                       {"accepted", true},
+                       {"effective", effective},
+                       {"status", std::string(store::to_string(snapshot.shown_status))},
+                       {"message", message}});
+  std::string text = fmt::format("execution {}: {}", snapshot.row.number,
+                                 session.out().paint(colour_of(snapshot), status_words(snapshot)));
+  if (!effective) text += fmt::format("; {} is requested", verb);
+  if (!message.empty() && (verb == "skip" || !effective)) text += " (" + message + ")";
+  text += "\n";
+  for (const auto& next : next_commands(snapshot))
+    text += fmt::format("  {:<20}  {}\n", next.command, next.purpose);
+  session.print(text);
+  return kDone;
+}
+
+Result<int> control(Session& session, const std::string& text, const std::string& verb,
+                    const Json& arguments) {
+  DUNLIN_ASSIGN(const ExecutionId id, session.execution(text));
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const auto answer, engine->control(id, verb, arguments, session.actor()));
+  return show_effect(session, id, verb, answer);
+}
+
+Result<int> stop_all(Session& session) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const auto list, engine->list());
+  int stopped = 0;
+  std::optional<Error> first_error;
+  for (const auto& snapshot : list) {
+    if (!snapshot.live) continue;
+    auto code = control(session, snapshot.row.id.value, "stop", Json::object());
+    if (code.ok())
+      ++stopped;
+    else if (!first_error)
+      first_error = std::move(code).error();
+  }
+  if (first_error) return *first_error;
+  if (stopped == 0) session.print("nothing is running\n");
+  return kDone;
+}
+
+Text add_execution(CLI::App& app) {
+  return add_place(app, "EXEC", "the execution: its number in `dunlin ps`, its id, or last");
+}
+
+void add_stop(Verbs& verbs) {
+  struct Stop {
+    Text execution;
+    Flag now, all;
+  };
+  auto stop = std::make_shared<Stop>();
+  CLI::App& app = verbs.add(
+      "stop", "Emergency stop: the process ends within a second; `dunlin resume` goes on.",
+      "dunlin stop --now 3\ndunlin stop --now --all", [stop](Session& session) -> Result<int> {
+        if (!*stop->now) {
+          Error error(ErrorType::invalid_input, "stop is for emergencies and asks for --now");
+          error.remediation = "dunlin pause EXEC, or dunlin stop --now EXEC";
+          return error;
+        }
+        if (*stop->all == !stop->execution->empty())
+          return Error(ErrorType::invalid_input, "name one execution, or --all");
+        if (*stop->all) return stop_all(session);
+        return control(session, *stop->execution, "stop", Json::object());
+      });
+  stop->execution = std::make_shared<std::string>();
+  app.add_option("EXEC", *stop->execution, "the execution")->type_name("");
+  stop->now = add_flag(app, "--now", "required: work in flight is abandoned");
+  stop->all = add_flag(app, "--all", "everything that runs from this state directory");
+}
+
+}  // namespace
+
+void add_control_verbs(Verbs& verbs) {
+  const auto verb = [&](const std::string& name, std::string_view summary,
+                        std::string_view examples) {
+    auto execution = std::make_shared<Text>();
+    CLI::App& app = verbs.add(name, summary, examples, [execution, name](Session& session) {
+      return control(session, **execution, name, Json::object());
+    });
+    *execution = add_execution(app);
+  };
+  verb("pause", "Pauses an execution within a second; nothing is lost.",
+       "dunlin pause last\ndunlin pause 3");
+  verb("cancel", "Gives an execution up; what is done stays, what is half done is cleaned up.",
+       "dunlin cancel 3");
+  add_stop(verbs);
+
+  struct Skip {
+    Text execution;
+    std::unique_ptr<SelectorFlags> selector;
+  };
+  auto skip = std::make_shared<Skip>();
+  CLI::App& app = verbs.add(
+      "skip", "Counts failed items as skipped: all, or those that every given flag means.",
+      "dunlin skip 3 --item 17\ndunlin skip 3 --type permission_denied",
+      [skip](Session& session) -> Result<int> {
+        DUNLIN_ASSIGN(const Json selector, skip->selector->read());
+        return control(session, *skip->execution, "skip", selector);
+      });
+  skip->execution = add_execution(app);
+  skip->selector = std::make_unique<SelectorFlags>(app);
+}
+
+}  // namespace dunlin::cli

@@ -1,0 +1,78 @@
+// copy, load, migrate: the one-line forms, each made into a plan by the kind that takes it.
+#include "cli/plan_input.h"
+#include "cli/start.h"
+#include "cli/verb_families.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+struct LineFlags {
+  LineFlags(CLI::App& app, std::string_view verb)
+      : kind(app, verb),
+        settings(app),
+        detach(add_flag(app, "--detach", "run in the background, in a process of its own")) {}
+  KindFlags kind;
+  SettingsFlags settings;
+  Flag detach;
+};
+
+/// Everything of a one-line form; its flags exist once the verb does.
+struct Line {
+  std::string verb;
+  std::vector<Text> places;
+  std::vector<std::string> fixed;  ///< words before the places: "up"
+  std::unique_ptr<LineFlags> flags;
+};
+
+Result<int> run_line(Session& session, const Line& line) {
+  engine::CommandLine command{line.verb, line.fixed, {}};
+  for (const auto& place : line.places) command.positional.push_back(*place);
+  DUNLIN_ASSIGN(const engine::Plan plan,
+                plan_from_line(session, command, line.flags->kind, line.flags->settings));
+  return start_plan(session, plan, *line.flags->detach);
+}
+
+std::shared_ptr<Line> make_line(std::string verb) {
+  auto line = std::make_shared<Line>();
+  line->verb = std::move(verb);
+  return line;
+}
+
+}  // namespace
+
+void add_copy_verbs(Verbs& verbs) {
+  auto copy = make_line("copy");
+  CLI::App& copy_app =
+      verbs.add("copy", "Copies files, or objects between object stores; proves what it wrote.",
+                "dunlin copy /data/photos /mnt/backup           # becomes /mnt/backup/photos\n"
+                "dunlin copy /data/photos/ /mnt/backup/photos   # the contents of photos\n"
+                "dunlin copy /data /mnt/backup --io-limit 100MB/s --detach\n"
+                "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%",
+                [copy](Session& session) { return run_line(session, *copy); });
+  copy->places = {
+      add_place(copy_app, "SRC", "what to copy; with a slash at its end, only its contents"),
+      add_place(copy_app, "DST", "where to; an existing directory is copied into")};
+  copy->flags = std::make_unique<LineFlags>(copy_app, "copy");
+
+  auto load = make_line("load");
+  CLI::App& load_app = verbs.add(
+      "load", "Loads rows of tables from one database into another.",
+      "dunlin load sqlite:old.db sqlite:new.db --all\n"
+      "dunlin load sqlite:old.db sqlite:new.db --table customers\n"
+      "dunlin load sqlite:old.db sqlite:new.db --tables customers,orders --batch-size 10000",
+      [load](Session& session) { return run_line(session, *load); });
+  load->places = {add_place(load_app, "SOURCE", "the database to read"),
+                  add_place(load_app, "TARGET", "the database to write")};
+  load->flags = std::make_unique<LineFlags>(load_app, "load");
+
+  CLI::App& migrate = verbs.group("migrate", "Brings the schema of a database up to date.");
+  auto up = make_line("migrate");
+  up->fixed = {"up"};
+  CLI::App& up_app = verbs.add(migrate, "up", "Applies every migration that is pending, in order.",
+                               "dunlin migrate up --db sqlite:app.db --dir migrations",
+                               [up](Session& session) { return run_line(session, *up); });
+  up->flags = std::make_unique<LineFlags>(up_app, "migrate");
+}
+
+}  // namespace dunlin::cli

@@ -1,0 +1,73 @@
+// See exit_code.h. Where several apply: 70, 7, 5, 3, 2, 6, 4, 1, 0; the first wins
+// (conventions.md).
+#include "cli/exit_code.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+int of_type(ErrorType type) {
+  switch (type) {
+    case ErrorType::defect:
+      return kDefect;
+    case ErrorType::lock_held:
+    case ErrorType::destination_busy:
+      return kLockHeld;
+    case ErrorType::preflight_refused:
+      return kPreflightRefused;
+    case ErrorType::invalid_input:
+    case ErrorType::plan_invalid:
+    case ErrorType::not_found:
+    case ErrorType::invalid_state:
+    // What the user named as state cannot be used as such: bad input, nothing was begun.
+    case ErrorType::state_unusable:
+    case ErrorType::state_version:
+    case ErrorType::state_corrupt:
+      return kUsage;
+    case ErrorType::verification_mismatch:
+      return kDifferences;
+    case ErrorType::interrupted:
+      return kPausedOrCancelled;
+    default:
+      return kFatal;
+  }
+}
+
+/// Why it failed, out of the row; the row holds an error as JSON.
+int of_reason(const std::string& reason_json) {
+  const auto reason = parse_json(reason_json);
+  if (!reason.ok()) return kFatal;
+  const auto type = error_type_from_name(string_or(*reason, "type", ""));
+  return type ? of_type(*type) : kFatal;
+}
+
+}  // namespace
+
+int exit_code_of(const Error& error) {
+  return of_type(error.type);
+}
+
+int exit_code_of(const engine::Snapshot& snapshot) {
+  using store::ExecutionStatus;
+  const auto& counters = snapshot.row.counters;
+  switch (snapshot.shown_status) {
+    case ExecutionStatus::failed:
+      return counters.differences > 0 && snapshot.row.reason_json.empty()
+                 ? kDifferences
+                 : of_reason(snapshot.row.reason_json);
+    case ExecutionStatus::completed:
+      if (counters.differences > 0) return kDifferences;
+      return counters.failed_items > 0 ? kItemsFailed : kDone;
+    case ExecutionStatus::rolled_back:
+      return counters.failed_items > 0 ? kItemsFailed : kDone;
+    case ExecutionStatus::pending:
+    case ExecutionStatus::running:
+    case ExecutionStatus::rolling_back:
+    case ExecutionStatus::paused:
+    case ExecutionStatus::cancelled:
+      return kPausedOrCancelled;
+  }
+  return kDefect;
+}
+
+}  // namespace dunlin::cli

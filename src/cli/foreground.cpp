@@ -1,0 +1,277 @@
+// See foreground.h.
+//
+// Threads: the caller runs the execution; one thread draws (or prints lines, or JSON events); the
+// SignalWatch has its own. The display only reads progress(), so it cannot hold the engine up.
+#include "cli/foreground.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "base/text.h"
+#include "cli/exit_code.h"
+#include "cli/ledger_json.h"
+#include "cli/progress_line.h"
+#include "cli/screens.h"
+#include "cli/signals.h"
+#include "cli/text_layout.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRedraw{200};
+constexpr std::int64_t kJsonProgressEvery_ms = 1000;
+
+/// Shows the progress of an execution of this process until it is destroyed.
+class Display {
+ public:
+  Display(Session& session, engine::Execution& execution, std::int64_t line_every_ms)
+      : session_(session),
+        execution_(execution),
+        noun_(execution.kind().item_noun()),
+        line_every_ms_(line_every_ms) {
+    if (session.options().json) {
+      events_ = execution.subscribe(4096);
+      thread_ = std::thread([this] { stream_events(); });
+    } else if (session.shows_progress()) {
+      if (session.err().is_terminal()) session.calm_log();
+      thread_ = std::thread([this] { draw(); });
+    }
+  }
+  ~Display() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    session_.err().set_live_line("");
+  }
+  Display(const Display&) = delete;
+  Display& operator=(const Display&) = delete;
+
+  void set_state(std::string state) {
+    const std::lock_guard lock(mutex_);
+    state_ = std::move(state);
+  }
+
+ private:
+  /// False when the display is to end.
+  bool wait(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return !changed_.wait_for(lock, time, [this] { return ending_; });
+  }
+  std::string state() {
+    const std::lock_guard lock(mutex_);
+    return state_;
+  }
+
+  void draw() {
+    Terminal& terminal = session_.err();
+    std::int64_t last_line_ms = session_.clock().monotonic_ms();
+    do {
+      const auto progress = execution_.progress();
+      if (terminal.is_terminal()) {
+        const std::size_t width = terminal.width();
+        terminal.set_live_line(
+            progress_line(progress, noun_, state(), {width > 1 ? width - 1 : 1, terminal.utf8()}));
+      } else if (const auto now = session_.clock().monotonic_ms();
+                 now - last_line_ms >= line_every_ms_) {
+        last_line_ms = now;
+        terminal.write(rfc3339(session_.clock().wall_ms()) + "  " +
+                       progress_line(progress, noun_, state(), {}) + "\n");
+      }
+    } while (wait(kRedraw));
+  }
+
+  void stream_events() {
+    std::int64_t last_ms = 0;
+    const std::string id = execution_.id().value;
+    for (;;) {
+      const auto event = events_->next(100);
+      // The bus's own "finished" comes before the rows are final; ours is the last word.
+      if (event && event->name != "finished") {
+        if (event->gap_before) session_.event("gap", {{"execution_id", id}});
+        Json fields = {{"execution_id", id}};
+        for (const auto& [key, value] : event->fields.items()) fields[key] = value;
+        session_.event(event->name, fields);
+      }
+      if (!event && (events_->closed() || !wait(std::chrono::milliseconds(0)))) return;
+      const auto now = session_.clock().monotonic_ms();
+      if (session_.options().no_progress || now - last_ms < kJsonProgressEvery_ms) continue;
+      last_ms = now;
+      session_.event("progress",
+                     {{"execution_id", id},
+                      {"progress", engine::progress_json(execution_.progress(), noun_)}});
+    }
+  }
+
+  Session& session_;
+  engine::Execution& execution_;
+  const std::string noun_;
+  const std::int64_t line_every_ms_;
+  std::shared_ptr<engine::Subscription> events_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ending_ = false;
+  std::string state_;
+  std::thread thread_;
+};
+
+void ask_to_pause(Session& session, engine::Execution& execution, Display& display, int signal) {
+  display.set_state("pausing");
+  if (session.shows_progress())
+    session.err().write(signal == SIGINT ? "pausing; press Ctrl-C again to stop at once\n"
+                                         : "pausing\n");
+  const Json answer = execution.request("pause", {{"signal", signal}}, session.actor());
+  if (!boolean_or(answer, "accepted", false) && !session.options().quiet)
+    session.err().write("dunlin: " + printable(string_or(answer, "message", "not paused")) + "\n");
+}
+
+void stop_now(Session& session, engine::Execution& execution) {
+  // The process may end within this call: everything that has to be said is said before.
+  session.err().set_live_line("");
+  if (!session.options().quiet)
+    session.err().write("stopping at once; go on with: dunlin resume " + execution.id().value +
+                        "\n");
+  const Json answer = execution.request("stop", Json::object(), session.actor());
+  static_cast<void>(answer);
+}
+
+/// Shows an execution of another process, as long as it lives.
+class Follower {
+ public:
+  Follower(Session& session, engine::Engine& engine, ExecutionId id, bool screen)
+      : session_(session), engine_(engine), id_(std::move(id)), screen_(screen) {}
+
+  Result<int> run() {
+    for (;;) {
+      auto snapshot = engine_.snapshot(id_);
+      if (!snapshot.ok()) return std::move(snapshot).error();
+      if (!snapshot->live) {
+        clear();
+        const int code = exit_code_of(*snapshot);
+        DUNLIN_TRY(print_end(session_, id_, nullptr, code));
+        return code;
+      }
+      show(*snapshot);
+      std::this_thread::sleep_for(screen_ ? kRedraw * 2 : kRedraw);
+    }
+  }
+
+ private:
+  void show(const engine::Snapshot& snapshot) {
+    const auto now = session_.clock().monotonic_ms();
+    if (session_.options().json) {
+      if (now - last_ms_ < kJsonProgressEvery_ms) return;
+      last_ms_ = now;
+      session_.event("progress",
+                     {{"execution_id", id_.value},
+                      {"status", std::string(store::to_string(snapshot.shown_status))},
+                      {"progress", engine::progress_json(snapshot.progress, snapshot.noun)}});
+      return;
+    }
+    if (!session_.shows_progress()) return;
+    Terminal& terminal = screen_ ? session_.out() : session_.err();
+    const std::string state =
+        snapshot.pending_request.empty() ? "" : snapshot.pending_request + " requested";
+    if (!terminal.is_terminal()) {
+      if (now - last_ms_ < 5000) return;
+      last_ms_ = now;
+      terminal.write(rfc3339(session_.clock().wall_ms()) + "  " +
+                     progress_line(snapshot.progress, snapshot.noun, state, {}) + "\n");
+    } else if (screen_) {
+      redraw(status_screen({snapshot, {}, {}, session_.clock().wall_ms()}, terminal), terminal);
+    } else {
+      const std::size_t width = terminal.width();
+      terminal.set_live_line(progress_line(snapshot.progress, snapshot.noun, state,
+                                           {width > 1 ? width - 1 : 1, terminal.utf8()}));
+    }
+  }
+
+  /// Over the screen drawn before; lines are cut, for a wrapped one would be counted wrongly.
+  void redraw(const std::string& screen, Terminal& terminal) {
+    std::string out = lines_ > 0 ? "\x1b[" + std::to_string(lines_) + "A\r\x1b[J" : "";
+    lines_ = 0;
+    const std::size_t width = terminal.width();
+    for (std::size_t begin = 0; begin < screen.size(); ++lines_) {
+      const auto end = screen.find('\n', begin);
+      out += fit(screen.substr(begin, end - begin), width > 1 ? width - 1 : 1) + "\n";
+      begin = end + 1;
+    }
+    terminal.write(out);
+  }
+
+  void clear() {
+    session_.err().set_live_line("");
+    if (lines_ > 0) session_.out().write("\x1b[" + std::to_string(lines_) + "A\r\x1b[J");
+    lines_ = 0;
+  }
+
+  Session& session_;
+  engine::Engine& engine_;
+  const ExecutionId id_;
+  const bool screen_;
+  std::int64_t last_ms_ = 0;
+  int lines_ = 0;
+};
+
+}  // namespace
+
+Status print_end(Session& session, const ExecutionId& id, const engine::Outcome* outcome,
+                 int exit_code) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(engine::Snapshot snapshot, engine->snapshot(id));
+  if (session.options().json) {
+    DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
+    Json fields = finished_fields(snapshot, *ledger, exit_code);
+    if (outcome != nullptr && !outcome->problems.empty()) {
+      fields["problems"] = Json::array();
+      for (const auto& problem : outcome->problems)
+        fields["problems"].push_back(
+            {{"type", std::string(to_string(problem.error.type))},
+             {"severity", problem.critical ? "critical" : "warning"},
+             {"can_continue", problem.can_continue || !problem.critical},
+             {"description", problem.error.text()},
+             {"remediation", problem.error.remedy(std::to_string(snapshot.row.number))}});
+    }
+    session.event("finished", fields);
+    return success();
+  }
+  Shown shown{std::move(snapshot), {}, {}, session.clock().wall_ms()};
+  if (outcome != nullptr) {
+    shown.reason = outcome->reason;
+    shown.problems = outcome->problems;
+  }
+  session.print(summary_text(shown, session.out()));
+  return success();
+}
+
+Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  SignalWatch signals;
+  engine::Outcome outcome;
+  {
+    DUNLIN_ASSIGN(const auto execution, engine->attach(run.id, run.goal));
+    if (run.prepare) DUNLIN_TRY(run.prepare(*execution));
+    {
+      Display display(session, *execution, run.line_every_ms);
+      signals.start([&](int signal) { ask_to_pause(session, *execution, display, signal); },
+                    [&] { stop_now(session, *execution); });
+      outcome = execution->run();
+      signals.end();
+    }
+  }  // the lock is free before anybody reads that it ended
+  DUNLIN_TRY(print_end(session, run.id, &outcome, outcome.exit_code));
+  return outcome.exit_code;
+}
+
+Result<int> follow(Session& session, const ExecutionId& id, bool screen) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  return Follower(session, *engine, id, screen).run();
+}
+
+}  // namespace dunlin::cli

@@ -1,0 +1,31 @@
+// Running an execution in this process, with its display, its signals and its last words.
+#pragma once
+
+#include <functional>
+
+#include "cli/session.h"
+
+namespace dunlin::cli {
+
+struct ForegroundRun {
+  ExecutionId id;
+  engine::Goal goal = engine::Goal::migrate;
+  /// Between taking the execution over and running it (`retry` reopens items here).
+  std::function<Status(engine::Execution&)> prepare;
+  /// Seconds between progress lines where there is no terminal.
+  std::int64_t line_every_ms = 5000;
+};
+
+/// Owns the execution until it ends, pauses or fails; returns its exit code. lock_held when another
+/// process owns it: nothing was done then.
+[[nodiscard]] Result<int> run_in_foreground(Session& session, const ForegroundRun& run);
+
+/// Follows an execution that lives in another process until it ends or pauses; returns the code
+/// that its owner ended with. `screen`: the whole status screen on a terminal, else one line.
+[[nodiscard]] Result<int> follow(Session& session, const ExecutionId& id, bool screen);
+
+/// The last words of an execution: the summary, or with --json the finished event.
+[[nodiscard]] Status print_end(Session& session, const ExecutionId& id,
+                               const engine::Outcome* outcome, int exit_code);
+
+}  // namespace dunlin::cli

@@ -1,0 +1,181 @@
+// See help.h.
+#include "cli/help.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "cli/text_layout.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+constexpr std::size_t kDefaultWidth = 100;
+constexpr std::size_t kWidestName = 28;
+
+/// Words broken into lines of at most `width` columns.
+std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines;
+  std::istringstream words{std::string(text)};
+  std::string line;
+  for (std::string word; words >> word;) {
+    if (!line.empty() && display_width(line) + 1 + display_width(word) > width) {
+      lines.push_back(std::move(line));
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  lines.push_back(std::move(line));
+  return lines;
+}
+
+struct Entry {
+  std::string name;
+  std::string help;
+};
+
+std::string entries_text(const std::vector<Entry>& entries, std::size_t width) {
+  std::size_t widest = 0;
+  for (const auto& entry : entries)
+    if (const auto columns = display_width(entry.name); columns <= kWidestName)
+      widest = std::max(widest, columns);
+  const std::size_t column = widest + 4;
+  const std::size_t room = width > column + 20 ? width - column : 20;
+  std::string out;
+  for (const auto& entry : entries) {
+    std::string lead = "  " + pad_right(entry.name, widest) + "  ";
+    if (display_width(entry.name) > widest) {
+      out += lead.substr(0, lead.find_last_not_of(' ') + 1) + "\n";
+      lead = std::string(column, ' ');
+    }
+    for (const auto& line : wrapped(entry.help, room)) {
+      out +=
+          line.empty() ? lead.substr(0, lead.find_last_not_of(' ') + 1) + "\n" : lead + line + "\n";
+      lead = std::string(column, ' ');
+    }
+  }
+  return out;
+}
+
+/// "-n, --dry-run", "--batch-size N".
+std::string names_of(const CLI::Option& option) {
+  std::vector<std::string> names;
+  for (const auto& name : option.get_snames()) names.push_back("-" + name);
+  for (const auto& name : option.get_lnames()) names.push_back("--" + name);
+  std::string out = fmt::format("{}", fmt::join(names, ", "));
+  if (option.get_type_size() != 0 && !option.get_type_name().empty())
+    out += " " + option.get_type_name();
+  return out;
+}
+
+std::string usage_of(const Verbs& verbs, const CLI::App& app) {
+  const Verb* verb = verbs.find(&app);
+  std::string out = "dunlin" + (verb == nullptr ? "" : " " + verb->path);
+  if (!verbs.words_after(app).empty()) return out + " VERB …";
+  for (const auto* option : app.get_options())
+    if (option->get_positional())
+      out += option->get_required() ? " " + option->get_name(true, false)
+                                    : " [" + option->get_name(true, false) + "]";
+  return out + " [FLAGS]";
+}
+
+std::vector<Entry> options_of(const CLI::App& app, bool positional, bool global) {
+  std::vector<Entry> out;
+  for (const auto* option : app.get_options()) {
+    if (option->get_positional() != positional || option->get_group().empty()) continue;
+    if ((option->get_group() == kGlobalGroup) != global) continue;
+    if (option == app.get_help_ptr()) continue;
+    out.push_back({positional ? option->get_name(true, false) : names_of(*option),
+                   option->get_description()});
+  }
+  return out;
+}
+
+std::vector<Entry> verbs_below(const Verbs& verbs, const CLI::App& app) {
+  std::vector<Entry> out;
+  for (const auto& verb : verbs.all())
+    if (verb.app->get_parent() == &app && !verb.internal)
+      out.push_back({verb.app->get_name(), verb.app->get_description()});
+  return out;
+}
+
+std::string indented(const std::string& lines) {
+  std::string out;
+  std::istringstream stream(lines);
+  for (std::string line; std::getline(stream, line);) out += "  " + line + "\n";
+  return out;
+}
+
+constexpr std::string_view kRootExamples =
+    "dunlin copy /data/photos /mnt/backup\n"
+    "dunlin ps\n"
+    "dunlin status last\n"
+    "dunlin pause 3\n"
+    "dunlin resume 3";
+
+}  // namespace
+
+std::string help_text(const Verbs& verbs, const CLI::App& app, std::size_t width) {
+  if (width == 0 || width > kDefaultWidth) width = kDefaultWidth;
+  const Verb* verb = verbs.find(&app);
+  std::string out = "usage: " + usage_of(verbs, app) + "\n\n";
+  const std::string summary = verb == nullptr
+                                  ? "Moves files, objects, rows and schemas; can be stopped at any "
+                                    "moment and goes on where it was."
+                                  : app.get_description();
+  for (const auto& line : wrapped(summary, width)) out += line + "\n";
+  const auto section = [&](std::string_view title, const std::string& body) {
+    if (!body.empty()) out += fmt::format("\n{}:\n{}", title, body);
+  };
+  section("Verbs", entries_text(verbs_below(verbs, app), width));
+  section("Arguments", entries_text(options_of(app, true, false), width));
+  section("Flags", entries_text(options_of(app, false, false), width));
+  section("Flags of every verb", entries_text(options_of(app, false, true), width));
+  const std::string examples = verb == nullptr ? std::string(kRootExamples) : verb->examples;
+  section("Examples", indented(examples));
+  if (verb == nullptr || !verb->action)
+    out += fmt::format("\n`{} VERB --help` says more about one verb.\n",
+                       verb == nullptr ? "dunlin" : "dunlin " + verb->path);
+  return out;
+}
+
+std::string reference_markdown(const Verbs& verbs) {
+  std::string out =
+      "# Command line\n\n"
+      "What `dunlin VERB --help` says, in one place; made by `dunlin reference` and checked by a\n"
+      "test. For a task-by-task introduction see [Getting started](getting-started.md).\n\n"
+      "EXEC is an execution: its full id, the running number that `dunlin ps` shows, or `last`.\n\n"
+      "## Flags of every verb\n\n";
+  const auto list = [&out](const std::vector<Entry>& entries) {
+    for (const auto& entry : entries) out += fmt::format("- `{}`: {}\n", entry.name, entry.help);
+    if (!entries.empty()) out += "\n";
+  };
+  list(options_of(verbs.root(), false, true));
+  for (const auto& verb : verbs.all()) {
+    if (verb.internal || !verb.action) continue;
+    out += fmt::format("## dunlin {}\n\n`{}`\n\n{}\n\n", verb.path, usage_of(verbs, *verb.app),
+                       verb.app->get_description());
+    list(options_of(*verb.app, true, false));
+    list(options_of(*verb.app, false, false));
+    out += "```sh\n" + verb.examples + "\n```\n\n";
+  }
+  out += R"(## Exit codes
+
+| Code | Meaning |
+| --- | --- |
+| 0 | done |
+| 1 | finished, but some items failed |
+| 2 | usage, invalid plan or invalid input |
+| 3 | refused before anything was changed |
+| 4 | paused or cancelled |
+| 5 | a lock is held, or another execution writes the same destination |
+| 6 | verification found differences |
+| 7 | fatal at source or destination (authentication, schema mismatch) |
+| 70 | a defect in the program |
+)";
+  return out;
+}
+
+}  // namespace dunlin::cli

@@ -1,0 +1,18 @@
+// Flags that every verb has.
+#pragma once
+
+#include <string>
+
+namespace dunlin::cli {
+
+struct GlobalOptions {
+  std::string state;   ///< empty: $DUNLIN_STATE, the configuration, or the default
+  std::string config;  ///< empty: the user's and the machine's file
+  bool json = false;
+  bool quiet = false;
+  bool no_progress = false;
+  std::string log_level;  ///< empty: the configuration's, or warn
+  bool yes = false;
+};
+
+}  // namespace dunlin::cli

@@ -1,0 +1,210 @@
+// See plan_input.h.
+#include "cli/plan_input.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/settings_table.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+using engine::Plan;
+
+/// A flag that a kind reads itself. `value` empty: it stands alone.
+struct KindFlag {
+  std::string_view verb;
+  std::string_view name;
+  std::string_view value;
+  std::string_view help;
+  std::vector<std::string_view> kinds;
+};
+
+const std::vector<KindFlag>& kind_flags() {
+  static const std::vector<KindFlag> flags = {
+      {"copy",
+       "conflict",
+       "POLICY",
+       "when something else stands at the destination: skip, overwrite, overwrite_if_newer "
+       "(objects), overwrite_if_different, fail",
+       {"files", "objects"}},
+      {"copy", "hash", "LIST", "md5, sha256, xxh3, or several with commas between", {"files"}},
+      {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},
+      {"copy", "part-size", "SIZE", "of one part", {"objects"}},
+      {"load", "table", "TABLE", "one table", {"records"}},
+      {"load", "tables", "LIST", "several, with commas between", {"records"}},
+      {"load", "all", "", "every table of the source", {"records"}},
+      {"migrate", "db", "URL", "the database: sqlite:PATH", {"schema"}},
+      {"migrate", "dir", "DIR", "where the migrations are", {"schema"}},
+  };
+  return flags;
+}
+
+/// Flags of the contract that this version has not: said so when given, never ignored.
+struct NotBuilt {
+  std::string_view names;
+  bool has_value;
+};
+constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
+constexpr NotBuilt kNotBuiltToCopy[] = {
+    {"-a,--archive", false}, {"--preserve", true}, {"--include", true},   {"--exclude", true},
+    {"--min-size", true},    {"--max-size", true}, {"--checksum", false}, {"--delete", false}};
+
+/// `concurrency` bounds both numbers: items in flight, and batches never above their default.
+constexpr std::int64_t kDefaultParallelBatches = 4;
+
+Error problems_error(const std::vector<std::string>& problems) {
+  return Error(ErrorType::invalid_input, fmt::format("{}", fmt::join(problems, "\n")));
+}
+
+}  // namespace
+
+SettingsFlags::SettingsFlags(CLI::App& app) {
+  const auto text = [&](const std::string& path, const std::string& names, const std::string& value,
+                        const std::string& help) {
+    texts_.push_back({path, names.substr(0, names.find(',')), add_text(app, names, value, help)});
+  };
+  text("verification_level", "--verify", "LEVEL", "none, basic or full (the default)");
+  text("batch_size", "--batch-size", "N", "items in a batch; not given: it follows the work");
+  concurrency_ = add_text(app, "--concurrency,--transfers", "N",
+                          "items in flight at the same time (default 16)");
+  text("io_limit", "--io-limit", "RATE", "at most this many bytes per second: 200MB/s, 10MiB");
+  bandwidth_kib_ =
+      add_text(app, "--bwlimit", "RATE", "as --io-limit; without unit KiB/s, as in rsync");
+  text("max_failures", "--max-failures", "N|P%", "stop after so many failed items");
+  text("max_retries", "--retries", "N", "tries after the first one (default 2)");
+  stop_on_first_error_ = add_flag(app, "--stop-on-first-error", "stop when an item has failed");
+}
+
+Result<Json> SettingsFlags::read() const {
+  Json out = Json::object();
+  std::vector<std::string> problems;
+  for (const auto& flag : texts_)
+    if (!flag.value->empty())
+      put_setting(out, flag.path, value_of(*flag.value), flag.name, problems);
+  if (!concurrency_->empty()) {
+    const Json value = value_of(*concurrency_);
+    put_setting(out, "io_concurrency", value, "--concurrency", problems);
+    if (problems.empty())
+      put_setting(out, "parallel_batches",
+                  std::min(value.get<std::int64_t>(), kDefaultParallelBatches), "--concurrency",
+                  problems);
+  }
+  if (!bandwidth_kib_->empty()) {
+    const auto rate = parse_rate(*bandwidth_kib_, BareRate::kibibytes);
+    if (!rate.ok())
+      problems.push_back("--bwlimit: " + rate.error().message);
+    else
+      put_setting(out, "io_limit", *rate, "--bwlimit", problems);
+  }
+  if (*stop_on_first_error_)
+    put_setting(out, "stop_on_first_error", true, "--stop-on-first-error", problems);
+  if (problems.empty()) return out;
+  return problems_error(problems);
+}
+
+KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
+  for (const auto& flag : kind_flags()) {
+    if (flag.verb != verb) continue;
+    Given given{std::string(flag.name), flag.kinds, nullptr, nullptr};
+    const std::string name = "--" + given.name;
+    if (flag.value.empty())
+      given.flag = add_flag(app, name, std::string(flag.help));
+    else
+      given.value = add_texts(app, name, std::string(flag.value), std::string(flag.help));
+    given_.push_back(std::move(given));
+  }
+  const auto hidden = [&](const NotBuilt& flag) {
+    CLI::Option* option = nullptr;
+    if (flag.has_value)
+      option = app.add_option(std::string(flag.names))->allow_extra_args(false);
+    else
+      option = app.add_flag(std::string(flag.names));
+    option->group("");
+    not_built_.emplace_back(flag.names, option);
+  };
+  for (const auto& flag : kNotBuiltToStart) hidden(flag);
+  if (verb == "copy")
+    for (const auto& flag : kNotBuiltToCopy) hidden(flag);
+}
+
+Status KindFlags::check_built() const {
+  for (const auto& [names, option] : not_built_) {
+    if (option->count() == 0) continue;
+    Error error(ErrorType::invalid_input,
+                fmt::format("this version does not have {} yet", names.substr(names.find("--"))));
+    error.remediation = "leave it out; `dunlin VERB --help` lists what there is";
+    return error;
+  }
+  return success();
+}
+
+Result<std::map<std::string, std::string>> KindFlags::read(std::string_view kind) const {
+  std::map<std::string, std::string> out;
+  for (const auto& given : given_) {
+    const bool set = given.flag ? *given.flag : !given.value->empty();
+    if (!set) continue;
+    if (std::find(given.kinds.begin(), given.kinds.end(), kind) == given.kinds.end())
+      return Error(ErrorType::invalid_input,
+                   fmt::format("--{} has no meaning for {}", given.name, kind));
+    if (given.value && given.value->size() > 1)
+      return Error(ErrorType::invalid_input, fmt::format("--{} is given twice", given.name));
+    out[given.name] = given.flag ? "true" : given.value->front();
+  }
+  return out;
+}
+
+Result<Plan> with_settings(Session& session, const Plan& plan, const Json& flags) {
+  Json document = plan.document;
+  document["settings"] = engine::merge_settings(
+      engine::merge_settings(session.config().settings, document["settings"]), flags);
+  DUNLIN_ASSIGN(Plan out, engine::decode_plan(document, session.kinds()));
+  out.id = plan.id;
+  return out;
+}
+
+Result<Plan> plan_from_line(Session& session, const engine::CommandLine& line,
+                            const KindFlags& kind_flags, const SettingsFlags& settings_flags) {
+  DUNLIN_TRY(kind_flags.check_built());
+  DUNLIN_ASSIGN(const Json flags, settings_flags.read());
+  const engine::Kind* kind = session.kinds().for_command(line);
+  if (kind == nullptr)
+    return Error(ErrorType::invalid_input,
+                 fmt::format("nothing here can {} {}", line.verb,
+                             escape_bytes(fmt::format("{}", fmt::join(line.positional, " ")))));
+  engine::CommandLine whole = line;
+  DUNLIN_ASSIGN(whole.options, kind_flags.read(kind->name()));
+  DUNLIN_ASSIGN(const Json document, kind->plan_for(whole));
+  DUNLIN_ASSIGN(const Plan plan, engine::decode_plan(document, session.kinds()));
+  return with_settings(session, plan, flags);
+}
+
+Result<store::PlanRow> stored_plan(Session& session, const std::string& id) {
+  const auto uuid = parse_uuid(id);
+  if (!uuid) {
+    Error error(ErrorType::not_found,
+                fmt::format("'{}' is neither a file nor the id of a plan", escape_bytes(id)));
+    error.remediation = "dunlin plan list";
+    return error;
+  }
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  return engine->state().store().plan(PlanId(*uuid));
+}
+
+Result<Plan> plan_from_word(Session& session, const std::string& word) {
+  struct stat about{};
+  if (::stat(word.c_str(), &about) == 0) return engine::load_plan_file(word, session.kinds());
+  DUNLIN_ASSIGN(const store::PlanRow row, stored_plan(session, word));
+  DUNLIN_ASSIGN(const Json document, parse_json(row.document_json, "stored plan"));
+  DUNLIN_ASSIGN(Plan plan, engine::decode_plan(document, session.kinds()));
+  plan.id = row.id;
+  return plan;
+}
+
+}  // namespace dunlin::cli

@@ -1,0 +1,34 @@
+// Progress in one line: for the live display, for logs, for `ps`. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/progress.h"
+
+namespace dunlin::cli {
+
+struct LineStyle {
+  std::size_t width = 0;  ///< columns; 0: no limit and no bar
+  bool utf8 = false;
+};
+
+/// Bar, percent, items, bytes, rate, time left, failures, state; what does not fit is left out,
+/// the least important first, and the rest never exceeds the width. `state`: "pausing" and the
+/// like; empty: the phase speaks for itself.
+[[nodiscard]] std::string progress_line(const engine::Progress& progress, std::string_view noun,
+                                        std::string_view state, LineStyle style);
+
+/// "[=====>    ]", `width` columns in all.
+[[nodiscard]] std::string progress_bar(double percent, std::size_t width, bool utf8);
+
+/// "12,345 files", "1 file".
+[[nodiscard]] std::string count_of(std::int64_t count, std::string_view noun);
+
+/// "1.23/3.40 GiB", "900 KiB/3.40 GiB".
+[[nodiscard]] std::string bytes_of(std::int64_t part, std::int64_t total);
+
+/// Items that have ended, however they did.
+[[nodiscard]] std::int64_t ended_items(const store::Counters& counters);
+
+}  // namespace dunlin::cli

@@ -1,0 +1,268 @@
+// run, resume, verify, rollback, retry: what owns an execution until it ends.
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "base/process.h"
+#include "base/text.h"
+#include "cli/detach.h"
+#include "cli/exit_code.h"
+#include "cli/foreground.h"
+#include "cli/plan_input.h"
+#include "cli/selector.h"
+#include "cli/start.h"
+#include "cli/verb_families.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+using engine::Goal;
+using store::ExecutionStatus;
+
+constexpr std::int64_t kOwnerLineEvery_ms = 60'000;  ///< in owner.log: an hour is a screenful
+
+/// Keeps the status of a stored plan in step; one-line forms have none.
+Status note_plan(engine::Engine& engine, const PlanId& id, std::string_view status,
+                 std::int64_t now_ms) {
+  auto row = engine.state().store().plan(id);
+  if (!row.ok()) return success();
+  row->status = std::string(status);
+  row->updated_ms = now_ms;
+  return engine.state().store().put_plan(*row);
+}
+
+std::string_view plan_status_of(ExecutionStatus status) {
+  switch (status) {
+    case ExecutionStatus::completed:
+      return "completed";
+    case ExecutionStatus::failed:
+      return "failed";
+    case ExecutionStatus::cancelled:
+    case ExecutionStatus::rolled_back:
+      return "cancelled";
+    default:
+      return "executing";
+  }
+}
+
+Result<int> own(Session& session, ForegroundRun run) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  auto code = run_in_foreground(session, run);
+  if (const auto snapshot = engine->snapshot(run.id); snapshot.ok() && code.ok())
+    note_plan(*engine, snapshot->row.plan_id, plan_status_of(snapshot->row.status),
+              session.clock().wall_ms())
+        .ignore("shown by `plan list` only; the execution itself is recorded");
+  return code;
+}
+
+Error not_allowed(const engine::Snapshot& snapshot, std::string_view verb) {
+  std::string allowed = fmt::format("{}", fmt::join(snapshot.allowed_verbs, ", "));
+  return Error(ErrorType::invalid_state,
+               fmt::format("execution {} is {}: {} is not possible; allowed now: {}",
+                           snapshot.row.number, store::to_string(snapshot.shown_status), verb,
+                           allowed.empty() ? "nothing" : allowed));
+}
+
+bool allows(const engine::Snapshot& snapshot, std::string_view verb) {
+  for (const auto& allowed : snapshot.allowed_verbs)
+    if (allowed == verb) return true;
+  return false;
+}
+
+std::string_view name_of(Goal goal) {
+  switch (goal) {
+    case Goal::migrate:
+      return "migrate";
+    case Goal::verify:
+      return "verify";
+    case Goal::roll_back:
+      return "roll_back";
+  }
+  return "migrate";
+}
+
+/// A stopped owner (SIGSTOP, a suspended job) keeps its lock and answers nobody: let it go on.
+void wake(engine::Engine& engine, const engine::Snapshot& snapshot, const std::string& actor) {
+  const auto answer = engine.control(snapshot.row.id, "resume", Json::object(), actor);
+  if (answer.ok() && answer->by_owner) return;
+  const auto owner = parse_json(snapshot.row.owner_json);
+  if (!owner.ok()) return;
+  ProcessIdentity identity;
+  identity.pid = static_cast<pid_t>(integer_or(*owner, "pid", 0));
+  identity.boot_id = string_or(*owner, "boot_id", "");
+  identity.start_time = static_cast<std::uint64_t>(integer_or(*owner, "start_time", 0));
+  if (identity.pid > 0)
+    kill_process(identity, SIGCONT).ignore("it may run on another machine, or have ended");
+}
+
+Result<int> resume(Session& session, const std::string& text, bool detach) {
+  DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  const auto& id = snapshot.row.id;
+  if (snapshot.live) {
+    wake(*engine, snapshot, session.actor());
+    session.print(fmt::format("execution {} runs in another process; this only watches it\n",
+                              snapshot.row.number));
+    return detach ? Result<int>(kDone) : follow(session, id, false);
+  }
+  if (!allows(snapshot, "resume")) return not_allowed(snapshot, "resume");
+  const Goal goal = snapshot.row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate;
+  if (detach) return hand_over(session, {id, std::string(name_of(goal)), ""});
+  auto code = own(session, {id, goal, {}});
+  // Somebody else was faster: that is as good.
+  if (!code.ok() && code.error().type == ErrorType::lock_held) return follow(session, id, false);
+  return code;
+}
+
+Result<int> verify(Session& session, const std::string& text, bool detach) {
+  DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
+  const auto& id = snapshot.row.id;
+  if (detach) return hand_over(session, {id, "verify", ""});
+  return own(session, {id, Goal::verify, {}});
+}
+
+Result<int> roll_back(Session& session, const std::string& text, bool detach) {
+  DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
+  const auto& id = snapshot.row.id;
+  if (snapshot.live && snapshot.row.phase == "rolling_back") return follow(session, id, false);
+  if (!allows(snapshot, "rollback")) return not_allowed(snapshot, "rollback");
+  if (!session.confirm(fmt::format("take back what execution {} did ({})?", snapshot.row.number,
+                                   printable(snapshot.row.description))))
+    return kPausedOrCancelled;
+  if (detach) return hand_over(session, {id, "roll_back", ""});
+  return own(session, {id, Goal::roll_back, {}});
+}
+
+ForegroundRun retry_run(const Session& session, const ExecutionId& id, const Json& selector) {
+  return {id, Goal::migrate, [selector, actor = session.actor()](engine::Execution& execution) {
+            auto count = execution.reopen_at_start(selector, store::ItemStatus::pending, actor);
+            return count.ok() ? success() : Status(std::move(count).error());
+          }};
+}
+
+Result<int> retry(Session& session, const std::string& text, const Json& selector, bool detach) {
+  DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  const auto& id = snapshot.row.id;
+  if (!allows(snapshot, "retry")) return not_allowed(snapshot, "retry");
+  if (snapshot.live) {
+    DUNLIN_TRY(engine->control(id, "retry", selector, session.actor()));
+    return detach ? Result<int>(kDone) : follow(session, id, false);
+  }
+  if (detach) return hand_over(session, {id, "migrate", dump_json(selector)});
+  return own(session, retry_run(session, id, selector));
+}
+
+Result<int> run_owner(Session& session, const std::string& id, const std::string& goal,
+                      const std::string& selector) {
+  ForegroundRun run{ExecutionId(id), Goal::migrate, {}};
+  if (!selector.empty()) {
+    DUNLIN_ASSIGN(const Json json, parse_json(selector, "--select"));
+    run = retry_run(session, ExecutionId(id), json);
+  }
+  run.goal = goal == "verify"      ? Goal::verify
+             : goal == "roll_back" ? Goal::roll_back
+                                   : Goal::migrate;
+  run.line_every_ms = kOwnerLineEvery_ms;
+  return own(session, run);
+}
+
+Text add_execution(CLI::App& app) {
+  return add_place(app, "EXEC", "the execution: its number in `dunlin ps`, its id, or last");
+}
+
+Flag add_detach(CLI::App& app) {
+  return add_flag(app, "--detach", "in the background, in a process of its own");
+}
+
+}  // namespace
+
+Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const ExecutionId id, engine->create(plan));
+  if (plan.id.valid()) {
+    DUNLIN_TRY(note_plan(*engine, plan.id, "executing", session.clock().wall_ms()));
+  }
+  if (detach) return hand_over(session, {id, "migrate", ""});
+  return own(session, {id, Goal::migrate, {}});
+}
+
+void add_run_verbs(Verbs& verbs) {
+  auto make = [](auto value) { return std::make_shared<decltype(value)>(std::move(value)); };
+  struct RunPlan {
+    Text plan, mode;
+    std::unique_ptr<SettingsFlags> settings;
+    Flag detach;
+  };
+  auto run = make(RunPlan{});
+  CLI::App& run_app =
+      verbs.add("run", "Executes a plan.",
+                "dunlin run photos.yaml\ndunlin run photos.yaml --detach\ndunlin run "
+                "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10",
+                [run](Session& session) -> Result<int> {
+                  DUNLIN_ASSIGN(Json flags, run->settings->read());
+                  std::vector<std::string> problems;
+                  if (!run->mode->empty())
+                    put_setting(flags, "mode", *run->mode, "--mode", problems);
+                  if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
+                  DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, *run->plan));
+                  DUNLIN_ASSIGN(const engine::Plan effective, with_settings(session, plan, flags));
+                  return start_plan(session, effective, *run->detach);
+                });
+  run->plan = add_place(run_app, "PLAN", "a plan file, or the id of a stored plan");
+  run->mode = add_text(run_app, "--mode", "MODE", "full");
+  run->settings = std::make_unique<SettingsFlags>(run_app);
+  run->detach = add_detach(run_app);
+
+  struct OnExecution {
+    Text execution;
+    Flag detach;
+  };
+  const auto verb = [&](std::string_view name, std::string_view summary, std::string_view examples,
+                        Result<int> (*act)(Session&, const std::string&, bool)) {
+    auto given = make(OnExecution{});
+    CLI::App& app = verbs.add(name, summary, examples, [given, act](Session& session) {
+      return act(session, *given->execution, *given->detach);
+    });
+    given->execution = add_execution(app);
+    given->detach = add_detach(app);
+  };
+  verb("resume", "Goes on with an execution where it was, after a pause, a crash or a failure.",
+       "dunlin resume last\ndunlin resume 3 --detach", resume);
+  verb("verify", "Compares again what an execution wrote.", "dunlin verify last", verify);
+  verb("rollback", "Takes back what an execution did; leaves alone what others changed since.",
+       "dunlin rollback 3\ndunlin rollback last --yes", roll_back);
+
+  struct Retry {
+    Text execution;
+    std::unique_ptr<SelectorFlags> selector;
+    Flag detach;
+  };
+  auto again = make(Retry{});
+  CLI::App& retry_app = verbs.add(
+      "retry", "Tries failed items again: all, or those that every given flag means.",
+      "dunlin retry last\ndunlin retry 3 --type permission_denied\ndunlin retry 3 --path '*.raw'",
+      [again](Session& session) -> Result<int> {
+        DUNLIN_ASSIGN(const Json selector, again->selector->read());
+        return retry(session, *again->execution, selector, *again->detach);
+      });
+  again->execution = add_execution(retry_app);
+  again->selector = std::make_unique<SelectorFlags>(retry_app);
+  again->detach = add_detach(retry_app);
+
+  struct Owner {
+    Text id, goal, selector;
+  };
+  auto owner = make(Owner{});
+  CLI::App& owner_app = verbs.add(
+      "run-owner", "Owns one execution; started by --detach.", "", [owner](Session& session) {
+        return run_owner(session, *owner->id, *owner->goal, *owner->selector);
+      });
+  verbs.make_internal();
+  owner->id = add_place(owner_app, "ID", "full id");
+  owner->goal = add_text(owner_app, "--goal", "GOAL", "migrate, verify or roll_back");
+  owner->selector = add_text(owner_app, "--select", "JSON", "what to reopen first");
+}
+
+}  // namespace dunlin::cli

@@ -1,0 +1,313 @@
+// See screens.h.
+#include "cli/screens.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "cli/progress_line.h"
+#include "cli/text_layout.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+using engine::Snapshot;
+using store::ExecutionStatus;
+
+constexpr std::size_t kLabelWidth = 10;
+constexpr std::size_t kNarrowest = 40;
+constexpr std::size_t kBarWidth = 40;
+
+/// Lines "  label     text", the label only where it changes.
+class Lines {
+ public:
+  explicit Lines(const Terminal& terminal) : terminal_(terminal) {}
+
+  void add(std::string_view label, std::string_view text) {
+    if (text.empty()) return;
+    out_ += "  " + terminal_.paint(Colour::dim, pad_right(label, kLabelWidth)) + std::string(text) +
+            "\n";
+  }
+  void add_raw(std::string_view line) { out_ += std::string(line) + "\n"; }
+  [[nodiscard]] std::string take() { return std::move(out_); }
+
+ private:
+  const Terminal& terminal_;
+  std::string out_;
+};
+
+/// What the kind does with an item, past tense.
+std::string_view done_word(const Snapshot& snapshot) {
+  if (snapshot.row.kind == "records") return "loaded";
+  if (snapshot.row.kind == "schema") return "applied";
+  return snapshot.row.description.starts_with("move ") ? "moved" : "copied";
+}
+
+std::int64_t running_ms(const Snapshot& snapshot, std::int64_t now_ms) {
+  const auto& row = snapshot.row;
+  if (row.started_ms == 0) return 0;
+  const std::int64_t end = row.ended_ms > 0       ? row.ended_ms
+                           : snapshot.interrupted ? row.updated_ms
+                                                  : now_ms;
+  const std::int64_t paused =
+      row.paused_ms_total + (row.paused_since_ms > 0 ? end - row.paused_since_ms : 0);
+  return std::max<std::int64_t>(end - row.started_ms - std::max<std::int64_t>(paused, 0), 0);
+}
+
+std::string failed_types(const Snapshot& snapshot) {
+  std::vector<std::string> parts;
+  for (const auto& [type, count] : snapshot.error_counts) {
+    if (parts.size() == 5) {
+      parts.emplace_back("…");
+      break;
+    }
+    parts.push_back(fmt::format("{} {}", type, format_count(count)));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string reason_text(const Shown& shown) {
+  if (shown.reason) return printable(shown.reason->text());
+  const auto reason = parse_json(shown.snapshot.row.reason_json);
+  return reason.ok() ? printable(string_or(*reason, "message", "")) : "";
+}
+
+/// What to do about the cause, unless a person asked for the pause.
+std::string remedy_text(const Shown& shown) {
+  const std::string number = std::to_string(shown.snapshot.row.number);
+  if (shown.reason)
+    return shown.reason->type == ErrorType::interrupted ? "" : shown.reason->remedy(number);
+  const auto reason = parse_json(shown.snapshot.row.reason_json);
+  if (!reason.ok()) return "";
+  const auto type = error_type_from_name(string_or(*reason, "type", ""));
+  if (!type || *type == ErrorType::interrupted) return "";
+  return Error(*type, "").remedy(number);
+}
+
+void add_next(Lines& lines, const Snapshot& snapshot) {
+  const auto commands = next_commands(snapshot);
+  std::size_t widest = 0;
+  for (const auto& next : commands) widest = std::max(widest, next.command.size());
+  std::string_view label = "next";
+  for (const auto& next : commands) {
+    lines.add(label, pad_right(next.command, widest) + "  " + next.purpose);
+    label = "";
+  }
+}
+
+void add_problems(Lines& lines, const Shown& shown, const Terminal& terminal) {
+  const std::string number = std::to_string(shown.snapshot.row.number);
+  for (const auto& problem : shown.problems) {
+    const auto colour = problem.critical ? Colour::red : Colour::yellow;
+    lines.add_raw("  " + terminal.paint(colour, problem.critical ? "problem   " : "warning   ") +
+                  printable(problem.error.text()));
+    lines.add("  try", printable(problem.error.remedy(number)));
+  }
+}
+
+std::string done_line(const Shown& shown) {
+  const auto& counters = shown.snapshot.row.counters;
+  const std::int64_t ms = running_ms(shown.snapshot, shown.now_ms);
+  std::string out = count_of(counters.succeeded_items, shown.snapshot.noun);
+  if (counters.transferred_bytes > 0) out += ", " + format_bytes(counters.transferred_bytes);
+  if (ms > 0) out += " in " + format_duration(std::chrono::milliseconds(ms));
+  if (ms >= 100 && counters.transferred_bytes > 0)
+    out += fmt::format(" ({})", format_rate(counters.transferred_bytes * 1000 / ms));
+  return out;
+}
+
+std::string age_of(std::int64_t then_ms, std::int64_t now_ms) {
+  return format_duration(std::chrono::milliseconds(std::max<std::int64_t>(now_ms - then_ms, 0))) +
+         " ago";
+}
+
+std::string owner_text(const Snapshot& snapshot) {
+  const auto owner = parse_json(snapshot.row.owner_json);
+  if (!owner.ok() || integer_or(*owner, "pid", 0) == 0) return "";
+  const std::string who = fmt::format("process {} on {}", integer_or(*owner, "pid", 0),
+                                      printable(string_or(*owner, "host", "this machine")));
+  return snapshot.live ? who : snapshot.interrupted ? who + ", which is gone" : "";
+}
+
+}  // namespace
+
+Colour colour_of(const Snapshot& snapshot) {
+  switch (snapshot.shown_status) {
+    case ExecutionStatus::completed:
+      return snapshot.row.counters.failed_items > 0 ? Colour::yellow : Colour::green;
+    case ExecutionStatus::failed:
+      return Colour::red;
+    case ExecutionStatus::paused:
+    case ExecutionStatus::cancelled:
+      return Colour::yellow;
+    case ExecutionStatus::running:
+    case ExecutionStatus::rolling_back:
+      return Colour::cyan;
+    case ExecutionStatus::pending:
+    case ExecutionStatus::rolled_back:
+      break;
+  }
+  return Colour::none;
+}
+
+std::string status_words(const Snapshot& snapshot) {
+  std::string out(store::to_string(snapshot.shown_status));
+  if (snapshot.interrupted) out += " (interrupted)";
+  if (!snapshot.pending_request.empty())
+    out += ", " + printable(snapshot.pending_request) + " requested";
+  return out;
+}
+
+std::string verification_statement(const Snapshot& snapshot) {
+  const auto& counters = snapshot.row.counters;
+  const auto& noun = snapshot.noun;
+  if (counters.differences > 0)
+    return fmt::format("{} differ from their source", count_of(counters.differences, noun));
+  const auto settings = parse_json(snapshot.row.settings_json);
+  const std::string level =
+      settings.ok() ? string_or(*settings, "verification_level", "full") : "full";
+  if (counters.verified_items == 0)
+    return level == "none" ? "nothing was compared (--verify none)" : "";
+  const bool all = counters.verified_items >= counters.succeeded_items;
+  return fmt::format("{}{} compared equal to {} source ({})",
+                     all && counters.verified_items > 1 ? "all " : "",
+                     count_of(counters.verified_items, noun),
+                     counters.verified_items == 1 ? "its" : "their", level);
+}
+
+std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
+  const std::string number = std::to_string(snapshot.row.number);
+  const auto& counters = snapshot.row.counters;
+  const auto command = [&](std::string_view verb) {
+    return fmt::format("dunlin {} {}", verb, number);
+  };
+  std::vector<NextCommand> out;
+  const bool failures = counters.failed_items > 0 || !snapshot.error_counts.empty();
+  switch (snapshot.shown_status) {
+    case ExecutionStatus::pending:
+      out.push_back({command("resume"), "start it"});
+      break;
+    case ExecutionStatus::running:
+    case ExecutionStatus::rolling_back:
+      out.push_back({command("watch"), "follow it live"});
+      out.push_back({command("pause"), "pause it; nothing is lost"});
+      break;
+    case ExecutionStatus::paused:
+      out.push_back({command("resume"), "go on where it was"});
+      out.push_back({command("cancel"), "give it up; what is done stays"});
+      break;
+    case ExecutionStatus::completed:
+      if (failures) {
+        out.push_back({command("errors"), "what failed and why"});
+        out.push_back({command("retry"), "try what failed again"});
+      }
+      break;
+    case ExecutionStatus::failed:
+      if (failures) out.push_back({command("errors"), "what failed and why"});
+      out.push_back({command("resume"), "go on once the cause is mended"});
+      break;
+    case ExecutionStatus::cancelled:
+      if (counters.succeeded_items > 0)
+        out.push_back({command("rollback"), "take back what was done"});
+      break;
+    case ExecutionStatus::rolled_back:
+      break;
+  }
+  return out;
+}
+
+std::string summary_text(const Shown& shown, const Terminal& terminal) {
+  const auto& snapshot = shown.snapshot;
+  const auto& counters = snapshot.row.counters;
+  const auto& noun = snapshot.noun;
+  Lines lines(terminal);
+  lines.add_raw(terminal.paint(colour_of(snapshot), status_words(snapshot)) + ": " +
+                printable(snapshot.row.description) +
+                terminal.paint(Colour::dim, fmt::format("  (execution {})", snapshot.row.number)));
+  add_problems(lines, shown, terminal);
+  const bool ended_well = snapshot.shown_status == ExecutionStatus::completed ||
+                          snapshot.shown_status == ExecutionStatus::rolled_back;
+  if (!ended_well) {
+    lines.add("cause", reason_text(shown));
+    if (shown.problems.empty()) lines.add("try", printable(remedy_text(shown)));
+  }
+  if (snapshot.row.phase == "rolling_back" || snapshot.shown_status == ExecutionStatus::rolled_back)
+    lines.add("taken back", count_of(counters.rolled_back_items, noun));
+  else if (shown.problems.empty() || counters.succeeded_items > 0)
+    lines.add(done_word(snapshot), done_line(shown));
+  if (!ended_well && counters.total_items > ended_items(counters))
+    lines.add("left", count_of(counters.total_items - ended_items(counters), noun) +
+                          (snapshot.progress.totals_exact ? "" : " or more"));
+  if (counters.failed_items > 0) {
+    const std::string types = failed_types(snapshot);
+    lines.add("failed", terminal.paint(Colour::red, count_of(counters.failed_items, noun)) +
+                            (types.empty() ? "" : ": " + types));
+  }
+  if (counters.skipped_items > 0) lines.add("skipped", count_of(counters.skipped_items, noun));
+  if (ended_well || counters.differences > 0)
+    lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
+                                         verification_statement(snapshot)));
+  add_next(lines, snapshot);
+  return lines.take();
+}
+
+std::string status_screen(const Shown& shown, const Terminal& terminal) {
+  const auto& snapshot = shown.snapshot;
+  const auto& row = snapshot.row;
+  const auto& counters = row.counters;
+  const auto& progress = snapshot.progress;
+  const std::size_t width = terminal.width();
+  Lines lines(terminal);
+  lines.add_raw(fmt::format("execution {}: {}", row.number, printable(row.description)));
+  lines.add("status", terminal.paint(colour_of(snapshot), status_words(snapshot)) +
+                          (row.phase.empty() || !snapshot.live ? "" : ", " + row.phase));
+  lines.add("cause", reason_text(shown));
+  lines.add("try", printable(remedy_text(shown)));
+  const std::size_t bar = width == 0 ? kBarWidth : std::clamp(width / 2, kNarrowest / 2, kBarWidth);
+  lines.add("progress",
+            fmt::format("{} {:.1f}%", progress_bar(progress.percent_complete, bar, terminal.utf8()),
+                        progress.percent_complete));
+  std::string items =
+      count_of(counters.succeeded_items, snapshot.noun) + " " + std::string(done_word(snapshot));
+  if (counters.failed_items > 0)
+    items += ", " + terminal.paint(Colour::red, format_count(counters.failed_items) + " failed");
+  if (counters.skipped_items > 0) items += ", " + format_count(counters.skipped_items) + " skipped";
+  if (counters.rolled_back_items > 0)
+    items += ", " + format_count(counters.rolled_back_items) + " taken back";
+  if (progress.totals_exact || counters.total_items > 0)
+    items += fmt::format(" of {}{}", format_count(counters.total_items),
+                         progress.totals_exact ? "" : " found so far");
+  lines.add(snapshot.noun, items);
+  if (counters.total_bytes > 0)
+    lines.add("data", bytes_of(counters.processed_bytes, counters.total_bytes));
+  if (progress.bytes_per_second && counters.total_bytes > 0) {
+    std::string rate = format_rate(static_cast<std::int64_t>(*progress.bytes_per_second)) + " now";
+    if (progress.average_bytes_per_second)
+      rate +=
+          fmt::format(", {} on average",
+                      format_rate(static_cast<std::int64_t>(*progress.average_bytes_per_second)));
+    if (progress.estimated_seconds_remaining)
+      rate += ", " + format_duration(std::chrono::seconds(*progress.estimated_seconds_remaining)) +
+              " left";
+    lines.add("rate", rate);
+  }
+  lines.add("batches", fmt::format("{} of {} ended", format_count(counters.ended_batches),
+                                   format_count(counters.total_batches)));
+  lines.add("verified", verification_statement(snapshot));
+  if (!snapshot.error_counts.empty()) lines.add("errors", failed_types(snapshot));
+  if (row.started_ms > 0)
+    lines.add("started", fmt::format("{} ({}), attempt {}", rfc3339(row.started_ms),
+                                     age_of(row.started_ms, shown.now_ms), row.attempt));
+  if (row.ended_ms > 0)
+    lines.add("ended",
+              fmt::format("{} ({})", rfc3339(row.ended_ms), age_of(row.ended_ms, shown.now_ms)));
+  lines.add("owner", owner_text(snapshot));
+  lines.add("id", row.id.value);
+  add_next(lines, snapshot);
+  return lines.take();
+}
+
+}  // namespace dunlin::cli

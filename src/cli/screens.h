@@ -1,0 +1,42 @@
+// What is shown of one execution: the status screen, and the words at its end. Pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/terminal.h"
+#include "engine/engine.h"
+
+namespace dunlin::cli {
+
+/// One execution with what its last attempt reported, if it ran here.
+struct Shown {
+  engine::Snapshot snapshot;
+  std::optional<Error> reason;
+  std::vector<engine::Problem> problems;
+  std::int64_t now_ms = 0;
+};
+
+/// `dunlin status`: several lines, each ending in '\n', made for that terminal.
+[[nodiscard]] std::string status_screen(const Shown& shown, const Terminal& terminal);
+
+/// What was done, what failed, what was proven, how long it took, what to type next.
+[[nodiscard]] std::string summary_text(const Shown& shown, const Terminal& terminal);
+
+/// The colour in which a status is shown.
+[[nodiscard]] Colour colour_of(const engine::Snapshot& snapshot);
+/// "paused (interrupted)", "running, pause requested".
+[[nodiscard]] std::string status_words(const engine::Snapshot& snapshot);
+
+/// "all 48,221 files compared equal to their source", or what is known instead.
+[[nodiscard]] std::string verification_statement(const engine::Snapshot& snapshot);
+
+/// Commands worth typing now, with what they do.
+struct NextCommand {
+  std::string command;
+  std::string purpose;
+};
+[[nodiscard]] std::vector<NextCommand> next_commands(const engine::Snapshot& snapshot);
+
+}  // namespace dunlin::cli

@@ -1,0 +1,128 @@
+// See session.h.
+#include "cli/session.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <sstream>
+
+#include "base/logging.h"
+#include "base/text.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+const char* environment(const char* name) {
+  return std::getenv(name);
+}
+
+}  // namespace
+
+Session::Session(const engine::KindRegistry& kinds, const Clock& clock,
+                 const GlobalOptions& options, std::string version)
+    : kinds_(kinds),
+      clock_(clock),
+      options_(options),
+      version_(std::move(version)),
+      out_(STDOUT_FILENO, colour_wanted()),
+      err_(STDERR_FILENO, colour_wanted()) {}
+
+Status Session::begin() {
+  DUNLIN_ASSIGN(config_, load_config(options_.config, environment));
+  const std::string name = options_.log_level.empty() ? config_.log_level : options_.log_level;
+  if (name.empty()) return success();
+  const auto level = log_level_from_name(name);
+  if (!level) {
+    const std::vector<std::string> names = {"debug", "info", "warn", "error", "off"};
+    const auto near = nearest_word(name, names);
+    return Error(ErrorType::invalid_input,
+                 "there is no log level '" + escape_bytes(name) + "'; " +
+                     (near ? "did you mean " + *near + "?" : "debug, info, warn, error or off"));
+  }
+  log_init(*level, options_.json);
+  return success();
+}
+
+std::string Session::state_path() const {
+  const char* variable = environment("DUNLIN_STATE");
+  const bool set = variable != nullptr && *variable != '\0';
+  return store::default_state_path(options_.state.empty() && !set ? config_.state : options_.state);
+}
+
+Result<engine::Engine*> Session::engine() {
+  if (!engine_) {
+    DUNLIN_ASSIGN(engine_, engine::Engine::open(state_path(), kinds_, clock_));
+  }
+  return engine_.get();
+}
+
+Result<ExecutionId> Session::execution(const std::string& text) {
+  DUNLIN_ASSIGN(engine::Engine * engine, this->engine());
+  DUNLIN_ASSIGN(ExecutionId id, engine->resolve(text));
+  subject_ = text;
+  return id;
+}
+
+Result<engine::Snapshot> Session::snapshot(const std::string& text) {
+  DUNLIN_ASSIGN(const ExecutionId id, execution(text));
+  auto snapshot = engine_->snapshot(id);
+  if (snapshot.ok()) subject_ = std::to_string(snapshot->row.number);
+  return snapshot;
+}
+
+std::string Session::actor() const {
+  return "uid " + std::to_string(::getuid()) + " (cli)";
+}
+
+void Session::print(std::string_view text) {
+  if (!options_.json && !options_.quiet) out_.write(text);
+}
+
+void Session::emit(const Json& json) {
+  out_.write(dump_json(json) + "\n");
+}
+
+void Session::event(std::string_view name, const Json& fields) {
+  if (!options_.json) return;
+  Json line = {{"event", std::string(name)}, {"time", rfc3339(clock_.wall_ms())}};
+  for (const auto& [key, value] : fields.items()) line[key] = value;
+  emit(line);
+}
+
+void Session::report(const Error& error) {
+  const std::string remedy = printable(error.remedy(subject_));
+  std::string text;
+  // A plan's problems are one line each; anything else is one line by its nature.
+  std::istringstream lines(error.message.find('\n') == std::string::npos ? error.text()
+                                                                         : error.message);
+  for (std::string line; std::getline(lines, line);)
+    text += (text.empty() ? err_.paint(Colour::red, "dunlin: ") : std::string("        ")) +
+            printable(line) + "\n";
+  if (!remedy.empty()) text += "  try:  " + remedy + "\n";
+  err_.write(text);
+  event("error", {{"type", std::string(to_string(error.type))},
+                  {"category", std::string(to_string(error.category()))},
+                  {"message", error.text()},
+                  {"recoverable", error.retriable()},
+                  {"remediation", remedy}});
+}
+
+bool Session::confirm(std::string_view question) {
+  if (options_.yes || ::isatty(STDIN_FILENO) != 1 || !err_.is_terminal()) return true;
+  err_.write(std::string(question) + " [y/N] ");
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+bool Session::shows_progress() const {
+  return !options_.json && !options_.quiet && !options_.no_progress;
+}
+
+void Session::calm_log() {
+  if (options_.log_level.empty() && config_.log_level.empty()) log_init(LogLevel::off, false);
+}
+
+}  // namespace dunlin::cli

@@ -1,0 +1,49 @@
+// Text in columns: how wide it is on a terminal, cutting, padding, aligned tables.
+//
+// Everything handed in must be printable already (base/text.h): widths are of what is shown. Pure
+// functions and values; any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dunlin::cli {
+
+/// Columns that UTF-8 text takes on a terminal: wide East Asian characters and emoji 2, combining
+/// ones 0. Colour sequences ("\x1b[...m") count nothing. A byte that is no UTF-8 counts 1.
+[[nodiscard]] std::size_t display_width(std::string_view text);
+
+/// At most `width` columns; what is cut ends in "…". Colour sequences do not survive a cut.
+[[nodiscard]] std::string fit(std::string_view text, std::size_t width);
+/// As fit(), but cuts in the middle: both ends of a path tell something.
+[[nodiscard]] std::string fit_middle(std::string_view text, std::size_t width);
+
+[[nodiscard]] std::string pad_right(std::string_view text, std::size_t width);
+[[nodiscard]] std::string pad_left(std::string_view text, std::size_t width);
+
+enum class Align : std::uint8_t { left, right };
+
+/// Columns as wide as their widest cell, two blanks apart, no trailing blanks.
+class Table {
+ public:
+  struct Column {
+    std::string title;
+    Align align = Align::left;
+    bool flexible = false;  ///< gives way when the table is wider than the terminal
+  };
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  /// As many cells as there are columns.
+  void add(std::vector<std::string> cells);
+  [[nodiscard]] bool empty() const { return rows_.empty(); }
+  /// Lines that end in '\n'. `width` 0: no limit (not a terminal).
+  [[nodiscard]] std::string text(std::size_t width) const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace dunlin::cli

@@ -1,0 +1,18 @@
+// The verb families, one file each; Application adds them in the order in which help shows them.
+#pragma once
+
+#include "cli/verbs.h"
+
+namespace dunlin::cli {
+
+void add_copy_verbs(Verbs& verbs);     ///< copy, load, migrate up
+void add_run_verbs(Verbs& verbs);      ///< run, resume, verify, rollback, retry, run-owner
+void add_control_verbs(Verbs& verbs);  ///< pause, cancel, stop, skip
+void add_watch_verbs(Verbs& verbs);    ///< ps, status, watch
+void add_detail_verbs(Verbs& verbs);   ///< items, errors, tasks, checkpoints
+void add_report_verbs(Verbs& verbs);   ///< report
+void add_plan_verbs(Verbs& verbs);     ///< plan create, list, show, check, delete, schema
+void add_doctor_verbs(Verbs& verbs);   ///< doctor
+void add_about_verbs(Verbs& verbs);    ///< explain, version, completion, reference
+
+}  // namespace dunlin::cli

@@ -1,0 +1,171 @@
+// ps, status, watch: looking at executions.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "cli/exit_code.h"
+#include "cli/foreground.h"
+#include "cli/ledger_json.h"
+#include "cli/screens.h"
+#include "cli/text_layout.h"
+#include "cli/verb_families.h"
+
+namespace dunlin::cli {
+
+namespace {
+
+using store::ExecutionStatus;
+
+/// `ps` without --all: what is unfinished, and so many of the rest.
+constexpr std::size_t kLatest = 20;
+
+struct Filter {
+  Flag all;
+  Text status;
+  Text plan;
+};
+
+bool unfinished(const engine::Snapshot& snapshot) {
+  switch (snapshot.shown_status) {
+    case ExecutionStatus::pending:
+    case ExecutionStatus::running:
+    case ExecutionStatus::paused:
+    case ExecutionStatus::rolling_back:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Result<ExecutionStatus> status_named(const std::string& name) {
+  if (const auto status = store::execution_status_from(name)) return *status;
+  const std::vector<std::string> names = {"pending", "running",   "paused",       "completed",
+                                          "failed",  "cancelled", "rolling_back", "rolled_back"};
+  const auto near = nearest_word(name, names);
+  return Error(ErrorType::invalid_input,
+               fmt::format("there is no status '{}'; {}", escape_bytes(name),
+                           near ? "did you mean '" + *near + "'?"
+                                : fmt::format("one of {}", fmt::join(names, ", "))));
+}
+
+std::string rate_of(const engine::Snapshot& snapshot) {
+  if (!snapshot.live) return "";
+  const auto& progress = snapshot.progress;
+  if (progress.counters.total_bytes > 0 && progress.bytes_per_second)
+    return format_rate(std::llround(*progress.bytes_per_second));
+  if (progress.items_per_second)
+    return format_count(std::llround(*progress.items_per_second)) + "/s";
+  return "";
+}
+
+/// "2026-11-20 11:05": seconds and zone only cost columns here; --json has them.
+std::string started_of(const engine::Snapshot& snapshot) {
+  const auto ms = snapshot.row.started_ms > 0 ? snapshot.row.started_ms : snapshot.row.created_ms;
+  std::string text = rfc3339(ms).substr(0, 16);
+  std::replace(text.begin(), text.end(), 'T', ' ');
+  return text + "Z";
+}
+
+void print_table(Session& session, const std::vector<engine::Snapshot>& list, bool hidden_some) {
+  Terminal& out = session.out();
+  if (list.empty()) {
+    out.write("no executions; `dunlin copy SRC DST` starts one\n");
+    return;
+  }
+  Table table({{"NO", Align::right, false},
+               {"KIND", Align::left, false},
+               {"STATUS", Align::left, false},
+               {"DONE", Align::right, false},
+               {"RATE", Align::right, false},
+               {"STARTED", Align::left, false},
+               {"DESCRIPTION", Align::left, true}});
+  for (const auto& snapshot : list) {
+    std::string status(store::to_string(snapshot.shown_status));
+    if (snapshot.interrupted) status += " (interrupted)";
+    if (snapshot.row.counters.failed_items > 0)
+      status += fmt::format(", {} failed", format_count(snapshot.row.counters.failed_items));
+    table.add({std::to_string(snapshot.row.number), snapshot.row.kind,
+               out.paint(colour_of(snapshot), status),
+               fmt::format("{:.1f}%", snapshot.progress.percent_complete), rate_of(snapshot),
+               started_of(snapshot), printable(snapshot.row.description)});
+  }
+  out.write(table.text(out.width()));
+  if (hidden_some && out.is_terminal())
+    out.write(out.paint(Colour::dim, "older ones: dunlin ps --all") + "\n");
+}
+
+Result<int> list(Session& session, const Filter& filter) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(auto list, engine->list());
+  if (!filter.status->empty()) {
+    DUNLIN_ASSIGN(const ExecutionStatus wanted, status_named(*filter.status));
+    std::erase_if(list, [wanted](const auto& one) { return one.shown_status != wanted; });
+  }
+  if (!filter.plan->empty())
+    std::erase_if(list, [&](const auto& one) { return one.row.plan_id.value != *filter.plan; });
+  std::sort(list.begin(), list.end(),
+            [](const auto& a, const auto& b) { return a.row.number < b.row.number; });
+  bool hidden_some = false;
+  if (!*filter.all && filter.status->empty() && filter.plan->empty() && list.size() > kLatest) {
+    const auto first_latest = list[list.size() - kLatest].row.number;
+    const auto before = list.size();
+    std::erase_if(
+        list, [&](const auto& one) { return one.row.number < first_latest && !unfinished(one); });
+    hidden_some = list.size() < before;
+  }
+  if (session.options().json) {
+    Json out = Json::array();
+    for (const auto& snapshot : list) out.push_back(engine::snapshot_json(snapshot));
+    session.emit(out);
+  } else {
+    print_table(session, list, hidden_some);
+  }
+  return kDone;
+}
+
+Result<int> status(Session& session, const std::string& text) {
+  DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
+  if (session.options().json) {
+    DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+    DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(snapshot.row.id));
+    session.emit(execution_json(snapshot, *ledger));
+  } else {
+    session.result(status_screen({snapshot, {}, {}, session.clock().wall_ms()}, session.out()));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_watch_verbs(Verbs& verbs) {
+  auto filter = std::make_shared<Filter>();
+  CLI::App& ps = verbs.add("ps", "Lists executions: the unfinished ones and the latest others.",
+                           "dunlin ps\ndunlin ps --all --status failed\ndunlin ps --json",
+                           [filter](Session& session) { return list(session, *filter); });
+  filter->all = add_flag(ps, "--all", "older ones, too");
+  filter->status =
+      add_text(ps, "--status", "S", "only those: running, paused, completed, failed …");
+  filter->plan = add_text(ps, "--plan", "ID", "only executions of this plan");
+
+  auto shown = std::make_shared<Text>();
+  CLI::App& status_app =
+      verbs.add("status", "Shows one execution: how far it is, what failed, what to type next.",
+                "dunlin status last\ndunlin status 3 --json",
+                [shown](Session& session) { return status(session, **shown); });
+  const std::string help = "the execution: its number in `dunlin ps`, its id, or last";
+  *shown = add_place(status_app, "EXEC", help);
+
+  auto watched = std::make_shared<Text>();
+  CLI::App& watch =
+      verbs.add("watch", "Shows one execution live until it ends or pauses; exits with its code.",
+                "dunlin watch last", [watched](Session& session) -> Result<int> {
+                  DUNLIN_ASSIGN(const ExecutionId id, session.execution(**watched));
+                  return follow(session, id, true);
+                });
+  *watched = add_place(watch, "EXEC", help);
+}
+
+}  // namespace dunlin::cli

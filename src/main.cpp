@@ -1,0 +1,24 @@
+// The composition root: the only file that knows every kind.
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "cli/application.h"
+#include "engine/kind.h"
+#include "files/files_kind.h"
+#include "objects/objects_kind.h"
+#include "records/records_kind.h"
+#include "schema/schema_kind.h"
+
+int main(int argc, char** argv) {
+  dunlin::engine::KindRegistry kinds;
+  // The first kind that accepts a command line takes it: objects know their addresses, files take
+  // every other pair of words.
+  kinds.add(dunlin::objects::make_objects_kind());
+  kinds.add(dunlin::files::make_files_kind());
+  kinds.add(dunlin::records::make_records_kind());
+  kinds.add(dunlin::schema::make_schema_kind("dunlin " DUNLIN_VERSION));
+  const dunlin::SystemClock clock;
+  return dunlin::cli::Application(kinds, clock, DUNLIN_VERSION)
+      .run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+}
