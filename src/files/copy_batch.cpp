@@ -9,6 +9,7 @@
 
 #include "base/crash_point.h"
 #include "files/decide.h"
+#include "files/first_error.h"
 #include "fs/metadata.h"
 #include "fs/placement.h"
 
@@ -20,11 +21,6 @@ using engine::ItemStatus;
 using store::Proof;
 
 namespace {
-
-/// Ends that are not the item's: the engine tries the whole again, here or in another process.
-bool ends_the_process(const Error& error) {
-  return error.type == ErrorType::interrupted || error.type == ErrorType::stale_owner;
-}
 
 ItemOutcome skipped(const ItemRow& row, std::string reason) {
   ItemOutcome outcome;
@@ -74,14 +70,23 @@ Status CopyBatch::prepare() {
   return success();
 }
 
-/// One wave over the items of a stage. A failing item is reported and leaves the others alone.
+/// One wave over the items of a stage. A failing item is reported and leaves the others alone; an
+/// end of this process (pause, take-over) ends the wave.
 Status CopyBatch::each(Stage stage, Status (CopyBatch::*step)(Copy&)) {
-  return context_.for_each_item(rows_, [&](ItemRow& row) {
+  FirstError ended;
+  const Status ran = context_.for_each_item(rows_, [&](ItemRow& row) {
     Copy& copy = copies_[static_cast<std::size_t>(&row - rows_.data())];
-    if (copy.stage != stage) return;
+    if (copy.stage != stage || ended.seen()) return;
     Status status = (this->*step)(copy);
-    if (!status.ok() && !ends_the_process(status.error())) fail(copy, std::move(status).error());
+    if (status.ok()) return;
+    if (ends_the_process(status.error())) {
+      ended.note(std::move(status).error());
+    } else {
+      fail(copy, std::move(status).error());
+    }
   });
+  DUNLIN_TRY(ended.status());
+  return ran;
 }
 
 std::vector<CopyBatch::Copy*> CopyBatch::in_stage(Stage stage) {

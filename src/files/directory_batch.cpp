@@ -10,6 +10,7 @@
 
 #include "base/crash_point.h"
 #include "files/enumerate.h"
+#include "files/first_error.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -55,25 +56,30 @@ Status DirectoryBatch::each(Order order, const std::function<Made(ItemRow&)>& st
   std::stable_sort(rows_.begin(), rows_.end(), before);
   std::mutex mutex;
   std::vector<ItemOutcome> outcomes;
+  FirstError ended;
   Status status = success();
   for (auto begin = rows_.begin(); begin != rows_.end() && status.ok();) {
     const auto end =
         std::find_if(begin, rows_.end(), [&](const ItemRow& row) { return before(*begin, row); });
     status = context_.for_each_item({begin, end}, [&](ItemRow& row) {
+      if (ended.seen()) return;
       Made made = step(row);
-      if (made.ok()) {
-        const std::scoped_lock lock(mutex);
-        outcomes.push_back(std::move(made).value());
-      } else if (made.error().type != ErrorType::interrupted &&
-                 made.error().type != ErrorType::stale_owner) {
+      if (!made.ok() && ends_the_process(made.error())) {
+        ended.note(std::move(made).error());
+      } else if (!made.ok()) {
         ItemOutcome failed = outcome_of(row, ItemStatus::failed, "");
         failed.error = std::move(made).error();
         context_.report(std::move(failed));
+      } else {
+        const std::scoped_lock lock(mutex);
+        outcomes.push_back(std::move(made).value());
       }
     });
+    if (ended.seen()) status = ended.status();
     begin = end;
   }
   if (context_.cancel().reason() == CancelReason::stop) return status;
+  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
   DUNLIN_TRY(flush_.flush_names());
   for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
   return status;

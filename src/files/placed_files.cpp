@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/crash_point.h"
+#include "files/first_error.h"
 #include "fs/copy.h"
 #include "fs/flush.h"
 #include "fs/placement.h"
@@ -19,10 +20,12 @@ using engine::ItemStatus;
 
 Status PlacedFiles::verify() {
   DUNLIN_ASSIGN(auto rows, context_.items());
-  return context_.for_each_item(rows, [&](ItemRow& row) {
+  FirstError ended;
+  const Status status = context_.for_each_item(rows, [&](ItemRow& row) {
     auto found = difference(row);
-    if (!found.ok() && found.error().type == ErrorType::interrupted) return;
-    if (!found.ok()) {
+    if (!found.ok() && ends_the_process(found.error())) {
+      ended.note(std::move(found).error());
+    } else if (!found.ok()) {
       context_.report_difference(row.id, std::move(found).error());
     } else if (*found) {
       context_.report_difference(row.id, **found);
@@ -30,6 +33,8 @@ Status PlacedFiles::verify() {
       context_.report_equal(row.id);
     }
   });
+  DUNLIN_TRY(ended.status());
+  return status;
 }
 
 Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
@@ -82,8 +87,10 @@ Status PlacedFiles::undo() {
   DUNLIN_TRY(flush.prepare(root->root()));
   std::mutex mutex;
   std::vector<ItemOutcome> outcomes;
+  FirstError ended;
   DUNLIN_CRASH_POINT("files.undo.before");
-  const Status status = context_.for_each_item(rows, [&](ItemRow& row) {
+  Status status = context_.for_each_item(rows, [&](ItemRow& row) {
+    if (ended.seen()) return;
     Status taken = take_back(row);
     if (taken.ok()) {
       const auto directory = root->get(row.directory_path);
@@ -96,16 +103,19 @@ Status PlacedFiles::undo() {
     outcome.item = row.id;
     outcome.status = ItemStatus::rolled_back;
     if (!taken.ok()) {
-      if (taken.error().type == ErrorType::interrupted ||
-          taken.error().type == ErrorType::stale_owner)
+      if (ends_the_process(taken.error())) {
+        ended.note(std::move(taken).error());
         return;
+      }
       outcome.status = ItemStatus::failed;
       outcome.error = std::move(taken).error();
     }
     const std::scoped_lock lock(mutex);
     outcomes.push_back(std::move(outcome));
   });
+  if (ended.seen()) status = ended.status();
   if (context_.cancel().reason() == CancelReason::stop) return status;
+  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
   DUNLIN_TRY(flush.flush_names());
   DUNLIN_CRASH_POINT("files.undo.after");
   for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));

@@ -77,6 +77,7 @@ inline std::map<std::string, std::string> snapshot(const std::string& root,
 /// Names of dunlin's own below a root: temporaries and undo folders.
 inline std::vector<std::string> own_names(const std::string& root) {
   std::vector<std::string> found;
+  if (!stdfs::exists(root)) return found;
   for (const auto& entry : stdfs::recursive_directory_iterator(root)) {
     const std::string name = entry.path().filename();
     if (name.starts_with(".dunlin-")) found.push_back(entry.path().native().substr(root.size()));

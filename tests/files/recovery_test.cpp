@@ -1,6 +1,7 @@
 // Death at every crash point, pauses, take-overs: the end is that of an uninterrupted run.
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "base/file_io.h"
 #include "files/fixture.h"
@@ -101,17 +102,25 @@ std::map<std::string, std::string> state_of(const std::string& directory) {
   return snapshot(directory + "/target", true);
 }
 
+/// First, middle and last hit with every feature; the middle one with fallbacks: each trial costs
+/// some flushes of a real disk, and the steps are the same but for the renames.
+std::set<int> chosen_hits(const std::string& features, int hits) {
+  if (features != "all") return {(hits + 1) / 2};
+  return {1, (hits + 1) / 2, hits};
+}
+
 class FilesCrash : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(FilesCrash, ACopyKilledAnywhereEndsAsIfItHadNotBeen) {
+TEST_P(FilesCrash, ACopyKilledAnywhereEndsAsIfItHadNotBeenAndCanBeTakenBack) {
   const ScratchDirectory reference;
   make_case(reference.path());
+  const auto before = snapshot(reference.file("target"));
   ASSERT_EQ(run_child(reference.path(), GetParam(), "copy"), 0);
   auto expected = state_of(reference.path());
   const auto points = points_of(GetParam(), "copy");
   ASSERT_THAT(points, Contains(::testing::Pair("files.publish.before", ::testing::Gt(1))));
   for (const auto& [name, hits] : points) {
-    for (const int hit : {1, (hits + 1) / 2, hits}) {
+    for (const int hit : chosen_hits(GetParam(), hits)) {
       SCOPED_TRACE(name + ":" + std::to_string(hit));
       const ScratchDirectory scratch;
       make_case(scratch.path());
@@ -131,25 +140,9 @@ TEST_P(FilesCrash, ACopyKilledAnywhereEndsAsIfItHadNotBeen) {
       ASSERT_TRUE(ledger.ok());
       for (const auto& [id, item] : ledger->items)
         ASSERT_EQ(item.row.status, ItemStatus::completed) << item.row.name;
+      ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
+      ASSERT_EQ(snapshot(scratch.file("target")), before);
     }
-  }
-}
-
-TEST_P(FilesCrash, ACopyKilledAnywhereCanBeTakenBackWhole) {
-  const ScratchDirectory reference;
-  make_case(reference.path());
-  const auto before = snapshot(reference.file("target"));
-  const auto points = points_of(GetParam(), "copy");
-  for (const auto& [name, hits] : points) {
-    SCOPED_TRACE(name);
-    const ScratchDirectory scratch;
-    make_case(scratch.path());
-    ASSERT_TRUE(
-        was_killed(run_child(scratch.path(), GetParam(), "copy",
-                             {{"DUNLIN_CRASH_AT", name + ":" + std::to_string((hits + 1) / 2)}})));
-    ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
-    ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
-    ASSERT_EQ(snapshot(scratch.file("target")), before);
   }
 }
 
@@ -158,7 +151,7 @@ TEST_P(FilesCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   make_case(reference.path());
   const auto before = snapshot(reference.file("target"));
   for (const auto& [name, hits] : points_of(GetParam(), "undo")) {
-    for (const int hit : {1, (hits + 1) / 2, hits}) {
+    for (const int hit : chosen_hits(GetParam(), hits)) {
       SCOPED_TRACE(name + ":" + std::to_string(hit));
       const ScratchDirectory scratch;
       make_case(scratch.path());
@@ -202,20 +195,14 @@ TEST(FilesRecovery, AnOwnerThatWasReplacedPublishesNothing) {
   make_odd_tree(scratch.file("source"));
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
   LocalExecution::Options options;
-  bool stale = false;
-  options.on_intents = [&](const std::vector<engine::ItemIntent>& intents) {
-    if (intents.size() > 5) stale = true;  // those of the files
-    return success();
-  };
   options.on_fence = [&]() -> Status {
-    if (stale) return Error(ErrorType::stale_owner, "taken over");
-    return success();
+    if (own_names(scratch.file("target")).empty()) return success();
+    return Error(ErrorType::stale_owner, "taken over");
   };
-  copy.settings.batch_size = 20;
   LocalExecution& execution = copy.start(options);
-  ASSERT_TRUE(is_ok(execution.enumerate()));
-  stale = false;
-  static_cast<void>(execution.execute().ok());
+  const Status status = execution.run_to_end();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().type, ErrorType::stale_owner);
   EXPECT_FALSE(stdfs::exists(scratch.file("target/a.txt")));
   EXPECT_THAT(own_names(scratch.file("target")), Not(IsEmpty()))
       << "a replaced owner touches nothing more";
@@ -250,7 +237,7 @@ TEST(FilesRecovery, AListingInterruptedInsideADirectoryGoesOnWithoutDuplicates) 
 TEST(FilesRecovery, AnOldVersionChangedInTheLastInstantIsNeitherLostNorReplaced) {
   const ScratchDirectory scratch;
   write_file(scratch.file("source/f"), "new");
-  write_file(scratch.file("target/f"), "old");
+  write_file(scratch.file("target/f"), "older");
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
   LocalExecution::Options options;
   options.on_intents = [&](const std::vector<engine::ItemIntent>&) {
