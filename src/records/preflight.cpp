@@ -102,8 +102,7 @@ class Inspection {
 }  // namespace
 
 Result<engine::Analysis> analyse(engine::RunContext& context, const RecordsPlan& plan) {
-  DUNLIN_ASSIGN(sql::Database source,
-                sql::Database::open(plan.source_path, sql::foreign_options(true)));
+  DUNLIN_ASSIGN(sql::Database source, sql::open_foreign(plan.source_path, true));
   source.set_cancel(context.cancel());
   DUNLIN_ASSIGN(const std::vector<Entity> entities, entities_of(plan, source));
   Json tables = Json::array();
@@ -126,7 +125,7 @@ Result<engine::Analysis> analyse(engine::RunContext& context, const RecordsPlan&
 
 Result<std::vector<Problem>> preflight(engine::RunContext& context, const RecordsPlan& plan) {
   std::vector<Problem> problems;
-  Result<sql::Database> source = sql::Database::open(plan.source_path, sql::foreign_options(true));
+  Result<sql::Database> source = sql::open_foreign(plan.source_path, true);
   if (!source.ok()) {
     problems.push_back({std::move(source).error().with_context("opening the source"), true, false});
     return problems;
@@ -153,8 +152,7 @@ Result<std::vector<Problem>> preflight(engine::RunContext& context, const Record
 Status match_encoding(const RecordsPlan& plan, sql::Database& target) {
   DUNLIN_ASSIGN(const std::optional<std::int64_t> pages, target.query_int64("PRAGMA page_count"));
   if (pages.value_or(0) > 0) return success();
-  DUNLIN_ASSIGN(sql::Database source,
-                sql::Database::open(plan.source_path, sql::foreign_options(true)));
+  DUNLIN_ASSIGN(sql::Database source, sql::open_foreign(plan.source_path, true));
   DUNLIN_ASSIGN(const std::optional<std::string> encoding, source.query_text("PRAGMA encoding"));
   return target.exec("PRAGMA encoding = '" + encoding.value_or("UTF-8") + "'");
 }

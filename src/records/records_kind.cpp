@@ -138,8 +138,12 @@ class RecordsKind final : public engine::Kind {
     std::vector<std::string> problems;
     RecordsPlan decoded = decode_plan(plan.document, problems);
     if (!problems.empty()) return Error(ErrorType::plan_invalid, problems.front());
-    if (!plan.settings.transaction_mode.empty())
-      decoded.single = plan.settings.transaction_mode == "single";
+    const std::string& mode = plan.settings.transaction_mode;
+    if (!mode.empty() && mode != "single" && mode != "per-batch") {
+      return Error(ErrorType::plan_invalid,
+                   "transaction mode '" + printable(mode) + "' is not supported for SQLite");
+    }
+    if (!mode.empty()) decoded.single = mode == "single";
     return decoded;
   }
 };

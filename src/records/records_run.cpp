@@ -152,7 +152,7 @@ Result<RecordsRun::Turn> RecordsRun::take_turn(RunContext& context) {
 
 Status RecordsRun::open_source(RunContext& context) {
   if (snapshot_) return success();
-  DUNLIN_ASSIGN(source_, sql::Database::open(plan_.source_path, sql::foreign_options(true)));
+  DUNLIN_ASSIGN(source_, sql::open_foreign(plan_.source_path, true));
   source_->set_cancel(context.cancel());
   DUNLIN_ASSIGN(sql::Transaction snapshot, sql::Transaction::begin_read(*source_));
   // SQLite takes the snapshot at the first read, not at BEGIN.
@@ -164,7 +164,7 @@ Status RecordsRun::open_source(RunContext& context) {
 Status RecordsRun::open_target(RunContext& context) {
   if (bookkeeping_) return success();
   if (!target_) {
-    DUNLIN_ASSIGN(target_, sql::Database::open(plan_.target_path, sql::foreign_options(false)));
+    DUNLIN_ASSIGN(target_, sql::open_foreign(plan_.target_path, false));
     target_->set_cancel(context.cancel());
     DUNLIN_TRY(match_encoding(plan_, *target_));
   }
@@ -231,9 +231,10 @@ Status RecordsRun::execute_alone(BatchContext& context, const ItemRow& item, con
   if (!record) {
     Result<BatchRecord> applied = apply(context, range);
     if (!applied.ok()) {
-      if (!fault_of_data(applied.error())) return std::move(applied).error();
+      Error error = sql::foreign_error(std::move(applied).error());
+      if (!fault_of_data(error)) return error;
       DUNLIN_TRY(transaction.rollback());
-      context.report(failed(item.id, std::move(applied).error()));
+      context.report(failed(item.id, std::move(error)));
       return success();
     }
     record = std::move(applied).value();
@@ -269,10 +270,15 @@ Status RecordsRun::execute_joined(BatchContext& context, const ItemRow& item, co
   };
   Result<BatchRecord> record = write();
   if (!record.ok()) {
-    // All or nothing: neither a range that the target refuses nor a transaction that SQLite gave up
-    // may be left out.
-    if (fault_of_data(record.error()) || !single_->active()) single_lost_ = record.error();
-    return std::move(record).error();
+    Error error = sql::foreign_error(std::move(record).error());
+    if (fault_of_data(error)) {
+      // All or nothing: a range that the target refuses must not be left out, so it ends the
+      // execution. As an item's error it would be counted, and the others committed.
+      error.type = ErrorType::too_many_failures;
+      error.message += " (transaction mode single: nothing is loaded)";
+    }
+    if (error.type == ErrorType::too_many_failures || !single_->active()) single_lost_ = error;
+    return error;
   }
   context.report(completed(item.id, *record, "created"));
   return success();
@@ -457,7 +463,7 @@ Status RecordsRun::delete_loaded(BatchContext& context, const Range& range,
 Status RecordsRun::release(RunContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   if (!target_) {
-    DUNLIN_ASSIGN(target_, sql::Database::open(plan_.target_path, sql::foreign_options(false)));
+    DUNLIN_ASSIGN(target_, sql::open_foreign(plan_.target_path, false));
   }
   bookkeeping_.reset();
   return Bookkeeping(*target_, context.execution(), context.epoch()).release();
@@ -473,7 +479,7 @@ Json RecordsRun::report_sections() const {
   // A connection of its own: the report may be asked for while a batch has the turn.
   Json by_entity = Json::array();
   std::int64_t total = 0;
-  auto database = sql::Database::open(plan_.target_path, sql::foreign_options(true));
+  auto database = sql::open_foreign(plan_.target_path, true);
   if (!database.ok()) return Json::object();
   auto rows = database->prepare(
       "SELECT target, sum(rows) FROM __dunlin_batches WHERE execution_id = ?1 AND batch_id > 0 "

@@ -156,7 +156,7 @@ Result<SchemaRun::Turn> SchemaRun::take_turn(RunContext& context) {
 Status SchemaRun::open(RunContext& context) {
   if (history_) return success();
   if (!database_) {
-    DUNLIN_ASSIGN(database_, sql::Database::open(plan_.database_path, sql::foreign_options(false)));
+    DUNLIN_ASSIGN(database_, sql::open_foreign(plan_.database_path, false));
     database_->set_cancel(context.cancel());
   }
   History history(*database_,
@@ -227,7 +227,10 @@ Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
 
 Result<std::vector<const Migration*>> SchemaRun::pending() {
   DUNLIN_ASSIGN(const Migrations* all, migrations());
-  DUNLIN_ASSIGN(const auto applied, History::applied(*database_));
+  std::map<Version, Applied> applied;
+  if (database_) {
+    DUNLIN_ASSIGN(applied, History::applied(*database_));
+  }
   // Again, now under the lock: somebody may have migrated since pre-flight.
   const Misfits misfits = compare(*all, applied);
   if (!misfits.changed.empty()) return Error(ErrorType::schema_mismatch, misfits.changed.front());
@@ -242,7 +245,13 @@ Status SchemaRun::enumerate(engine::EnumerateContext& context) {
   std::vector<const Migration*> work;
   {
     DUNLIN_ASSIGN(const Turn turn, take_turn(context));
-    DUNLIN_TRY(open(context));
+    if (context.settings().mode == "dry_run") {
+      DUNLIN_ASSIGN(database_,
+                    sql::open_existing(
+                        plan_.database_path));  // no tables, no lock: a dry run leaves no trace
+    } else {
+      DUNLIN_TRY(open(context));
+    }
     DUNLIN_ASSIGN(work, pending());
   }
   std::size_t next = 0;

@@ -32,13 +32,25 @@ OpenOptions foreign_options(bool read_only) {
   return options;
 }
 
+Error foreign_error(Error error) {
+  if (error.type == ErrorType::state_corrupt) error.type = ErrorType::read_error;
+  if (error.type == ErrorType::state_unusable) error.type = ErrorType::permission_denied;
+  return error;
+}
+
+Result<Database> open_foreign(const std::string& path, bool read_only) {
+  Result<Database> database = Database::open(path, foreign_options(read_only));
+  if (!database.ok()) return foreign_error(std::move(database).error());
+  return database;
+}
+
 Result<std::optional<Database>> open_existing(const std::string& path) {
   OpenOptions options = foreign_options(false);
   options.create = false;
   Result<Database> database = Database::open(path, options);
   if (database.ok()) return std::optional<Database>(std::move(database).value());
   if (database.error().type == ErrorType::not_found) return std::optional<Database>{};
-  return std::move(database).error();
+  return foreign_error(std::move(database).error());
 }
 
 Result<std::string> sqlite_path(std::string_view url) {
@@ -96,7 +108,7 @@ Status probe_sqlite_write(const std::string& path) {
     }
     return success();
   }
-  DUNLIN_ASSIGN(Database database, Database::open(path, foreign_options(false)));
+  DUNLIN_ASSIGN(Database database, open_foreign(path, false));
   DUNLIN_ASSIGN(Transaction lock, Transaction::begin(database));
   return lock.rollback();
 }

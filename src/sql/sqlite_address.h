@@ -18,6 +18,11 @@ namespace dunlin::sql {
 /// checks them as a whole).
 [[nodiscard]] OpenOptions foreign_options(bool read_only);
 
+/// Opens a database that is not ours. A damaged or unusable file is the fault of that file
+/// (read_error, permission_denied), not of dunlin's state as with Database::open.
+[[nodiscard]] Result<Database> open_foreign(const std::string& path, bool read_only);
+/// The same translation for errors of statements.
+[[nodiscard]] Error foreign_error(Error error);
 /// Opens somebody's database for looking at it; nullopt when there is no such file. Opened for
 /// writing, because rolling back what a dead writer left is a write.
 [[nodiscard]] Result<std::optional<Database>> open_existing(const std::string& path);

@@ -294,6 +294,77 @@ TEST_F(Recovery, UndoNeedsNoSource) {
   EXPECT_FALSE(target_has("things"));
 }
 
+TEST_F(Recovery, AnEnumerationThatWasInterruptedGoesOnWithoutGapOrOverlap) {
+  source(
+      "CREATE TABLE a(v); CREATE TABLE b(v); CREATE TABLE e(v); INSERT INTO b VALUES(1);"
+      "CREATE TABLE z(k TEXT PRIMARY KEY, v) WITHOUT ROWID;"
+      "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 70) "
+      "INSERT INTO a SELECT i FROM n; INSERT INTO z SELECT v, v FROM a LIMIT 3;");
+  for (int allowed = 0; allowed < 5;
+       ++allowed) {  // chunks that are journaled before the process dies
+    SCOPED_TRACE(allowed);
+    auto dying = options(1);
+    int commits = 0;
+    dying.on_commit = [&]() -> Status {
+      if (commits++ == allowed) return Error(ErrorType::interrupted, "dies here");
+      return success();
+    };
+    const auto first = make_run();
+    testing::LocalExecution local(*first, dying);
+    if (local.enumerate().ok()) break;
+    const auto second = make_run();
+    local.take_over(*second);
+    const Status status = local.run_to_end();
+    ASSERT_TRUE(status.ok()) << status.error().text();
+    EXPECT_EQ(local.items("create_table").size(), 4U);
+    EXPECT_EQ(local.items("load_table").size(), 74U);
+    EXPECT_EQ(local.count(ItemStatus::completed), 78);
+    for (const char* table : {"a", "b", "e", "z"})
+      expect_same("SELECT * FROM " + std::string(table) + " ORDER BY 1");
+    std::filesystem::remove(target_path_);
+  }
+}
+
+TEST_F(Recovery, EnumerationAndBatchesShareTheReaderWithoutDeadlock) {
+  source(kThings);
+  const auto run = make_run();
+  testing::LocalExecution local(*run, options(1));
+  auto eager = options(1);
+  testing::LocalExecution* self = nullptr;
+  eager.on_commit = [&] {
+    return self->execute();
+  };  // the engine may wait in commit() for batches to make room
+  testing::LocalExecution nested(*run, eager);
+  self = &nested;
+  const Status status = nested.enumerate();
+  ASSERT_TRUE(status.ok()) << status.error().text();
+  ASSERT_TRUE(nested.execute().ok());
+  EXPECT_EQ(count("things"), 95);
+}
+
+TEST_F(Recovery, ADamagedPageFailsItsRangeOnly) {
+  source(
+      "PRAGMA page_size = 512; CREATE TABLE t(id INTEGER PRIMARY KEY, v);"
+      "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 20) INSERT INTO t "
+      "SELECT i, randomblob(3000) FROM n;");
+  const auto run = make_run();
+  testing::LocalExecution local(*run, options(5));
+  ASSERT_TRUE(local.enumerate().ok());
+  {  // an overflow page of a row in the middle: only who reads the row itself meets it
+    std::fstream file(source_path_, std::ios::in | std::ios::out | std::ios::binary);
+    const auto size = std::filesystem::file_size(source_path_);
+    for (std::uintmax_t page = size / 2 / 512; page < size / 2 / 512 + 3; ++page) {
+      file.seekp(static_cast<std::streamoff>(page * 512));
+      file.write("\xff\xff\xff\xff", 4);
+    }
+  }
+  const Status status = local.execute();
+  ASSERT_TRUE(status.ok()) << status.error().text();
+  const std::int64_t failed = local.count(ItemStatus::failed);
+  EXPECT_TRUE(failed == 1 || failed == 2) << failed;
+  EXPECT_EQ(count("t"), 20 - 5 * failed);
+}
+
 TEST_F(Recovery, TheReportCountsRowsByEntity) {
   fill();
   const auto run = make_run();
