@@ -81,7 +81,9 @@ class Enumerator {
 
 void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
                      const fs::FileInfo& info) {
-  if (draft.items.empty()) draft.id = context_.new_batch_id();
+  // Only the directories' batch is named before it is full: the others depend on it, and a batch may
+  // depend on older ones alone.
+  if (&draft == &create_ && draft.items.empty()) draft.id = context_.new_batch_id();
   NewItem item;
   item.directory = directory;
   item.name = name;
@@ -99,11 +101,11 @@ bool Enumerator::full() const {
 void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
   if (draft.items.empty()) return;
   NewBatch batch;
-  batch.id = draft.id;
+  batch.id = &draft == &create_ ? draft.id : context_.new_batch_id();
   batch.task = draft.task;
   batch.items = std::exchange(draft.items, {});
   for (NewItem& item : batch.items) item.id = context_.new_item_id();
-  draft.depends_on.erase(draft.id);
+  draft.depends_on.erase(batch.id);
   batch.depends_on.assign(draft.depends_on.begin(), draft.depends_on.end());
   draft.depends_on.clear();
   chunk.batches.push_back(std::move(batch));
