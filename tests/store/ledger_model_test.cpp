@@ -246,8 +246,8 @@ class ModelRun {
         list.push_back(std::move(outcome));
         continue;
       }
-      const std::array<ItemOutcome, 4> kinds = {completed(id, 60), test::failed(id), test::skipped(id),
-                                                again(id)};
+      const std::array<ItemOutcome, 4> kinds = {completed(id, 60), test::failed(id),
+                                                test::skipped(id), again(id)};
       const ItemOutcome& outcome = kinds[rng_.below(all ? 3 : 4)];
       list.push_back(outcome);
       if (rng_.chance(0.1)) list.push_back(outcome);  // reported twice
