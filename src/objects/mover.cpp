@@ -114,6 +114,11 @@ ObjectInfo Mover::listed(const Work& work) const {
   return info;
 }
 
+Result<Mover::Found> Mover::look(const Work& work, Backend& backend, const std::string& key) {
+  DUNLIN_TRY(work.context.permits().acquire(0, 1, work.cancel()));
+  return backend.head(key, work.cancel());
+}
+
 std::optional<Mark> Mover::own_mark(const Work& work, const Found& standing) const {
   if (!standing) return std::nullopt;
   auto mark = mark_of(standing->metadata);
@@ -125,7 +130,7 @@ std::optional<Mark> Mover::own_mark(const Work& work, const Found& standing) con
 
 Result<engine::Operation> Mover::operation(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const Work work, work_for(context, item));
-  DUNLIN_ASSIGN(const auto standing, destination_.head(work.key, work.cancel()));
+  DUNLIN_ASSIGN(const auto standing, look(work, destination_, work.key));
   const Decision decision = own_mark(work, standing)
                                 ? Decision{Decision::Action::create, "finish an earlier attempt"}
                                 : decide(plan_.conflict, listed(work), standing);
@@ -148,16 +153,16 @@ Status Mover::abort_recorded(const Work& work) {
 Result<ItemOutcome> Mover::copy(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const Work work, work_for(context, item));
   DUNLIN_TRY(abort_recorded(work));
-  DUNLIN_ASSIGN(Found standing, destination_.head(work.key, work.cancel()));
+  DUNLIN_ASSIGN(Found standing, look(work, destination_, work.key));
   if (const auto mark = own_mark(work, standing)) {
     DUNLIN_ASSIGN(auto adopted, adopt(work, *standing, *mark));
     if (adopted) return std::move(*adopted);
-    DUNLIN_ASSIGN(standing, destination_.head(work.key, work.cancel()));
+    DUNLIN_ASSIGN(standing, look(work, destination_, work.key));
   }
   Found source = listed(work);
   if (item.attempt > 0) {
     // The version that was listed may be gone for good: try with the one that is there now.
-    DUNLIN_ASSIGN(source, source_.head(work.source_key, work.cancel()));
+    DUNLIN_ASSIGN(source, look(work, source_, work.source_key));
   }
   if (!source) return ended(item, ItemStatus::skipped, "skipped", "source_gone");
   if (const auto mark = own_mark(work, standing)) {
@@ -236,7 +241,7 @@ Result<Proof> Mover::prove(const Work& work, const Copied& copied) {
 /// more: left for copy() to replace.
 Result<std::optional<ItemOutcome>> Mover::adopt(const Work& work, const ObjectInfo& standing,
                                                 const Mark& mark) {
-  DUNLIN_ASSIGN(const Found source, source_.head(work.source_key, work.cancel()));
+  DUNLIN_ASSIGN(const Found source, look(work, source_, work.source_key));
   if (source && source->etag != mark.source_etag) return std::optional<ItemOutcome>();
   auto md5 = md5_of(work, destination_, standing);
   if (!md5.ok()) return of_destination(std::move(md5).error());
@@ -259,7 +264,7 @@ Result<std::optional<ItemOutcome>> Mover::adopt(const Work& work, const ObjectIn
 Result<std::optional<ItemOutcome>> Mover::settle(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const Work work, work_for(context, item));
   DUNLIN_TRY(abort_recorded(work));
-  DUNLIN_ASSIGN(const Found standing, destination_.head(work.key, work.cancel()));
+  DUNLIN_ASSIGN(const Found standing, look(work, destination_, work.key));
   const auto mark = own_mark(work, standing);
   if (!mark) return std::optional<ItemOutcome>();
   return adopt(work, *standing, *mark);
@@ -274,7 +279,7 @@ Status Mover::copy_kept(const Work& work, const ObjectInfo& from, const std::str
   auto copied = destination_.copy(from.key, from.etag, to, condition, metadata, work.cancel());
   if (!copied.ok()) {
     if (!copied.error().possibly_applied) return of_destination(std::move(copied).error());
-    DUNLIN_ASSIGN(auto found, destination_.head(to, work.cancel()));
+    DUNLIN_ASSIGN(auto found, look(work, destination_, to));
     if (!found || found->metadata != metadata) return std::move(copied).error();
     copied = std::move(*found);
   }
@@ -291,7 +296,7 @@ Status Mover::copy_kept(const Work& work, const ObjectInfo& from, const std::str
 /// Keeps the version that is about to be replaced. Repeatable: a kept version is copied again
 /// unless it is proven, for a corrupt one must not be taken for it.
 Status Mover::preserve(const Work& work, const ObjectInfo& old) {
-  DUNLIN_ASSIGN(const Found kept, destination_.head(work.undo_key, work.cancel()));
+  DUNLIN_ASSIGN(const Found kept, look(work, destination_, work.undo_key));
   const auto metadata =
       marked(old.metadata, UndoMark{work.context.execution().value, work.item.id, old.etag});
   if (kept && kept->metadata == metadata) {
@@ -329,7 +334,7 @@ Status Mover::take_back(const Work& work, const std::string& etag, const std::st
 }
 
 Status Mover::restore(const Work& work, const std::string& etag) {
-  DUNLIN_ASSIGN(const Found kept, destination_.head(work.undo_key, work.cancel()));
+  DUNLIN_ASSIGN(const Found kept, look(work, destination_, work.undo_key));
   if (!kept) {
     return Error(ErrorType::destination_changed,
                  "the old version of '" + escape_bytes(work.key) + "' is no longer kept");
@@ -345,7 +350,7 @@ Status Mover::verify(BatchContext& context, const ItemRow& item) {
     return Error(ErrorType::verification_mismatch,
                  "'" + escape_bytes(work.key) + "' " + std::string(what));
   };
-  DUNLIN_ASSIGN(const Found standing, destination_.head(work.key, work.cancel()));
+  DUNLIN_ASSIGN(const Found standing, look(work, destination_, work.key));
   if (!standing) return differs("is not there any more");
   if (standing->size != item.transferred_bytes) return differs("has another size");
   // Without a checksum from the store and without reading, an unchanged ETag is what proves it.
@@ -363,7 +368,7 @@ Status Mover::verify(BatchContext& context, const ItemRow& item) {
 Result<bool> Mover::is_old_version(const Work& work, const ObjectInfo& standing,
                                    const std::string& replaced) {
   if (standing.etag == replaced) return true;
-  DUNLIN_ASSIGN(const Found kept, destination_.head(work.undo_key, work.cancel()));
+  DUNLIN_ASSIGN(const Found kept, look(work, destination_, work.undo_key));
   if (!kept || without_undo_mark(kept->metadata) != standing.metadata) return false;
   return same_bytes(work, *kept, standing);
 }
@@ -373,7 +378,7 @@ Result<ItemOutcome> Mover::undo(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const Work work, work_for(context, item));
   DUNLIN_ASSIGN(const auto record, decode_undo(item.undo));
   DUNLIN_TRY(abort_recorded(work));
-  DUNLIN_ASSIGN(const Found standing, destination_.head(work.key, work.cancel()));
+  DUNLIN_ASSIGN(const Found standing, look(work, destination_, work.key));
   if (!standing && record.replaced.empty()) return done();
   if (standing && own_mark(work, standing) && standing->etag == record.etag) {
     Status taken = take_back(work, record.etag, record.replaced);

@@ -67,6 +67,7 @@ class Mover {
 
   [[nodiscard]] Result<Work> work_for(engine::BatchContext& context, const engine::ItemRow& item);
   [[nodiscard]] ObjectInfo listed(const Work& work) const;
+  [[nodiscard]] Result<Found> look(const Work& work, Backend& backend, const std::string& key);
   [[nodiscard]] std::optional<Mark> own_mark(const Work& work, const Found& standing) const;
   [[nodiscard]] Status abort_recorded(const Work& work);
   [[nodiscard]] Result<engine::ItemOutcome> write(const Work& work, const ObjectInfo& source,

@@ -41,6 +41,12 @@ bool ends_pass(const Error& error) {
   return error.type == ErrorType::interrupted || error.type == ErrorType::stale_owner;
 }
 
+/// Settling an item is also what its next try begins with, so trouble with one is left to that.
+bool ends_settling(const Error& error) {
+  return ends_pass(error) || error.category() == ErrorCategory::system ||
+         error.category() == ErrorCategory::fatal;
+}
+
 /// Verify and undo have no second try per item: whatever does not speak of this very object's state
 /// ends the pass, which is then repeated as a whole.
 bool ends_repeatable_pass(const Error& error) {
@@ -304,9 +310,8 @@ Status ObjectsRun::execute(BatchContext& context) {
 
 Status ObjectsRun::settle(BatchContext& context) {
   std::atomic<bool> announced = false;
-  const auto always = [](const Error&) { return true; };
-  const auto nobody = [](const ItemRow&, const Error&) {};
-  DUNLIN_TRY(for_items(context, always, nobody, [&](const ItemRow& item) -> Status {
+  const auto leave_pending = [](const ItemRow&, const Error&) {};
+  DUNLIN_TRY(for_items(context, ends_settling, leave_pending, [&](const ItemRow& item) -> Status {
     if (!item.intent.empty()) announced = true;
     DUNLIN_ASSIGN(auto outcome, mover_.settle(context, item));
     if (outcome) context.report(std::move(*outcome));

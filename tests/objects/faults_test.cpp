@@ -327,6 +327,24 @@ TEST_F(ObjectsTest, SettleBelievesOnlyWhatReadsBackRight) {
   EXPECT_EQ(completed(), 3);
 }
 
+TEST_F(ObjectsTest, TroubleWithOneItemInSettleIsLeftToItsNextTry) {
+  fill_source();
+  ASSERT_TRUE(execution().enumerate().ok());
+  const Mark mark{options_.execution.value, 1, item("p/small").row.id,
+                  (*source_->head("p/small", never_))->etag, ""};
+  ASSERT_TRUE(destination_->put("p/small", "some content", {}, marked({}, mark), never_).ok());
+  for (auto& [id, batch] : execution().mutable_ledger().batches) {
+    batch.row.status = store::BatchStatus::executing;
+  }
+  destination_->set_fault_hook(at(Call::get, 1, Fault::refuse));
+  ASSERT_TRUE(execution().settle().ok());
+  EXPECT_EQ(item("p/small").row.status, ItemStatus::pending);
+  run_to_end();
+  EXPECT_EQ(completed(), 3);
+  destination_->set_fault_hook({});
+  EXPECT_EQ(content(destination_, "p/small"), "some content");
+}
+
 TEST_F(ObjectsTest, AForeignObjectOfTheSameContentIsNotTakenForOurs) {
   fill_source();
   ASSERT_TRUE(execution().enumerate().ok());
