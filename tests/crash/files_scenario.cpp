@@ -1,0 +1,155 @@
+// A small tree with everything the copy distinguishes: empty, small, large, nested, odd names, symlinks, files that
+// stand at the destination already (older, equal), directories with modes of their own.
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/check.h"
+#include "scenario.h"
+
+namespace dunlin::crash {
+namespace {
+
+namespace fsys = std::filesystem;
+
+void write(const std::string& path, std::size_t size, unsigned seed, mode_t mode, time_t mtime) {
+  std::string bytes(size, '\0');
+  unsigned state = seed * 2654435761U + 1;
+  for (char& byte : bytes) {
+    state = state * 1664525U + 1013904223U;
+    byte = static_cast<char>(state >> 24);
+  }
+  std::ofstream(path, std::ios::binary) << bytes;
+  DUNLIN_CHECK(::chmod(path.c_str(), mode) == 0, path);
+  const timespec times[2] = {{mtime, 111}, {mtime, 123456789}};
+  DUNLIN_CHECK(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0, path);
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << in.rdbuf();
+  return bytes.str();
+}
+
+/// FNV-1a (Fowler, Noll, Vo): of our own, so that the judge shares nothing with the judged.
+std::string fnv(const std::string& bytes) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211ULL;
+  return std::to_string(hash);
+}
+
+class FilesScenario final : public Scenario {
+ public:
+  std::string name() const override { return "files"; }
+
+  void make_source(const std::string& folder) override {
+    source_ = folder + "/source";
+    destination_ = folder + "/destination";
+    fsys::create_directories(source_ + "/a/b/c");
+    fsys::create_directories(source_ + "/empty");
+    fsys::create_directories(source_ + "/-dash\nline");
+    const std::size_t sizes[] = {0, 1, 100, 4095, 4096, 4097, 70'000, 300'000};
+    unsigned n = 0;
+    for (const char* where : {"", "/a", "/a/b", "/a/b/c", "/-dash\nline"}) {
+      for (const std::size_t size : sizes) {
+        ++n;
+        write(source_ + where + "/file" + std::to_string(n), size, n, n % 3 == 0 ? 0600 : 0644, 1'600'000'000 + n);
+      }
+    }
+    write(source_ + "/a/large", 2'500'000, 99, 0640, 1'500'000'000);
+    write(source_ + "/a/\xff\xfe not utf-8", 500, 98, 0604, -86'400);
+    fsys::create_symlink("../nowhere", source_ + "/a/b/link");
+    fsys::create_symlink("file1", source_ + "/link to file1");
+    DUNLIN_CHECK(::chmod((source_ + "/a/b").c_str(), 0750) == 0, "chmod");
+    for (const char* where : {"/a/b/c", "/a/b", "/a", "/empty", "/-dash\nline", ""}) {
+      const timespec times[2] = {{1'400'000'000, 0}, {1'400'000'000, 5}};
+      DUNLIN_CHECK(::utimensat(AT_FDCWD, (source_ + where).c_str(), times, 0) == 0, where);
+    }
+  }
+
+  void reset_destination() override {
+    fsys::remove_all(destination_);
+    fsys::create_directories(destination_ + "/a");
+    write(destination_ + "/file3", 77, 1000, 0644, 1'300'000'000);           // older: overwritten, kept for undo
+    write(destination_ + "/a/file14", 10, 1001, 0600, 1'300'000'000);        // the same
+    write(destination_ + "/a/large", 2'500'000, 1002, 0640, 1'300'000'000);  // same size, other content
+    fsys::copy_file(source_ + "/file2", destination_ + "/file2");            // equal: skipped
+    const timespec times[2] = {{1'600'000'002, 0}, {1'600'000'002, 123456789}};
+    DUNLIN_CHECK(::utimensat(AT_FDCWD, (destination_ + "/file2").c_str(), times, 0) == 0, "file2");
+    write(destination_ + "/theirs", 33, 1003, 0644, 1'300'000'000);          // nobody's business
+  }
+
+  std::vector<std::string> command() const override {
+    return {"copy", source_ + "/", destination_, "--batch-size", "12", "--concurrency", "4"};
+  }
+
+  std::string state() override {
+    std::vector<std::string> lines;
+    describe("", destination_, lines);
+    std::sort(lines.begin(), lines.end());
+    std::string text;
+    for (const std::string& line : lines) text += line + "\n";
+    return text;
+  }
+
+  std::vector<std::string> leftovers() override {
+    std::vector<std::string> found;
+    for (const auto& entry : fsys::recursive_directory_iterator(destination_)) {
+      const std::string file = entry.path().filename().string();
+      if (file.starts_with(".dunlin-") && !file.starts_with(".dunlin-undo-")) found.push_back(entry.path().string());
+    }
+    return found;
+  }
+
+  std::vector<std::string> publishing_points() const override {
+    return {"files.publish.before", "fs.rename_new.before", "fs.rename_new.after", "fs.exchange.before",
+            "fs.exchange.after",    "fs.keep_old.before",   "files.intents.after", "files.write.after",
+            "engine.execute.after", "ledger.commit.before"};
+  }
+
+ private:
+  /// Old versions are kept under names that carry the execution and the item: both differ between good runs.
+  void describe(const std::string& relative, const std::string& path, std::vector<std::string>& lines) {
+    struct stat info {};
+    DUNLIN_CHECK(::lstat(path.c_str(), &info) == 0, path);
+    std::string line = relative + " mode " + std::to_string(info.st_mode) + " owner " + std::to_string(info.st_uid) + ":" +
+                       std::to_string(info.st_gid) + " mtime " + std::to_string(info.st_mtim.tv_sec) + "." +
+                       std::to_string(info.st_mtim.tv_nsec);
+    if (S_ISREG(info.st_mode)) {
+      line += " size " + std::to_string(info.st_size) + " links " + std::to_string(info.st_nlink) + " content " +
+              fnv(content_of(path));
+    } else if (S_ISLNK(info.st_mode)) {
+      line += " to " + fsys::read_symlink(path).string();
+    }
+    const bool undo_root = fsys::path(path).filename().string().starts_with(".dunlin-undo-");
+    if (undo_root) {
+      // Neither when it was made nor by which name matters.
+      line = "(kept for undo)";
+    }
+    lines.push_back(line);
+    if (!S_ISDIR(info.st_mode)) return;
+    for (const auto& entry : fsys::directory_iterator(path)) {
+      const std::string file = entry.path().filename().string();
+      if (undo_root) {
+        lines.push_back("(kept for undo) " + fnv(content_of(entry.path().string())));
+      } else {
+        describe(relative + "/" + file, entry.path().string(), lines);
+      }
+    }
+  }
+
+  std::string source_;
+  std::string destination_;
+};
+
+}  // namespace
+
+std::unique_ptr<Scenario> make_files_scenario() { return std::make_unique<FilesScenario>(); }
+
+}  // namespace dunlin::crash

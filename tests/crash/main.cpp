@@ -1,0 +1,125 @@
+// crash_loop: kills dunlin where it hurts and compares the end with an undisturbed run. See README.md.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "control.h"
+#include "loop.h"
+#include "stopped_owner.h"
+
+namespace {
+
+using dunlin::crash::Latencies;
+using dunlin::crash::Options;
+using dunlin::crash::Tally;
+
+constexpr const char* kUsage =
+    "usage: crash_loop [--short | --full] [--kind files|records|records-single|schema|objects]...\n"
+    "                  [--random N] [--seed S] [--point NAME[:HIT]] [--stopped-owner] [--control TRIALS]\n"
+    "                  [--binary PATH] [--jobs N]\n"
+    "  without --random: at each crash point; with it: N random kills of each kind instead\n";
+
+struct Arguments {
+  Options options;
+  std::vector<std::string> kinds;
+  bool stopped_owner = false;
+  int control = 0;
+  int jobs = 2;
+};
+
+std::string beside_me(const std::string& name) {
+  char path[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  DUNLIN_CHECK(length > 0, "/proc/self/exe");
+  std::string own(path, static_cast<std::size_t>(length));
+  return own.substr(0, own.rfind('/')) + "/" + name;
+}
+
+Arguments parse(int argc, char** argv) {
+  Arguments arguments;
+  arguments.options.binary = beside_me("dunlin");
+  if (::access(arguments.options.binary.c_str(), X_OK) != 0) arguments.options.binary = beside_me("../dunlin");
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto value = [&] {
+      if (i + 1 >= argc) {
+        std::fputs(kUsage, stderr);
+        std::exit(2);
+      }
+      return std::string(argv[++i]);
+    };
+    if (word == "--full") arguments.options.full = true;
+    else if (word == "--short") arguments.options.full = false;
+    else if (word == "--kind") arguments.kinds.push_back(value());
+    else if (word == "--random") arguments.options.random_kills = std::stoi(value());
+    else if (word == "--seed") arguments.options.seed = std::stoull(value());
+    else if (word == "--point") arguments.options.only_point = value();
+    else if (word == "--stopped-owner") arguments.stopped_owner = true;
+    else if (word == "--control") arguments.control = std::stoi(value());
+    else if (word == "--binary") arguments.options.binary = value();
+    else if (word == "--jobs") arguments.jobs = std::stoi(value());
+    else {
+      std::fputs(kUsage, stderr);
+      std::exit(2);
+    }
+  }
+  if (arguments.kinds.empty()) arguments.kinds = dunlin::crash::scenario_names();
+  return arguments;
+}
+
+int run_loops(const Arguments& arguments) {
+  std::vector<std::future<Tally>> running;
+  std::vector<Tally> tallies;
+  const auto collect = [&] {
+    tallies.push_back(running.front().get());
+    running.erase(running.begin());
+  };
+  for (const std::string& kind : arguments.kinds) {
+    if (static_cast<int>(running.size()) >= arguments.jobs) collect();
+    running.push_back(std::async(std::launch::async, [&arguments, kind] {
+      return arguments.stopped_owner ? stop_owners(arguments.options, kind)
+                                     : crash_everywhere(arguments.options, kind);
+    }));
+  }
+  while (!running.empty()) collect();
+  std::size_t failures = 0;
+  std::printf("%-28s %6s %6s %12s %11s %12s %8s\n", "scenario", "points", "kills", "in recovery", "not reached",
+              "random kills", "failures");
+  for (const Tally& tally : tallies) {
+    std::printf("%-28s %6d %6d %12d %11d %12d %8zu\n", tally.scenario.c_str(), tally.points, tally.kills,
+                tally.kills_in_recovery, tally.not_reached, tally.random_kills, tally.failures.size());
+    failures += tally.failures.size();
+  }
+  for (const Tally& tally : tallies) {
+    for (const std::string& failure : tally.failures) {
+      std::printf("FAILED %s %s\n", tally.scenario.c_str(), failure.c_str());
+    }
+  }
+  return failures == 0 ? 0 : 1;
+}
+
+int run_control(const Arguments& arguments) {
+  constexpr int kFiles = 20'000;
+  constexpr double kMostMs = 1000;
+  bool good = true;
+  for (const Latencies& one : measure_control(arguments.options, arguments.control, kFiles)) {
+    std::printf("%-7s %4zu trials  p50 %7.1f ms  p90 %7.1f ms  p99 %7.1f ms  max %7.1f ms\n", one.verb.c_str(),
+                one.ms.size(), one.quantile(0.5), one.quantile(0.9), one.quantile(0.99), one.quantile(1.0));
+    for (const std::string& failure : one.failures) std::printf("FAILED %s\n", failure.c_str());
+    good = good && one.failures.empty() && !one.ms.empty() && one.quantile(0.99) <= kMostMs;
+  }
+  return good ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const Arguments arguments = parse(argc, argv);
+  return arguments.control > 0 ? run_control(arguments) : run_loops(arguments);
+}

@@ -1,0 +1,37 @@
+// What a kind of migration brings to the crash loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dunlin::crash {
+
+class Scenario {
+ public:
+  virtual ~Scenario() = default;
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Once, into an empty folder.
+  virtual void make_source(const std::string& folder) = 0;
+  /// Before each run: the destination as it was before the migration.
+  virtual void reset_destination() = 0;
+  /// dunlin's arguments.
+  [[nodiscard]] virtual std::vector<std::string> command() const = 0;
+  /// Everything a person could see at the destination, line by line; nothing that may differ between two good runs.
+  [[nodiscard]] virtual std::string state() = 0;
+  /// Temporaries, open uploads and the like: there must be none at the end.
+  [[nodiscard]] virtual std::vector<std::string> leftovers() = 0;
+  /// Points at which something becomes visible: where a stopped owner is most dangerous.
+  [[nodiscard]] virtual std::vector<std::string> publishing_points() const = 0;
+};
+
+/// "files", "records", "records-single", "schema", "objects".
+[[nodiscard]] std::vector<std::string> scenario_names();
+[[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
+
+std::unique_ptr<Scenario> make_files_scenario();
+std::unique_ptr<Scenario> make_records_scenario(bool single);
+std::unique_ptr<Scenario> make_schema_scenario();
+std::unique_ptr<Scenario> make_objects_scenario();
+
+}  // namespace dunlin::crash
