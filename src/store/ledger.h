@@ -1,11 +1,14 @@
-// Ledger: everything durable of one execution, and the only witness that recovery believes besides the destination.
+// Ledger: everything durable of one execution, and the only witness that recovery believes besides
+// the destination.
 //
-// Every durable step is ONE transaction. Writes are Mutations; the engine's ledger writer groups them and calls
-// apply(). Each carries the writer's epoch: a process that lost the execution to another can change nothing any more.
-// Implementations: sqlite_ledger.h (ledger.db, WAL, synchronous=FULL); PostgreSQL comes later. All pass the same
-// conformance suite (tests/store/ledger_conformance.h).
+// Every durable step is ONE transaction. Writes are Mutations; the engine's ledger writer groups
+// them and calls apply(). Each carries the writer's epoch: a process that lost the execution to
+// another can change nothing any more. Implementations: sqlite_ledger.h (ledger.db, WAL,
+// synchronous=FULL); PostgreSQL comes later. All pass the same conformance suite
+// (tests/store/ledger_conformance.h).
 //
-// Threads: apply() and take_over() from one thread at a time (the writer); all reads from any thread, on a snapshot.
+// Threads: apply() and take_over() from one thread at a time (the writer); all reads from any
+// thread, on a snapshot.
 #pragma once
 
 #include <functional>
@@ -17,19 +20,21 @@
 
 namespace dunlin::store {
 
-/// Journals enumerated work, in one transaction with the cursor after it: it is never enumerated again.
+/// Journals enumerated work, in one transaction with the cursor after it: it is never enumerated
+/// again.
 struct AppendWork {
   std::vector<NewTask> tasks;
   std::vector<NewDirectory> directories;
   std::vector<DirectoryId> closed_directories;  ///< read to the end: leave the frontier
   std::vector<NewBatch> batches;
   std::string cursor_after;
-  bool complete = false;                        ///< nothing is left to enumerate
+  bool complete = false;  ///< nothing is left to enumerate
 };
 
-/// Marks batches as executing under their tokens. Refused (whole mutation, ErrorType::invalid_state) unless each is
-/// pending (work), done and not verified (verify) or done (undo), not blocked, and the token is above its last.
-/// stale_owner is kept for a stale epoch, here and in every mutation below: nothing will ever be accepted again.
+/// Marks batches as executing under their tokens. Refused (whole mutation,
+/// ErrorType::invalid_state) unless each is pending (work), done and not verified (verify) or done
+/// (undo), not blocked, and the token is above its last. stale_owner is kept for a stale epoch,
+/// here and in every mutation below: nothing will ever be accepted again.
 struct StartBatches {
   struct Start {
     BatchId batch;
@@ -39,7 +44,8 @@ struct StartBatches {
   std::vector<Start> starts;
 };
 
-/// Durable before the outside effect they announce. Refused unless `token` is the batch's own and it is executing.
+/// Durable before the outside effect they announce. Refused unless `token` is the batch's own and
+/// it is executing.
 struct RecordIntents {
   BatchId batch;
   std::int64_t token = 0;
@@ -54,33 +60,33 @@ struct RecordOutcomes {
 };
 
 enum class BatchResult : std::uint8_t {
-  done,         ///< work: ended (items that failed for good included); verify: compared; undo: taken back
+  done,  ///< work: ended (items that failed for good included); verify: compared; undo: taken back
   staged,       ///< work under commit_scope execution: waits for CompleteStaged
   retry,        ///< back to pending, one attempt more, not before `not_before_ms`
   interrupted,  ///< back to what it was before the start (pause, cancel), no attempt counted
-  failed,       ///< items not yet ended fail with `error`; dependants are skipped with it as the cause
+  failed,  ///< items not yet ended fail with `error`; dependants are skipped with it as the cause
 };
 
-/// Ends one pass over one batch: the last outcomes, its status, counters, dependants, stage counts, its audit entry,
-/// all in one step. Refused unless `token` is the batch's own and it is executing.
+/// Ends one pass over one batch: the last outcomes, its status, counters, dependants, stage counts,
+/// its audit entry, all in one step. Refused unless `token` is the batch's own and it is executing.
 struct EndBatch {
   BatchId batch;
   std::int64_t token = 0;
   Pass pass = Pass::work;
   BatchResult result = BatchResult::done;
   std::int64_t not_before_ms = 0;
-  std::optional<Error> error;                ///< of the batch as a whole
+  std::optional<Error> error;  ///< of the batch as a whole
   std::vector<ItemOutcome> outcomes;
   std::vector<std::pair<ItemId, Error>> differences;  ///< verify: what did not match
-  std::int64_t verified_items = 0;           ///< verify: compared and equal
+  std::int64_t verified_items = 0;                    ///< verify: compared and equal
 };
 
-/// Moves the execution to a status, with an audit entry. Entering running counts an attempt and ends a pause.
-/// Refused (invalid_state) when the state machine has no such edge.
+/// Moves the execution to a status, with an audit entry. Entering running counts an attempt and
+/// ends a pause. Refused (invalid_state) when the state machine has no such edge.
 struct SetStatus {
   ExecutionStatus to = ExecutionStatus::running;
-  std::string phase;                         ///< empty: unchanged
-  std::string reason_json;                   ///< replaces the old one
+  std::string phase;        ///< empty: unchanged
+  std::string reason_json;  ///< replaces the old one
   std::string actor = "engine";
 };
 struct SetPhase {
@@ -119,41 +125,45 @@ struct AddCheckpoint {
   std::int32_t keep_last_n = 10;
   std::int64_t expire_after_ms = 24LL * 3600 * 1000;
 };
-/// retry: failed (or skipped because of a dependency) items become pending, their batches with them, attempts at 0.
-/// skip: failed items become skipped. Items in any other status are left alone.
+/// retry: failed (or skipped because of a dependency) items become pending, their batches with
+/// them, attempts at 0. skip: failed items become skipped. Items in any other status are left
+/// alone.
 struct ReopenItems {
   std::vector<ItemId> items;
-  ItemStatus to = ItemStatus::pending;       ///< pending (retry) or skipped (skip)
+  ItemStatus to = ItemStatus::pending;  ///< pending (retry) or skipped (skip)
   std::string actor;
-  std::vector<BatchId> batches;              ///< retry: failed batches as a whole, also those without items
+  std::vector<BatchId> batches;  ///< retry: failed batches as a whole, also those without items
 };
-/// A new verification run: every batch counts as not verified again; old differences are kept as not final.
+/// A new verification run: every batch counts as not verified again; old differences are kept as
+/// not final.
 struct ResetVerification {};
 
-using Mutation = std::variant<AppendWork, StartBatches, RecordIntents, RecordOutcomes, EndBatch, SetStatus, SetPhase,
-                              AddMilestone, AddAudit, AddError, SetRoots, SetSettings, BeginCommit, CompleteStaged,
-                              UnstageAll, AddCheckpoint, ReopenItems, ResetVerification>;
+using Mutation =
+    std::variant<AppendWork, StartBatches, RecordIntents, RecordOutcomes, EndBatch, SetStatus,
+                 SetPhase, AddMilestone, AddAudit, AddError, SetRoots, SetSettings, BeginCommit,
+                 CompleteStaged, UnstageAll, AddCheckpoint, ReopenItems, ResetVerification>;
 
 /// What the coordinator asks for when its window runs low.
 struct ReadyQuery {
   Pass pass = Pass::work;
-  std::int64_t now_ms = 0;                   ///< wall clock, for not_before_ms
+  std::int64_t now_ms = 0;  ///< wall clock, for not_before_ms
   std::size_t limit = 1000;
-  std::vector<BatchId> exclude;              ///< already in the window or open
+  std::vector<BatchId> exclude;  ///< already in the window or open
 };
 struct ReadyBatches {
-  std::vector<BatchRow> batches;             ///< in the order in which they should start
-  std::int64_t next_not_before_ms = 0;       ///< earliest time at which a waiting one becomes ready; 0: none waits
-  std::int64_t unfinished = 0;               ///< batches not ended in this pass, ready or not, open ones included;
-                                             ///< staged ones have ended
+  std::vector<BatchRow> batches;  ///< in the order in which they should start
+  std::int64_t next_not_before_ms =
+      0;  ///< earliest time at which a waiting one becomes ready; 0: none waits
+  std::int64_t unfinished = 0;  ///< batches not ended in this pass, ready or not, open ones
+                                ///< included; staged ones have ended
 };
 
 struct ItemFilter {
   std::optional<ItemStatus> status;
   std::optional<BatchId> batch;
   std::optional<ItemId> item;
-  std::string error_type;                    ///< a type or a category name; empty: any
-  ItemId after;                              ///< paging: ids above this
+  std::string error_type;  ///< a type or a category name; empty: any
+  ItemId after;            ///< paging: ids above this
   std::size_t limit = 1000;
 };
 
@@ -161,12 +171,15 @@ class Ledger {
  public:
   virtual ~Ledger() = default;
 
-  /// Applies the mutations in order, in one durable transaction; on return they survive power loss. The vector holds
-  /// one Status for each: a refused mutation (stale epoch or token, impossible edge) changed nothing, the others did.
-  /// An error of the whole call (disk full, I/O) means that nothing was applied. Sets `sequence`.
-  [[nodiscard]] virtual Result<std::vector<Status>> apply(std::int64_t epoch, std::span<const Mutation> mutations) = 0;
+  /// Applies the mutations in order, in one durable transaction; on return they survive power loss.
+  /// The vector holds one Status for each: a refused mutation (stale epoch or token, impossible
+  /// edge) changed nothing, the others did. An error of the whole call (disk full, I/O) means that
+  /// nothing was applied. Sets `sequence`.
+  [[nodiscard]] virtual Result<std::vector<Status>> apply(std::int64_t epoch,
+                                                          std::span<const Mutation> mutations) = 0;
 
-  /// Takes the execution over: epoch + 1, owner recorded. The caller holds the owner lock. Returns the new epoch.
+  /// Takes the execution over: epoch + 1, owner recorded. The caller holds the owner lock. Returns
+  /// the new epoch.
   [[nodiscard]] virtual Result<std::int64_t> take_over(std::string_view owner_json) = 0;
 
   /// Grows by one with each applied mutation.
@@ -177,15 +190,18 @@ class Ledger {
   [[nodiscard]] virtual Result<std::vector<BatchRow>> open_batches() const = 0;
   [[nodiscard]] virtual Result<BatchRow> batch(BatchId id) const = 0;
   /// The items of a batch in id order; `unfinished_only`: those still pending.
-  [[nodiscard]] virtual Result<std::vector<ItemRow>> items_of(BatchId id, bool unfinished_only) const = 0;
+  [[nodiscard]] virtual Result<std::vector<ItemRow>> items_of(BatchId id,
+                                                              bool unfinished_only) const = 0;
   /// The frontier: directories still to be enumerated, lowest id first.
-  [[nodiscard]] virtual Result<std::vector<DirectoryRow>> open_directories(std::size_t limit) const = 0;
+  [[nodiscard]] virtual Result<std::vector<DirectoryRow>> open_directories(
+      std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) const = 0;
-  /// True when an item of this name was journaled for the directory. Builds its index on first use: only an
-  /// enumeration that was interrupted inside a directory asks.
-  [[nodiscard]] virtual Result<bool> has_item(DirectoryId directory, std::string_view name) const = 0;
-  [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(DirectoryId parent,
-                                                                          std::string_view name) const = 0;
+  /// True when an item of this name was journaled for the directory. Builds its index on first use:
+  /// only an enumeration that was interrupted inside a directory asks.
+  [[nodiscard]] virtual Result<bool> has_item(DirectoryId directory,
+                                              std::string_view name) const = 0;
+  [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(
+      DirectoryId parent, std::string_view name) const = 0;
   /// Highest ids given out so far, for the enumerator.
   struct LastIds {
     TaskId task;
@@ -197,11 +213,14 @@ class Ledger {
 
   [[nodiscard]] virtual Result<std::vector<TaskRow>> tasks(std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items(const ItemFilter& filter) const = 0;
-  [[nodiscard]] virtual Result<std::vector<ErrorRow>> errors(const ItemFilter& filter, bool final_only) const = 0;
+  [[nodiscard]] virtual Result<std::vector<ErrorRow>> errors(const ItemFilter& filter,
+                                                             bool final_only) const = 0;
   /// (type, count) of final errors, most frequent first.
-  [[nodiscard]] virtual Result<std::vector<std::pair<std::string, std::int64_t>>> error_counts() const = 0;
+  [[nodiscard]] virtual Result<std::vector<std::pair<std::string, std::int64_t>>> error_counts()
+      const = 0;
   [[nodiscard]] virtual Result<std::vector<CheckpointRow>> checkpoints() const = 0;
-  [[nodiscard]] virtual Result<std::vector<AuditRow>> audit(std::int64_t after_sequence, std::size_t limit) const = 0;
+  [[nodiscard]] virtual Result<std::vector<AuditRow>> audit(std::int64_t after_sequence,
+                                                            std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<std::vector<MilestoneRow>> milestones() const = 0;
   /// Walks the audit chain and the structure; the first fault found is the error (state_corrupt).
   [[nodiscard]] virtual Status check() const = 0;

@@ -82,7 +82,7 @@ Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
     if (was == BatchStatus::skipped) {
       DUNLIN_ASSIGN(const bool blocked, has_failed_dependency(id));
       if (blocked) continue;
-      DUNLIN_TRY(reopen_items_of(*batch, {}).with_context(fmt::format("reopening batch {}", id)));
+      DUNLIN_TRY(reopen_items_of(*batch, {}));
     } else {
       // A batch that is named as a whole means all of its failed items.
       DUNLIN_ASSIGN(const bool any,

@@ -1,4 +1,5 @@
-// The durable model: what a ledger holds, as plain values. State names are the same in C++, SQL, JSON and UI.
+// The durable model: what a ledger holds, as plain values. State names are the same in C++, SQL,
+// JSON and UI.
 //
 // Stands between the engine, which decides, and the store, which keeps. No thread rule: values.
 #pragma once
@@ -17,13 +18,36 @@ namespace dunlin::store {
 
 /// conventions.md, "State machine".
 enum class ExecutionStatus : std::uint8_t {
-  pending, running, paused, completed, failed, cancelled, rolling_back, rolled_back
+  pending,
+  running,
+  paused,
+  completed,
+  failed,
+  cancelled,
+  rolling_back,
+  rolled_back
 };
-enum class TaskStatus : std::uint8_t { pending, executing, paused, complete, failed, cancelled, skipped };
-/// `pending`: may be started (also again); `executing`: a process works on it or died doing so; `staged`: its effect
-/// waits for the one commit of the execution (commit_scope execution); `done`, `failed`, `skipped`: ended.
+enum class TaskStatus : std::uint8_t {
+  pending,
+  executing,
+  paused,
+  complete,
+  failed,
+  cancelled,
+  skipped
+};
+/// `pending`: may be started (also again); `executing`: a process works on it or died doing so;
+/// `staged`: its effect waits for the one commit of the execution (commit_scope execution); `done`,
+/// `failed`, `skipped`: ended.
 enum class BatchStatus : std::uint8_t { pending, executing, staged, done, failed, skipped, undone };
-enum class ItemStatus : std::uint8_t { pending, executing, completed, failed, skipped, rolled_back };
+enum class ItemStatus : std::uint8_t {
+  pending,
+  executing,
+  completed,
+  failed,
+  skipped,
+  rolled_back
+};
 /// What was proven of the destination's content (files.md F-14).
 enum class Proof : std::uint8_t { none, device, evicted, cached, remote, target };
 /// Which of a batch's three passes is meant; each is started, ended and resumed by the same rules.
@@ -41,8 +65,9 @@ enum class Priority : std::uint8_t { immediate, high, normal, low, scheduled };
 [[nodiscard]] std::optional<ItemStatus> item_status_from(std::string_view name);
 [[nodiscard]] std::optional<Priority> priority_from(std::string_view name);
 
-/// Sums over the whole execution, kept in the same transaction as the change they count. Items are counted once, when
-/// they end; a retried or reopened item is taken out again first: succeeded + failed + skipped never exceeds total.
+/// Sums over the whole execution, kept in the same transaction as the change they count. Items are
+/// counted once, when they end; a retried or reopened item is taken out again first: succeeded +
+/// failed + skipped never exceeds total.
 struct Counters {
   std::int64_t total_items = 0;
   std::int64_t total_bytes = 0;
@@ -50,17 +75,18 @@ struct Counters {
   std::int64_t failed_items = 0;
   std::int64_t skipped_items = 0;
   std::int64_t rolled_back_items = 0;
-  std::int64_t processed_bytes = 0;    ///< sizes of ended items
-  std::int64_t transferred_bytes = 0;  ///< bytes written to the destination for ended items, retries not counted
+  std::int64_t processed_bytes = 0;  ///< sizes of ended items
+  std::int64_t transferred_bytes =
+      0;  ///< bytes written to the destination for ended items, retries not counted
   std::int64_t total_batches = 0;
-  std::int64_t ended_batches = 0;      ///< done, failed or skipped
+  std::int64_t ended_batches = 0;  ///< done, failed or skipped
   std::int64_t failed_batches = 0;
   std::int64_t staged_batches = 0;
   std::int64_t verified_items = 0;
   std::int64_t verified_batches = 0;
-  std::int64_t differences = 0;        ///< verification_mismatch errors of the last verification
+  std::int64_t differences = 0;  ///< verification_mismatch errors of the last verification
   std::int64_t undone_batches = 0;
-  std::int64_t retries = 0;            ///< attempts after the first, items and batches
+  std::int64_t retries = 0;  ///< attempts after the first, items and batches
   std::int64_t directories = 0;
 
   friend bool operator==(const Counters&, const Counters&) = default;
@@ -70,37 +96,39 @@ struct Counters {
 struct ExecutionRow {
   ExecutionId id;
   PlanId plan_id;
-  std::int64_t number = 0;        ///< the running number that `ps` shows
-  std::string kind;               ///< files, objects, records, schema
-  std::string plan_json;          ///< the plan as decoded, secrets taken out
-  std::string settings_json;      ///< effective settings with their origin, frozen at start
-  std::string description;        ///< "copy /a to /b"
-  std::string mode = "full";      ///< dry_run, test, full, incremental, resume
+  std::int64_t number = 0;    ///< the running number that `ps` shows
+  std::string kind;           ///< files, objects, records, schema
+  std::string plan_json;      ///< the plan as decoded, secrets taken out
+  std::string settings_json;  ///< effective settings with their origin, frozen at start
+  std::string description;    ///< "copy /a to /b"
+  std::string mode = "full";  ///< dry_run, test, full, incremental, resume
   ExecutionStatus status = ExecutionStatus::pending;
-  std::string phase;              ///< preflight, enumerating, loading, verifying, rolling_back, reporting
-  std::string reason_json;        ///< why it is paused or failed: an error as JSON, or empty
-  std::int64_t epoch = 0;         ///< take-overs so far; a write with an older one is refused
-  std::int64_t attempt = 0;       ///< entries into running
-  std::int64_t created_ms = 0;    ///< wall clock, as all times here
+  std::string phase;        ///< preflight, enumerating, loading, verifying, rolling_back, reporting
+  std::string reason_json;  ///< why it is paused or failed: an error as JSON, or empty
+  std::int64_t epoch = 0;   ///< take-overs so far; a write with an older one is refused
+  std::int64_t attempt = 0;     ///< entries into running
+  std::int64_t created_ms = 0;  ///< wall clock, as all times here
   std::int64_t started_ms = 0;
   std::int64_t ended_ms = 0;
   std::int64_t updated_ms = 0;
   std::int64_t paused_ms_total = 0;
   std::int64_t paused_since_ms = 0;
-  std::string cursor;             ///< where enumeration goes on; the kind's own encoding
-  std::string roots;              ///< identity of the roots as first seen; the kind's own encoding
-  std::string owner_json;         ///< process identity of the present or last owner
+  std::string cursor;      ///< where enumeration goes on; the kind's own encoding
+  std::string roots;       ///< identity of the roots as first seen; the kind's own encoding
+  std::string owner_json;  ///< process identity of the present or last owner
   bool enumeration_complete = false;
-  bool committing = false;        ///< commit_scope execution: the final commit may have been sent
+  bool committing = false;  ///< commit_scope execution: the final commit may have been sent
   Counters counters;
-  std::vector<std::string> claims;      ///< canonical destinations written (X-4): state.db can be rebuilt from them
-  std::vector<std::string> depends_on;  ///< execution or plan ids that this one may share its destination with
+  std::vector<std::string>
+      claims;  ///< canonical destinations written (X-4): state.db can be rebuilt from them
+  std::vector<std::string>
+      depends_on;  ///< execution or plan ids that this one may share its destination with
 };
 
 struct NewTask {
-  TaskId id;                      ///< uid is "<kind>-<id>"
-  std::string task_type;          ///< create_directory, batch_file_operation, migration_verification …
-  std::int32_t stage = 0;         ///< batches of a barrier stage wait for every batch of the stages below
+  TaskId id;               ///< uid is "<kind>-<id>"
+  std::string task_type;   ///< create_directory, batch_file_operation, migration_verification …
+  std::int32_t stage = 0;  ///< batches of a barrier stage wait for every batch of the stages below
   bool barrier = false;
   Priority priority = Priority::normal;
   std::string description;
@@ -119,28 +147,28 @@ struct TaskRow : NewTask {
 
 struct NewDirectory {
   DirectoryId id;
-  DirectoryId parent;             ///< 0 for the root
-  std::string name;               ///< bytes; empty for the root
-  std::string detail;             ///< the kind's own encoding
-  bool open = false;              ///< still to be enumerated: part of the persisted frontier
+  DirectoryId parent;  ///< 0 for the root
+  std::string name;    ///< bytes; empty for the root
+  std::string detail;  ///< the kind's own encoding
+  bool open = false;   ///< still to be enumerated: part of the persisted frontier
 };
 
 struct DirectoryRow : NewDirectory {
-  std::string path;               ///< relative to the root, bytes, "" for the root, no leading or trailing slash
+  std::string path;  ///< relative to the root, bytes, "" for the root, no leading or trailing slash
 };
 
 struct NewItem {
-  ItemId id;                      ///< consecutive within a batch
+  ItemId id;  ///< consecutive within a batch
   DirectoryId directory;
-  std::string name;               ///< bytes
-  std::int64_t size = 0;          ///< bytes as listed; rows: estimated
-  std::string detail;             ///< what the kind needs to execute it; its own encoding
+  std::string name;       ///< bytes
+  std::int64_t size = 0;  ///< bytes as listed; rows: estimated
+  std::string detail;     ///< what the kind needs to execute it; its own encoding
 };
 
 struct NewBatch {
   BatchId id;
   TaskId task;
-  std::string payload;            ///< the kind's own encoding (key bounds, segment …)
+  std::string payload;              ///< the kind's own encoding (key bounds, segment …)
   std::vector<BatchId> depends_on;  ///< must be batches of this or an earlier append
   std::vector<NewItem> items;
 };
@@ -151,10 +179,10 @@ struct BatchRow {
   std::string task_type;
   std::int32_t stage = 0;
   BatchStatus status = BatchStatus::pending;
-  Pass pass = Pass::work;         ///< the pass it is executing in, when `status` is executing
-  std::int64_t token = 0;         ///< of the last start; grows, never reused
-  std::int32_t attempt = 0;       ///< failed tries so far
-  std::int64_t not_before_ms = 0; ///< wall clock: earliest next try
+  Pass pass = Pass::work;          ///< the pass it is executing in, when `status` is executing
+  std::int64_t token = 0;          ///< of the last start; grows, never reused
+  std::int32_t attempt = 0;        ///< failed tries so far
+  std::int64_t not_before_ms = 0;  ///< wall clock: earliest next try
   ItemId first_item;
   std::int64_t item_count = 0;
   std::int64_t bytes = 0;
@@ -164,47 +192,48 @@ struct BatchRow {
 
 struct ItemRow : NewItem {
   BatchId batch;
-  std::string directory_path;     ///< of `directory`
+  std::string directory_path;  ///< of `directory`
   ItemStatus status = ItemStatus::pending;
-  std::int32_t attempt = 0;       ///< failed tries so far
-  std::string intent;             ///< as last recorded by record_intents
-  std::string checksum;           ///< "md5:<hex>" …, several separated by a blank; empty when none
+  std::int32_t attempt = 0;  ///< failed tries so far
+  std::string intent;        ///< as last recorded by record_intents
+  std::string checksum;      ///< "md5:<hex>" …, several separated by a blank; empty when none
   Proof proof = Proof::none;
-  std::string action;             ///< created, updated, skipped …: for audit and report
+  std::string action;  ///< created, updated, skipped …: for audit and report
   std::int64_t transferred_bytes = 0;
   std::int64_t ended_ms = 0;
-  std::string message;            ///< of its last error, or why it was skipped
-  std::string undo;               ///< as reported with its outcome
+  std::string message;  ///< of its last error, or why it was skipped
+  std::string undo;     ///< as reported with its outcome
 };
 
 /// How an item ended, or (status pending) why it has to be tried again.
 struct ItemOutcome {
   ItemId item;
-  ItemStatus status = ItemStatus::completed;  ///< completed, failed, skipped, rolled_back, or pending (try again)
+  ItemStatus status =
+      ItemStatus::completed;  ///< completed, failed, skipped, rolled_back, or pending (try again)
   std::int64_t transferred_bytes = 0;
   std::string checksum;
   Proof proof = Proof::none;
   std::string action;
-  std::string message;            ///< for skipped: the reason
-  std::string undo;               ///< what undo needs; the kind's own encoding; empty: nothing to undo
-  std::optional<Error> error;     ///< for failed and for pending
+  std::string message;         ///< for skipped: the reason
+  std::string undo;            ///< what undo needs; the kind's own encoding; empty: nothing to undo
+  std::optional<Error> error;  ///< for failed and for pending
 };
 
 struct ItemIntent {
   ItemId item;
-  std::string intent;             ///< what settle needs after a crash; the kind's own encoding
+  std::string intent;  ///< what settle needs after a crash; the kind's own encoding
 };
 
 struct ErrorRow {
   std::int64_t id = 0;
-  ItemId item;                    ///< 0: of the batch or the execution as a whole
+  ItemId item;  ///< 0: of the batch or the execution as a whole
   BatchId batch;
   TaskId task;
   Error error;
   std::int32_t attempt = 0;
-  bool final = true;              ///< false: it was tried again afterwards
+  bool final = true;  ///< false: it was tried again afterwards
   std::int64_t time_ms = 0;
-  std::string directory_path;     ///< of the item
+  std::string directory_path;  ///< of the item
   std::string name;
 };
 
@@ -218,7 +247,7 @@ struct CheckpointRow {
   std::string error_summary_json;
   std::int64_t ledger_sequence = 0;
   std::int64_t created_ms = 0;
-  std::string checksum;           ///< SHA-256 over the columns above; checked when read
+  std::string checksum;  ///< SHA-256 over the columns above; checked when read
   bool valid = true;
 };
 
@@ -226,14 +255,14 @@ struct CheckpointRow {
 struct AuditRow {
   std::int64_t sequence = 0;
   std::int64_t time_ms = 0;
-  std::string actor;              ///< "uid 1000 (cli)", "engine"
-  std::string action;             ///< execution.started, batch.completed, error.occurred …
-  std::string detail_json;        ///< ids and counts, never data values
-  std::string hash;               ///< SHA-256 hex over the previous hash and the fields above
+  std::string actor;        ///< "uid 1000 (cli)", "engine"
+  std::string action;       ///< execution.started, batch.completed, error.occurred …
+  std::string detail_json;  ///< ids and counts, never data values
+  std::string hash;         ///< SHA-256 hex over the previous hash and the fields above
 };
 
 struct MilestoneRow {
-  std::string name;               ///< preflight_passed, first_byte, percent_25 …
+  std::string name;  ///< preflight_passed, first_byte, percent_25 …
   std::int64_t time_ms = 0;
 };
 

@@ -132,9 +132,7 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::create(const std::string& pa
     return connections->attach(clock);
   };
   Status made = make();
-  if (!made)
-    return as_state_error(std::move(made).error())
-        .with_context(fmt::format("while creating '{}'", path));
+  if (!made) return as_state_error(std::move(made).error());
   return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(connections)));
 }
 
@@ -152,8 +150,7 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path
   };
   Status attached = attach();
   if (!attached) {
-    return as_state_error(std::move(attached).error())
-        .with_context(fmt::format("while opening '{}'", path));
+    return as_state_error(std::move(attached).error());
   }
   return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(connections)));
 }

@@ -92,7 +92,7 @@ Result<std::unique_ptr<SqliteStateStore>> SqliteStateStore::open(const std::stri
                             fmt::format("'{}'", path)));
     return std::unique_ptr<SqliteStateStore>(new SqliteStateStore(std::move(database), created));
   }();
-  return state_error(std::move(made)).with_context(fmt::format("while opening '{}'", path));
+  return state_error(std::move(made));
 }
 
 Result<std::unique_ptr<SqliteStateStore>> SqliteStateStore::create_in_memory() {

@@ -1,8 +1,9 @@
-// StateDirectory: where state lives on disk, who may own an execution, and the space kept in reserve.
+// StateDirectory: where state lives on disk, who may own an execution, and the space kept in
+// reserve.
 //
 //   <state>/state.db                     plans, summaries, control rows
-//   <state>/reserve                      16 MiB, given up on ENOSPC so that a cancel can still be recorded
-//   <state>/executions/<id>/ledger.db    everything of one execution
+//   <state>/reserve                      16 MiB, given up on ENOSPC so that a cancel can still be
+//   recorded <state>/executions/<id>/ledger.db    everything of one execution
 //   <state>/executions/<id>/owner        held under an OFD write lock for the owner's whole life
 //   run directory                        the owner's control socket (run_directory())
 //
@@ -21,21 +22,23 @@
 
 namespace dunlin::store {
 
-/// `--state`, else $DUNLIN_STATE, else $XDG_STATE_HOME/dunlin, else ~/.local/state/dunlin, else /var/lib/dunlin.
+/// `--state`, else $DUNLIN_STATE, else $XDG_STATE_HOME/dunlin, else ~/.local/state/dunlin, else
+/// /var/lib/dunlin.
 [[nodiscard]] std::string default_state_path(std::string_view option);
 
-/// The name of a file system on which WAL and locks cannot be relied on, by statfs(2)'s f_type; empty for the others.
+/// The name of a file system on which WAL and locks cannot be relied on, by statfs(2)'s f_type;
+/// empty for the others.
 [[nodiscard]] std::string_view unsuitable_file_system(std::int64_t f_type);
 
-/// Ownership of one execution, by lock and not by time. Dropping it releases the lock. A child made by fork() without
-/// exec holds it, too, until it ends.
+/// Ownership of one execution, by lock and not by time. Dropping it releases the lock. A child made
+/// by fork() without exec holds it, too, until it ends.
 class OwnerLock {
  public:
   OwnerLock(OwnerLock&&) noexcept = default;
   OwnerLock& operator=(OwnerLock&&) noexcept = default;
 
-  /// False once another process has replaced the lock file (a forced take-over): stop writing at once. One fstat and
-  /// one stat; asked before each publish.
+  /// False once another process has replaced the lock file (a forced take-over): stop writing at
+  /// once. One fstat and one stat; asked before each publish.
   [[nodiscard]] bool still_held() const;
 
  private:
@@ -47,9 +50,10 @@ class OwnerLock {
 
 class StateDirectory {
  public:
-  /// Creates it (0700) when missing, makes the reserve, opens state.db. Refuses (state_unusable) nfs, cifs, lustre,
-  /// gpfs, fuse and 9p, where WAL does not work, naming --state.
-  [[nodiscard]] static Result<std::unique_ptr<StateDirectory>> open(const std::string& path, const Clock& clock);
+  /// Creates it (0700) when missing, makes the reserve, opens state.db. Refuses (state_unusable)
+  /// nfs, cifs, lustre, gpfs, fuse and 9p, where WAL does not work, naming --state.
+  [[nodiscard]] static Result<std::unique_ptr<StateDirectory>> open(const std::string& path,
+                                                                    const Clock& clock);
   ~StateDirectory();
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -60,22 +64,26 @@ class StateDirectory {
 
   /// Makes the folder and an empty ledger holding `row`. Durable on return.
   [[nodiscard]] Result<std::unique_ptr<Ledger>> create_ledger(const ExecutionRow& row);
-  [[nodiscard]] Result<std::unique_ptr<Ledger>> open_ledger(const ExecutionId& id, bool read_only = false);
+  [[nodiscard]] Result<std::unique_ptr<Ledger>> open_ledger(const ExecutionId& id,
+                                                            bool read_only = false);
   /// Ids of all folders under executions/ that hold a ledger, whether or not state.db knows them.
   [[nodiscard]] Result<std::vector<ExecutionId>> ledgers_on_disk() const;
   [[nodiscard]] Status delete_execution(const ExecutionId& id);
 
-  /// lock_held, naming the owner's pid, when a live (also a stopped) process has it. `force` replaces the lock file
-  /// under a holder that cannot be reached; the epoch then fences its writes.
+  /// lock_held, naming the owner's pid, when a live (also a stopped) process has it. `force`
+  /// replaces the lock file under a holder that cannot be reached; the epoch then fences its
+  /// writes.
   [[nodiscard]] Result<OwnerLock> acquire(const ExecutionId& id, bool force = false);
   /// True while a process holds the lock.
   [[nodiscard]] Result<bool> owned(const ExecutionId& id) const;
 
-  /// Gives up the reserve; true when there was one to give. make_reserve() makes it again when there is room.
+  /// Gives up the reserve; true when there was one to give. make_reserve() makes it again when
+  /// there is room.
   bool release_reserve();
   [[nodiscard]] Status make_reserve();
 
-  /// Rewrites every summary that differs from its ledger, or has none: state.db may be deleted at any time.
+  /// Rewrites every summary that differs from its ledger, or has none: state.db may be deleted at
+  /// any time.
   [[nodiscard]] Status rebuild_summaries();
 
  private:

@@ -1,7 +1,9 @@
-// StateStore: what belongs to no single execution: plans, one summary row per execution, control rows.
+// StateStore: what belongs to no single execution: plans, one summary row per execution, control
+// rows.
 //
-// A summary is a cache of the ledger's own row and is rewritten from it when they differ; deleting state.db loses
-// plans that were never run and control rows not yet read, no migration. Implementation: sqlite_state_store.h.
+// A summary is a cache of the ledger's own row and is rewritten from it when they differ; deleting
+// state.db loses plans that were never run and control rows not yet read, no migration.
+// Implementation: sqlite_state_store.h.
 //
 // Threads: all calls from any thread.
 #pragma once
@@ -15,7 +17,7 @@ struct PlanRow {
   PlanId id;
   std::string name;
   std::string kind;
-  std::string status = "draft";   ///< draft, ready, executing, completed, failed, cancelled
+  std::string status = "draft";  ///< draft, ready, executing, completed, failed, cancelled
   std::string document_json;
   std::int64_t created_ms = 0;
   std::int64_t updated_ms = 0;
@@ -24,14 +26,15 @@ struct PlanRow {
 /// One line of `dunlin ps`. `claims`: canonical destinations that this execution writes.
 struct ExecutionSummary {
   ExecutionId id;
-  std::int64_t number = 0;        ///< 0 when new: the store gives the next one
+  std::int64_t number = 0;  ///< 0 when new: the store gives the next one
   PlanId plan_id;
   std::string kind;
   std::string description;
   ExecutionStatus status = ExecutionStatus::pending;
   std::string phase;
   std::vector<std::string> claims;
-  std::vector<std::string> depends_on;  ///< execution or plan ids that this one may share its destination with
+  std::vector<std::string>
+      depends_on;  ///< execution or plan ids that this one may share its destination with
   std::int64_t created_ms = 0;
   std::int64_t updated_ms = 0;
   Counters counters;
@@ -41,11 +44,11 @@ struct ExecutionSummary {
 struct ControlRow {
   std::int64_t id = 0;
   ExecutionId execution;
-  std::string verb;               ///< pause, resume, cancel, stop, limits, priority, retry, skip …
+  std::string verb;  ///< pause, resume, cancel, stop, limits, priority, retry, skip …
   std::string arguments_json;
   std::string actor;
   std::int64_t created_ms = 0;
-  std::int64_t answered_ms = 0;   ///< 0: not yet seen by an owner
+  std::int64_t answered_ms = 0;  ///< 0: not yet seen by an owner
   std::string answer_json;
 };
 
@@ -62,17 +65,21 @@ class StateStore {
   [[nodiscard]] virtual Result<std::int64_t> put_execution(const ExecutionSummary& summary) = 0;
   [[nodiscard]] virtual Result<std::vector<ExecutionSummary>> executions() const = 0;
   [[nodiscard]] virtual Result<ExecutionSummary> execution(const ExecutionId& id) const = 0;
-  /// By full id, running number or `last` (conventions.md, "Ids"); not_found names what is accepted.
+  /// By full id, running number or `last` (conventions.md, "Ids"); not_found names what is
+  /// accepted.
   [[nodiscard]] virtual Result<ExecutionSummary> resolve(std::string_view text) const = 0;
   [[nodiscard]] virtual Status delete_execution(const ExecutionId& id) = 0;
 
   [[nodiscard]] virtual Result<std::int64_t> add_control(const ControlRow& row) = 0;
-  [[nodiscard]] virtual Result<std::vector<ControlRow>> pending_controls(const ExecutionId& id) const = 0;
+  [[nodiscard]] virtual Result<std::vector<ControlRow>> pending_controls(
+      const ExecutionId& id) const = 0;
   [[nodiscard]] virtual Result<ControlRow> control(std::int64_t id) const = 0;
-  [[nodiscard]] virtual Status answer_control(std::int64_t id, std::string_view answer_json, std::int64_t now_ms) = 0;
+  [[nodiscard]] virtual Status answer_control(std::int64_t id, std::string_view answer_json,
+                                              std::int64_t now_ms) = 0;
 
   /// The head of an execution's audit chain; it may never go back (a cut tail is found by it).
-  [[nodiscard]] virtual Status set_audit_anchor(const ExecutionId& id, std::int64_t sequence, std::string_view hash) = 0;
+  [[nodiscard]] virtual Status set_audit_anchor(const ExecutionId& id, std::int64_t sequence,
+                                                std::string_view hash) = 0;
   struct AuditAnchor {
     std::int64_t sequence = 0;
     std::string hash;
