@@ -381,10 +381,10 @@ Status LedgerWriter::end_undo(const EndBatch& end, Batch& batch) {
     DUNLIN_TRY(drop_intents(batch));
     return audit_batch(end, batch, "batch.undone");
   }
-  batch.undo_failed = end.result == BatchResult::failed;
+  const bool failed = end.result == BatchResult::failed;
+  batch.undo_failed = batch.undo_failed || failed;
   // Some items may be taken back already: the chain vouches for the outcomes as they are now.
-  DUNLIN_TRY(
-      audit_batch(end, batch, batch.undo_failed ? "batch.undo_failed" : "batch.undo_interrupted"));
+  DUNLIN_TRY(audit_batch(end, batch, failed ? "batch.undo_failed" : "batch.undo_interrupted"));
   return move_batch(batch, batch.before);
 }
 
