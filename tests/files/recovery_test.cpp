@@ -171,6 +171,101 @@ INSTANTIATE_TEST_SUITE_P(Features, FilesCrash, ::testing::Values("all", "fallbac
                            return name;
                          });
 
+/// Other bytes, same size, same time, same inode: what a device does that lies about its flush.
+void damage(const std::string& path) {
+  struct stat raw{};
+  ASSERT_EQ(::stat(path.c_str(), &raw), 0) << path;
+  const int fd = ::open(path.c_str(), O_WRONLY);
+  ASSERT_EQ(::pwrite(fd, "#", 1, 0), 1);
+  const timespec times[2] = {raw.st_atim, raw.st_mtim};
+  ASSERT_EQ(::futimens(fd, times), 0);
+  ASSERT_EQ(::fsync(fd), 0);
+  ::close(fd);
+}
+
+TEST(FilesRecovery, ContentLostInTheCrashIsSeenAndCopiedAgain) {
+  const ScratchDirectory reference;
+  make_case(reference.path());
+  ASSERT_EQ(run_child(reference.path(), "all", "copy"), 0);
+  const ScratchDirectory scratch;
+  make_case(scratch.path());
+  const auto before = snapshot(scratch.file("target"));
+  // One that is overwritten and one that is new, each damaged after its batch was published.
+  std::set<std::string> intact{"target/a.txt", "target/exact"};
+  for (int batch = 1; !intact.empty(); ++batch) {
+    ASSERT_LT(batch, 20);
+    ASSERT_TRUE(was_killed(
+        run_child(scratch.path(), "all", "copy", {{"DUNLIN_CRASH_AT", "files.publish.after:1"}})));
+    for (const std::string& name : std::set(intact)) {
+      if (read_all(scratch.file(name)) != read_all(reference.file(name))) continue;
+      damage(scratch.file(name));
+      intact.erase(name);
+    }
+  }
+  ASSERT_EQ(run_child(scratch.path(), "all", "copy"), 0);
+  EXPECT_EQ(read_all(scratch.file("target/a.txt")), "alpha\n");
+  EXPECT_EQ(read_all(scratch.file("target/exact")), std::string(1 << 20, 'y'));
+  ASSERT_EQ(run_child(scratch.path(), "all", "undo"), 0);
+  EXPECT_EQ(snapshot(scratch.file("target")), before);
+}
+
+TEST(FilesRecovery, WhatIsReadBackWrongIsNeverPublished) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "right");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution::Options options;
+  options.on_item = [&](const engine::ItemRow&) {
+    for (const std::string& name : own_names(scratch.file("target"))) {
+      damage(scratch.file("target") + name);
+    }
+  };
+  LocalExecution& execution = copy.start(options);
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(execution.item("f")->error->type, ErrorType::verification_mismatch);
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/f")));
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+TEST(FilesRecovery, VerifyNamesWhatWasChangedSince) {
+  const ScratchDirectory scratch;
+  make_odd_tree(scratch.file("source"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  write_file(scratch.file("target/a.txt"), "changed");
+  ASSERT_EQ(::chmod(scratch.file("target/exact").c_str(), 0600), 0);
+  stdfs::remove(scratch.file("target/link"));
+  ASSERT_EQ(::chmod(scratch.file("target/names").c_str(), 0700), 0);
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_THAT(execution.item("a.txt")->difference->message, HasSubstr("size"));
+  EXPECT_THAT(execution.item("exact")->difference->message, HasSubstr("mode"));
+  EXPECT_THAT(execution.item("link")->difference->message, HasSubstr("not there"));
+  EXPECT_THAT(execution.item("names", "directory_times")->difference->message, HasSubstr("mode"));
+  // The root's time has moved with the removed link.
+  EXPECT_EQ(execution.differences(), 5);
+}
+
+TEST(FilesRecovery, UndoRefusesWhatSomebodyChangedAndTakesBackTheRest) {
+  const ScratchDirectory scratch;
+  make_case(scratch.path());
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  write_file(scratch.file("target/a.txt"), "edited after the copy");
+  write_file(scratch.file("target/empty dir/inner/note"), "a new file of theirs");
+  ASSERT_TRUE(is_ok(execution.undo()));
+  EXPECT_EQ(read_all(scratch.file("target/a.txt")), "edited after the copy");
+  EXPECT_EQ(execution.item("a.txt")->error->type, ErrorType::destination_changed);
+  EXPECT_EQ(read_all(scratch.file("target/empty dir/inner/note")), "a new file of theirs");
+  EXPECT_EQ(execution.item("empty dir/inner", "create_directory")->error->type,
+            ErrorType::destination_changed);
+  EXPECT_EQ(read_all(scratch.file("target/sub/b.txt")), "the old beta");
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/exact")));
+  EXPECT_THAT(own_names(scratch.file("target")), SizeIs(1)) << "what was not taken back is kept";
+  ASSERT_TRUE(is_ok(execution.release()));
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
 TEST(FilesRecovery, APauseLeavesNoTemporaryAndTheRestIsDoneAtResume) {
   const ScratchDirectory scratch;
   make_odd_tree(scratch.file("source"));

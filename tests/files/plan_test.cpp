@@ -1,0 +1,266 @@
+// Plans, claims, descriptions, pre-flight and identity.
+#include "files/plan.h"
+
+#include <sys/mount.h>
+
+#include "base/text.h"
+#include "files/fixture.h"
+#include "files/records.h"
+
+namespace dunlin::files::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(FilesPlanText, EveryProblemIsNamedWithItsKey) {
+  const auto kind = make_files_kind();
+  const Json document = *parse_json(R"({"kind":"files",
+    "source":{"paths":["relative"],"exclude_patterns":["*.o"]},
+    "destination":{"base_pth":"/x"},
+    "strategy":{"operation":"move","conflict_resolution":"rename","hash":"md5,crc"}})");
+  const auto problems = kind->check(document);
+  EXPECT_THAT(problems, Contains(HasSubstr("/source/paths/0: must be an absolute path")));
+  EXPECT_THAT(problems,
+              Contains(HasSubstr("/source/exclude_patterns: unknown or not supported yet")));
+  EXPECT_THAT(problems,
+              Contains(HasSubstr(
+                  "/destination/base_pth: unknown or not supported yet; did you mean base_path?")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/destination/base_path: must be a path")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/strategy/operation: only copy")));
+  EXPECT_THAT(
+      problems,
+      Contains(HasSubstr("/strategy/conflict_resolution: \"rename\" is not supported yet")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/strategy/hash: \"crc\" is none of")));
+  EXPECT_THAT(problems, ::testing::SizeIs(7));
+}
+
+TEST(FilesPlanText, OptionsThatAreNotImplementedAreRefusedByName) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("f"), "x");
+  const auto kind = make_files_kind();
+  const auto refused = [&](const std::string& option, const std::string& value) {
+    const auto plan =
+        kind->plan_for({"copy", {scratch.file("f"), scratch.file("g")}, {{option, value}}});
+    return plan.ok() ? "accepted" : plan.error().message;
+  };
+  EXPECT_THAT(refused("exclude", "*.o"), HasSubstr("--exclude is not supported for files yet"));
+  EXPECT_THAT(refused("conflict", "keep_both"), HasSubstr("\"keep_both\" is not supported yet"));
+  EXPECT_THAT(refused("conflct", "skip"), HasSubstr("did you mean --conflict?"));
+  EXPECT_THAT(refused("hash", "sha1"), HasSubstr("none of md5, sha256, xxh3"));
+  EXPECT_EQ(refused("conflict", "skip"), "accepted");
+}
+
+TEST(FilesPlanText, AcceptsPlainPathsOnly) {
+  const auto kind = make_files_kind();
+  EXPECT_TRUE(kind->accepts({"copy", {"a", "b"}, {}}));
+  EXPECT_FALSE(kind->accepts({"copy", {"s3://bucket/a", "b"}, {}}));
+  EXPECT_FALSE(kind->accepts({"copy", {"a", "sqlite://b"}, {}}));
+  EXPECT_FALSE(kind->accepts({"move", {"a", "b"}, {}}));
+  EXPECT_FALSE(kind->accepts({"copy", {"a"}, {}}));
+}
+
+TEST(FilesPlanText, NamesThatAreNoUtf8SurviveThePlan) {
+  const ScratchDirectory scratch;
+  const std::string name = "caf\xe9";
+  write_file(scratch.file(name), "latin-1");
+  CopyTest copy(scratch.file(name), scratch.file("to\xff/"));
+  EXPECT_TRUE(is_utf8(dump_json(copy.plan().document)));
+  ASSERT_TRUE(is_ok(copy.start().run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("to\xff/" + name)), "latin-1");
+}
+
+TEST(FilesPlanText, ClaimsAndDescriptionNameWhatWillBeWritten) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("d/f"), "x");
+  const auto claim = [&](const std::string& from, const std::string& to) {
+    CopyTest copy(scratch.file(from), scratch.file(to));
+    EXPECT_THAT(copy.kind().claims(copy.plan()).value(), ::testing::SizeIs(1));
+    return copy.kind().describe(copy.plan()) + " " + copy.kind().claims(copy.plan()).value()[0];
+  };
+  const std::string at = scratch.path();
+  EXPECT_EQ(claim("d/", "t"), "copy " + at + "/d to " + at + "/t file:" + at + "/t");
+  EXPECT_EQ(claim("d", "t"), "copy " + at + "/d to " + at + "/t/d file:" + at + "/t/d");
+  EXPECT_EQ(claim("d/f", "g"), "copy " + at + "/d/f to " + at + "/g file:" + at + "/g");
+  EXPECT_EQ(claim("d/f", "t/"), "copy " + at + "/d/f to " + at + "/t/f file:" + at + "/t/f");
+}
+
+TEST(FilesPlanText, AMissingSourceIsRefusedAtOnce) {
+  const ScratchDirectory scratch;
+  const auto kind = make_files_kind();
+  const auto plan = kind->plan_for({"copy", {scratch.file("absent"), scratch.file("t")}, {}});
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.error().type, ErrorType::invalid_input);
+}
+
+TEST(FilesPreflight, ADestinationInsideTheSourceIsRefusedAlsoThroughASymlink) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  stdfs::create_symlink(scratch.file("source"), scratch.file("alias"));
+  for (const char* to : {"source/inner", "source", "alias/inner/deeper"}) {
+    CopyTest copy(scratch.file("source/"), scratch.file(to));
+    LocalExecution& execution = copy.start();
+    const auto problems = copy.run().preflight(execution.context());
+    ASSERT_TRUE(problems.ok());
+    ASSERT_THAT(*problems, ::testing::SizeIs(1)) << to;
+    EXPECT_TRUE(problems->front().critical);
+    EXPECT_THAT(problems->front().error.message, HasSubstr("lies inside the source"));
+  }
+  CopyTest beside(scratch.file("source/"), scratch.file("source2"));
+  LocalExecution& execution = beside.start();
+  EXPECT_THAT(*beside.run().preflight(execution.context()), IsEmpty());
+}
+
+TEST(FilesPreflight, ASourceInsideTheDestinationMayBeAccepted) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("outer/source/f"), "x");
+  CopyTest copy(scratch.file("outer/source/"), scratch.file("outer"));
+  LocalExecution& execution = copy.start();
+  const auto problems = copy.run().preflight(execution.context());
+  ASSERT_THAT(*problems, ::testing::SizeIs(1));
+  EXPECT_TRUE(problems->front().can_continue);
+}
+
+TEST(FilesPreflight, ADestinationThatCannotBeWrittenIsNamedAndTheProbeLeavesNothing) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  stdfs::create_directory(scratch.file("target"));
+  set_mtime(scratch.file("target"), 1'000'000'000);
+  const auto before = snapshot(scratch.file("target"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  EXPECT_THAT(*copy.run().preflight(execution.context()), IsEmpty());
+  EXPECT_EQ(snapshot(scratch.file("target")), before);
+  if (::geteuid() == 0) return;
+  ASSERT_EQ(::chmod(scratch.file("target").c_str(), 0500), 0);
+  const auto problems = copy.run().preflight(execution.context());
+  ASSERT_THAT(*problems, ::testing::SizeIs(1));
+  EXPECT_EQ(problems->front().error.type, ErrorType::permission_denied);
+  ASSERT_EQ(::chmod(scratch.file("target").c_str(), 0700), 0);
+}
+
+TEST(FilesIdentity, StaysTheSameFromStartToEndAndChangesWithTheSourceRoot) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  CopyTest copy(scratch.file("source/"), scratch.file("a/b/target"));
+  LocalExecution& execution = copy.start();
+  const auto first = copy.run().root_identity(execution.context());
+  ASSERT_TRUE(first.ok());
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  CopyTest later(scratch.file("source/"), scratch.file("a/b/target"));
+  LocalExecution& second = later.start();
+  EXPECT_EQ(*later.run().root_identity(second.context()), *first);
+  stdfs::rename(scratch.file("source"), scratch.file("aside"));
+  write_file(scratch.file("source/g"), "y");
+  CopyTest other(scratch.file("source/"), scratch.file("a/b/target"));
+  LocalExecution& third = other.start();
+  EXPECT_NE(*other.run().root_identity(third.context()), *first);
+}
+
+TEST(FilesIdentityNeedsRoot, ADiskThatIsNotMountedAnyMoreIsAnotherDestination) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  stdfs::create_directory(scratch.file("disk"));
+  ASSERT_EQ(::mount("none", scratch.file("disk").c_str(), "tmpfs", 0, "size=1M"), 0);
+  CopyTest copy(scratch.file("source/"), scratch.file("disk/target"));
+  LocalExecution& execution = copy.start();
+  const auto mounted = copy.run().root_identity(execution.context());
+  ASSERT_EQ(::umount2(scratch.file("disk").c_str(), MNT_DETACH), 0);
+  ASSERT_TRUE(mounted.ok());
+  CopyTest again(scratch.file("source/"), scratch.file("disk/target"));
+  LocalExecution& second = again.start();
+  EXPECT_NE(*again.run().root_identity(second.context()), *mounted);
+}
+
+TEST(FilesCopyNeedsRoot, AFullDiskPausesWithoutTemporariesAndGoesOnWhenThereIsRoom) {
+  const ScratchDirectory scratch;
+  stdfs::create_directory(scratch.file("disk"));
+  ASSERT_EQ(::mount("none", scratch.file("disk").c_str(), "tmpfs", 0, "size=1M"), 0);
+  for (int n = 0; n < 8; ++n)
+    write_file(scratch.file("source/f" + std::to_string(n)), std::string(300'000, 'x'));
+  CopyTest copy(scratch.file("source/"), scratch.file("disk/target"));
+  LocalExecution& execution = copy.start();
+  const Status full = execution.run_to_end();
+  EXPECT_FALSE(full.ok());
+  if (!full.ok()) {
+    EXPECT_EQ(full.error().type, ErrorType::disk_full);
+  }
+  EXPECT_THAT(own_names(scratch.file("disk/target")), IsEmpty());
+  EXPECT_EQ(::mount("none", scratch.file("disk").c_str(), "tmpfs", MS_REMOUNT, "size=16M"), 0);
+  EXPECT_TRUE(is_ok(copy.take_over().run_to_end()));
+  EXPECT_EQ(snapshot(scratch.file("disk/target")), snapshot(scratch.file("source")));
+  EXPECT_EQ(::umount2(scratch.file("disk").c_str(), MNT_DETACH), 0);
+}
+
+TEST(FilesCopyNeedsRoot, OwnersAndSetuidArrive) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  ASSERT_EQ(::chown(scratch.file("source/f").c_str(), 4321, 1234), 0);
+  ASSERT_EQ(::chmod(scratch.file("source/f").c_str(), 06755), 0);
+  stdfs::create_symlink("f", scratch.file("source/l"));
+  ASSERT_EQ(::lchown(scratch.file("source/l").c_str(), 55, 66), 0);
+  ASSERT_EQ(::chown(scratch.file("source").c_str(), 77, 88), 0);
+  ASSERT_TRUE(
+      is_ok(CopyTest(scratch.file("source/"), scratch.file("target")).start().run_to_end()));
+  EXPECT_EQ(snapshot(scratch.file("target"), false), snapshot(scratch.file("source"), false));
+}
+
+TEST(FilesCopyNeedsRoot, AMountInsideTheDestinationTakesNewFilesAndRefusesToOverwrite) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/disk/new"), "x");
+  write_file(scratch.file("source/disk/there"), "newer");
+  stdfs::create_directories(scratch.file("target/disk"));
+  ASSERT_EQ(::mount("none", scratch.file("target/disk").c_str(), "tmpfs", 0, "size=1M"), 0);
+  write_file(scratch.file("target/disk/there"), "old");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  EXPECT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("target/disk/new")), "x");
+  EXPECT_EQ(read_all(scratch.file("target/disk/there")), "old");
+  EXPECT_THAT(execution.item("disk/there")->row.message,
+              HasSubstr("mounted inside the destination"));
+  EXPECT_EQ(::umount2(scratch.file("target/disk").c_str(), MNT_DETACH), 0);
+}
+
+TEST(FilesRecords, OwnNamesAreToldFromThoseOfUsers) {
+  const ExecutionId id("01890000-0000-7000-8000-0123456789ab");
+  EXPECT_EQ(temporary_name(id, 3, ItemId(17)), ".dunlin-456789ab-3-17");
+  EXPECT_EQ(undo_folder_name(id), ".dunlin-undo-456789ab");
+  EXPECT_TRUE(is_own_name(temporary_name(id, 3, ItemId(17))));
+  EXPECT_TRUE(is_own_name(undo_folder_name(id)));
+  for (const char* name :
+       {".dunlin", ".dunlin-", ".dunlin-notes", ".dunlin-456789ab-3", ".dunlin-456789ab--17",
+        ".dunlin-456789ab-3-", ".dunlin-456789aX-3-17", ".dunlin-undo-456789a",
+        ".dunlin-undo-456789ab-1", "x.dunlin-456789ab-3-17"}) {
+    EXPECT_FALSE(is_own_name(name)) << name;
+  }
+}
+
+TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
+  Witness witness;
+  witness.epoch = 7;
+  witness.levels = 2;
+  witness.placed = fs::FileInfo{};
+  witness.placed->type = fs::EntryType::symlink;
+  witness.placed->inode = 1ULL << 60;
+  witness.placed->mtime = {-5, 999'999'999};
+  witness.placed->atime = {1LL << 40, 1};
+  witness.checksum = "md5:00";
+  witness.loss = "owner not preserved";
+  const std::string bytes = encode(witness);
+  const auto back = decode_witness(bytes);
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(encode(*back), bytes);
+  EXPECT_EQ(back->placed->mtime, witness.placed->mtime);
+  EXPECT_EQ(back->placed->atime, witness.placed->atime);
+  EXPECT_FALSE(back->replaced.has_value());
+  for (std::size_t length = 0; length < bytes.size(); ++length) {
+    EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length)).ok());
+  }
+  EXPECT_FALSE(decode_info(bytes).ok());
+}
+
+}  // namespace
+}  // namespace dunlin::files::testing
