@@ -69,13 +69,14 @@ Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
   std::int64_t reopened_items = 0;
   std::int64_t reopened_batches = 0;
   while (!batches.empty()) {
-    const auto [id, items] = std::move(*batches.begin());
-    batches.erase(batches.begin());
+    const auto next = batches.extract(batches.begin());
+    const std::int64_t id = next.key();
+    const std::vector<std::int64_t>& items = next.mapped();
     DUNLIN_ASSIGN(auto batch, find_batch(id));
     if (!batch) continue;
     const BatchStatus was = batch->status;
     const bool named = std::any_of(mutation.batches.begin(), mutation.batches.end(),
-                                   [id = id](BatchId one) { return one.value == id; });
+                                   [id](BatchId one) { return one.value == id; });
     if (was == BatchStatus::executing || was == BatchStatus::staged || was == BatchStatus::undone)
       continue;
     const std::int64_t open_before = batch->item_count - batch->tally.ended();
