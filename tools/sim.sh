@@ -37,7 +37,10 @@ if [ "$evidence" = yes ]; then
   log="$(mktemp)"
   trap 'rm -f "$log"' EXIT
   run | tee "$log"
-  install -m 644 "$log" docs/evidence/simulation.txt
+  {
+    printf '# ./dev sim --evidence at commit %s\n' "$(git rev-parse --short HEAD)"
+    cat "$log"
+  } >docs/evidence/simulation.txt
 else
   run
 fi
