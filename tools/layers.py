@@ -21,7 +21,7 @@ CODE = {".h", ".cpp"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 # Written in pieces, so that this file does not hold what it forbids.
 FORBIDDEN = [
-    (re.compile(r"(?<![\w.}$~*-])/(?:wor[k]|hom[e](?!/u/)|User[s])/"), "a path of one machine (the home of an example is that of u)"),
+    (re.compile(r"(?<![\w.}$~*-])/(?:wor[k]|hom[e](?!/u\b)|User[s])/"), "a path of one machine (the home of an example is that of u)"),
     (re.compile(r"\.\./share[d]\b"), "a path outside of the project"),
     (re.compile(r"\b(?:deb|security|snapshot|archive|ftp)[.](?:debian|ubuntu)[.](?:org|com)\b"), "the host of a package registry"),
     (re.compile(r"\b(?:registry[.]npmjs|registry[.]yarnpkg|pypi|files[.]pythonhosted|proxy[.]golang|static[.]crates)[.](?:org|com|io)\b"),
