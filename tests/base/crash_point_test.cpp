@@ -66,6 +66,7 @@ TEST(CrashPoint, TheLogOfACleanRunListsAllHitsOfAllThreads) {
     finish(start([&log] {
       ::setenv("DUNLIN_CRASH_LOG", log.c_str(), 1);
       std::vector<std::jthread> threads;
+      threads.reserve(4);
       for (int i = 0; i < 4; ++i) {
         threads.emplace_back([] {
           for (int k = 0; k < 100; ++k) crash_point_hit("store.commit.before");

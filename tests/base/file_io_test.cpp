@@ -23,7 +23,7 @@ TEST(UniqueFd, ClosesOnceAndKeepsErrno) {
   {
     UniqueFd first(raw);
     UniqueFd second(std::move(first));
-    EXPECT_FALSE(first.valid());  // NOLINT(bugprone-use-after-move)
+    EXPECT_FALSE(first.valid());  // NOLINT(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
     EXPECT_EQ(second.get(), raw);
     errno = EIO;
   }
