@@ -90,6 +90,7 @@ Result<std::vector<ItemRow>> LedgerBatchContext::items() {
     std::erase_if(items, [](const ItemRow& item) { return item.status != ItemStatus::completed; });
   }
   const std::lock_guard lock(mutex_);
+  items_read_ = true;
   // An outcome may still be on its way to the ledger: what was reported is not handed out again.
   std::erase_if(items, [this](const ItemRow& item) { return reported_[slot(item.id)]; });
   for (const ItemRow& item : items) {
@@ -218,7 +219,8 @@ Result<LedgerBatchContext::Tally> LedgerBatchContext::finish() {
   written_.wait(lock, [this] { return in_flight_ == 0; });
   if (ledger_error_) return *ledger_error_;
   tally_.outcomes = std::exchange(buffer_, {});
-  tally_.unreported = 0;
+  // A Run that never asked for its items has accounted for none of them, whatever is left of them.
+  tally_.unreported = items_read_ ? 0 : row_.item_count;
   for (std::size_t i = 0; i < expected_.size(); ++i) {
     if (expected_[i] && !reported_[i]) ++tally_.unreported;
   }

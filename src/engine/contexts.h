@@ -141,6 +141,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   std::vector<std::int32_t> attempts_;    ///< failed attempts so far, by item id minus first_item
   std::vector<bool> expected_;            ///< handed out by items()
   std::vector<bool> reported_;
+  bool items_read_ = false;
   std::vector<ItemOutcome> buffer_;
   std::int64_t buffer_bytes_ = 0;
   std::int64_t buffer_since_ms_ = 0;
