@@ -62,7 +62,7 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
           "started_ms, first_item, item_count, blocked_by, verified, undo_failed, succeeded, "
           "failed, "
           "skipped, rolled_back, succeeded_bytes, other_bytes, transferred_bytes, verified_items, "
-          "differences FROM batch WHERE id = ?1"));
+          "differences, committed FROM batch WHERE id = ?1"));
   DUNLIN_ASSIGN(const bool found, row.query(id));
   if (!found) return std::optional<Batch>{};
   Batch batch;
@@ -86,6 +86,7 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
         &tally.other_bytes, &tally.transferred_bytes, &batch.verified_items, &batch.differences}) {
     *number = row.column_int64(i++);
   }
+  batch.committed = row.column_int64(i++) != 0;
   return std::optional(batch);
 }
 
@@ -98,7 +99,7 @@ Status LedgerWriter::save_batch(const Batch& batch) {
       "?13, "
       "rolled_back = ?14, succeeded_bytes = ?15, other_bytes = ?16, transferred_bytes = ?17, "
       "verified_items = ?18, "
-      "differences = ?19 WHERE id = ?1",
+      "differences = ?19, committed = ?20 WHERE id = ?1",
       batch.id, static_cast<int>(batch.status),
       batch.status == BatchStatus::executing ? std::optional<int>(static_cast<int>(batch.before))
                                              : std::nullopt,
@@ -106,7 +107,8 @@ Status LedgerWriter::save_batch(const Batch& batch) {
       non_zero(batch.started_ms), non_zero(batch.verified),
       batch.undo_failed ? std::optional<int>(1) : std::nullopt, tally.succeeded, tally.failed,
       tally.skipped, tally.rolled_back, tally.succeeded_bytes, tally.other_bytes,
-      tally.transferred_bytes, batch.verified_items, batch.differences);
+      tally.transferred_bytes, batch.verified_items, batch.differences,
+      batch.committed ? std::optional<int>(1) : std::nullopt);
 }
 
 LedgerWriter::Applied LedgerWriter::own_batch(BatchId id, std::int64_t token, Batch& batch) {
@@ -329,13 +331,16 @@ Status LedgerWriter::end_work(const EndBatch& end, Batch& batch) {
       DUNLIN_TRY(move_batch(batch, BatchStatus::done));
       DUNLIN_TRY(drop_intents(batch));
       return audit_batch(end, batch, "batch.completed");
-    case BatchResult::staged:
-      // Counted at CompleteStaged; what failed or was skipped is known for good and counts at once.
-      state_.counters.succeeded_items -= batch.tally.succeeded;
-      state_.counters.processed_bytes -= batch.tally.succeeded_bytes;
-      state_.counters.transferred_bytes -= batch.tally.transferred_bytes;
+    case BatchResult::staged: {
+      // Counted at CompleteStaged; what failed or was skipped is known for good and counts at once,
+      // and so does what an earlier commit holds.
+      DUNLIN_ASSIGN(const Tally kept, kept_tally(batch));
+      state_.counters.succeeded_items -= batch.tally.succeeded - kept.succeeded;
+      state_.counters.processed_bytes -= batch.tally.succeeded_bytes - kept.succeeded_bytes;
+      state_.counters.transferred_bytes -= batch.tally.transferred_bytes - kept.transferred_bytes;
       DUNLIN_TRY(move_batch(batch, BatchStatus::staged));
       return audit_batch(end, batch, "batch.staged");
+    }
     case BatchResult::retry:
     case BatchResult::interrupted:
       return move_batch(batch, BatchStatus::pending);

@@ -150,6 +150,7 @@ Result<bool> LedgerWriter::reopen_items_of(Batch& batch, const std::vector<std::
 }
 
 Status LedgerWriter::reopen_batch(Batch& batch) {
+  DUNLIN_TRY(keep_committed_items(batch));
   if (batch.verified == 1) --state_.counters.verified_batches;
   state_.counters.verified_items -= batch.verified_items;
   state_.counters.differences -= batch.differences;

@@ -53,6 +53,7 @@ CREATE TABLE directory(
 -- The frontier: what is still to be enumerated. As small as the frontier.
 CREATE INDEX directory_open ON directory(id) WHERE open = 1;
 
+-- `committed`: was part of a final commit (commit_scope execution).
 -- `before`: status at the start, while executing. `verified`: NULL no, 1 yes, 2 could not be. `undo_failed`: not tried
 -- again in this rollback. The sums are over its items, so that staging and reopening are arithmetic.
 CREATE TABLE batch(
@@ -64,7 +65,7 @@ CREATE TABLE batch(
   skipped INTEGER NOT NULL DEFAULT 0, rolled_back INTEGER NOT NULL DEFAULT 0,
   succeeded_bytes INTEGER NOT NULL DEFAULT 0, other_bytes INTEGER NOT NULL DEFAULT 0,
   transferred_bytes INTEGER NOT NULL DEFAULT 0, verified_items INTEGER NOT NULL DEFAULT 0,
-  differences INTEGER NOT NULL DEFAULT 0, payload BLOB) STRICT;
+  differences INTEGER NOT NULL DEFAULT 0, payload BLOB, committed INTEGER) STRICT;
 -- What may start, in the order in which it should.
 CREATE INDEX batch_ready ON batch(priority, stage, id) WHERE status = 0 AND blocked_by = 0;
 -- The first pending batches of a checkpoint.
@@ -100,6 +101,9 @@ CREATE TABLE outcome(
   ended_after_ms INTEGER, attempt INTEGER, checksum ANY, undo BLOB, message ANY) STRICT;
 -- Failed items are listed, retried and skipped by themselves; ended well they need no index.
 CREATE INDEX outcome_failed ON outcome(item_id) WHERE status = 3;
+
+-- Items that a final commit holds, of a batch that was opened again for others: a later loss of staged work spares them.
+CREATE TABLE kept(item_id INTEGER PRIMARY KEY) STRICT;
 
 -- Actions and frequent messages, once. At most 256 messages; a rarer one stands in its row.
 CREATE TABLE word(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;

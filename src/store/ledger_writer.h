@@ -105,6 +105,7 @@ class LedgerWriter {
     std::int64_t blocked_by = 0;
     std::int64_t verified = 0;  ///< 0 no, 1 yes, 2 given up
     bool undo_failed = false;
+    bool committed = false;  ///< was part of a final commit
     Tally tally;
     std::int64_t verified_items = 0;
     std::int64_t differences = 0;
@@ -203,6 +204,10 @@ class LedgerWriter {
   [[nodiscard]] Applied change(const CompleteStaged& mutation);
   [[nodiscard]] Applied change(const UnstageAll& mutation);
   [[nodiscard]] Result<std::vector<std::int64_t>> staged_batches();
+  /// Sums over the items of the batch that an earlier final commit holds.
+  [[nodiscard]] Result<Tally> kept_tally(const Batch& batch);
+  /// Notes the completed items of a committed batch that is opened again.
+  [[nodiscard]] Status keep_committed_items(const Batch& batch);
 
   // ledger_reopen.cpp
   [[nodiscard]] Applied change(const ReopenItems& mutation);

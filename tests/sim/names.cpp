@@ -52,8 +52,8 @@ struct EventText {
   std::string operator()(const co::Committed& e) const {
     return fmt::format("Committed({}{})", e.call, error_text(e.error));
   }
-  std::string operator()(const co::Abandoned& e) const {
-    return fmt::format("Abandoned({})", e.call);
+  std::string operator()(const co::Closed& e) const {
+    return fmt::format("Closed({})", e.call);
   }
   std::string operator()(const co::Control& e) const {
     return fmt::format("Control({}, {})", e.request, e.verb);
@@ -131,8 +131,8 @@ struct CommandText {
   std::string operator()(const co::CommitExecution& c) const {
     return fmt::format("CommitExecution({})", c.call);
   }
-  std::string operator()(const co::AbandonExecution& c) const {
-    return fmt::format("AbandonExecution({})", c.call);
+  std::string operator()(const co::CloseRun& c) const {
+    return fmt::format("CloseRun({})", c.call);
   }
   std::string operator()(const co::CancelWork& c) const {
     return fmt::format("CancelWork({})", static_cast<int>(c.reason));

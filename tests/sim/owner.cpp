@@ -31,12 +31,13 @@ std::string Owner::who() const {
 }
 
 void Owner::begin(store::ExecutionRow row, std::vector<store::BatchRow> open,
-                  std::vector<ItemId> reopen) {
+                  store::ReopenItems reopen) {
   for (const auto& batch : open) inherited_.insert(batch.id.value);
   co::Begin event;
   event.row = std::move(row);
   event.open = std::move(open);
-  event.reopen = std::move(reopen);
+  event.reopen = std::move(reopen.items);
+  event.reopen_batches = std::move(reopen.batches);
   event.reopen_actor = "person";
   deliver(event);
 }
@@ -97,7 +98,7 @@ void Owner::send(co::Event event) {
 void Owner::carry_out(co::Command command) {
   const bool may_be_lost =
       is_any_of<co::Persist, co::Preflight, co::Enumerate, co::LoadWindow, co::RunBatch,
-                co::CommitExecution, co::AbandonExecution>(command);
+                co::CommitExecution, co::CloseRun>(command);
   if (may_be_lost && world_.fault(world_.scenario().knobs.command_loss)) {
     ++world_.count().lost;
     if (world_.tracing()) world_.trace(fmt::format("{}    lost: {}", who(), command_text(command)));
@@ -119,8 +120,7 @@ void Owner::schedule_tick() {
   });
 }
 
-// ---- Calls: each is carried out once and answered as often as it is asked
-// --------------------------------------------
+// ---- Calls: each is carried out once and answered as often as it is asked ----
 
 void Owner::perform(co::Preflight command) {
   if (const auto found = answers_.find(command.call); found != answers_.end())
@@ -130,7 +130,7 @@ void Owner::perform(co::Preflight command) {
     co::PreflightDone done;
     done.call = command.call;
     done.roots = "roots";
-    done.refused = command.first && world_.scenario().refused;
+    done.refused = command.first && world_.scenario().refused && goal() == engine::Goal::migrate;
     const auto row = world_.ledger().execution();
     if (row->committing) done.committed = world_.destination().committed();
     if (world_.fault(world_.scenario().knobs.call_failure)) {
@@ -211,11 +211,11 @@ void Owner::perform(co::CommitExecution command) {
   });
 }
 
-void Owner::perform(co::AbandonExecution command) {
+void Owner::perform(co::CloseRun command) {
   if (const auto found = answers_.find(command.call); found != answers_.end())
     return send(found->second);
   staged_.clear();
-  send(answers_.emplace(command.call, co::Abandoned{command.call}).first->second);
+  send(answers_.emplace(command.call, co::Closed{command.call}).first->second);
 }
 
 void Owner::perform(const co::CancelWork& command) {

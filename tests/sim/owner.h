@@ -27,8 +27,7 @@ class Owner {
  public:
   Owner(World& world, int number, std::int64_t epoch, engine::Goal goal);
 
-  void begin(store::ExecutionRow row, std::vector<store::BatchRow> open,
-             std::vector<ItemId> reopen);
+  void begin(store::ExecutionRow row, std::vector<store::BatchRow> open, store::ReopenItems reopen);
   /// A verb arrives. Not delivered at all when it is lost on its way.
   void control(co::Control control);
   void die();
@@ -40,8 +39,7 @@ class Owner {
   [[nodiscard]] engine::Goal goal() const { return state_.config.goal; }
 
  private:
-  // ---- Events in, commands out (owner.cpp)
-  // -------------------------------------------------------------------------
+  // ---- Events in, commands out (owner.cpp) ----
   void deliver(const co::Event& event);
   /// With loss, doubling and delay.
   void send(co::Event event);
@@ -54,14 +52,13 @@ class Owner {
   void perform(co::LoadWindow command);
   void perform(co::RunBatch command);
   void perform(co::CommitExecution command);
-  void perform(co::AbandonExecution command);
+  void perform(co::CloseRun command);
   void perform(const co::CancelWork& command);
   void perform(const co::Answer&) {}
   void perform(const co::ReleaseReserve&) {}
   void perform(const co::Finish& command);
 
-  // ---- The ledger writer (owner_writer.cpp)
-  // ------------------------------------------------------------------------
+  // ---- The ledger writer (owner_writer.cpp) ----
   struct Written {
     std::optional<Error> error;  ///< nothing was applied
     std::vector<Status> results;
@@ -77,8 +74,7 @@ class Owner {
   void apply_group(std::vector<Job> jobs);
   void pump_persists();
 
-  // ---- Enumeration and batches (owner_work.cpp)
-  // --------------------------------------------------------------------
+  // ---- Enumeration and batches (owner_work.cpp) ----
   void enumerate_chunk(std::int64_t call);
   void end_enumeration(std::int64_t call, bool complete, std::optional<Error> error);
 
@@ -93,6 +89,9 @@ class Owner {
     std::size_t reported = 0;
     engine::BatchTally tally;
     bool ended = false;
+    std::int32_t in_flight = 0;         ///< recordings
+    std::optional<Error> ledger_error;  ///< one of them failed
+    std::function<void()> ending;       ///< once none is in flight
   };
   void start_worker(Worker& worker);
   void next_item(Worker& worker);
@@ -108,12 +107,12 @@ class Owner {
   void report(Worker& worker, store::ItemOutcome outcome);
   /// `may_retry`: what the retry policy would say of an error of the batch as a whole.
   void end_worker(Worker& worker, const Status& status, bool may_retry = false);
+  void write_end(Worker& worker, const Status& status, bool may_retry);
   [[nodiscard]] bool fenced() const { return stale(); }
   void stop_as_stale(Worker& worker);
   void stop_unwritten(Worker& worker, const Error& error);
 
-  // ---- Invariants (owner_checks.cpp)
-  // -------------------------------------------------------------------------------
+  // ---- Invariants (owner_checks.cpp) ----
   void check_event(const co::Event& event);
   void check_commands(const co::Event& event, const std::vector<co::Command>& commands);
   void check_run(const co::RunBatch& run, const std::set<std::int64_t>& persisted_now);

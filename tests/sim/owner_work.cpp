@@ -16,7 +16,7 @@ using store::Pass;
 
 namespace {
 
-/// Batches waiting at which an enumeration pauses, as the host's does.
+/// Batches that could start: at so many an enumeration waits.
 constexpr std::int64_t kWaitingMax = 40;
 
 ItemOutcome completed(const ItemRow& item) {
@@ -40,8 +40,7 @@ ItemOutcome not_completed(const ItemRow& item, ItemStatus status, ErrorType type
 
 }  // namespace
 
-// ---- Enumeration
-// -----------------------------------------------------------------------------------------------------
+// ---- Enumeration ----
 
 void Owner::enumerate_chunk(std::int64_t call) {
   if (cancel_ != CancelReason::none)
@@ -52,9 +51,14 @@ void Owner::enumerate_chunk(std::int64_t call) {
     return end_enumeration(call, false,
                            Error(kTypes[world_.rng().below(std::size(kTypes))], "simulated"));
   }
-  const auto waiting =
-      std::count_if(world_.shadow().batches().begin(), world_.shadow().batches().end(),
-                    [](const auto& b) { return b.second.status == store::BatchStatus::pending; });
+  std::int64_t waiting = 0;
+  for (const auto& [id, batch] : world_.shadow().batches()) {
+    if (waiting > kWaitingMax) break;
+    if (batch.status == store::BatchStatus::pending &&
+        world_.shadow().blocked(id, Pass::work).empty()) {
+      ++waiting;
+    }
+  }
   if (waiting > kWaitingMax) return world_.at(20, this, [this, call] { enumerate_chunk(call); });
 
   const auto row = world_.ledger().execution();
@@ -62,8 +66,12 @@ void Owner::enumerate_chunk(std::int64_t call) {
   const Scenario& scenario = world_.scenario();
   if (next >= scenario.chunks.size()) return end_enumeration(call, true, {});
   const ChunkScript& chunk = scenario.chunks[next];
-  store::AppendWork work{chunk.tasks, chunk.directories,        chunk.closed_directories,
-                         {},          std::to_string(next + 1), next + 1 == scenario.chunks.size()};
+  store::AppendWork work;
+  work.tasks = chunk.tasks;
+  work.directories = chunk.directories;
+  work.closed_directories = chunk.closed_directories;
+  work.cursor_after = std::to_string(next + 1);
+  work.complete = next + 1 == scenario.chunks.size();
   for (const std::int64_t id : chunk.batches) work.batches.push_back(scenario.batches.at(id).row);
   submit({work}, [this, call, complete = work.complete](const Written& written) {
     if (written.error) return end_enumeration(call, false, written.error);
@@ -80,8 +88,7 @@ void Owner::end_enumeration(std::int64_t call, bool complete, std::optional<Erro
       answers_.emplace(call, co::EnumerationEnded{call, complete, std::move(error)}).first->second);
 }
 
-// ---- Batches
-// ---------------------------------------------------------------------------------------------------------
+// ---- Batches ----
 
 void Owner::perform(co::RunBatch command) {
   const std::pair key(command.batch.id.value, command.token);
@@ -179,7 +186,10 @@ bool Owner::batch_error(Worker& worker) {
   const BatchScript& script = world_.scenario().batches.at(run.batch.id.value);
   World::Tries& tries = world_.batch_tries(run.batch.id.value);
   const bool work = run.pass == Pass::work && !run.settle;
-  if (work && script.fails && worker.next >= static_cast<std::size_t>(script.fails_after)) {
+  const bool at_the_end = worker.next >= worker.items.size();
+  const std::int64_t position =
+      at_the_end ? 0 : worker.items[worker.next].id.value - run.batch.first_item.value;
+  if (work && script.fails && (at_the_end || position >= script.fails_after)) {
     end_worker(worker, Error(ErrorType::constraint_violation, "simulated"));
     return true;
   }
@@ -249,10 +259,13 @@ void Owner::work_item(Worker& worker, const ItemRow& item) {
   if (world_.scenario().scope != Scope::item ||
       !world_.rng().chance(world_.scenario().knobs.early_outcomes))
     return;
+  ++worker.in_flight;
   submit({store::RecordOutcomes{worker.command.batch.id, worker.command.token,
                                 std::exchange(worker.outcomes, {})}},
          [this, &worker](const Written& written) {
-           if (written.error && !worker.ended) stop_unwritten(worker, *written.error);
+           --worker.in_flight;
+           if (written.error) worker.ledger_error = written.error;
+           if (worker.ending && worker.in_flight == 0) worker.ending();
          });
 }
 
@@ -304,6 +317,13 @@ void Owner::stop_as_stale(Worker& worker) {
 
 void Owner::end_worker(Worker& worker, const Status& status, bool may_retry) {
   worker.ended = true;
+  worker.ending = [this, &worker, status, may_retry] { write_end(worker, status, may_retry); };
+  if (worker.in_flight == 0) worker.ending();
+}
+
+/// What was recorded before has arrived or failed.
+void Owner::write_end(Worker& worker, const Status& status, bool may_retry) {
+  if (worker.ledger_error) return stop_unwritten(worker, *worker.ledger_error);
   const co::RunBatch& run = worker.command;
   worker.tally.unreported = static_cast<std::int64_t>(worker.items.size() - worker.reported);
   const engine::BatchVerdict verdict =

@@ -90,6 +90,11 @@ void Owner::apply_group(std::vector<Job> jobs) {
     world_.require(applied->size() == all.size(),
                    [] { return "not one result for each mutation"; });
     ++world_.count().commits;
+    if (world_.tracing()) {
+      std::string text;
+      for (const auto& mutation : all) text += " " + mutation_text(mutation);
+      world_.trace(fmt::format("{}    written:{}", who(), text));
+    }
     const auto row = world_.ledger().execution();
     const auto after = world_.ledger().sequence();
     whole.counters = row->counters;

@@ -120,6 +120,9 @@ class Generator {
         batch.row.items.push_back(item);
         scenario_.items[item_id] = choose_item(trouble && !batch.fails);
       }
+      // At least its last item is cut off, so that the failure shows whatever happened before.
+      batch.fails_after =
+          std::min(batch.fails_after, static_cast<std::int32_t>(batch.row.items.size()) - 1);
       scenario_.batches.emplace(n, std::move(batch));
     }
   }
@@ -199,7 +202,7 @@ std::map<std::int64_t, ItemStatus> Scenario::expected() const {
     if (skipped || batch.fails) bad.insert(batch.row.id);
     for (std::size_t n = 0; n < batch.row.items.size(); ++n) {
       const auto& item = batch.row.items[n];
-      const bool cut_off = batch.fails && n >= static_cast<std::size_t>(batch.fails_after);
+      const bool cut_off = batch.fails && static_cast<std::int32_t>(n) >= batch.fails_after;
       const bool fails = cut_off || items.at(item.id.value).kind == ItemScript::Kind::fail;
       statuses[item.id.value] = skipped ? ItemStatus::skipped
                                 : fails ? ItemStatus::failed

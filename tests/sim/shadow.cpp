@@ -2,6 +2,7 @@
 #include "sim/shadow.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -31,23 +32,24 @@ std::string Shadow::accept(const store::Mutation& mutation) {
   if (std::holds_alternative<store::CompleteStaged>(mutation)) {
     committing_ = false;
     for (auto& [id, batch] : batches_) {
-      if (batch.status == BatchStatus::staged) batch.status = BatchStatus::done;
+      if (batch.status != BatchStatus::staged) continue;
+      batch.status = BatchStatus::done;
+      for (const auto& row : scenario_.batches.at(id).row.items) {
+        Item& item = items_.at(row.id.value);
+        item.committed = item.status == ItemStatus::completed;
+      }
     }
   }
   if (std::holds_alternative<store::UnstageAll>(mutation)) {
     committing_ = false;
     for (auto& [id, batch] : batches_) {
-      // Whatever has completed so far completed in the transaction that is gone.
-      if (batch.status != BatchStatus::staged && batch.status != BatchStatus::pending &&
-          !(batch.status == BatchStatus::executing && batch.pass == Pass::work)) {
-        continue;
-      }
-      const bool staged = batch.status == BatchStatus::staged;
-      if (staged) batch.status = BatchStatus::pending;
-      for (const auto& item : scenario_.batches.at(id).row.items) {
-        Item& shadow = items_.at(item.id.value);
-        if (staged || shadow.status == ItemStatus::completed)
-          shadow = {ItemStatus::pending, id, false};
+      if (batch.status != BatchStatus::staged) continue;
+      batch.status = BatchStatus::pending;
+      // What an earlier transaction committed, before a retry opened the rest, is not lost with
+      // this one.
+      for (const auto& row : scenario_.batches.at(id).row.items) {
+        Item& item = items_.at(row.id.value);
+        if (!item.committed) item = {ItemStatus::pending, id, false, false};
       }
     }
   }
@@ -64,20 +66,16 @@ std::string Shadow::append(const store::AppendWork& work) {
     if (!batches_.try_emplace(batch.id.value).second)
       return fmt::format("batch {} was journaled twice", batch.id.value);
     for (const auto& item : batch.items) {
-      if (!items_.try_emplace(item.id.value, Item{ItemStatus::pending, batch.id.value, false})
+      if (!items_
+               .try_emplace(item.id.value, Item{ItemStatus::pending, batch.id.value, false, false})
                .second) {
         return fmt::format("item {} was journaled twice", item.id.value);
       }
     }
-    const bool doomed =
-        std::any_of(batch.depends_on.begin(), batch.depends_on.end(), [&](BatchId before) {
-          const BatchStatus status = batches_.at(before.value).status;
-          return status == BatchStatus::failed || status == BatchStatus::skipped;
-        });
-    if (!doomed) continue;
+    if (!doomed(batch.id.value)) continue;
     batches_.at(batch.id.value).status = BatchStatus::skipped;
     for (const auto& item : batch.items)
-      items_.at(item.id.value) = {ItemStatus::skipped, batch.id.value, true};
+      items_.at(item.id.value) = {ItemStatus::skipped, batch.id.value, true, false};
   }
   return {};
 }
@@ -216,31 +214,69 @@ void Shadow::skip_dependants(std::int64_t cause) {
     batch.status = BatchStatus::skipped;
     for (const auto& item : script.row.items) {
       Item& shadow = items_.at(item.id.value);
-      if (shadow.status == ItemStatus::pending) shadow = {ItemStatus::skipped, id, true};
+      if (shadow.status == ItemStatus::pending) shadow = {ItemStatus::skipped, id, true, false};
     }
     skip_dependants(id);
   }
 }
 
+/// In order of batches: a skipped one opens, whole, once nothing that it waits for stands as
+/// failed; opening one opens the skipped ones that waited for it. What is being worked on, staged
+/// or undone is left alone.
 void Shadow::reopen(const store::ReopenItems& mutation) {
-  for (const ItemId id : mutation.items) {
-    Item& item = items_.at(id.value);
-    Batch& batch = batches_.at(item.batch);
+  std::map<std::int64_t, std::set<std::int64_t>> named;
+  for (const ItemId id : mutation.items) named[items_.at(id.value).batch].insert(id.value);
+  std::set<std::int64_t> wholes;
+  for (const BatchId id : mutation.batches) {
+    wholes.insert(id.value);
+    named.try_emplace(id.value);
+  }
+  while (!named.empty()) {
+    const auto [id, items] = *named.begin();
+    named.erase(named.begin());
+    Batch& batch = batches_.at(id);
+    const BatchStatus was = batch.status;
+    if (was == BatchStatus::executing) continue;
     if (mutation.to == ItemStatus::skipped) {
-      if (item.status == ItemStatus::failed) item.status = ItemStatus::skipped;
+      for (const std::int64_t item : items) {
+        if (items_.at(item).status == ItemStatus::failed)
+          items_.at(item).status = ItemStatus::skipped;
+      }
       continue;
     }
-    const bool possible = item.status == ItemStatus::failed ||
-                          (item.status == ItemStatus::skipped && item.by_dependency);
-    if (!possible) continue;
-    item = {ItemStatus::pending, item.batch, false};
-    if (batch.status == BatchStatus::executing) {
-      batch.before = BatchStatus::pending;
-    } else {
-      batch.status = BatchStatus::pending;
+    if (was == BatchStatus::staged || was == BatchStatus::undone) continue;
+    if (was == BatchStatus::skipped && doomed(id)) continue;
+    const bool whole = was == BatchStatus::skipped;
+    const bool by_name = wholes.contains(id);
+    bool any = whole || (by_name && was == BatchStatus::failed);
+    for (const auto& row : scenario_.batches.at(id).row.items) {
+      Item& item = items_.at(row.id.value);
+      const bool wanted =
+          whole ? item.status == ItemStatus::failed || item.status == ItemStatus::skipped
+                : item.status == ItemStatus::failed && (by_name || items.contains(row.id.value));
+      if (!wanted) continue;
+      item = {ItemStatus::pending, id, false, false};
+      any = true;
     }
+    if (!any) continue;
+    batch.status = BatchStatus::pending;
     batch.verified = false;
+    if (was != BatchStatus::failed && was != BatchStatus::skipped) continue;
+    for (const auto& [other, script] : scenario_.batches) {
+      const auto& before = script.row.depends_on;
+      if (!batches_.contains(other) || batches_.at(other).status != BatchStatus::skipped) continue;
+      if (std::find(before.begin(), before.end(), BatchId(id)) != before.end())
+        named.try_emplace(other);
+    }
   }
+}
+
+bool Shadow::doomed(std::int64_t id) const {
+  const auto& before = scenario_.batches.at(id).row.depends_on;
+  return std::any_of(before.begin(), before.end(), [&](BatchId other) {
+    const BatchStatus status = batches_.at(other.value).status;
+    return status == BatchStatus::failed || status == BatchStatus::skipped;
+  });
 }
 
 std::string Shadow::compare(const store::Counters& counters) const {
@@ -248,7 +284,7 @@ std::string Shadow::compare(const store::Counters& counters) const {
   for (const auto& [id, item] : items_) {
     ++mine.total_items;
     // What is staged may still be lost: it counts once it is committed.
-    const bool staged = batches_.at(item.batch).status == BatchStatus::staged;
+    const bool staged = batches_.at(item.batch).status == BatchStatus::staged && !item.committed;
     mine.succeeded_items += item.status == ItemStatus::completed && !staged ? 1 : 0;
     mine.failed_items += item.status == ItemStatus::failed ? 1 : 0;
     mine.skipped_items += item.status == ItemStatus::skipped ? 1 : 0;

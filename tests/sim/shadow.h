@@ -24,6 +24,7 @@ class Shadow {
     store::ItemStatus status = store::ItemStatus::pending;
     std::int64_t batch = 0;
     bool by_dependency = false;  ///< skipped because something before it failed
+    bool committed = false;      ///< by a final commit (commit_scope execution)
   };
   struct Batch {
     store::BatchStatus status = store::BatchStatus::pending;
@@ -54,6 +55,8 @@ class Shadow {
                        const std::vector<store::ItemOutcome>& outcomes);
   std::string end(const store::EndBatch& end);
   void skip_dependants(std::int64_t batch);
+  /// Something that it waits for has failed or was skipped.
+  [[nodiscard]] bool doomed(std::int64_t batch) const;
   void reopen(const store::ReopenItems& reopen);
   [[nodiscard]] static bool ended_well(const Batch& batch);
 

@@ -114,8 +114,7 @@ std::int64_t World::patience_ms() const {
   return (once + 2 * knobs.wall_jump_ms) * static_cast<std::int64_t>(scenario_.goals.size() + 2);
 }
 
-// ---- The person
-// ------------------------------------------------------------------------------------------------------
+// ---- The person ----
 
 /// Nobody owns the execution: look at it, and go on with what is wanted.
 void World::drive() {
@@ -191,7 +190,7 @@ void World::attach(Goal goal) {
   for (const auto& batch : *open) {
     if (batch.pass == store::Pass::work) needs_settling_.insert(batch.id.value);
   }
-  std::vector<ItemId> reopen;
+  store::ReopenItems reopen;
   if (retry_next_) reopen = heal_everything();
   owners_.push_back(
       std::make_unique<Owner>(*this, static_cast<int>(owners_.size()) + 1, *epoch, goal));
@@ -210,16 +209,19 @@ void World::attach(Goal goal) {
 
 /// `dunlin retry`: what made items fail has been mended. Items of one attempt are opened with its
 /// first step.
-std::vector<ItemId> World::heal_everything() {
-  std::vector<ItemId> items;
+store::ReopenItems World::heal_everything() {
+  store::ReopenItems reopen;
+  for (const auto& [id, batch] : shadow_.batches()) {
+    if (batch.status == store::BatchStatus::failed) reopen.batches.emplace_back(id);
+  }
   for (const auto& [id, item] : shadow_.items()) {
-    if (item.status == ItemStatus::failed || item.by_dependency) items.emplace_back(id);
+    if (item.status == ItemStatus::failed || item.by_dependency) reopen.items.emplace_back(id);
   }
   for (auto& [id, item] : scenario_.items) {
     if (item.kind == ItemScript::Kind::fail) item.kind = ItemScript::Kind::succeed;
   }
   for (auto& [id, batch] : scenario_.batches) batch.fails = false;
-  return items;
+  return reopen;
 }
 
 engine::coordinator::Control World::make_verb(const char* verb) {
@@ -281,8 +283,7 @@ void World::owner_ended(Owner& owner, const engine::coordinator::Finish& finish)
   at(rng_.between(1, 2'000), nullptr, [this] { drive(); });
 }
 
-// ---- What must be true in the end
-// ------------------------------------------------------------------------------------
+// ---- What must be true in the end ----
 
 void World::check_migrated(const store::ExecutionRow& row) {
   check_items(false);

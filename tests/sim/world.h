@@ -63,8 +63,7 @@ class World {
   [[nodiscard]] const std::deque<std::string>& history() const { return history_; }
   [[nodiscard]] std::int64_t steps() const { return statistics_.steps; }
 
-  // ---- For owners
-  // --------------------------------------------------------------------------------------------------
+  // ---- For owners ----
   [[nodiscard]] Rng& rng() { return rng_; }
   [[nodiscard]] Scenario& scenario() { return scenario_; }
   [[nodiscard]] store::Ledger& ledger() { return *ledger_; }
@@ -126,7 +125,7 @@ class World {
   void attach(engine::Goal goal);
   [[nodiscard]] bool goal_reached(const store::ExecutionRow& row) const;
   void goal_done(const store::ExecutionRow& row);
-  std::vector<ItemId> heal_everything();
+  store::ReopenItems heal_everything();
   [[nodiscard]] engine::coordinator::Control make_verb(const char* verb);
   void maybe_control();
   void maybe_crash();

@@ -28,10 +28,17 @@ struct ModelBatch {
   std::int64_t token = 0;
   int verified = 0;
   bool undo_failed = false;
+  std::vector<bool> committed;  ///< by item: a final commit holds it
 
   [[nodiscard]] BatchStatus counted() const { return status == executing ? before : status; }
   [[nodiscard]] std::int64_t count(ItemStatus wanted) const {
     return std::count(items.begin(), items.end(), wanted);
+  }
+  [[nodiscard]] std::int64_t count_committed() const {
+    std::int64_t n = 0;
+    for (std::size_t i = 0; i < committed.size(); ++i)
+      n += committed[i] && items[i] == ItemStatus::completed ? 1 : 0;
+    return n;
   }
   [[nodiscard]] bool undoable() const {
     const bool half = (status == pending || status == failed || status == skipped) &&
@@ -330,7 +337,11 @@ class ModelRun {
     for (ModelBatch& batch : model_.batches) {
       if (batch.status != staged) continue;
       batch.status = commit ? done : pending;
-      if (!commit) batch.items.assign(batch.items.size(), ItemStatus::pending);
+      batch.committed.resize(batch.items.size());
+      for (std::size_t i = 0; i < batch.items.size(); ++i) {
+        if (commit) batch.committed[i] = batch.items[i] == ItemStatus::completed;
+        if (!commit && !batch.committed[i]) batch.items[i] = ItemStatus::pending;
+      }
     }
   }
 
@@ -348,7 +359,8 @@ class ModelRun {
       const BatchStatus status = batch.counted();
       expected.total_batches += 1;
       expected.total_items += static_cast<std::int64_t>(batch.items.size());
-      expected.succeeded_items += status == staged ? 0 : batch.count(ItemStatus::completed);
+      expected.succeeded_items +=
+          status == staged ? batch.count_committed() : batch.count(ItemStatus::completed);
       expected.failed_items += batch.count(ItemStatus::failed);
       expected.skipped_items += batch.count(ItemStatus::skipped);
       expected.rolled_back_items += batch.count(ItemStatus::rolled_back);
