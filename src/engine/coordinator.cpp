@@ -28,7 +28,7 @@ class Stepper {
   void on(const WindowLoaded& event);
   void on(const BatchEnded& event);
   void on(const Committed& event);
-  void on(const Abandoned& event);
+  void on(const Closed& event);
   void on(const Control& event);
   void on(const Tick&);
   void advance();
@@ -58,6 +58,7 @@ class Stepper {
   bool advance_pass(Pass pass);
   bool advance_draining();
   void begin_verifying();
+  void begin_closing();
   void begin_ending();
   void start_batches(Pass pass);
   void load_if_needed(Pass pass);
@@ -434,8 +435,8 @@ void Stepper::on(const Committed& event) {
   persist({store::CompleteStaged{}}).moves_stage = true;
 }
 
-void Stepper::on(const Abandoned& event) {
-  if (!answered(s_.abandon, event.call)) return;
+void Stepper::on(const Closed& event) {
+  if (!answered(s_.close, event.call)) return;
   begin_ending();
 }
 
@@ -504,7 +505,7 @@ void Stepper::on(const Tick&) {
     entry.asked_at_ms = now_.monotonic_ms;
     out_.push_back(entry.command);
   }
-  for (OutstandingCall* slot : {&s_.preflight, &s_.enumerate, &s_.load, &s_.commit, &s_.abandon}) reemit(*slot);
+  for (OutstandingCall* slot : {&s_.preflight, &s_.enumerate, &s_.load, &s_.commit, &s_.close}) reemit(*slot);
   for (auto& [id, open] : s_.open) {
     if (open.started && now_.monotonic_ms - open.asked_at_ms >= kReplyDeadlineMs) emit_run(open);
   }
@@ -611,7 +612,7 @@ bool Stepper::advance_pass(Pass pass) {
       begin_verifying();
       return s_.stage == Stage::verifying;
     }
-    begin_ending();
+    begin_closing();
     return false;
   }
   if (stuck()) {
@@ -623,7 +624,7 @@ bool Stepper::advance_pass(Pass pass) {
 
 void Stepper::begin_verifying() {
   if (!s_.config.verify) {
-    begin_ending();
+    begin_closing();
     return;
   }
   s_.stage = Stage::verifying;
@@ -643,13 +644,14 @@ bool Stepper::advance_draining() {
   const bool quiet = s_.open.empty() && s_.persists.empty() && s_.preflight.call == 0 && s_.enumerate.call == 0 &&
                      s_.commit.call == 0;
   if (!quiet) return false;
-  if (s_.config.execution_scope && s_.config.goal == Goal::migrate) {
-    s_.stage = Stage::abandoning;
-    call(s_.abandon, AbandonExecution{});
-    return false;
-  }
-  begin_ending();
+  begin_closing();
   return false;
+}
+
+/// Before the end is recorded, so that no lock and no open transaction outlives a recorded end.
+void Stepper::begin_closing() {
+  s_.stage = Stage::closing;
+  call(s_.close, CloseRun{});
 }
 
 /// The last persist: the status in which this attempt ends, with all that belongs to it.
@@ -700,7 +702,7 @@ std::int64_t next_tick_ms(const State& state, Now now) {
   if (state.stage == Stage::ended) return next;
   const auto due = [&](std::int64_t asked_at_ms) { next = std::min(next, asked_at_ms + kReplyDeadlineMs); };
   for (const auto& [sequence, entry] : state.persists) due(entry.asked_at_ms);
-  for (const OutstandingCall* slot : {&state.preflight, &state.enumerate, &state.load, &state.commit, &state.abandon}) {
+  for (const OutstandingCall* slot : {&state.preflight, &state.enumerate, &state.load, &state.commit, &state.close}) {
     if (slot->call != 0) due(slot->asked_at_ms);
   }
   for (const auto& [id, open] : state.open) {

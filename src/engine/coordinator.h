@@ -107,7 +107,7 @@ struct Committed {
   std::int64_t call = 0;
   std::optional<Error> error;
 };
-struct Abandoned {
+struct Closed {
   std::int64_t call = 0;
 };
 /// A verb from a person. `id` > 0 when it came through a control row.
@@ -122,7 +122,7 @@ struct Control {
 struct Tick {};
 
 using Event = std::variant<Begin, Persisted, PersistFailed, PreflightDone, EnumerationEnded, WorkAppended, WindowLoaded,
-                           BatchEnded, Committed, Abandoned, Control, Tick>;
+                           BatchEnded, Committed, Closed, Control, Tick>;
 
 // ---- Commands ------------------------------------------------------------------------------------------------------
 
@@ -152,8 +152,8 @@ struct RunBatch {
 struct CommitExecution {
   std::int64_t call = 0;
 };
-/// Gives the open transaction up.
-struct AbandonExecution {
+/// Gives up what the Run holds at the target (an uncommitted transaction, a lock), before the end is recorded.
+struct CloseRun {
   std::int64_t call = 0;
 };
 /// Raises the cancel token for running batches and enumeration.
@@ -174,7 +174,7 @@ struct Finish {
   bool recorded = true;              ///< false: the ledger could not be written; recovery will find it interrupted
 };
 
-using Command = std::variant<Persist, Preflight, Enumerate, LoadWindow, RunBatch, CommitExecution, AbandonExecution,
+using Command = std::variant<Persist, Preflight, Enumerate, LoadWindow, RunBatch, CommitExecution, CloseRun,
                              CancelWork, Answer, ReleaseReserve, Finish>;
 
 // ---- State ---------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ using Command = std::variant<Persist, Preflight, Enumerate, LoadWindow, RunBatch
 /// Where the attempt stands; each step leads to the next one in this order, or to `draining` and `ending`.
 enum class Stage : std::uint8_t {
   idle, entering, checking, unstaging, settling, working, committing, completing, verifying, undoing, draining,
-  abandoning, ending, ended
+  closing, ending, ended
 };
 
 struct OpenBatch {
@@ -222,7 +222,7 @@ struct State {
   std::int64_t next_token = 1;       ///< starts at epoch << 32, so that it grows across owners
 
   std::map<std::int64_t, OutstandingPersist> persists;
-  OutstandingCall preflight, enumerate, load, commit, abandon;
+  OutstandingCall preflight, enumerate, load, commit, close;
   std::map<BatchId, OpenBatch> open;
   std::deque<BatchRow> to_settle;
   std::deque<BatchRow> window;

@@ -217,10 +217,26 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
   const Kind* kind = kinds_.find(snapshot.row.kind);
   snapshot.noun = kind != nullptr ? std::string(kind->item_noun()) : "items";
   snapshot.progress = progress_of(snapshot.row, clock_.wall_ms());
-  if (snapshot.live) read_live(snapshot);
+  if (snapshot.live) {
+    read_live(snapshot);
+  } else {
+    refresh_summary(snapshot.row);
+  }
   const Result<std::vector<store::ControlRow>> waiting = state_->store().pending_controls(id);
   if (waiting.ok() && !waiting->empty() && holds_destination(status)) snapshot.pending_request = waiting->back().verb;
   return snapshot;
+}
+
+/// An owner that was killed has not brought its line in `ps` up to date: the ledger knows better.
+void Engine::refresh_summary(const store::ExecutionRow& row) const {
+  Result<store::ExecutionSummary> summary = state_->store().execution(row.id);
+  if (!summary.ok()) return;
+  if (summary->status == row.status && summary->phase == row.phase && summary->counters == row.counters) return;
+  summary->status = row.status;
+  summary->phase = row.phase;
+  summary->counters = row.counters;
+  summary->updated_ms = row.updated_ms;
+  state_->store().put_execution(*summary).ignore("a cache; the ledger is what counts");
 }
 
 /// The owner's own numbers, when it answers in time.

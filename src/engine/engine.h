@@ -73,6 +73,7 @@ class Engine {
   Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds, const Clock& clock);
   [[nodiscard]] Status check_claims(const store::ExecutionSummary& own);
   void read_live(Snapshot& snapshot) const;
+  void refresh_summary(const store::ExecutionRow& row) const;
   [[nodiscard]] Result<ControlAnswer> control_without_owner(const ExecutionId& id, const std::string& verb,
                                                             const Json& arguments, const std::string& actor);
   std::unique_ptr<store::StateDirectory> state_;

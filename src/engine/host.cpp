@@ -242,11 +242,11 @@ void Execution::Host::carry_out(const coordinator::CommitExecution& command) {
   });
 }
 
-void Execution::Host::carry_out(const coordinator::AbandonExecution& command) {
+void Execution::Host::carry_out(const coordinator::CloseRun& command) {
   call_once(*batch_threads_, command.call, [this, call = command.call]() -> coordinator::Event {
     PlainContext context(*shared_, CancelToken());
-    if (run_) run_->abandon(context);
-    return coordinator::Abandoned{call};
+    if (run_) run_->close(context);
+    return coordinator::Closed{call};
   });
 }
 

@@ -49,7 +49,7 @@ class Execution::Host {
   void carry_out(coordinator::LoadWindow command);
   void carry_out(coordinator::RunBatch command);
   void carry_out(const coordinator::CommitExecution& command);
-  void carry_out(const coordinator::AbandonExecution& command);
+  void carry_out(const coordinator::CloseRun& command);
   void carry_out(const coordinator::CancelWork& command);
   void carry_out(const coordinator::Answer& command);
   void carry_out(const coordinator::ReleaseReserve& command);

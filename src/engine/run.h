@@ -175,8 +175,9 @@ class Run {
   [[nodiscard]] virtual Status commit(RunContext& context) = 0;
   /// commit_scope execution, at recovery: did commit() take effect?
   [[nodiscard]] virtual Result<bool> committed(RunContext& context) = 0;
-  /// commit_scope execution: gives the open transaction up (pause, cancel).
-  virtual void abandon(RunContext& context) = 0;
+  /// Gives up what lives as long as the process: a transaction that was not committed, a lock at the target. The last
+  /// call of an attempt, before its end is recorded, so that a recorded end leaves nothing behind. Repeatable.
+  virtual void close(RunContext& context) = 0;
   /// Compares the completed items of a batch with the source or the recorded proof.
   [[nodiscard]] virtual Status verify(BatchContext& context) = 0;
   /// Takes the completed items of a batch back, last first; reports rolled_back, or failed (destination_changed) where

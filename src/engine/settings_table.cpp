@@ -30,7 +30,8 @@ std::vector<SettingInfo> make_infos() {
        {"full", "dry_run", "test", "incremental", "resume"},
        0,
        0,
-       "what the execution is for"},
+       "what the execution is for",
+       "\"full\""},
       {"batch_size", T::integer, {}, {}, 1, 1e7, "items in a batch; not set: it follows the work"},
       {"batch_bytes", T::size, {}, {}, 1, kBytesMax, "a batch ends at this many bytes, too"},
       {"parallel_batches",
@@ -53,8 +54,9 @@ std::vector<SettingInfo> make_infos() {
        {},
        0,
        100,
-       "share of the CPUs that the process may use; 0: no limit"},
-      {"resource_limits.max_memory_mb", T::integer, {}, {}, 0, kCountMax, "MB; 0: no limit"},
+       "share of the CPUs that the process may use; 0: no limit",
+       "0"},
+      {"resource_limits.max_memory_mb", T::integer, {}, {}, 0, kCountMax, "MB; 0: no limit", "0"},
       {"resource_limits.max_io_bytes_per_sec",
        T::rate,
        {"io_limit"},
@@ -75,7 +77,8 @@ std::vector<SettingInfo> make_infos() {
        {},
        0,
        kBytesMax,
-       "bytes per second over the network; 0: no limit"},
+       "bytes per second over the network; 0: no limit",
+       "0"},
       {"retry_policy.max_attempts",
        T::integer,
        {"max_attempts"},
@@ -170,7 +173,8 @@ std::vector<SettingInfo> make_infos() {
        {"immediate", "high", "normal", "low", "scheduled"},
        0,
        0,
-       "who is served first"},
+       "who is served first",
+       "\"normal\""},
   };
 }
 
@@ -388,6 +392,11 @@ class Reader {
     auto converted = convert(info, value);
     if (!converted.value) {
       problems_.push_back(fmt::format("{}: {}", pointer, converted.why));
+      return;
+    }
+    if (!info.only.empty() && dump_json(*converted.value) != info.only) {
+      problems_.push_back(
+          fmt::format("{}: this version only has {}, not {}", pointer, info.only, shown(value)));
       return;
     }
     const auto [it, fresh] =

@@ -33,6 +33,9 @@ struct SettingInfo {
   double low = 0;
   double high = 0;
   std::string_view help;
+  /// JSON of the one value that this version acts on; any other is refused, never ignored. Empty:
+  /// every value works.
+  std::string_view only = {};
 };
 
 [[nodiscard]] const std::vector<SettingInfo>& setting_infos();

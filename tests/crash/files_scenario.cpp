@@ -1,5 +1,6 @@
 // A small tree with everything the copy distinguishes: empty, small, large, nested, odd names, symlinks, files that
 // stand at the destination already (older, equal), directories with modes of their own.
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>

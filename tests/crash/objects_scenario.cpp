@@ -52,7 +52,7 @@ class ObjectsScenario final : public Scenario {
   }
   std::vector<std::string> command() const override {
     return {"copy", server_->address("source", "in/"), server_->address("destination", "out/"), "--batch-size", "7",
-            "--multipart-threshold", "40000", "--part-size", "16000", "--concurrency", "4"};
+            "--multipart-threshold", "40000", "--part-size", "16000", "--conflict", "overwrite_if_different", "--concurrency", "4"};
   }
   std::string state() override {
     SocketBackend destination(server_->socket_path(), "destination");

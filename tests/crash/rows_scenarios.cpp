@@ -28,7 +28,7 @@ class RecordsScenario final : public Scenario {
       CREATE TABLE keyed(id INTEGER PRIMARY KEY, name TEXT, amount REAL, data BLOB);
       CREATE TABLE texts(code TEXT PRIMARY KEY, value) WITHOUT ROWID;
       CREATE TABLE "no key"(a, "b c");
-      CREATE TABLE nothing(x);
+      CREATE TABLE "empty one"(x);
       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 260)
         INSERT INTO keyed SELECT i * 3, 'name ' || i, i / 7.0, randomblob(20) FROM n;
       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 130)

@@ -137,7 +137,7 @@ class ScriptedRun final : public Run {
     return success();
   }
   Result<bool> committed(RunContext&) override { return script_.committed; }
-  void abandon(RunContext&) override {
+  void close(RunContext&) override {
     const std::lock_guard lock(script_.mutex);
     script_.staged.clear();
   }
