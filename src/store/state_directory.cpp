@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -28,6 +29,9 @@ namespace {
 
 constexpr std::int64_t kReserveBytes =
     16LL << 20;  // ARCHITECTURE.md, "Processes": enough to record a cancel
+// Below this much free space no reserve is made: it would take what the cancel is to be recorded
+// with.
+constexpr std::int64_t kRoomForReserve = 4 * kReserveBytes;
 constexpr std::string_view kTrash =
     ".deleted-";  // folders on their way out, see delete_execution()
 
@@ -284,7 +288,13 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& 
     std::unique_ptr<StateDirectory> directory(new StateDirectory(real.data(), clock));
     DUNLIN_ASSIGN(const bool fresh, make_folder(directory->path_ + "/executions"));
     DUNLIN_ASSIGN(const UniqueFd turn, lock_for_open(directory->path_ + "/open.lock"));
-    DUNLIN_ASSIGN(auto store, open_store(directory->path_ + "/state.db", clock));
+    auto opened = open_store(directory->path_ + "/state.db", clock);
+    if (!opened && opened.error().type == ErrorType::state_write_failed &&
+        directory->release_reserve()) {
+      log_warn("{}: the state directory's reserve is given up", opened.error().text());
+      opened = open_store(directory->path_ + "/state.db", clock);
+    }
+    DUNLIN_ASSIGN(auto store, std::move(opened));
     const bool rebuild = store->created() && !fresh;
     directory->store_ = std::move(store);
     DUNLIN_TRY(fsync_directory(directory->path_));
@@ -458,6 +468,13 @@ Status StateDirectory::make_reserve() {
   struct stat found{};
   if (::fstat(fd.get(), &found) != 0) return system_error(fmt::format("stat '{}'", path));
   if (found.st_size >= kReserveBytes && found.st_blocks * 512 >= kReserveBytes) return success();
+  struct statvfs space{};
+  if (::fstatvfs(fd.get(), &space) != 0) return system_error(fmt::format("statvfs '{}'", path));
+  if (static_cast<std::int64_t>(space.f_bavail * space.f_frsize) < kRoomForReserve) {
+    release_reserve();
+    return Error(ErrorType::state_write_failed,
+                 fmt::format("less than {} MiB are free in '{}'", kRoomForReserve >> 20, path_));
+  }
   // Allocates real blocks, writing zeros where the file system knows no fallocate(2): a sparse file
   // reserves nothing.
   const int code = ::posix_fallocate(fd.get(), 0, kReserveBytes);

@@ -77,8 +77,8 @@ class StateDirectory {
   /// True while a process holds the lock.
   [[nodiscard]] Result<bool> owned(const ExecutionId& id) const;
 
-  /// Gives up the reserve; true when there was one to give. make_reserve() makes it again when
-  /// there is room.
+  /// Gives up the reserve; true when there was one to give. make_reserve() makes it again when 64
+  /// MiB are free: it must not take the last space itself. open() does both as needed.
   bool release_reserve();
   [[nodiscard]] Status make_reserve();
 

@@ -1,6 +1,7 @@
 // The state directory: what lies where, who owns an execution, and what is rebuilt after a loss.
 #include "store/state_directory.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -397,6 +398,56 @@ TEST_F(StateRebuild, OnlyWhatDiffersIsRewrittenAndADamagedLedgerHidesNoOther) {
   const auto all = state->store().executions();
   ASSERT_EQ(all->size(), 1U);
   EXPECT_EQ(all->at(0).id, kSecond);
+}
+
+// ---- A full disk ------------------------------------------------------------------------------
+
+class StateOnFullDiskNeedsRoot : public StateDirectoryTest {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::geteuid(), 0U) << "not run: needs root";
+    if (::mount("tmpfs", folder_.path().c_str(), "tmpfs", 0, "size=90m") != 0) {
+      GTEST_SKIP() << "tmpfs cannot be mounted here";
+    }
+    mounted_ = true;
+  }
+  void TearDown() override {
+    if (mounted_) ::umount2(folder_.path().c_str(), MNT_DETACH);
+  }
+  /// Takes all the space that is left.
+  void fill() {
+    std::ofstream ballast(folder_ / "ballast", std::ios::app | std::ios::binary);
+    const std::string block(4096, 'x');
+    while (ballast.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+  bool mounted_ = false;
+};
+
+TEST_F(StateOnFullDiskNeedsRoot, TheReserveLetsACancelBeRecorded) {
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->create_ledger(row_of(kFirst, 1)).ok());
+    ASSERT_TRUE(state->rebuild_summaries().ok());
+  }
+  ASSERT_TRUE(std::filesystem::exists(path_ + "/reserve"));
+  fill();
+  const auto state = open();  // gives the reserve up: not even the log of state.db has room
+  ASSERT_NE(state, nullptr);
+  ControlRow cancel;
+  cancel.execution = kFirst;
+  cancel.verb = "cancel";
+  EXPECT_TRUE(state->store().add_control(cancel).ok());
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/reserve"));
+  EXPECT_EQ(state->make_reserve().error().type, ErrorType::state_write_failed)
+      << "not from the last space";
+  {
+    const auto again = open();
+    ASSERT_NE(again, nullptr);
+    EXPECT_FALSE(std::filesystem::exists(path_ + "/reserve")) << "nor when it is opened";
+  }
+  ::unlink((folder_ / "ballast").c_str());
+  EXPECT_TRUE(state->make_reserve().ok());
 }
 
 }  // namespace
