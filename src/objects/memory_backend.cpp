@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::int64_t kMaxPutBytes = 64LL << 20;
 constexpr std::size_t kMaxMetadataBytes = 2048;
-constexpr std::array<std::string_view, 7> kFaultNames = {
-    "none", "refuse", "throttle", "lose_request", "lose_reply", "short_body", "corrupt"};
+constexpr std::array<std::string_view, 8> kFaultNames = {"none",         "refuse",     "throttle",
+                                                         "lose_request", "lose_reply", "short_body",
+                                                         "any_version",  "corrupt"};
 
 std::string quoted(std::string_view key) {
   return "'" + escape_bytes(key) + "'";
@@ -160,7 +161,8 @@ Result<ObjectData> MemoryBackend::get(std::string_view key, std::int64_t offset,
                                       std::int64_t length, std::string_view if_match,
                                       const CancelToken& cancel) {
   return guarded<ObjectData>(Call::get, key, cancel, [&](Fault fault) -> Result<ObjectData> {
-    DUNLIN_ASSIGN(const Object* found, find_version(key, if_match));
+    DUNLIN_ASSIGN(const Object* found,
+                  find_version(key, fault == Fault::any_version ? "" : if_match));
     const Object& object = *found;
     const auto begin = std::clamp<std::int64_t>(offset, 0, object.info.size);
     auto count = std::clamp<std::int64_t>(length, 0, object.info.size - begin);

@@ -24,6 +24,7 @@ enum class Fault : std::uint8_t {
   lose_request,  ///< nothing applied, and the caller cannot know
   lose_reply,    ///< applied, and the caller cannot know
   short_body,    ///< get: half of the range, without an error
+  any_version,   ///< get: If-Match is ignored, as by a store that does not know it
   corrupt,       ///< put, put_part, copy: one stored bit differs, the answer is as if nothing had
                  ///< happened
 };

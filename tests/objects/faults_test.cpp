@@ -139,6 +139,19 @@ TEST_F(ObjectsTest, ASourceThatChangesBetweenRangesIsNeverMixed) {
   EXPECT_EQ(open_uploads(), 0U);
 }
 
+TEST_F(ObjectsTest, AStoreThatIgnoresIfMatchIsFoundOut) {
+  put(source_, "large", random_bytes(250, 1));
+  options_.settings.retry.max_attempts = 1;
+  static_cast<void>(execution());
+  source_->set_fault_hook([&](Call call, std::string_view, std::int64_t nth) {
+    if (call == Call::get && nth == 3) put(source_, "large", random_bytes(250, 2));
+    return Fault::any_version;
+  });
+  run_to_end();
+  EXPECT_EQ(item("large").error->type, ErrorType::source_changed);
+  EXPECT_TRUE(everything(*destination_).empty());
+}
+
 TEST_F(ObjectsTest, TheNextTryCopiesTheNewVersion) {
   put(source_, "large", random_bytes(250, 1));
   put(source_, "p/small", "listed");
