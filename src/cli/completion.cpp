@@ -26,10 +26,10 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 bool takes_execution(const CLI::App& app) {
-  return std::any_of(app.get_options().begin(), app.get_options().end(),
-                     [](const CLI::Option* option) {
-                       return option->get_positional() && option->get_name(true, false) == "EXEC";
-                     });
+  const auto options = app.get_options();
+  return std::any_of(options.begin(), options.end(), [](const CLI::Option* option) {
+    return option->get_positional() && option->get_name(true, false) == "EXEC";
+  });
 }
 
 /// Words that fit after the verb at `path`: verbs below it, flags, numbers of executions.
@@ -70,8 +70,7 @@ _dunlin() {{
     words="$words last $(dunlin ps --json 2>/dev/null | grep -o '"number":[0-9]*' | cut -d: -f2 | tr '\n' ' ')"
   fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-}
-}
+}}
 complete -o default -o bashdefault -F _dunlin dunlin
 )sh",
                      fmt::arg("groups", groups), fmt::arg("cases", cases));

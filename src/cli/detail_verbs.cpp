@@ -1,4 +1,6 @@
 // items, errors, tasks, checkpoints: what the ledger of one execution holds.
+#include <set>
+
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -88,7 +90,7 @@ class Listing {
 
   void add(const Json& json, std::vector<std::string> cells) {
     if (session_.options().json) {
-      text_ += (count_ == 0 ? "[" : ",\n") + dump_json(json);
+      text_ += (count_ == 0 ? "[" : ",") + dump_json(json);
     } else {
       table_.add(std::move(cells));
     }
@@ -129,7 +131,7 @@ Result<int> items(Session& session, const Flags& flags) {
                             {"ACTION", Align::left, false},
                             {"PROOF", Align::left, false},
                             {"PATH", Align::left, true},
-                            {"MESSAGE", Align::left, false}});
+                            {"MESSAGE", Align::left, true}});
   DUNLIN_TRY(pages<store::ItemRow>(
       filter, limit,
       [&](store::ItemFilter& page) {
@@ -153,22 +155,34 @@ Result<int> items(Session& session, const Flags& flags) {
 
 Result<int> errors(Session& session, const Flags& flags) {
   DUNLIN_ASSIGN(const std::size_t limit, limit_of(flags));
-  DUNLIN_ASSIGN(store::ItemFilter filter, filter_of(flags));
+  DUNLIN_ASSIGN(const store::ItemFilter filter, filter_of(flags));
   DUNLIN_ASSIGN(const auto ledger, ledger_of(session, flags));
   Listing listing(session, {{"ITEM", Align::right, false},
                             {"TYPE", Align::left, false},
                             {"PATH", Align::left, true},
-                            {"MESSAGE", Align::left, false},
-                            {"TRY", Align::left, false}});
-  filter.limit = limit;
-  DUNLIN_ASSIGN(const auto rows, ledger->errors(filter, !*flags.history));
-  for (const auto& row : rows)
-    listing.add(error_json(row),
-                {row.item.valid() ? std::to_string(row.item.value) : "",
-                 std::string(to_string(row.error.type)),
-                 row.item.valid() ? escape_bytes(path_of(row.directory_path, row.name)) : "",
-                 printable(row.error.text()), printable(row.error.remedy(*flags.execution))});
+                            {"MESSAGE", Align::left, true}});
+  std::set<std::string> remedies;  // one per type, as a rule
+  DUNLIN_TRY(pages<store::ErrorRow>(
+      filter, limit,
+      [&](store::ItemFilter& page) {
+        auto rows = ledger->errors(page, !*flags.history);
+        if (rows.ok() && !rows->empty()) page.after = ItemId(rows->back().id);
+        return rows;
+      },
+      [&](const std::vector<store::ErrorRow>& rows, bool) {
+        for (const auto& row : rows) {
+          listing.add(error_json(row),
+                      {row.item.valid() ? std::to_string(row.item.value) : "",
+                       std::string(to_string(row.error.type)),
+                       row.item.valid() ? escape_bytes(path_of(row.directory_path, row.name)) : "",
+                       printable(row.error.text())});
+          remedies.insert(printable(row.error.remedy(*flags.execution)));
+        }
+        listing.end_page();
+      }));
   listing.end("no errors\n");
+  if (!session.options().json)
+    for (const auto& remedy : remedies) session.result("try: " + remedy + "\n");
   return kDone;
 }
 

@@ -1,11 +1,8 @@
 // doctor: is the state directory sound, and what can be made sound again.
 //
-// The ledgers are the truth. state.db is a cache of them: when it cannot be read, --repair puts it
-// aside and builds a new one; plans that were never run and requests not yet read are lost then,
-// and said to be.
-#include <unistd.h>
-
-#include <cstdio>
+// The ledgers are the truth; summaries in state.db are a cache of them that --repair rewrites.
+#include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -23,7 +20,7 @@ class Findings {
   explicit Findings(Session& session) : session_(session) {}
 
   void good(const std::string& what) { say("ok", Colour::green, what); }
-  void repaired(const std::string& what) { say("repaired", Colour::yellow, what); }
+  void note(const std::string& what) { say("note", Colour::yellow, what); }
   void bad(const std::string& what) {
     ++problems_;
     say("problem", Colour::red, what);
@@ -41,27 +38,16 @@ class Findings {
   int problems_ = 0;
 };
 
-/// state.db and its companions get another name; nothing is deleted.
-Status put_aside(const std::string& state, std::int64_t now_ms, Findings& findings) {
-  const std::string suffix = ".damaged-" + std::to_string(now_ms);
-  for (const char* name : {"state.db", "state.db-wal", "state.db-shm"}) {
-    const std::string path = state + "/" + name;
-    if (::access(path.c_str(), F_OK) != 0) continue;
-    if (std::rename(path.c_str(), (path + suffix).c_str()) != 0)
-      return error_from_errno(errno, "rename '" + escape_bytes(path) + "'", true);
-    findings.repaired(path + " cannot be used; it is now " + name + suffix);
+/// A state.db that could not be read was put aside when the directory was opened, and a new one
+/// made from the ledgers; what only the old one held is lost, and has to be said.
+void name_damaged(const std::string& state, Findings& findings) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(state, error)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("state.db.corrupt-") && !name.ends_with("-wal"))
+      findings.note("a damaged state.db was put aside as " + name +
+                    "; lost with it: plans that were never run, requests not yet seen");
   }
-  return success();
-}
-
-Result<std::unique_ptr<store::StateDirectory>> open_state(Session& session, bool repair,
-                                                          Findings& findings) {
-  const std::string path = session.state_path();
-  auto state = store::StateDirectory::open(path, session.clock());
-  if (state.ok() || !repair || state.error().type != ErrorType::state_corrupt) return state;
-  DUNLIN_TRY(put_aside(path, session.clock().wall_ms(), findings));
-  findings.repaired("lost: plans that were never run, requests that no owner had seen yet");
-  return store::StateDirectory::open(path, session.clock());
 }
 
 void check_execution(store::StateDirectory& state, const ExecutionId& id, Findings& findings) {
@@ -90,8 +76,10 @@ void check_execution(store::StateDirectory& state, const ExecutionId& id, Findin
 
 Result<int> examine(Session& session, bool repair) {
   Findings findings(session);
-  DUNLIN_ASSIGN(const auto state, open_state(session, repair, findings));
+  DUNLIN_ASSIGN(const auto state,
+                store::StateDirectory::open(session.state_path(), session.clock()));
   findings.good("state directory " + state->path());
+  name_damaged(state->path(), findings);
   if (repair) {
     DUNLIN_TRY(state->rebuild_summaries());
     DUNLIN_TRY(state->make_reserve());

@@ -33,12 +33,14 @@ int of_type(ErrorType type) {
   }
 }
 
-/// Why it failed, out of the row; the row holds an error as JSON.
+/// Why it failed, out of the row, which holds an error as JSON; as the engine's own code for it.
 int of_reason(const std::string& reason_json) {
   const auto reason = parse_json(reason_json);
-  if (!reason.ok()) return kFatal;
+  if (!reason.ok()) return kItemsFailed;
   const auto type = error_type_from_name(string_or(*reason, "type", ""));
-  return type ? of_type(*type) : kFatal;
+  if (!type || *type == ErrorType::too_many_failures) return kItemsFailed;
+  const int code = of_type(*type);
+  return code == kFatal && info(*type).category != ErrorCategory::fatal ? kItemsFailed : code;
 }
 
 }  // namespace
@@ -57,7 +59,7 @@ int exit_code_of(const engine::Snapshot& snapshot) {
                  : of_reason(snapshot.row.reason_json);
     case ExecutionStatus::completed:
       if (counters.differences > 0) return kDifferences;
-      return counters.failed_items > 0 ? kItemsFailed : kDone;
+      return counters.failed_items > 0 || counters.failed_batches > 0 ? kItemsFailed : kDone;
     case ExecutionStatus::rolled_back:
       return counters.failed_items > 0 ? kItemsFailed : kDone;
     case ExecutionStatus::pending:

@@ -126,7 +126,8 @@ void ask_to_pause(Session& session, engine::Execution& execution, Display& displ
   if (session.shows_progress())
     session.err().write(signal == SIGINT ? "pausing; press Ctrl-C again to stop at once\n"
                                          : "pausing\n");
-  const Json answer = execution.request("pause", {{"signal", signal}}, session.actor());
+  const std::string name = signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
+  const Json answer = execution.request("pause", Json::object(), session.actor("cli, " + name));
   if (!boolean_or(answer, "accepted", false) && !session.options().quiet)
     session.err().write("dunlin: " + printable(string_or(answer, "message", "not paused")) + "\n");
 }
@@ -184,7 +185,7 @@ class Follower {
       terminal.write(rfc3339(session_.clock().wall_ms()) + "  " +
                      progress_line(snapshot.progress, snapshot.noun, state, {}) + "\n");
     } else if (screen_) {
-      redraw(status_screen({snapshot, {}, {}, session_.clock().wall_ms()}, terminal), terminal);
+      redraw(status_screen({snapshot, {}, {}, session_.clock().wall_ms(), -1}, terminal), terminal);
     } else {
       const std::size_t width = terminal.width();
       terminal.set_live_line(progress_line(snapshot.progress, snapshot.noun, state,
@@ -222,7 +223,7 @@ class Follower {
 }  // namespace
 
 Status print_end(Session& session, const ExecutionId& id, const engine::Outcome* outcome,
-                 int exit_code) {
+                 int exit_code, std::int64_t attempt_ms) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(engine::Snapshot snapshot, engine->snapshot(id));
   if (session.options().json) {
@@ -241,7 +242,7 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
     session.event("finished", fields);
     return success();
   }
-  Shown shown{std::move(snapshot), {}, {}, session.clock().wall_ms()};
+  Shown shown{std::move(snapshot), {}, {}, session.clock().wall_ms(), attempt_ms};
   if (outcome != nullptr) {
     shown.reason = outcome->reason;
     shown.problems = outcome->problems;
@@ -254,6 +255,7 @@ Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   SignalWatch signals;
   engine::Outcome outcome;
+  const std::int64_t begin_ms = session.clock().monotonic_ms();
   {
     DUNLIN_ASSIGN(const auto execution, engine->attach(run.id, run.goal));
     if (run.prepare) DUNLIN_TRY(run.prepare(*execution));
@@ -265,7 +267,8 @@ Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
       signals.end();
     }
   }  // the lock is free before anybody reads that it ended
-  DUNLIN_TRY(print_end(session, run.id, &outcome, outcome.exit_code));
+  DUNLIN_TRY(print_end(session, run.id, &outcome, outcome.exit_code,
+                       session.clock().monotonic_ms() - begin_ms));
   return outcome.exit_code;
 }
 

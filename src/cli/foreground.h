@@ -26,6 +26,7 @@ struct ForegroundRun {
 
 /// The last words of an execution: the summary, or with --json the finished event.
 [[nodiscard]] Status print_end(Session& session, const ExecutionId& id,
-                               const engine::Outcome* outcome, int exit_code);
+                               const engine::Outcome* outcome, int exit_code,
+                               std::int64_t attempt_ms = -1);
 
 }  // namespace dunlin::cli

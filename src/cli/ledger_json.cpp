@@ -58,7 +58,7 @@ Json verification_with_errors(const Json& verification, const store::Ledger& led
 }  // namespace
 
 std::string path_of(const std::string& directory, const std::string& name) {
-  if (directory.empty()) return name;
+  if (directory.empty()) return name.empty() ? "." : name;
   return name.empty() ? directory : directory + "/" + name;
 }
 

@@ -11,7 +11,7 @@ namespace dunlin::cli {
 [[nodiscard]] Json task_json(const store::TaskRow& task);
 [[nodiscard]] Json checkpoint_json(const store::CheckpointRow& checkpoint);
 
-/// Path of an item or error relative to the source, bytes.
+/// Path of an item or error relative to the source, bytes; "." for the root itself.
 [[nodiscard]] std::string path_of(const std::string& directory, const std::string& name);
 
 /// The summary of errors in reports and the finished event: {total, by_type, sample_errors}.

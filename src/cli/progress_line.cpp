@@ -22,6 +22,12 @@ constexpr std::size_t kLongestBar = 40;
 /// Beyond this an estimate is a guess that nobody can use.
 constexpr std::int64_t kLongestEta_s = 365LL * 24 * 3600;
 
+/// Whole seconds: tenths of an estimate are noise.
+std::string eta_text(std::int64_t seconds) {
+  return seconds < 60 ? fmt::format("{}s", seconds)
+                      : format_duration(std::chrono::seconds(seconds));
+}
+
 struct Segment {
   int importance;  ///< low is kept first
   std::string text;
@@ -66,7 +72,7 @@ std::vector<Segment> segments_of(const Progress& progress, std::string_view noun
   if (counters.total_bytes > 0) add(6, bytes_of(counters.processed_bytes, counters.total_bytes));
   add(4, rate_text(progress));
   if (const auto eta = progress.estimated_seconds_remaining; eta && *eta < kLongestEta_s)
-    add(5, "ETA " + format_duration(std::chrono::seconds(*eta)));
+    add(5, "ETA " + eta_text(*eta));
   if (counters.failed_items > 0) add(2, format_count(counters.failed_items) + " failed");
   if (counters.differences > 0) add(2, format_count(counters.differences) + " differ");
   add(1, state_text(progress, state));

@@ -91,7 +91,7 @@ std::string heading(std::string_view title) {
 Result<std::string> report_text(Session& session, const engine::Snapshot& snapshot,
                                 const store::Ledger& ledger, const Terminal& terminal) {
   DUNLIN_ASSIGN(const Json json, report_json(snapshot, ledger));
-  std::string out = status_screen({snapshot, {}, {}, session.clock().wall_ms()}, terminal);
+  std::string out = status_screen({snapshot, {}, {}, session.clock().wall_ms(), -1}, terminal);
   out += heading("Results");
   Table kinds({{"TASK", Align::left, false},
                {"TASKS", Align::right, false},

@@ -118,6 +118,10 @@ Result<int> resume(Session& session, const std::string& text, bool detach) {
 Result<int> verify(Session& session, const std::string& text, bool detach) {
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
   const auto& id = snapshot.row.id;
+  // What verification found wrong may have been mended; any other failure left work undone.
+  const bool differed =
+      snapshot.row.counters.differences > 0 && snapshot.shown_status == ExecutionStatus::failed;
+  if (!differed && !allows(snapshot, "verify")) return not_allowed(snapshot, "verify");
   if (detach) return hand_over(session, {id, "verify", ""});
   return own(session, {id, Goal::verify, {}});
 }

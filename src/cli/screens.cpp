@@ -17,7 +17,7 @@ namespace {
 using engine::Snapshot;
 using store::ExecutionStatus;
 
-constexpr std::size_t kLabelWidth = 10;
+constexpr std::size_t kLabelWidth = 12;
 constexpr std::size_t kNarrowest = 40;
 constexpr std::size_t kBarWidth = 40;
 
@@ -102,7 +102,8 @@ void add_problems(Lines& lines, const Shown& shown, const Terminal& terminal) {
   const std::string number = std::to_string(shown.snapshot.row.number);
   for (const auto& problem : shown.problems) {
     const auto colour = problem.critical ? Colour::red : Colour::yellow;
-    lines.add_raw("  " + terminal.paint(colour, problem.critical ? "problem   " : "warning   ") +
+    lines.add_raw("  " +
+                  terminal.paint(colour, problem.critical ? "problem     " : "warning     ") +
                   printable(problem.error.text()));
     lines.add("  try", printable(problem.error.remedy(number)));
   }
@@ -110,11 +111,18 @@ void add_problems(Lines& lines, const Shown& shown, const Terminal& terminal) {
 
 std::string done_line(const Shown& shown) {
   const auto& counters = shown.snapshot.row.counters;
-  const std::int64_t ms = running_ms(shown.snapshot, shown.now_ms);
+  // Between two attempts nothing ran, and nobody recorded for how long: a later attempt tells its
+  // own time, and no rate, for the counters are those of all attempts.
+  const bool only_attempt = shown.snapshot.row.attempt <= 1;
+  const std::int64_t ms =
+      shown.attempt_ms >= 0 ? shown.attempt_ms : running_ms(shown.snapshot, shown.now_ms);
   std::string out = count_of(counters.succeeded_items, shown.snapshot.noun);
   if (counters.transferred_bytes > 0) out += ", " + format_bytes(counters.transferred_bytes);
-  if (ms > 0) out += " in " + format_duration(std::chrono::milliseconds(ms));
-  if (ms >= 100 && counters.transferred_bytes > 0)
+  if (!only_attempt && shown.attempt_ms >= 0)
+    out += "; this attempt took " + format_duration(std::chrono::milliseconds(ms));
+  else if (ms > 0)
+    out += " in " + format_duration(std::chrono::milliseconds(ms));
+  if (only_attempt && ms >= 100 && counters.transferred_bytes > 0)
     out += fmt::format(" ({})", format_rate(counters.transferred_bytes * 1000 / ms));
   return out;
 }
@@ -231,8 +239,10 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   const bool ended_well = snapshot.shown_status == ExecutionStatus::completed ||
                           snapshot.shown_status == ExecutionStatus::rolled_back;
   if (!ended_well) {
-    lines.add("cause", reason_text(shown));
-    if (shown.problems.empty()) lines.add("try", printable(remedy_text(shown)));
+    if (shown.problems.empty()) {
+      lines.add("cause", reason_text(shown));
+      lines.add("try", printable(remedy_text(shown)));
+    }
   }
   if (snapshot.row.phase == "rolling_back" || snapshot.shown_status == ExecutionStatus::rolled_back)
     lines.add("taken back", count_of(counters.rolled_back_items, noun));
@@ -247,7 +257,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
                             (types.empty() ? "" : ": " + types));
   }
   if (counters.skipped_items > 0) lines.add("skipped", count_of(counters.skipped_items, noun));
-  if (ended_well || counters.differences > 0)
+  if (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0)
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
                                          verification_statement(snapshot)));
   add_next(lines, snapshot);
@@ -285,7 +295,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
     lines.add("data", bytes_of(counters.processed_bytes, counters.total_bytes));
   if (progress.bytes_per_second && counters.total_bytes > 0) {
     std::string rate = format_rate(static_cast<std::int64_t>(*progress.bytes_per_second)) + " now";
-    if (progress.average_bytes_per_second)
+    if (progress.average_bytes_per_second && *progress.average_bytes_per_second >= 1)
       rate +=
           fmt::format(", {} on average",
                       format_rate(static_cast<std::int64_t>(*progress.average_bytes_per_second)));
@@ -296,7 +306,8 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   }
   lines.add("batches", fmt::format("{} of {} ended", format_count(counters.ended_batches),
                                    format_count(counters.total_batches)));
-  lines.add("verified", verification_statement(snapshot));
+  if (snapshot.shown_status != ExecutionStatus::rolled_back)
+    lines.add("verified", verification_statement(snapshot));
   if (!snapshot.error_counts.empty()) lines.add("errors", failed_types(snapshot));
   if (row.started_ms > 0)
     lines.add("started", fmt::format("{} ({}), attempt {}", rfc3339(row.started_ms),

@@ -16,6 +16,7 @@ struct Shown {
   std::optional<Error> reason;
   std::vector<engine::Problem> problems;
   std::int64_t now_ms = 0;
+  std::int64_t attempt_ms = -1;  ///< how long the attempt took that ran here; -1: none did
 };
 
 /// `dunlin status`: several lines, each ending in '\n', made for that terminal.

@@ -72,8 +72,8 @@ Result<engine::Snapshot> Session::snapshot(const std::string& text) {
   return snapshot;
 }
 
-std::string Session::actor() const {
-  return "uid " + std::to_string(::getuid()) + " (cli)";
+std::string Session::actor(std::string_view by) const {
+  return "uid " + std::to_string(::getuid()) + " (" + std::string(by) + ")";
 }
 
 void Session::print(std::string_view text) {

@@ -33,7 +33,7 @@ class Session {
   [[nodiscard]] Result<ExecutionId> execution(const std::string& text);
   [[nodiscard]] Result<engine::Snapshot> snapshot(const std::string& text);
   /// Who is asking, for the audit: "uid 1000 (cli)".
-  [[nodiscard]] std::string actor() const;
+  [[nodiscard]] std::string actor(std::string_view by = "cli") const;
 
   [[nodiscard]] Terminal& out() { return out_; }
   [[nodiscard]] Terminal& err() { return err_; }

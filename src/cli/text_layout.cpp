@@ -145,12 +145,15 @@ std::string Table::text(std::size_t width) const {
   }
   std::size_t total = std::accumulate(widths.begin(), widths.end(), std::size_t{0}) +
                       kGap * (columns_.empty() ? 0 : columns_.size() - 1);
-  for (std::size_t i = 0; width > 0 && total > width && i < columns_.size(); ++i) {
-    if (!columns_[i].flexible) continue;
-    const std::size_t spare = widths[i] > kNarrowest ? widths[i] - kNarrowest : 0;
-    const std::size_t give = std::min(spare, total - width);
-    widths[i] -= give;
-    total -= give;
+  while (width > 0 && total > width) {  // the widest that may give way, column by column
+    std::size_t widest = columns_.size();
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+      if (columns_[i].flexible && widths[i] > kNarrowest &&
+          (widest == columns_.size() || widths[i] > widths[widest]))
+        widest = i;
+    if (widest == columns_.size()) break;
+    --widths[widest];
+    --total;
   }
   std::string out;
   const auto line = [&](const std::vector<std::string>& cells) {

@@ -164,6 +164,9 @@ Error usage_error(Verbs& verbs, const CLI::ParseError& error) {
   if (!missing.empty())
     out.message = fmt::format("{} is missing after '{}'", fmt::join(missing, " and "),
                               command_of(verbs, app));
+  // CLI11: "--state: 1 required DIR missing"
+  if (const auto at = out.message.find(": 1 required "); at != std::string::npos)
+    out.message = out.message.substr(0, at) + " needs a value";
   out.message = printable(out.message);
   out.remediation = command_of(verbs, app) + " --help";
   return out;

@@ -133,7 +133,7 @@ Result<int> status(Session& session, const std::string& text) {
     DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(snapshot.row.id));
     session.emit(execution_json(snapshot, *ledger));
   } else {
-    session.result(status_screen({snapshot, {}, {}, session.clock().wall_ms()}, session.out()));
+    session.result(status_screen({snapshot, {}, {}, session.clock().wall_ms(), -1}, session.out()));
   }
   return kDone;
 }

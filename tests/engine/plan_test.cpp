@@ -98,11 +98,11 @@ TEST_F(PlanTest, AKindThatIsNotThereIsNamedWithTheNearest) {
 TEST_F(PlanTest, OneSettingSaidTwiceInDifferentPlacesIsRefused) {
   const auto lines = lines_of(decode_plan({{"kind", "paper"},
                                            {"source", {{"path", "/a"}}},
-                                           {"execution_type", "full"},
-                                           {"settings", {{"mode", "test"}}}},
+                                           {"config", {{"verify", "full"}}},
+                                           {"settings", {{"verify", "none"}}}},
                                           kinds_));
   ASSERT_EQ(lines.size(), 1U);
-  EXPECT_NE(lines[0].find("/settings/mode: says \"test\" where /execution_type says"),
+  EXPECT_NE(lines[0].find("/config/verify: says \"full\" where /settings/verify says"),
             std::string::npos)
       << lines[0];
 }

@@ -52,8 +52,7 @@ TEST(Settings, EveryAliasSetsWhatItsCanonicalNameSets) {
   EXPECT_EQ(decoded({{"max_concurrent_tasks", 7}}).parallel_batches, 7);
   EXPECT_EQ(decoded({{"max_concurrency", 7}}).parallel_batches, 7);
   EXPECT_EQ(decoded({{"parallel-batches", 7}}).parallel_batches, 7);
-  EXPECT_EQ(decoded({{"execution_type", "dry-run"}}).mode, "dry_run");
-  EXPECT_EQ(decoded({{"dry_run", true}}).mode, "dry_run");
+  EXPECT_EQ(decoded({{"execution_type", "full"}}).mode, "full");
   EXPECT_EQ(decoded({{"dry-run", false}}).mode, "full");
   EXPECT_EQ(decoded({{"io_limit", "200MB/s"}}).limits.max_io_bytes_per_sec, 200'000'000);
   EXPECT_EQ(decoded({{"verify", "none"}}).verification_level, VerificationLevel::none);
@@ -119,12 +118,19 @@ TEST(Settings, ImpossibleCombinationsAreRefused) {
 }
 
 TEST(Settings, EveryProblemIsReportedAtOnce) {
-  EXPECT_EQ(problems_of({{"batchsize", 1}, {"mode", "ful"}, {"max_memory", 5}}).size(), 3U);
+  EXPECT_EQ(problems_of({{"batchsize", 1}, {"verify", "ful"}, {"max_memory", 5}}).size(), 3U);
 }
 
 TEST(Settings, WhatThisVersionDoesNotDoIsRefusedNotIgnored) {
   EXPECT_NE(problem_of({{"cleanup_policy", {{"undo", "keep"}}}}).find("does not have it yet"),
             std::string::npos);
+  for (const Json& section : std::vector<Json>{{{"mode", "test"}},
+                                               {{"execution_type", "dry-run"}},
+                                               {{"dry_run", true}},
+                                               {{"priority", "high"}},
+                                               {{"resource_limits", {{"max_memory_mb", 5}}}}}) {
+    EXPECT_NE(problem_of(section).find("this version only has"), std::string::npos);
+  }
 }
 
 TEST(Settings, NullMeansNotSet) {
@@ -142,7 +148,7 @@ TEST(Settings, EncodedSettingsDecodeToTheSame) {
                            {"max_failures", "1.5%"},
                            {"transaction_mode", "per_batch"},
                            {"checkpoint", {{"frequency", "every-batch"}}},
-                           {"priority", "high"}});
+                           {"priority", "normal"}});
   EXPECT_EQ(settings.transaction_mode, "per-batch");
   const Json encoded = encode_settings(settings);
   EXPECT_EQ(encode_settings(decoded(encoded)), encoded);

@@ -1,0 +1,207 @@
+// Control from other processes, by signals and after violence: pause, resume, cancel, stop, kill
+// -9.
+#include <csignal>
+
+#include "e2e/world.h"
+
+namespace dunlin::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// Slow enough to be met in the middle: 2 MB at 400 kB/s.
+class Control : public World {
+ protected:
+  Control() { make_tree("src", 200, 10'000); }
+
+  ProcessOptions slow_copy(std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {"copy",    path("src"),    path("dst"), "--io-limit",
+                                      "400kB/s", "--batch-size", "20"};
+    words.insert(words.end(), more.begin(), more.end());
+    return dunlin(words);
+  }
+  /// No limit any more: what is left is done at once.
+  Finished resume() { return run({"resume", "last"}); }
+  void expect_whole() {
+    EXPECT_EQ(status(), "completed");
+    EXPECT_EQ(difference("src", "dst/src"), "");
+    EXPECT_TRUE(leftovers("dst").empty()) << leftovers("dst").front();
+  }
+};
+
+TEST_F(Control, APauseFromAnotherProcessEndsItWithFourAndResumeGoesOn) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  const Finished pause = run({"pause", "last"});
+  EXPECT_EQ(pause.code, 0);
+  EXPECT_THAT(pause.out, HasSubstr("dunlin resume 1"));
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+  EXPECT_THAT(copy.out(), HasSubstr("dunlin resume 1"));
+  EXPECT_EQ(status(), "paused");
+  EXPECT_EQ(json({"status", "last"})["interrupted"], false);
+  EXPECT_EQ(run({"pause", "last"}).code, 0) << "pausing twice is no error";
+  EXPECT_EQ(resume().code, 0);
+  expect_whole();
+  EXPECT_EQ(run({"pause", "last"}).code, 2) << "completed: allowed verbs are named";
+}
+
+TEST_F(Control, CancelCleansUpAndLeavesWhatIsDone) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  EXPECT_EQ(run({"cancel", "last"}).code, 0);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+  EXPECT_EQ(status(), "cancelled");
+  EXPECT_TRUE(leftovers("dst").empty());
+  const Finished again = run({"resume", "last"});
+  EXPECT_EQ(again.code, 2);
+  EXPECT_THAT(again.err, HasSubstr("allowed now: rollback"));
+}
+
+TEST_F(Control, APausedOneCanBeCancelledThoughNobodyOwnsIt) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  copy.signal(SIGTERM);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+  EXPECT_EQ(run({"cancel", "last"}).code, 0);
+  EXPECT_EQ(status(), "cancelled");
+  EXPECT_TRUE(leftovers("dst").empty());
+}
+
+TEST_F(Control, KillMinusNineIsShownAsPausedInterruptedAndResumeCompletes) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  copy.signal(SIGKILL);
+  EXPECT_EQ(copy.wait(), 128 + SIGKILL);
+  EXPECT_THAT(run({"ps"}).out, HasSubstr("paused (interrupted)"));
+  EXPECT_EQ(json({"status", "last"})["interrupted"], true);
+  EXPECT_EQ(resume().code, 0);
+  expect_whole();
+}
+
+TEST_F(Control, InterruptPauses) {
+  for (const int number : {SIGINT, SIGHUP}) {
+    Process copy(number == SIGINT ? slow_copy() : dunlin({"resume", "last"}));
+    ASSERT_TRUE(is_under_way());
+    copy.signal(number);
+    EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+    EXPECT_EQ(status(), "paused");
+  }
+  EXPECT_EQ(resume().code, 0);
+  expect_whole();
+}
+
+TEST_F(Control, ASecondInterruptStopsAtOnce) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  copy.signal(SIGINT);
+  copy.signal(SIGINT);
+  EXPECT_EQ(copy.wait(milliseconds(2000)), 4);
+  EXPECT_EQ(resume().code, 0);
+  expect_whole();
+}
+
+TEST_F(Control, StopNowEndsItWithinASecondAndNothingIsLost) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  EXPECT_EQ(run({"stop", "--now", "last"}).code, 0);
+  EXPECT_EQ(copy.wait(milliseconds(2000)), 4);
+  EXPECT_EQ(status(), "paused");
+  EXPECT_EQ(resume().code, 0);
+  expect_whole();
+}
+
+TEST_F(Control, AStoppedOwnerIsLiveIsWokenByResumeAndEndedByStopNow) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  copy.signal(SIGSTOP);
+  EXPECT_THAT(run({"ps"}).out, HasSubstr("running")) << "a stopped owner keeps its lock";
+  EXPECT_EQ(run({"verify", "last"}).code, 2) << "nobody else gets it";
+  EXPECT_EQ(run({"pause", "last"}).code, 0);
+  EXPECT_TRUE(copy.running()) << "it cannot see the request yet";
+  EXPECT_THAT(run({"status", "last"}).out, HasSubstr("pause requested"));
+  copy.signal(SIGCONT);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4) << "the request has waited for it";
+
+  Process again(dunlin({"resume", "last"}));
+  ASSERT_TRUE(is_under_way());
+  again.signal(SIGSTOP);
+  EXPECT_EQ(run({"stop", "--now", "last"}).code, 0);
+  EXPECT_EQ(again.wait(milliseconds(5000)), 128 + SIGKILL);
+  EXPECT_EQ(resume().code, 0);
+  expect_whole();
+}
+
+TEST_F(Control, ResumeOfALiveOneWatchesItAndTakesItsCode) {
+  Process copy(slow_copy({"--detach"}));
+  EXPECT_EQ(copy.wait(), 0);
+  EXPECT_THAT(copy.out(), HasSubstr("dunlin watch 1"));
+  EXPECT_EQ(json({"ps"})[0]["live"], true);
+  Process watcher(dunlin({"resume", "last"}));
+  ASSERT_TRUE(watcher.says("runs in another process"));
+  EXPECT_EQ(run({"pause", "last"}).code, 0);
+  EXPECT_EQ(watcher.wait(milliseconds(5000)), 4);
+  EXPECT_EQ(run({"resume", "last", "--detach"}).code, 0);
+  EXPECT_EQ(run({"watch", "last"}).code, 0);
+  expect_whole();
+}
+
+TEST_F(Control, ADetachedOneLogsBesideItsLedger) {
+  const auto lines = json_lines(run({"copy", path("src"), path("dst"), "--detach", "--json"}).out);
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(lines.back()["event"], "detached");
+  EXPECT_EQ(run({"watch", "last", "--quiet"}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(lines.back()["log"].get<std::string>()));
+  expect_whole();
+}
+
+TEST_F(Control, TwoExecutionsThatWriteTheSameDestinationAreRefused) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  make_tree("other", 3, 10);
+  const Finished second = run({"copy", path("other") + "/", path("dst/src/below")});
+  EXPECT_EQ(second.code, 5);
+  EXPECT_THAT(second.err, HasSubstr("execution 1"));
+  EXPECT_EQ(run({"copy", path("other"), path("elsewhere")}).code, 0);
+  EXPECT_EQ(run({"pause", "1"}).code, 0);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+  EXPECT_EQ(run({"copy", path("other") + "/", path("dst/src")}).code, 5) << "it will be resumed";
+  EXPECT_EQ(run({"cancel", "1"}).code, 0);
+  EXPECT_EQ(run({"copy", path("other") + "/", path("dst/src")}).code, 0);
+}
+
+TEST_F(Control, ADeletedStateDatabaseIsBuiltAgainFromTheLedgers) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  copy.signal(SIGKILL);
+  EXPECT_EQ(copy.wait(), 128 + SIGKILL);
+  for (const char* name : {"state/state.db", "state/state.db-wal", "state/state.db-shm"})
+    std::filesystem::remove(path(name));
+  EXPECT_THAT(run({"ps"}).out, HasSubstr("paused (interrupted)"));
+  EXPECT_EQ(resume().code, 0);
+  expect_whole();
+  EXPECT_EQ(run({"doctor"}).code, 0);
+}
+
+TEST_F(Control, ADamagedStateDatabaseIsPutAsideAndBuiltAgain) {
+  ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);
+  for (const char* name : {"state/state.db-wal", "state/state.db-shm"})
+    std::filesystem::remove(path(name));
+  write("state/state.db", std::string(8192, 'x'));
+  const Finished ps = run({"ps"});
+  EXPECT_EQ(ps.code, 0);
+  EXPECT_THAT(ps.out, HasSubstr("completed"));
+  EXPECT_THAT(ps.err, HasSubstr("state.db"));
+  const Finished doctor = run({"doctor", "--repair"});
+  EXPECT_EQ(doctor.code, 0) << doctor.out << doctor.err;
+  EXPECT_THAT(doctor.out, HasSubstr("lost with it: plans that were never run"));
+  expect_whole();
+}
+
+TEST_F(Control, ADestinationInsideTheSourceIsRefusedBeforeAnythingIsDone) {
+  const Finished done = run({"copy", path("src"), path("src/d1")});
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_FALSE(std::filesystem::exists(path("src/d1/src")));
+}
+
+}  // namespace
+}  // namespace dunlin::e2e

@@ -1,0 +1,54 @@
+// The other kinds through the same verbs: rows, migrations of a schema.
+#include "e2e/world.h"
+
+namespace dunlin::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Kinds : public World {
+ protected:
+  /// SQL through the sqlite3 program.
+  std::string sql(const std::string& database, const std::string& text) {
+    ProcessOptions options;
+    options.words = {"/usr/bin/sqlite3", path(database), text};
+    const Finished done = testing::run_process(options);
+    EXPECT_EQ(done.code, 0) << done.err;
+    return done.out;
+  }
+};
+
+TEST_F(Kinds, RowsAreLoaded) {
+  if (!std::filesystem::exists("/usr/bin/sqlite3")) GTEST_SKIP() << "not run: needs sqlite3";
+  sql("a.db",
+      "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);"
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000)"
+      "INSERT INTO t SELECT i, 'row ' || i FROM n;");
+  sql("b.db", "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);");
+  const Finished done =
+      run({"load", "sqlite:" + path("a.db"), "sqlite:" + path("b.db"), "--table", "t"});
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(sql("b.db", "SELECT count(*), max(name) FROM t"), "1000|row 999\n");
+  EXPECT_THAT(run({"ps"}).out, HasSubstr("records"));
+  EXPECT_EQ(run({"load", "sqlite:" + path("a.db"), "sqlite:" + path("b.db")}).code, 2);
+}
+
+TEST_F(Kinds, MigrationsAreAppliedAndAFailingOneIsFatal) {
+  if (!std::filesystem::exists("/usr/bin/sqlite3")) GTEST_SKIP() << "not run: needs sqlite3";
+  write("migrations/1_first.up.sql", "CREATE TABLE a(x INTEGER);\n");
+  write("migrations/2_second.up.sql", "CREATE TABLE b(x INTEGER);\n");
+  const std::vector<std::string> up = {
+      "migrate", "up", "--db", "sqlite:" + path("s.db"), "--dir", path("migrations")};
+  const Finished done = run(up);
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_THAT(sql("s.db", ".tables"), HasSubstr("b"));
+  EXPECT_EQ(run(up).code, 0) << "nothing is pending";
+  write("migrations/3_broken.up.sql", "CREATE TABL c(x INTEGER);\n");
+  EXPECT_EQ(run(up).code, 7);
+  const Finished unknown = run({"migrate", "upp"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'up'?"));
+}
+
+}  // namespace
+}  // namespace dunlin::e2e

@@ -1,0 +1,136 @@
+// What is typed wrong: the nearest right word, the line and key of a plan, the exit code.
+#include <cstdlib>
+
+#include "base/file_io.h"
+#include "e2e/world.h"
+
+namespace dunlin::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Words : public World {
+ protected:
+  void expect_refusal(const std::vector<std::string>& words, const std::string& says) {
+    const Finished done = run(words);
+    EXPECT_EQ(done.code, 2);
+    EXPECT_THAT(done.err, HasSubstr(says));
+    EXPECT_THAT(done.err, HasSubstr("try:"));
+    EXPECT_EQ(done.out, "");
+  }
+};
+
+TEST_F(Words, AWrongWordGivesTheNearestRightOne) {
+  expect_refusal({"coyp", "a", "b"}, "did you mean 'copy'?");
+  expect_refusal({"plan", "chekc", "x"}, "did you mean 'check'?");
+  expect_refusal({"copy", "a", "b", "--bach-size", "3"}, "did you mean '--batch-size'?");
+  expect_refusal({"ps", "--status", "runing"}, "did you mean 'running'?");
+  expect_refusal({"explain", "disk_ful"}, "did you mean 'disk_full'?");
+  expect_refusal({"copy", "a", "b", "--verify", "ful"}, "did you mean full?");
+  expect_refusal({"ps", "--log-level", "wran"}, "did you mean warn?");
+}
+
+TEST_F(Words, WhatIsMissingOrTooMuchIsNamed) {
+  expect_refusal({"copy", "a"}, "DST is missing");
+  expect_refusal({"copy", "a", "b", "c"}, "'c' is one word too many");
+  expect_refusal({"copy", "a", "b", "--batch-size", "many"},
+                 "--batch-size: must be a whole number");
+  expect_refusal({"copy", "a", "b", "--io-limit", "fast"}, "--io-limit:");
+  expect_refusal({"stop", "1"}, "--now");
+  expect_refusal({"retry", "1", "--item", "x"}, "--item takes a whole number");
+}
+
+TEST_F(Words, WhatThisVersionDoesNotHaveIsRefusedAndNeverIgnored) {
+  for (const char* flag : {"--dry-run", "-n", "-a", "--checksum", "--delete"})
+    expect_refusal({"copy", "a", "b", flag}, "does not have --");
+  expect_refusal({"copy", "a", "b", "--include", "*.jpg"}, "does not have --include");
+  expect_refusal({"load", "sqlite:a", "sqlite:b", "--all", "--test", "5"}, "does not have --test");
+  expect_refusal({"serve"}, "unknown verb 'serve'");
+  expect_refusal({"report", "1", "--format", "html"}, "does not write HTML yet");
+}
+
+TEST_F(Words, WhatDoesNotExistIsNamed) {
+  expect_refusal({"status", "99"}, "99");
+  expect_refusal({"run", "nofile.yaml"}, "nofile.yaml");
+  expect_refusal({"copy", path("nothing"), path("dst")}, "nothing");
+}
+
+TEST_F(Words, APlanWithAnErrorNamesFileLineAndKey) {
+  write("plan.yaml",
+        "kind: files\n"
+        "source: {paths: [/a]}\n"
+        "destination: {base_path: /b}\n"
+        "settings:\n"
+        "  batchsize: 5\n"
+        "  verify: ful\n");
+  const Finished done = run({"plan", "check", path("plan.yaml")});
+  EXPECT_EQ(done.code, 2);
+  EXPECT_THAT(
+      done.err,
+      HasSubstr("plan.yaml:5:3: /settings/batchsize: unknown key; did you mean batch_size?"));
+  EXPECT_THAT(done.err, HasSubstr("plan.yaml:6:3: /settings/verify:"));
+  EXPECT_EQ(run({"run", path("plan.yaml")}).code, 2);
+  write("plan.yaml", "kind: files\n  broken: [\n");
+  EXPECT_EQ(run({"run", path("plan.yaml")}).code, 2);
+}
+
+TEST_F(Words, HelpOfEveryVerbHasExamples) {
+  const Finished help = run({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, Not(HasSubstr("run-owner")));
+  for (const char* verb :
+       {"copy",   "load",        "run",    "resume", "verify",  "rollback", "retry", "pause",
+        "cancel", "stop",        "skip",   "ps",     "status",  "watch",    "items", "errors",
+        "tasks",  "checkpoints", "report", "doctor", "explain", "version"}) {
+    EXPECT_THAT(help.out, HasSubstr(std::string("  ") + verb + " "));
+    const Finished one = run({verb, "--help"});
+    EXPECT_EQ(one.code, 0);
+    EXPECT_THAT(one.out, HasSubstr("Examples:\n  dunlin ")) << verb;
+  }
+  EXPECT_THAT(run({"help", "plan", "check"}).out, HasSubstr("dunlin plan check PLAN"));
+  EXPECT_EQ(run({}).code, 0);
+  EXPECT_EQ(run({"plan"}).code, 2);
+}
+
+TEST_F(Words, TheReferenceInTheDocumentsIsWhatHelpSays) {
+  const char* source = std::getenv("DUNLIN_SOURCE_DIR");
+  if (source == nullptr) FAIL() << "DUNLIN_SOURCE_DIR is not set: run me with ctest or ./dev test";
+  const auto written = read_file(std::string(source) + "/docs/cli.md");
+  ASSERT_TRUE(written.ok());
+  EXPECT_EQ(run({"reference"}).out, *written) << "dunlin reference > docs/cli.md";
+}
+
+TEST_F(Words, CompletionKnowsVerbsFlagsAndExecutions) {
+  const Finished script = run({"completion", "bash"});
+  ASSERT_EQ(script.code, 0);
+  write("completion.bash", script.out);
+  const auto complete = [&](const std::string& words) {
+    auto options = dunlin({});
+    const std::string folder = std::filesystem::path(options.words[0]).parent_path();
+    options.environment["PATH"] = folder + ":/usr/bin:/bin";
+    options.words = {
+        "/bin/bash", "-c",
+        "source '" + path("completion.bash") + "'; COMP_WORDS=(" + words +
+            "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _dunlin; echo \"${COMPREPLY[@]}\""};
+    return testing::run_process(options).out;
+  };
+  EXPECT_THAT(complete("dunlin res"), HasSubstr("resume"));
+  EXPECT_THAT(complete("dunlin plan c"), HasSubstr("check"));
+  EXPECT_THAT(complete("dunlin copy --ba"), HasSubstr("--batch-size"));
+  EXPECT_THAT(complete("dunlin status l"), HasSubstr("last"));
+  EXPECT_THAT(complete("dunlin copy --dry"), Not(HasSubstr("--dry-run")));
+  for (const char* shell : {"zsh", "fish"}) EXPECT_EQ(run({"completion", shell}).code, 0);
+}
+
+TEST_F(Words, VersionAndExplainSpeakJsonToo) {
+  EXPECT_THAT(run({"version"}).out, HasSubstr("dunlin "));
+  EXPECT_THAT(run({"--version"}).out, HasSubstr("dunlin "));
+  EXPECT_TRUE(json({"version"}).contains("version"));
+  EXPECT_EQ(json({"explain", "disk_full"})["category"], "system");
+  EXPECT_TRUE(json({"explain", "--list"}).is_array());
+  EXPECT_EQ(parse_json(run({"plan", "schema"}).out)->at("type"), "object");
+}
+
+}  // namespace
+}  // namespace dunlin::e2e
