@@ -19,12 +19,14 @@ constexpr std::int64_t kKeysPerChunk =
 constexpr std::int64_t kKeysPerCheck = 4096;
 
 /// An estimate of a row's bytes that reads no overflow pages of blobs: SQLite takes length() from
-/// the record's header.
+/// the record's header. Of a number it would be the number printed, so columns of numbers count 8.
 std::string size_expression(const sql::TableInfo& table) {
   std::string sum = "0";
   for (const sql::ColumnInfo& column : table.columns) {
-    if (!column.generated)
-      sum += " + ifnull(length(" + sql::quote_identifier(column.name) + "), 0)";
+    if (column.generated) continue;
+    const bool number =
+        column.affinity == sql::Affinity::integer || column.affinity == sql::Affinity::real;
+    sum += number ? " + 8" : " + ifnull(length(" + sql::quote_identifier(column.name) + "), 0)";
   }
   return sum;
 }

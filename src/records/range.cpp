@@ -134,15 +134,19 @@ Result<RangeTotals> copy_range(engine::BatchContext& context, Side source, Side 
                                const sql::TableInfo& shape, const Range& range) {
   const std::vector<std::string> columns = shape.writable();
   DUNLIN_ASSIGN(sql::Statement insert,
-                target.database.cached("INSERT INTO " + sql::quote_identifier(target.table) + "(" +
-                                       sql::joined(columns) + ") VALUES(" +
-                                       placeholders(columns.size()) + ")"));
+                target.database.cached(
+                    "INSERT OR ABORT INTO " + sql::quote_identifier(target.table) + "(" +
+                    sql::joined(columns) + ") VALUES(" + placeholders(columns.size()) + ")"));
   DUNLIN_ASSIGN(sql::RowSum sum, sql::RowSum::create());
   RangeTotals totals;
   const auto write = [&](std::string_view, std::string_view values, std::int64_t bytes) -> Status {
     ByteReader in(values);
     DUNLIN_TRY(sql::bind_values(insert, 1, in, static_cast<int>(columns.size())));
     DUNLIN_TRY(insert.run());
+    if (target.database.changes() != 1) {
+      return Error(ErrorType::constraint_violation,
+                   "a trigger of the target refused a row in silence");
+    }
     sum.add(values);
     totals.bytes += bytes;
     context.progress(bytes);

@@ -96,7 +96,7 @@ class RecordsRun final : public engine::Run {
   [[nodiscard]] Status settle(BatchContext& context) override;
   [[nodiscard]] Status commit(RunContext& context) override;
   [[nodiscard]] Result<bool> committed(RunContext& context) override;
-  void abandon(RunContext& context) override;
+  void close(RunContext& context) override;
   [[nodiscard]] Status verify(BatchContext& context) override;
   [[nodiscard]] Status undo(BatchContext& context) override;
   [[nodiscard]] Status release(RunContext& context) override;
@@ -110,6 +110,8 @@ class RecordsRun final : public engine::Run {
   Status open_source(RunContext& context);
   /// Opens the target and records this epoch there, once per Run.
   Status open_target(RunContext& context);
+  /// The target if it exists, without recording anything there: verification leaves no trace.
+  Status open_target_to_look(RunContext& context);
   /// The shape of a source table, read once from the snapshot.
   Result<const sql::TableInfo*> shape_of(const std::string& table);
   [[nodiscard]] sql::Database& source() { return *source_; }
@@ -132,8 +134,8 @@ class RecordsRun final : public engine::Run {
   std::optional<sql::Database> target_;
   std::optional<Bookkeeping> bookkeeping_;
   std::optional<sql::Transaction>
-      single_;                        ///< `single`: open from the first batch to commit or abandon
-  std::optional<Error> single_lost_;  ///< why it is gone; until abandon() nothing is written
+      single_;                        ///< `single`: open from the first batch to commit or close
+  std::optional<Error> single_lost_;  ///< why it is gone; until close() nothing is written
   std::map<std::string, sql::TableInfo> shapes_;
   ExecutionId execution_;
 };
@@ -172,6 +174,13 @@ Status RecordsRun::open_target(RunContext& context) {
   Bookkeeping bookkeeping(*target_, context.execution(), context.epoch());
   DUNLIN_TRY(bookkeeping.claim());
   bookkeeping_.emplace(std::move(bookkeeping));
+  return success();
+}
+
+Status RecordsRun::open_target_to_look(RunContext& context) {
+  if (target_) return success();
+  DUNLIN_ASSIGN(target_, sql::open_existing(plan_.target_path));
+  if (target_) target_->set_cancel(context.cancel());
   return success();
 }
 
@@ -315,7 +324,7 @@ Result<bool> RecordsRun::committed(RunContext& context) {
   return mark.has_value();
 }
 
-void RecordsRun::abandon(RunContext&) {
+void RecordsRun::close(RunContext&) {
   const Turn turn(turn_);
   if (single_ && single_->active())
     single_->rollback().ignore("closing the connection rolls back, too");
@@ -351,7 +360,7 @@ Result<std::vector<Operation>> RecordsRun::operations(BatchContext& context) {
 Status RecordsRun::verify(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_TRY(open_source(context));
-  DUNLIN_TRY(open_target(context));
+  DUNLIN_TRY(open_target_to_look(context));
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   DUNLIN_ASSIGN(const Range range, decode_range(context.batch().payload));
   for (const ItemRow& item : items)
@@ -365,6 +374,7 @@ Status RecordsRun::verify_item(BatchContext& context, const ItemRow& item, const
                               Error(ErrorType::verification_mismatch, item.name + ": " + in_what));
     return success();
   };
+  if (!target_) return differs("the target is missing");
   DUNLIN_ASSIGN(const std::optional<sql::TableInfo> there, sql::read_table(target(), range.target));
   if (!there) return differs("the target has no table '" + printable(range.target) + "'");
   if (!creates_table(context.batch())) {
@@ -462,10 +472,9 @@ Status RecordsRun::delete_loaded(BatchContext& context, const Range& range,
 
 Status RecordsRun::release(RunContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
-  if (!target_) {
-    DUNLIN_ASSIGN(target_, sql::open_foreign(plan_.target_path, false));
-  }
+  DUNLIN_TRY(open_target_to_look(context));
   bookkeeping_.reset();
+  if (!target_) return success();
   return Bookkeeping(*target_, context.execution(), context.epoch()).release();
 }
 

@@ -81,14 +81,22 @@ Result<std::int64_t> foreign_key_violations(sql::Database& database) {
   return found.value_or(0);
 }
 
+/// Empty: the history has the migration as its file is.
+std::string difference_of(const std::string& id, const Migrations& migrations,
+                          const std::map<Version, Applied>& applied) {
+  const auto row = applied.find(version_of(id));
+  const auto file = migrations.find(version_of(id));
+  if (row == applied.end()) return "is not in the history";
+  if (file == migrations.end()) return "its file is missing";
+  return row->second.checksum == file->second.checksum
+             ? ""
+             : "its file was changed after it had been applied";
+}
+
 class SchemaRun final : public engine::Run {
  public:
   explicit SchemaRun(SchemaPlan plan) : plan_(std::move(plan)) {}
-  ~SchemaRun() override {
-    if (!history_) return;
-    database_->set_cancel({});  // a cancelled execution gives its lock back, too
-    history_->unlock().ignore("whoever comes next sees that this process has ended");
-  }
+  ~SchemaRun() override { give_lock_back(); }
 
   [[nodiscard]] engine::CommitScope commit_scope() const override {
     return engine::CommitScope::batch;
@@ -106,7 +114,11 @@ class SchemaRun final : public engine::Run {
   [[nodiscard]] Status settle(BatchContext& context) override;
   [[nodiscard]] Status commit(RunContext&) override { return success(); }
   [[nodiscard]] Result<bool> committed(RunContext&) override { return false; }
-  void abandon(RunContext&) override {}
+  void close(RunContext& context) override {
+    // A lock row may be an earlier owner's of this execution, whom a kill kept from giving it back.
+    if (!history_ && context.epoch() > 1) open(context).ignore("then nobody holds anything");
+    give_lock_back();
+  }
   [[nodiscard]] Status verify(BatchContext& context) override;
   [[nodiscard]] Status undo(BatchContext& context) override;
   [[nodiscard]] Status release(RunContext&) override {
@@ -121,6 +133,13 @@ class SchemaRun final : public engine::Run {
 
  private:
   using Turn = std::unique_lock<std::timed_mutex>;
+
+  void give_lock_back() {
+    if (!history_) return;
+    database_->set_cancel({});  // a cancelled execution gives its lock back, too
+    history_->unlock().ignore("whoever comes next sees that this process has ended");
+  }
+
   using Chunk = engine::EnumerateContext::Chunk;
 
   Result<Turn> take_turn(RunContext& context);
@@ -137,7 +156,6 @@ class SchemaRun final : public engine::Run {
   Status check_references();
   Status report_applied(BatchContext& context, const ItemRow& item);
   Status undo_item(BatchContext& context, const ItemRow& item);
-  Status verify_item(BatchContext& context, const ItemRow& item);
 
   SchemaPlan plan_;
   std::timed_mutex turn_;
@@ -416,26 +434,26 @@ Result<std::vector<Operation>> SchemaRun::operations(BatchContext& context) {
 
 Status SchemaRun::verify(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
-  DUNLIN_TRY(open(context));
-  DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
-  for (const ItemRow& item : items) DUNLIN_TRY(verify_item(context, item));
-  return success();
-}
-
-Status SchemaRun::verify_item(BatchContext& context, const ItemRow& item) {
-  const auto differs = [&](const std::string& in_what) {
-    context.report_difference(
-        item.id, Error(ErrorType::verification_mismatch, printable(item.name) + ": " + in_what));
-    return success();
-  };
-  DUNLIN_ASSIGN(const std::optional<Applied> applied, history_->find(item.name));
-  if (!applied) return differs("is not in the history");
+  std::map<Version, Applied> applied;  // read without the lock: verification leaves no trace
+  if (database_) {
+    DUNLIN_ASSIGN(applied, History::applied(*database_));
+  } else {
+    DUNLIN_ASSIGN(std::optional<sql::Database> database, sql::open_existing(plan_.database_path));
+    if (database) {
+      DUNLIN_ASSIGN(applied, History::applied(*database));
+    }
+  }
   DUNLIN_ASSIGN(const Migrations* all, migrations());
-  const auto found = all->find(version_of(item.name));
-  if (found == all->end()) return differs("its file is missing");
-  if (found->second.checksum != applied->checksum)
-    return differs("its file was changed after it had been applied");
-  context.report_equal(item.id);
+  DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
+  for (const ItemRow& item : items) {
+    const std::string difference = difference_of(item.name, *all, applied);
+    if (difference.empty()) {
+      context.report_equal(item.id);
+    } else {
+      context.report_difference(item.id, Error(ErrorType::verification_mismatch,
+                                               printable(item.name) + ": " + difference));
+    }
+  }
   return success();
 }
 

@@ -122,13 +122,12 @@ std::vector<std::string> TableInfo::writable() const {
 
 Result<std::vector<std::string>> list_tables(Database& database) {
   std::vector<std::string> names;
-  DUNLIN_ASSIGN(
-      Statement rows,
-      database.prepare(
-          "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
-          "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
-          "AND name NOT LIKE '\\_\\_dunlin\\_%' ESCAPE '\\' "
-          "AND name NOT LIKE '\\_\\_Migrations%' ESCAPE '\\' ORDER BY name COLLATE BINARY"));
+  DUNLIN_ASSIGN(Statement rows,
+                database.prepare(
+                    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
+                    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+                    "AND name NOT LIKE '\\_\\_dunlin\\_%' ESCAPE '\\' "
+                    "AND name <> '__MigrationsLock' ORDER BY name COLLATE BINARY"));
   DUNLIN_ASSIGN(bool more, rows.query());
   while (more) {
     names.push_back(rows.column_string(0));

@@ -47,8 +47,9 @@ struct TableInfo {
 };
 
 /// Ordinary tables of the database in bytewise order: no views, virtual tables and their shadows,
-/// and none of the names that SQLite (sqlite_), dunlin (__dunlin_) and the migration history
-/// (__Migrations) keep for themselves.
+/// and none that belong to this very file: SQLite's own (sqlite_), dunlin's bookkeeping (__dunlin_)
+/// and its migration lock. The migration history is data like any other: a copy is at the same
+/// version.
 [[nodiscard]] Result<std::vector<std::string>> list_tables(Database& database);
 /// nullopt when there is no ordinary table of that name (names compare as in SQL, ASCII case
 /// ignored).

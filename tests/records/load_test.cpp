@@ -96,15 +96,39 @@ TEST_P(Load, ViewsVirtualTablesAndOurOwnTablesAreLeftOut) {
       "CREATE TABLE kept(a); CREATE VIEW v AS SELECT * FROM kept; CREATE VIRTUAL TABLE words USING "
       "fts5(t);"
       "CREATE TABLE counted(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO counted VALUES(41);"
-      "CREATE TABLE __dunlin_batches(x); CREATE TABLE __MigrationsHistory(x); INSERT INTO words "
-      "VALUES('a');");
+      "CREATE TABLE __dunlin_batches(x); CREATE TABLE __MigrationsLock(x); INSERT INTO words "
+      "VALUES('a');"
+      "CREATE TABLE __MigrationsHistory(MigrationId TEXT PRIMARY KEY); INSERT INTO "
+      "__MigrationsHistory VALUES('1_A');");
   load(GetParam());
   EXPECT_TRUE(target_has("kept"));
   EXPECT_FALSE(target_has("v"));
   EXPECT_FALSE(target_has("words"));
   EXPECT_FALSE(target_has("words_data"));
-  EXPECT_FALSE(target_has("__MigrationsHistory"));
+  EXPECT_FALSE(target_has("__MigrationsLock"));
+  expect_same("SELECT * FROM __MigrationsHistory");
   expect_same("SELECT seq FROM sqlite_sequence WHERE name = 'counted'");
+}
+
+TEST_F(Load, TheTargetsConflictClausesAndTriggersSwallowNoRow) {
+  const std::string tables =
+      "CREATE TABLE replaced(id INTEGER PRIMARY KEY, v UNIQUE ON CONFLICT REPLACE);"
+      "CREATE TABLE ignored(id INTEGER PRIMARY KEY, v NOT NULL ON CONFLICT IGNORE); CREATE TABLE "
+      "dropped(id INTEGER PRIMARY KEY);";
+  source(
+      "CREATE TABLE replaced(id INTEGER PRIMARY KEY, v); CREATE TABLE ignored(id INTEGER PRIMARY "
+      "KEY, v);"
+      "CREATE TABLE dropped(id INTEGER PRIMARY KEY); INSERT INTO dropped VALUES(1);"
+      "INSERT INTO replaced VALUES(1, 'x'); INSERT INTO ignored VALUES(1, NULL);");
+  target(tables +
+         "INSERT INTO replaced VALUES(9, 'x');"
+         "CREATE TRIGGER swallow BEFORE INSERT ON dropped BEGIN SELECT RAISE(IGNORE); END");
+  const auto run = make_run();
+  testing::LocalExecution local(*run, options());
+  const Status status = local.run_to_end();
+  ASSERT_TRUE(status.ok()) << status.error().text();
+  EXPECT_EQ(local.count(ItemStatus::failed), 3);
+  EXPECT_EQ(rows(target_path_, "SELECT * FROM replaced"), rows(source_path_, "SELECT 9, 'x'"));
 }
 
 TEST_F(Load, OneHugeValuePasses) {
@@ -186,7 +210,7 @@ TEST_F(Load, SingleIsAllOrNothing) {
   EXPECT_NE(status.error().message.find("UNIQUE"), std::string::npos);
   EXPECT_FALSE(run->commit(local.context()).ok())
       << "a commit without the failed range would be a part";
-  run->abandon(local.context());
+  run->close(local.context());
   EXPECT_EQ(count("things"), 1);
 }
 

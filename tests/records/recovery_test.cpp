@@ -212,7 +212,7 @@ TEST_F(Recovery, APauseGivesTheSingleTransactionBack) {
   local.mutable_ledger().enumeration_complete = false;  // so that no commit follows
   ASSERT_TRUE(local.execute().ok());
   EXPECT_FALSE(target_has("things")) << "nothing is visible before the commit";
-  run->abandon(local.context());
+  run->close(local.context());
   ASSERT_TRUE(open(target_path_).exec("CREATE TABLE free(a)").ok())
       << "the write lock is free again";
   target("DROP TABLE free");
@@ -249,6 +249,26 @@ TEST_F(Recovery, VerificationFindsEachKindOfDamage) {
   EXPECT_NE(local.item("things[3,90]")
                 ->difference->message.find("0 rows missing, 1 different, the first one at key 3"),
             std::string::npos);
+}
+
+TEST_F(Recovery, VerificationAfterReleaseLeavesNoTrace) {
+  fill();
+  const auto run = make_run();
+  testing::LocalExecution local(*run, options(30));
+  ASSERT_TRUE(local.run_to_end().ok());
+  ASSERT_TRUE(local.release().ok());
+  const auto later = make_run();
+  local.take_over(*later);
+  ASSERT_TRUE(local.verify().ok());
+  EXPECT_EQ(local.differences(), 0);
+  EXPECT_FALSE(target_has("__dunlin_epochs"));
+  std::filesystem::remove(target_path_);
+  const auto last = make_run();
+  local.take_over(*last);
+  ASSERT_TRUE(local.verify().ok());
+  EXPECT_EQ(local.verified(), 0);
+  ASSERT_TRUE(local.release().ok());
+  EXPECT_FALSE(std::filesystem::exists(target_path_));
 }
 
 TEST_F(Recovery, UndoTakesBackExactlyWhatWasLoaded) {
