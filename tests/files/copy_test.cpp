@@ -198,7 +198,7 @@ TEST(FilesCopy, WhatCannotBeReadFailsAloneAndIsNoEmptyDirectory) {
   LocalExecution& execution = copy.start();
   ASSERT_TRUE(is_ok(execution.run_to_end()));
   EXPECT_EQ(read_all(scratch.file("target/good")), "x");
-  EXPECT_EQ(execution.item("secret")->error->type, ErrorType::permission_denied);
+  EXPECT_EQ(error_of(execution, "secret"), ErrorType::permission_denied);
   const LocalItem* closed = execution.item("closed", "batch_file_operation");
   ASSERT_NE(closed, nullptr);
   EXPECT_EQ(closed->row.status, ItemStatus::failed);
@@ -215,7 +215,7 @@ TEST(FilesCopy, AFileThatVanishesAfterTheListingIsCalledVanished) {
   ASSERT_TRUE(is_ok(execution.enumerate()));
   stdfs::remove(scratch.file("source/f"));
   ASSERT_TRUE(is_ok(execution.execute()));
-  EXPECT_EQ(execution.item("f")->error->type, ErrorType::source_vanished);
+  EXPECT_EQ(error_of(execution, "f"), ErrorType::source_vanished);
 }
 
 TEST(FilesCopy, AFileReplacedByAnotherTypeAfterTheListingIsRefused) {
@@ -228,7 +228,7 @@ TEST(FilesCopy, AFileReplacedByAnotherTypeAfterTheListingIsRefused) {
   stdfs::remove(scratch.file("source/f"));
   stdfs::create_symlink(scratch.file("secret"), scratch.file("source/f"));
   ASSERT_TRUE(is_ok(execution.execute()));
-  EXPECT_EQ(execution.item("f")->error->type, ErrorType::source_changed);
+  EXPECT_EQ(error_of(execution, "f"), ErrorType::source_changed);
   EXPECT_FALSE(stdfs::exists(scratch.file("target/f")));
 }
 
@@ -250,7 +250,7 @@ TEST(FilesCopy, AFileThatIsWrittenWhileItIsCopiedNeverArrivesMixed) {
   stop = true;
   writer.join();
   EXPECT_EQ(execution.item("f")->row.status, ItemStatus::failed);
-  EXPECT_EQ(execution.item("f")->error->type, ErrorType::source_changed);
+  EXPECT_EQ(error_of(execution, "f"), ErrorType::source_changed);
   EXPECT_EQ(execution.item("f")->row.attempt, 3) << "tried as often as the policy says";
   EXPECT_FALSE(stdfs::exists(scratch.file("target/f")));
   EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
@@ -266,7 +266,7 @@ TEST(FilesCopy, ASymlinkAtTheDestinationLeadsNowhere) {
   LocalExecution& execution = copy.start();
   ASSERT_TRUE(is_ok(execution.run_to_end()));
   EXPECT_EQ(execution.item("sub/f")->row.status, ItemStatus::failed);
-  EXPECT_EQ(execution.item("sub/f")->error->type, ErrorType::destination_exists);
+  EXPECT_EQ(error_of(execution, "sub/f"), ErrorType::destination_exists);
   EXPECT_TRUE(stdfs::is_empty(scratch.file("outside")));
 }
 
@@ -277,7 +277,7 @@ TEST(FilesCopy, ADirectoryIsNeverReplacedByAFile) {
   CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"conflict", "overwrite"}});
   LocalExecution& execution = copy.start();
   ASSERT_TRUE(is_ok(execution.run_to_end()));
-  EXPECT_EQ(execution.item("f")->error->type, ErrorType::destination_exists);
+  EXPECT_EQ(error_of(execution, "f"), ErrorType::destination_exists);
   EXPECT_EQ(read_all(scratch.file("target/f/inner")), "y");
 }
 

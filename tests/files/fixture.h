@@ -175,6 +175,14 @@ inline ::testing::AssertionResult is_ok(const Status& status) {
   return ::testing::AssertionFailure() << status.error().text();
 }
 
+/// The type of an item's last error; nullopt when there is no such item or no error.
+inline std::optional<ErrorType> error_of(const LocalExecution& execution, std::string_view path,
+                                         std::string_view task_type = {}) {
+  const LocalItem* item = execution.item(path, task_type);
+  if (item == nullptr || !item->error) return std::nullopt;
+  return item->error->type;
+}
+
 /// Every item ended well; shows the first that did not.
 inline ::testing::AssertionResult all_ended(const LocalExecution& execution) {
   for (const LocalItem* item : execution.items()) {

@@ -221,7 +221,7 @@ TEST(FilesRecovery, WhatIsReadBackWrongIsNeverPublished) {
   };
   LocalExecution& execution = copy.start(options);
   ASSERT_TRUE(is_ok(execution.run_to_end()));
-  EXPECT_EQ(execution.item("f")->error->type, ErrorType::verification_mismatch);
+  EXPECT_EQ(error_of(execution, "f"), ErrorType::verification_mismatch);
   EXPECT_FALSE(stdfs::exists(scratch.file("target/f")));
   EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
 }
@@ -255,9 +255,9 @@ TEST(FilesRecovery, UndoRefusesWhatSomebodyChangedAndTakesBackTheRest) {
   write_file(scratch.file("target/empty dir/inner/note"), "a new file of theirs");
   ASSERT_TRUE(is_ok(execution.undo()));
   EXPECT_EQ(read_all(scratch.file("target/a.txt")), "edited after the copy");
-  EXPECT_EQ(execution.item("a.txt")->error->type, ErrorType::destination_changed);
+  EXPECT_EQ(error_of(execution, "a.txt"), ErrorType::destination_changed);
   EXPECT_EQ(read_all(scratch.file("target/empty dir/inner/note")), "a new file of theirs");
-  EXPECT_EQ(execution.item("empty dir/inner", "create_directory")->error->type,
+  EXPECT_EQ(error_of(execution, "empty dir/inner", "create_directory"),
             ErrorType::destination_changed);
   EXPECT_EQ(read_all(scratch.file("target/sub/b.txt")), "the old beta");
   EXPECT_FALSE(stdfs::exists(scratch.file("target/exact")));
@@ -342,7 +342,7 @@ TEST(FilesRecovery, AnOldVersionChangedInTheLastInstantIsNeitherLostNorReplaced)
   };
   LocalExecution& execution = copy.start(options);
   ASSERT_TRUE(is_ok(execution.run_to_end()));
-  EXPECT_EQ(execution.item("f")->error->type, ErrorType::destination_changed);
+  EXPECT_EQ(error_of(execution, "f"), ErrorType::destination_changed);
   EXPECT_EQ(read_all(scratch.file("target/f")), "edited");
 }
 
@@ -358,7 +358,7 @@ TEST(FilesRecovery, AFileThatAppearsInTheLastInstantIsNotReplaced) {
   };
   LocalExecution& execution = copy.start(options);
   ASSERT_TRUE(is_ok(execution.run_to_end()));
-  EXPECT_EQ(execution.item("f")->error->type, ErrorType::destination_exists);
+  EXPECT_EQ(error_of(execution, "f"), ErrorType::destination_exists);
   EXPECT_EQ(read_all(scratch.file("target/f")), "theirs");
   EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
 }
