@@ -257,7 +257,7 @@ Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
   engine::Outcome outcome;
   const std::int64_t begin_ms = session.clock().monotonic_ms();
   {
-    DUNLIN_ASSIGN(const auto execution, engine->attach(run.id, run.goal));
+    DUNLIN_ASSIGN(const auto execution, engine->attach(run.id, run.goal, run.take_over));
     if (run.prepare) DUNLIN_TRY(run.prepare(*execution));
     {
       Display display(session, *execution, run.line_every_ms);

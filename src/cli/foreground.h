@@ -14,6 +14,8 @@ struct ForegroundRun {
   std::function<Status(engine::Execution&)> prepare;
   /// Seconds between progress lines where there is no terminal.
   std::int64_t line_every_ms = 5000;
+  /// From a holder of the lock that cannot be reached; the epoch keeps it from writing any more.
+  bool take_over = false;
 };
 
 /// Owns the execution until it ends, pauses or fails; returns its exit code. lock_held when another

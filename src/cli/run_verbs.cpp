@@ -96,10 +96,15 @@ void wake(engine::Engine& engine, const engine::Snapshot& snapshot, const std::s
     kill_process(identity, SIGCONT).ignore("it may run on another machine, or have ended");
 }
 
-Result<int> resume(Session& session, const std::string& text, bool detach) {
+Result<int> resume(Session& session, const std::string& text, bool detach, bool take_over) {
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const auto& id = snapshot.row.id;
+  if (take_over && snapshot.live) {
+    ForegroundRun run{id, snapshot.row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate, {}};
+    run.take_over = true;
+    return own(session, run);
+  }
   if (snapshot.live) {
     wake(*engine, snapshot, session.actor());
     session.print(fmt::format("execution {} runs in another process; this only watches it\n",
@@ -180,26 +185,13 @@ Flag add_detach(CLI::App& app) {
   return add_flag(app, "--detach", "in the background, in a process of its own");
 }
 
-}  // namespace
-
-Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach) {
-  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-  DUNLIN_ASSIGN(const ExecutionId id, engine->create(plan));
-  if (plan.id.valid()) {
-    DUNLIN_TRY(note_plan(*engine, plan.id, "executing", session.clock().wall_ms()));
-  }
-  if (detach) return hand_over(session, {id, "migrate", ""});
-  return own(session, {id, Goal::migrate, {}});
-}
-
-void add_run_verbs(Verbs& verbs) {
-  auto make = [](auto value) { return std::make_shared<decltype(value)>(std::move(value)); };
+void add_run(Verbs& verbs) {
   struct RunPlan {
     Text plan, mode;
     std::unique_ptr<SettingsFlags> settings;
     Flag detach;
   };
-  auto run = make(RunPlan{});
+  auto run = std::make_shared<RunPlan>();
   CLI::App& run_app =
       verbs.add("run", "Executes a plan.",
                 "dunlin run photos.yaml\ndunlin run photos.yaml --detach\ndunlin run "
@@ -218,32 +210,15 @@ void add_run_verbs(Verbs& verbs) {
   run->mode = add_text(run_app, "--mode", "MODE", "full");
   run->settings = std::make_unique<SettingsFlags>(run_app);
   run->detach = add_detach(run_app);
+}
 
-  struct OnExecution {
-    Text execution;
-    Flag detach;
-  };
-  const auto verb = [&](std::string_view name, std::string_view summary, std::string_view examples,
-                        Result<int> (*act)(Session&, const std::string&, bool)) {
-    auto given = make(OnExecution{});
-    CLI::App& app = verbs.add(name, summary, examples, [given, act](Session& session) {
-      return act(session, *given->execution, *given->detach);
-    });
-    given->execution = add_execution(app);
-    given->detach = add_detach(app);
-  };
-  verb("resume", "Goes on with an execution where it was, after a pause, a crash or a failure.",
-       "dunlin resume last\ndunlin resume 3 --detach", resume);
-  verb("verify", "Compares again what an execution wrote.", "dunlin verify last", verify);
-  verb("rollback", "Takes back what an execution did; leaves alone what others changed since.",
-       "dunlin rollback 3\ndunlin rollback last --yes", roll_back);
-
+void add_retry(Verbs& verbs) {
   struct Retry {
     Text execution;
     std::unique_ptr<SelectorFlags> selector;
     Flag detach;
   };
-  auto again = make(Retry{});
+  auto again = std::make_shared<Retry>();
   CLI::App& retry_app = verbs.add(
       "retry", "Tries failed items again: all, or those that every given flag means.",
       "dunlin retry last\ndunlin retry 3 --type permission_denied\ndunlin retry 3 --path '*.raw'",
@@ -254,11 +229,33 @@ void add_run_verbs(Verbs& verbs) {
   again->execution = add_execution(retry_app);
   again->selector = std::make_unique<SelectorFlags>(retry_app);
   again->detach = add_detach(retry_app);
+}
 
+void add_resume(Verbs& verbs) {
+  struct Given {
+    Text execution;
+    Flag detach, take_over;
+  };
+  auto given = std::make_shared<Given>();
+  CLI::App& app = verbs.add(
+      "resume", "Goes on with an execution where it was, after a pause, a crash or a failure.",
+      "dunlin resume last\ndunlin resume 3 --detach", [given](Session& session) {
+        return resume(session, *given->execution, *given->detach, *given->take_over);
+      });
+  given->execution = add_execution(app);
+  given->detach = add_detach(app);
+  given->take_over =
+      add_flag(app, "--take-over",
+               "from an owner that cannot be reached (another container); `dunlin stop --now` ends "
+               "one on this machine");
+}
+
+/// What --detach starts.
+void add_owner(Verbs& verbs) {
   struct Owner {
     Text id, goal, selector;
   };
-  auto owner = make(Owner{});
+  auto owner = std::make_shared<Owner>();
   CLI::App& owner_app = verbs.add(
       "run-owner", "Owns one execution; started by --detach.", "", [owner](Session& session) {
         return run_owner(session, *owner->id, *owner->goal, *owner->selector);
@@ -267,6 +264,41 @@ void add_run_verbs(Verbs& verbs) {
   owner->id = add_place(owner_app, "ID", "full id");
   owner->goal = add_text(owner_app, "--goal", "GOAL", "migrate, verify or roll_back");
   owner->selector = add_text(owner_app, "--select", "JSON", "what to reopen first");
+}
+
+}  // namespace
+
+Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach) {
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const ExecutionId id, engine->create(plan));
+  if (plan.id.valid()) {
+    DUNLIN_TRY(note_plan(*engine, plan.id, "executing", session.clock().wall_ms()));
+  }
+  if (detach) return hand_over(session, {id, "migrate", ""});
+  return own(session, {id, Goal::migrate, {}});
+}
+
+void add_run_verbs(Verbs& verbs) {
+  add_run(verbs);
+  struct OnExecution {
+    Text execution;
+    Flag detach;
+  };
+  const auto verb = [&](std::string_view name, std::string_view summary, std::string_view examples,
+                        Result<int> (*act)(Session&, const std::string&, bool)) {
+    auto given = std::make_shared<OnExecution>();
+    CLI::App& app = verbs.add(name, summary, examples, [given, act](Session& session) {
+      return act(session, *given->execution, *given->detach);
+    });
+    given->execution = add_execution(app);
+    given->detach = add_detach(app);
+  };
+  add_resume(verbs);
+  verb("verify", "Compares again what an execution wrote.", "dunlin verify last", verify);
+  verb("rollback", "Takes back what an execution did; leaves alone what others changed since.",
+       "dunlin rollback 3\ndunlin rollback last --yes", roll_back);
+  add_retry(verbs);
+  add_owner(verbs);
 }
 
 }  // namespace dunlin::cli

@@ -12,11 +12,6 @@ std::string stop_at(Bench& bench, const std::string& place, bool& reached) {
   const Ended stopped = old_owner.wait(60'000, true);
   reached = stopped.stopped;
   if (!reached) return bench.differences(stopped);
-  const Ended refused = run(bench.dunlin({"resume", "last"}), bench.environment(), bench.folder() + "/refused", 20'000);
-  if (refused.exit_code != 5 && !refused.timed_out) {
-    return "\n  a live owner's execution was resumed without force: exit " + std::to_string(refused.exit_code) + ": " +
-           refused.output;
-  }
   const Ended taken = run(bench.dunlin({"resume", "last", "--take-over"}), bench.environment(),
                           bench.folder() + "/taken");
   std::string text = bench.differences(taken);

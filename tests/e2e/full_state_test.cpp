@@ -17,7 +17,7 @@ class FullStateNeedsRoot : public World {
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "not run: needs root";
     std::filesystem::create_directories(state());
-    ASSERT_EQ(::mount("tmpfs", state().c_str(), "tmpfs", 0, "size=24m,mode=0700"), 0);
+    ASSERT_EQ(::mount("tmpfs", state().c_str(), "tmpfs", 0, "size=96m,mode=0700"), 0);
     mounted_ = true;
   }
   void TearDown() override {

@@ -185,7 +185,8 @@ TEST_F(CoordinatorTest, APauseAnswersWhenRecordedAndEndsWhenTheBatchesHave) {
   EnumerationEnded listing;
   listing.call = state_.enumerate.call;
   listing.error = Error(ErrorType::interrupted, "pause");
-  commands = settle_persists(feed(listing));
+  const auto close = only<CloseRun>(settle_persists(feed(listing)));
+  commands = settle_persists(feed(Closed{close.call}));
   const auto finish = only<Finish>(commands);
   EXPECT_EQ(finish.status, ExecutionStatus::paused);
   EXPECT_TRUE(finish.recorded);
@@ -215,7 +216,8 @@ TEST_F(CoordinatorTest, ACancelStandsEvenWhenNothingCanBeRecorded) {
   EnumerationEnded listing;
   listing.call = state_.enumerate.call;
   listing.error = Error(ErrorType::interrupted, "cancel");
-  const auto ending = only<Persist>(feed(listing));
+  const auto close = only<CloseRun>(feed(listing));
+  const auto ending = only<Persist>(feed(Closed{close.call}));
   const auto finish = only<Finish>(feed(PersistFailed{ending.sequence, full}));
   EXPECT_EQ(finish.status, ExecutionStatus::cancelled);
   EXPECT_FALSE(finish.recorded);

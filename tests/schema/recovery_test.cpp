@@ -108,6 +108,7 @@ TEST_F(SchemaRecovery, ADeathAtEveryStepEndsLikeAnUndisturbedRun) {
       EXPECT_EQ(local->count(ItemStatus::completed), 3);
       ASSERT_TRUE(local->verify().ok());
       EXPECT_EQ(local->verified(), 3);
+      run->close(local->context());
       run.reset();
       expect_all_applied_once();
       EXPECT_EQ(text("SELECT count(*) FROM __MigrationsLock"), "0");
@@ -254,6 +255,45 @@ TEST_F(SchemaRecovery, ALongStatementIsInterruptedAndLeavesNothing) {
       << status.error().text();
   EXPECT_EQ(local.count(ItemStatus::completed), 0);
   EXPECT_EQ(schema(), "");
+}
+
+TEST_F(SchemaRecovery, VerificationByALaterOwnerLeavesNoTrace) {
+  fill();
+  auto run = make_run();
+  testing::LocalExecution local(*run);
+  ASSERT_TRUE(local.run_to_end().ok());
+  run->close(local.context());
+  // Somebody else is migrating: neither waited for nor disturbed.
+  exec(
+      "INSERT INTO __MigrationsLock VALUES(1, 'x', 1, 1, 'elsewhere', 'b', 1, 'anna@elsewhere', "
+      "'2026')");
+  const auto later = make_run();
+  local.take_over(*later);
+  ASSERT_TRUE(local.verify().ok());
+  EXPECT_EQ(local.verified(), 3);
+  const std::int64_t begin = SystemClock().monotonic_ms();
+  later->close(local.context());
+  EXPECT_LT(SystemClock().monotonic_ms() - begin, 5000);
+  EXPECT_EQ(text("SELECT LockedBy FROM __MigrationsLock"), "anna@elsewhere");
+  std::filesystem::remove(database_path_);
+  const auto last = make_run();
+  local.take_over(*last);
+  ASSERT_TRUE(local.verify().ok());
+  EXPECT_EQ(local.differences(), 3);
+  last->close(local.context());
+  EXPECT_FALSE(std::filesystem::exists(database_path_));
+}
+
+TEST_F(SchemaRecovery, ADeadOwnersLockIsGivenBackByAnAttemptWithNothingLeftToDo) {
+  fill();
+  expect_up("0001");
+  exec("INSERT INTO __MigrationsLock VALUES(1, '" + as("0001").execution.value +
+       "', 1, 1, 'elsewhere', 'b', 1, 'anna@elsewhere', '2026')");
+  const auto run = make_run();
+  testing::LocalExecution local(*run, as("0001"));
+  local.take_over(*run);
+  run->close(local.context());
+  EXPECT_EQ(text("SELECT count(*) FROM __MigrationsLock"), "0");
 }
 
 TEST_F(SchemaRecovery, VerificationFindsAMissingRowAndAChangedFile) {
