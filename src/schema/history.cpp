@@ -209,13 +209,17 @@ Result<std::string> History::try_lock(std::int64_t wall_ms) {
 Status History::check_lock() {
   DUNLIN_ASSIGN(
       const std::optional<std::int64_t> ours,
-      database_->query_int64("SELECT 1 FROM __MigrationsLock WHERE ExecutionId = ?1 AND Epoch <= ?2",
+      database_->query_int64("SELECT 1 FROM __MigrationsLock WHERE ExecutionId = ?1 AND Epoch = ?2",
                              identity_.execution.value, identity_.epoch));
   if (ours) return success();
   return Error(ErrorType::stale_owner, "the migration lock is no longer held by this process");
 }
 
 Status History::unlock() {
+  DUNLIN_ASSIGN(
+      const std::optional<std::int64_t> there,
+      database_->query_int64("SELECT 1 FROM sqlite_master WHERE name = '__MigrationsLock'"));
+  if (!there) return success();
   DUNLIN_CRASH_POINT("schema.unlock.before");
   DUNLIN_TRY(database_->run("DELETE FROM __MigrationsLock WHERE ExecutionId = ?1 AND Epoch <= ?2",
                             identity_.execution.value, identity_.epoch));

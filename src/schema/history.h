@@ -66,7 +66,7 @@ class History {
   [[nodiscard]] Status lock(engine::RunContext& context, std::int64_t timeout_ms);
   /// Inside a write transaction: stale_owner when the lock is no longer ours.
   [[nodiscard]] Status check_lock();
-  /// Gives the lock back, if it still is ours.
+  /// Gives the lock back, if it is ours or an earlier owner's of this execution. Needs no ensure().
   [[nodiscard]] Status unlock();
 
  private:

@@ -114,11 +114,7 @@ class SchemaRun final : public engine::Run {
   [[nodiscard]] Status settle(BatchContext& context) override;
   [[nodiscard]] Status commit(RunContext&) override { return success(); }
   [[nodiscard]] Result<bool> committed(RunContext&) override { return false; }
-  void close(RunContext& context) override {
-    // A lock row may be an earlier owner's of this execution, whom a kill kept from giving it back.
-    if (!history_ && context.epoch() > 1) open(context).ignore("then nobody holds anything");
-    give_lock_back();
-  }
+  void close(RunContext& context) override;
   [[nodiscard]] Status verify(BatchContext& context) override;
   [[nodiscard]] Status undo(BatchContext& context) override;
   [[nodiscard]] Status release(RunContext&) override {
@@ -138,6 +134,7 @@ class SchemaRun final : public engine::Run {
     if (!history_) return;
     database_->set_cancel({});  // a cancelled execution gives its lock back, too
     history_->unlock().ignore("whoever comes next sees that this process has ended");
+    history_.reset();
   }
 
   using Chunk = engine::EnumerateContext::Chunk;
@@ -183,6 +180,19 @@ Status SchemaRun::open(RunContext& context) {
   DUNLIN_TRY(history.lock(context, plan_.lock_timeout_ms));
   history_.emplace(std::move(history));
   return success();
+}
+
+void SchemaRun::close(RunContext& context) {
+  const Turn turn(turn_);
+  if (history_ || context.epoch() <= 1) return give_lock_back();
+  // An earlier owner of this execution may have been kept by a kill from giving its lock back.
+  // Nothing is made or waited for here: this attempt may only have verified, or the database may be
+  // gone.
+  auto database = sql::open_existing(plan_.database_path);
+  if (!database.ok() || !database.value()) return;
+  History(*database.value(), Identity{context.execution(), context.epoch(), plan_.product_version})
+      .unlock()
+      .ignore("whoever comes next sees that the process has ended");
 }
 
 Result<const Migrations*> SchemaRun::migrations() {
