@@ -1,7 +1,7 @@
 // CancelToken: how the engine tells work in progress to end, and how waits are woken.
 //
-// One CancelSource per execution; every blocking wait of engine, fs, http and sql takes its token. All calls are safe
-// from any thread.
+// One CancelSource per execution; every blocking wait of engine, fs, http and sql takes its token.
+// All calls are safe from any thread.
 #pragma once
 
 #include <atomic>

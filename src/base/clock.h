@@ -1,7 +1,8 @@
 // The clocks, behind an interface so that tests and the simulator own time.
 //
-// Order comes from the ledger's sequence, never from a clock. Durations: monotonic. Leases: boot time (runs on while
-// the machine is suspended). The wall clock is only shown and used for schedules (conventions.md, "Clocks").
+// Order comes from the ledger's sequence, never from a clock. Durations: monotonic. Leases: boot
+// time (runs on while the machine is suspended). The wall clock is only shown and used for
+// schedules (conventions.md, "Clocks").
 #pragma once
 
 #include <chrono>

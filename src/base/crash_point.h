@@ -1,12 +1,16 @@
-// Crash points: named places on the durable path where the crash loop kills the process (SIGKILL) to prove recovery.
+// Crash points: named places on the durable path where the crash loop kills the process (SIGKILL)
+// to prove recovery.
 //
-// Compiled in with DUNLIN_CRASH_POINTS=1 (presets dev, crash and the sanitizers); nothing at all in release. Names are
-// "<layer>.<step>.<before|after>" and appear in the table of each kind's README, which the crash loop walks.
+// Compiled in with DUNLIN_CRASH_POINTS=1 (presets dev, crash and the sanitizers); nothing at all in
+// release. Names are
+// "<layer>.<step>.<before|after>" and appear in the table of each kind's README, which the crash
+// loop walks.
 //
-// Environment, read once: DUNLIN_CRASH_AT="name:n" kills at the n-th hit (from 1) of `name`; DUNLIN_CRASH_LOG=FILE
-// appends one line "name" per hit (O_APPEND, one write), so that a clean run lists all (name, hits) pairs;
-// DUNLIN_CRASH_STOP="name:n" raises SIGSTOP there instead, for tests of a stopped owner;
-// DUNLIN_CRASH_SLEEP="name:ms" sleeps at every hit, so that random kills and control verbs meet a run in progress.
+// Environment, read once: DUNLIN_CRASH_AT="name:n" kills at the n-th hit (from 1) of `name`;
+// DUNLIN_CRASH_LOG=FILE appends one line "name" per hit (O_APPEND, one write), so that a clean run
+// lists all (name, hits) pairs; DUNLIN_CRASH_STOP="name:n" raises SIGSTOP there instead, for tests
+// of a stopped owner; DUNLIN_CRASH_SLEEP="name:ms" sleeps at every hit, so that random kills and
+// control verbs meet a run in progress.
 #pragma once
 
 #ifndef DUNLIN_CRASH_POINTS

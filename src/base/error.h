@@ -1,8 +1,8 @@
 // What went wrong, as a value: Error and the registry behind it.
 //
-// Stands at the bottom of everything: each layer translates its native codes (errno, SQLite, SQLSTATE, HTTP)
-// into one ErrorType of `error_types.def`; the engine decides by category alone and never looks at native codes.
-// Values; safe to copy and to move between threads.
+// Stands at the bottom of everything: each layer translates its native codes (errno, SQLite,
+// SQLSTATE, HTTP) into one ErrorType of `error_types.def`; the engine decides by category alone and
+// never looks at native codes. Values; safe to copy and to move between threads.
 #pragma once
 
 #include <cstdint>
@@ -54,12 +54,13 @@ struct NativeCode {
 
 struct Error {
   ErrorType type = ErrorType::defect;
-  std::string message;               ///< one line, for a person; names the thing concerned
+  std::string message;  ///< one line, for a person; names the thing concerned
   NativeCode native;
   std::vector<std::string> context;  ///< outermost last: what we were doing
   std::string remediation;           ///< empty: the registry's
-  bool possibly_applied = false;     ///< the write was sent and the answer lost: read back before any retry
-  std::int64_t retry_after_ms = 0;   ///< what the server asked for; 0: nothing
+  bool possibly_applied =
+      false;  ///< the write was sent and the answer lost: read back before any retry
+  std::int64_t retry_after_ms = 0;  ///< what the server asked for; 0: nothing
 
   Error() = default;
   Error(ErrorType error_type, std::string text) : type(error_type), message(std::move(text)) {}
@@ -84,8 +85,8 @@ struct Error {
   }
 };
 
-/// The table of errno (engine.md X-14), tested row by row. `what` names the operation and the thing:
-/// "open '/a/b'". `on_write` tells apart EIO of a read (the source's fault) and of a write.
+/// The table of errno (engine.md X-14), tested row by row. `what` names the operation and the
+/// thing: "open '/a/b'". `on_write` tells apart EIO of a read (the source's fault) and of a write.
 [[nodiscard]] Error error_from_errno(int errno_value, std::string_view what, bool on_write = false);
 
 }  // namespace dunlin

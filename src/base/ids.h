@@ -1,7 +1,9 @@
-// Strong types for identifiers: an ExecutionId can never be passed for a PlanId, nor a batch for an item.
+// Strong types for identifiers: an ExecutionId can never be passed for a PlanId, nor a batch for an
+// item.
 //
-// Executions, plans and interventions are UUIDv7 (RFC 9562: sortable by creation time); batches, items, tasks and
-// directories are integers from 1 per execution (conventions.md, "Ids"); 0 means "none".
+// Executions, plans and interventions are UUIDv7 (RFC 9562: sortable by creation time); batches,
+// items, tasks and directories are integers from 1 per execution (conventions.md, "Ids"); 0 means
+// "none".
 #pragma once
 
 #include <compare>
@@ -42,7 +44,8 @@ struct UuidId {
 using ExecutionId = UuidId<struct ExecutionTag>;
 using PlanId = UuidId<struct PlanTag>;
 
-/// A new UUIDv7. `unix_ms` is the wall clock; the rest is random from the kernel. Safe from any thread.
+/// A new UUIDv7. `unix_ms` is the wall clock; the rest is random from the kernel. Safe from any
+/// thread.
 [[nodiscard]] std::string new_uuid_v7(std::int64_t unix_ms);
 /// Lower-cases and checks the 8-4-4-4-12 form; nullopt when it is none.
 [[nodiscard]] std::optional<std::string> parse_uuid(std::string_view text);
@@ -53,9 +56,13 @@ using PlanId = UuidId<struct PlanTag>;
 
 template <typename Tag>
 struct std::hash<dunlin::IntegerId<Tag>> {
-  std::size_t operator()(const dunlin::IntegerId<Tag>& id) const noexcept { return std::hash<std::int64_t>{}(id.value); }
+  std::size_t operator()(const dunlin::IntegerId<Tag>& id) const noexcept {
+    return std::hash<std::int64_t>{}(id.value);
+  }
 };
 template <typename Tag>
 struct std::hash<dunlin::UuidId<Tag>> {
-  std::size_t operator()(const dunlin::UuidId<Tag>& id) const noexcept { return std::hash<std::string>{}(id.value); }
+  std::size_t operator()(const dunlin::UuidId<Tag>& id) const noexcept {
+    return std::hash<std::string>{}(id.value);
+  }
 };

@@ -1,7 +1,8 @@
 // Result<T>: a value or an Error, never both; Status: nothing or an Error.
 //
-// Every fallible function returns one. [[nodiscard]] makes a dropped error a compile error; the deliberate drop is
-// written `.ignore("why")`, so that it can be searched for. No thread rule: plain values.
+// Every fallible function returns one. [[nodiscard]] makes a dropped error a compile error; the
+// deliberate drop is written `.ignore("why")`, so that it can be searched for. No thread rule:
+// plain values.
 #pragma once
 
 #include <optional>
@@ -19,8 +20,10 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}      // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -82,7 +85,9 @@ class [[nodiscard]] Result<void> {
 };
 
 using Status = Result<void>;
-inline Status success() { return {}; }
+inline Status success() {
+  return {};
+}
 
 }  // namespace dunlin
 
@@ -90,17 +95,17 @@ inline Status success() { return {}; }
 #define DUNLIN_CONCAT(a, b) DUNLIN_CONCAT_INNER(a, b)
 
 /// Returns from the enclosing function with the error of `expression`, if it has one.
-#define DUNLIN_TRY(expression)                                                      \
-  do {                                                                              \
-    if (auto dunlin_try_result = (expression); !dunlin_try_result.ok()) {           \
-      return std::move(dunlin_try_result).error();                                  \
-    }                                                                               \
+#define DUNLIN_TRY(expression)                                            \
+  do {                                                                    \
+    if (auto dunlin_try_result = (expression); !dunlin_try_result.ok()) { \
+      return std::move(dunlin_try_result).error();                        \
+    }                                                                     \
   } while (false)
 
 /// `DUNLIN_ASSIGN(auto x, f());`: x is the value, or the enclosing function returns the error.
-#define DUNLIN_ASSIGN(declaration, expression)                                      \
-  auto DUNLIN_CONCAT(dunlin_result_, __LINE__) = (expression);                      \
-  if (!DUNLIN_CONCAT(dunlin_result_, __LINE__).ok()) {                              \
-    return std::move(DUNLIN_CONCAT(dunlin_result_, __LINE__)).error();              \
-  }                                                                                 \
+#define DUNLIN_ASSIGN(declaration, expression)                         \
+  auto DUNLIN_CONCAT(dunlin_result_, __LINE__) = (expression);         \
+  if (!DUNLIN_CONCAT(dunlin_result_, __LINE__).ok()) {                 \
+    return std::move(DUNLIN_CONCAT(dunlin_result_, __LINE__)).error(); \
+  }                                                                    \
   declaration = std::move(DUNLIN_CONCAT(dunlin_result_, __LINE__)).value()

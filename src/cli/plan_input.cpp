@@ -40,7 +40,11 @@ const std::vector<KindFlag>& kind_flags() {
       {"load", "table", "TABLE", "one table", {"records"}},
       {"load", "tables", "LIST", "several, with commas between", {"records"}},
       {"load", "all", "", "every table of the source", {"records"}},
-      {"load", "transaction-mode", "MODE", "per-batch (the default), or single: all or nothing", {"records"}},
+      {"load",
+       "transaction-mode",
+       "MODE",
+       "per-batch (the default), or single: all or nothing",
+       {"records"}},
       {"migrate", "db", "URL", "the database: sqlite:PATH", {"schema"}},
       {"migrate", "dir", "DIR", "where the migrations are", {"schema"}},
   };

@@ -101,7 +101,8 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const auto& id = snapshot.row.id;
   if (take_over && snapshot.live) {
-    ForegroundRun run{id, snapshot.row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate, {}};
+    ForegroundRun run{
+        id, snapshot.row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate, {}};
     run.take_over = true;
     return own(session, run);
   }

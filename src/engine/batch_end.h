@@ -14,47 +14,58 @@
 namespace dunlin::engine {
 
 struct BatchTally {
-  std::int64_t unreported = 0;        ///< items of the pass without an outcome
-  std::int64_t to_retry = 0;          ///< items left pending for another try
-  std::optional<Error> retry_error;   ///< the last of their errors
-  std::optional<Error> stops;         ///< a system or fatal error that an item met
+  std::int64_t unreported = 0;       ///< items of the pass without an outcome
+  std::int64_t to_retry = 0;         ///< items left pending for another try
+  std::optional<Error> retry_error;  ///< the last of their errors
+  std::optional<Error> stops;        ///< a system or fatal error that an item met
 };
 
 struct BatchVerdict {
   store::BatchResult result = store::BatchResult::done;
-  std::optional<Error> error;         ///< recorded with the batch; with `interrupted` it stops the execution (X-15)
-  bool wants_retry_delay = false;     ///< the host computes not_before_ms from the retry policy
+  std::optional<Error>
+      error;  ///< recorded with the batch; with `interrupted` it stops the execution (X-15)
+  bool wants_retry_delay = false;  ///< the host computes not_before_ms from the retry policy
+  /// Not to be ended at all: what an earlier run left is not known, so the batch stays open and the
+  /// next owner settles it. Back to pending it would be forgotten by a cancel or a rollback.
+  bool leave_open = false;
 };
 
-/// `may_retry`: the retry policy's answer for the batch's own error; asked only when that error is retriable.
+/// `may_retry`: the retry policy's answer for the batch's own error; asked only when that error is
+/// retriable.
 template <typename MayRetry>
-[[nodiscard]] BatchVerdict decide_batch_end(const Status& status, const BatchTally& tally, store::Pass pass, bool settle,
-                                            CommitScope scope, MayRetry&& may_retry) {
+[[nodiscard]] BatchVerdict decide_batch_end(const Status& status, const BatchTally& tally,
+                                            store::Pass pass, bool settle, CommitScope scope,
+                                            MayRetry&& may_retry) {
   using store::BatchResult;
-  if (tally.stops) return {BatchResult::interrupted, tally.stops, false};
+  if (settle && tally.stops) return {BatchResult::interrupted, tally.stops, false, true};
+  if (settle && !status.ok()) return {BatchResult::interrupted, status.error(), false, true};
+  if (tally.stops) return {BatchResult::interrupted, tally.stops};
   if (!status.ok()) {
     const Error& error = status.error();
-    if (error.type == ErrorType::interrupted) return {BatchResult::interrupted, std::nullopt, false};
+    if (error.type == ErrorType::interrupted) return {BatchResult::interrupted, std::nullopt};
     const ErrorCategory category = error.category();
     if (category == ErrorCategory::system || category == ErrorCategory::fatal) {
-      return {BatchResult::interrupted, error, false};
+      return {BatchResult::interrupted, error};
     }
     if (may_retry(error)) return {BatchResult::retry, error, true};
-    // What cannot be settled, compared or taken back is not to be called failed: the execution stops instead.
-    if (settle || pass != store::Pass::work) return {BatchResult::interrupted, error, false};
-    return {BatchResult::failed, error, false};
+    // What cannot be compared or taken back is not to be called failed: the execution stops
+    // instead.
+    if (pass != store::Pass::work) return {BatchResult::interrupted, error};
+    return {BatchResult::failed, error};
   }
   if (settle) {
     const bool all_done = tally.unreported == 0 && tally.to_retry == 0;
-    return {all_done ? BatchResult::done : BatchResult::interrupted, std::nullopt, false};
+    return {all_done ? BatchResult::done : BatchResult::interrupted, std::nullopt};
   }
   if (tally.to_retry > 0) return {BatchResult::retry, tally.retry_error, true};
   if (tally.unreported > 0) {
     return {BatchResult::interrupted,
-            Error(ErrorType::defect, std::to_string(tally.unreported) + " items were left without an outcome"), false};
+            Error(ErrorType::defect,
+                  std::to_string(tally.unreported) + " items were left without an outcome")};
   }
-  if (pass == store::Pass::work && scope == CommitScope::execution) return {BatchResult::staged, std::nullopt, false};
-  return {BatchResult::done, std::nullopt, false};
+  if (pass == store::Pass::work && scope == CommitScope::execution)
+    return {BatchResult::staged, std::nullopt};
+  return {BatchResult::done, std::nullopt};
 }
 
 }  // namespace dunlin::engine

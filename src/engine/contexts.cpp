@@ -1,6 +1,5 @@
 #include "engine/contexts.h"
 
-
 #include <algorithm>
 #include <utility>
 
@@ -25,26 +24,30 @@ Status first_refusal(const LedgerWriter::Written& written) {
 
 }  // namespace
 
-// ---- Enumeration ---------------------------------------------------------------------------------------------------
+// ---- Enumeration
+// ---------------------------------------------------------------------------------------------------
 
-LedgerEnumerateContext::LedgerEnumerateContext(HostParts& parts, CancelToken cancel, std::function<void()> appended)
+LedgerEnumerateContext::LedgerEnumerateContext(HostParts& parts, CancelToken cancel,
+                                               std::function<void()> appended)
     : ContextOver(parts, std::move(cancel)), appended_(std::move(appended)) {}
 
-Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(HostParts& parts, CancelToken cancel,
-                                                                             std::function<void()> appended) {
+Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(
+    HostParts& parts, CancelToken cancel, std::function<void()> appended) {
   std::unique_ptr<LedgerEnumerateContext> context(
       new LedgerEnumerateContext(parts, std::move(cancel), std::move(appended)));
   DUNLIN_ASSIGN(const store::ExecutionRow row, parts.ledger.execution());
   DUNLIN_ASSIGN(context->last_, parts.ledger.last_ids());
   context->cursor_ = row.cursor;
-  context->continued_ = context->last_.task.valid() || context->last_.directory.valid() || !row.cursor.empty();
+  context->continued_ =
+      context->last_.task.valid() || context->last_.directory.valid() || !row.cursor.empty();
   return context;
 }
 
 Status LedgerEnumerateContext::commit(Chunk chunk) {
   DUNLIN_TRY(cancel_.check());
-  store::AppendWork work{std::move(chunk.tasks),   std::move(chunk.directories), std::move(chunk.closed_directories),
-                         std::move(chunk.batches), chunk.cursor_after,           chunk.complete};
+  store::AppendWork work{
+      std::move(chunk.tasks),   std::move(chunk.directories), std::move(chunk.closed_directories),
+      std::move(chunk.batches), chunk.cursor_after,           chunk.complete};
   DUNLIN_CRASH_POINT("engine.append.before");
   std::vector<store::Mutation> mutations;
   mutations.emplace_back(std::move(work));
@@ -61,14 +64,16 @@ Status LedgerEnumerateContext::commit(Chunk chunk) {
   return success();
 }
 
-// ---- Batches -------------------------------------------------------------------------------------------------------
+// ---- Batches
+// -------------------------------------------------------------------------------------------------------
 
-LedgerBatchContext::LedgerBatchContext(HostParts& parts, CancelToken cancel, store::BatchRow row, std::int64_t token,
-                                       store::Pass pass)
+LedgerBatchContext::LedgerBatchContext(HostParts& parts, CancelToken cancel, store::BatchRow row,
+                                       std::int64_t token, store::Pass pass, bool provisional)
     : ContextOver(parts, std::move(cancel)),
       row_(std::move(row)),
       token_(token),
       pass_(pass),
+      provisional_(provisional),
       attempts_(static_cast<std::size_t>(row_.item_count), 0),
       expected_(static_cast<std::size_t>(row_.item_count), false),
       reported_(static_cast<std::size_t>(row_.item_count), false) {}
@@ -80,12 +85,14 @@ LedgerBatchContext::~LedgerBatchContext() {
 
 std::size_t LedgerBatchContext::slot(ItemId item) const {
   const std::int64_t index = item.value - row_.first_item.value;
-  DUNLIN_CHECK(index >= 0 && index < row_.item_count, "an item was reported that is not of this batch");
+  DUNLIN_CHECK(index >= 0 && index < row_.item_count,
+               "an item was reported that is not of this batch");
   return static_cast<std::size_t>(index);
 }
 
 Result<std::vector<ItemRow>> LedgerBatchContext::items() {
-  DUNLIN_ASSIGN(std::vector<ItemRow> items, parts_.ledger.items_of(row_.id, pass_ == store::Pass::work));
+  DUNLIN_ASSIGN(std::vector<ItemRow> items,
+                parts_.ledger.items_of(row_.id, pass_ == store::Pass::work));
   if (pass_ != store::Pass::work) {
     std::erase_if(items, [](const ItemRow& item) { return item.status != ItemStatus::completed; });
   }
@@ -106,7 +113,8 @@ std::optional<Error> LedgerBatchContext::stop_reason() {
   return ledger_error_;
 }
 
-Status LedgerBatchContext::for_each_item(std::span<ItemRow> items, const std::function<void(ItemRow&)>& fn) {
+Status LedgerBatchContext::for_each_item(std::span<ItemRow> items,
+                                         const std::function<void(ItemRow&)>& fn) {
   std::atomic<bool> stopped{false};
   const bool all = parts_.pool.for_each(
       items.size(),
@@ -132,8 +140,8 @@ Status LedgerBatchContext::record_intents(std::vector<ItemIntent> intents) {
   return written;
 }
 
-/// Decides what an outcome becomes in the ledger. In the work pass a failure may be tried again, and a failure that
-/// concerns more than the item is not the item's.
+/// Decides what an outcome becomes in the ledger. In the work pass a failure may be tried again,
+/// and a failure that concerns more than the item is not the item's.
 LedgerBatchContext::Verdict LedgerBatchContext::classify_locked(ItemOutcome& outcome) {
   const std::size_t at = slot(outcome.item);
   if (reported_[at]) return Verdict::drop;
@@ -142,15 +150,18 @@ LedgerBatchContext::Verdict LedgerBatchContext::classify_locked(ItemOutcome& out
     parts_.retry.note_success(outcome.item);
     return Verdict::record;
   }
-  Error error = outcome.error.value_or(Error(ErrorType::defect, "an item failed without saying why"));
-  if (error.type == ErrorType::interrupted || error.type == ErrorType::stale_owner) return Verdict::drop;
+  Error error =
+      outcome.error.value_or(Error(ErrorType::defect, "an item failed without saying why"));
+  if (error.type == ErrorType::interrupted || error.type == ErrorType::stale_owner)
+    return Verdict::drop;
   if (error.category() == ErrorCategory::system || error.category() == ErrorCategory::fatal) {
     if (!tally_.stops) tally_.stops = std::move(error);
     return Verdict::drop;
   }
   reported_[at] = true;
   outcome.message = error.text();
-  if (pass_ == store::Pass::work && parts_.retry.should_retry(error, attempts_[at] + 1, outcome.item)) {
+  if (pass_ == store::Pass::work &&
+      parts_.retry.should_retry(error, attempts_[at] + 1, outcome.item)) {
     outcome.status = ItemStatus::pending;
     ++tally_.to_retry;
     tally_.retry_error = error;
@@ -168,7 +179,7 @@ void LedgerBatchContext::report(ItemOutcome outcome) {
   buffer_.push_back(std::move(outcome));
   const bool full = buffer_.size() >= kOutcomesMax || buffer_bytes_ >= kOutcomeBytesMax ||
                     parts_.clock.monotonic_ms() - buffer_since_ms_ >= kOutcomeAgeMaxMs;
-  if (!full) return;
+  if (!full || provisional_) return;
   written_.wait(lock, [this] { return in_flight_ < kInFlightMax; });
   if (!buffer_.empty()) submit_locked();
 }
@@ -192,7 +203,7 @@ void LedgerBatchContext::submit_locked() {
 
 Status LedgerBatchContext::flush() {
   std::unique_lock lock(mutex_);
-  if (!buffer_.empty()) submit_locked();
+  if (!buffer_.empty() && !provisional_) submit_locked();
   written_.wait(lock, [this] { return in_flight_ == 0; });
   if (ledger_error_) return *ledger_error_;
   return success();

@@ -51,7 +51,8 @@ class ContextOver : public Base {
   [[nodiscard]] Status fence() override {
     if (parts_.stale || !parts_.lock.still_held()) {
       parts_.stale = true;
-      return Error(ErrorType::stale_owner, "another process has taken over execution " + parts_.id.value);
+      return Error(ErrorType::stale_owner,
+                   "another process has taken over execution " + parts_.id.value);
     }
     if (cancel_.reason() == CancelReason::stop) return cancel_.check();
     return success();
@@ -73,15 +74,20 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
   [[nodiscard]] TaskId new_task_id() override { return TaskId(++last_.task.value); }
   [[nodiscard]] BatchId new_batch_id() override { return BatchId(++last_.batch.value); }
   [[nodiscard]] ItemId new_item_id() override { return ItemId(++last_.item.value); }
-  [[nodiscard]] DirectoryId new_directory_id() override { return DirectoryId(++last_.directory.value); }
-  [[nodiscard]] Result<std::vector<store::TaskRow>> tasks() override { return parts_.ledger.tasks(10'000); }
+  [[nodiscard]] DirectoryId new_directory_id() override {
+    return DirectoryId(++last_.directory.value);
+  }
+  [[nodiscard]] Result<std::vector<store::TaskRow>> tasks() override {
+    return parts_.ledger.tasks(10'000);
+  }
   [[nodiscard]] Result<std::vector<DirectoryRow>> open_directories(std::size_t limit) override {
     return parts_.ledger.open_directories(limit);
   }
   [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name) override {
     return parts_.ledger.has_item(directory, name);
   }
-  [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(DirectoryId parent, std::string_view name) override {
+  [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(DirectoryId parent,
+                                                                  std::string_view name) override {
     return parts_.ledger.find_directory(parent, name);
   }
   [[nodiscard]] bool continued() const override { return continued_; }
@@ -99,13 +105,19 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
 
 class LedgerBatchContext final : public ContextOver<BatchContext> {
  public:
-  LedgerBatchContext(HostParts& parts, CancelToken cancel, store::BatchRow row, std::int64_t token, store::Pass pass);
+  /// `provisional`: outcomes count only once the whole batch is staged (commit_scope execution), so
+  /// none is recorded before the pass ends.
+  LedgerBatchContext(HostParts& parts, CancelToken cancel, store::BatchRow row, std::int64_t token,
+                     store::Pass pass, bool provisional = false);
   ~LedgerBatchContext() override;
 
   [[nodiscard]] const store::BatchRow& batch() const override { return row_; }
   [[nodiscard]] Result<std::vector<ItemRow>> items() override;
-  [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) override { return parts_.ledger.directory(id); }
-  [[nodiscard]] Status for_each_item(std::span<ItemRow> items, const std::function<void(ItemRow&)>& fn) override;
+  [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) override {
+    return parts_.ledger.directory(id);
+  }
+  [[nodiscard]] Status for_each_item(std::span<ItemRow> items,
+                                     const std::function<void(ItemRow&)>& fn) override;
   [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override;
   void report(ItemOutcome outcome) override;
   [[nodiscard]] Status flush() override;
@@ -115,11 +127,12 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
 
   /// What the host needs to end the pass.
   struct Tally {
-    std::int64_t unreported = 0;          ///< items of the pass with no outcome
-    std::int64_t to_retry = 0;            ///< items left pending for another try
-    std::optional<Error> retry_error;     ///< the last of their errors
-    std::optional<Error> stops;           ///< a system or fatal error of an item: ends the execution's attempt
-    std::vector<ItemOutcome> outcomes;    ///< not yet submitted
+    std::int64_t unreported = 0;       ///< items of the pass with no outcome
+    std::int64_t to_retry = 0;         ///< items left pending for another try
+    std::optional<Error> retry_error;  ///< the last of their errors
+    std::optional<Error>
+        stops;  ///< a system or fatal error of an item: ends the execution's attempt
+    std::vector<ItemOutcome> outcomes;  ///< not yet submitted
     std::vector<std::pair<ItemId, Error>> differences;
     std::int64_t equal = 0;
   };
@@ -135,11 +148,12 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   store::BatchRow row_;
   const std::int64_t token_;
   const store::Pass pass_;
+  const bool provisional_;
 
   std::mutex mutex_;
   std::condition_variable written_;
-  std::vector<std::int32_t> attempts_;    ///< failed attempts so far, by item id minus first_item
-  std::vector<bool> expected_;            ///< handed out by items()
+  std::vector<std::int32_t> attempts_;  ///< failed attempts so far, by item id minus first_item
+  std::vector<bool> expected_;          ///< handed out by items()
   std::vector<bool> reported_;
   bool items_read_ = false;
   std::vector<ItemOutcome> buffer_;

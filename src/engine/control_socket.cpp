@@ -21,12 +21,14 @@ constexpr int kClientMs = 1000;
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// sun_path holds 107 bytes and state paths may be longer: go through the directory's descriptor instead.
+/// sun_path holds 107 bytes and state paths may be longer: go through the directory's descriptor
+/// instead.
 Result<sockaddr_un> address_in(const UniqueFd& directory, const std::string& name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string path = "/proc/self/fd/" + std::to_string(directory.get()) + "/" + name;
-  if (path.size() >= sizeof address.sun_path) return Error(ErrorType::invalid_input, "socket name too long: " + name);
+  if (path.size() >= sizeof address.sun_path)
+    return Error(ErrorType::invalid_input, "socket name too long: " + name);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
 }
@@ -38,7 +40,8 @@ Result<UniqueFd> open_directory(const std::string& path) {
 }
 
 int remaining_ms(SteadyClock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();
   return left < 0 ? 0 : static_cast<int>(left);
 }
 
@@ -57,7 +60,8 @@ Result<std::string> read_line(int fd, int timeout_ms) {
     if (n == 0) return Error(ErrorType::connection_reset, "the control socket was closed");
     line.append(buffer, static_cast<std::size_t>(n));
     if (const auto end = line.find('\n'); end != std::string::npos) return line.substr(0, end);
-    if (line.size() > kMessageMax) return Error(ErrorType::invalid_input, "message on the control socket is too long");
+    if (line.size() > kMessageMax)
+      return Error(ErrorType::invalid_input, "message on the control socket is too long");
   }
 }
 
@@ -75,7 +79,8 @@ Status write_line(int fd, std::string line) {
 
 }  // namespace
 
-Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& directory, const std::string& name,
+Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& directory,
+                                                            const std::string& name,
                                                             Handler handler, Poll poll) {
   DUNLIN_ASSIGN(const UniqueFd dir, open_directory(directory));
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -83,19 +88,22 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& d
   DUNLIN_ASSIGN(const sockaddr_un address, address_in(dir, name));
   // The owner lock is ours, so a socket that is there belongs to a dead owner.
   if (::unlinkat(dir.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
-    return error_from_errno(errno, "remove the old control socket '" + directory + "/" + name + "'");
+    return error_from_errno(errno,
+                            "remove the old control socket '" + directory + "/" + name + "'");
   }
   const mode_t old_mask = ::umask(0177);
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   const int bind_errno = errno;
   ::umask(old_mask);
-  if (bound != 0) return error_from_errno(bind_errno, "bind the control socket '" + directory + "/" + name + "'");
+  if (bound != 0)
+    return error_from_errno(bind_errno, "bind the control socket '" + directory + "/" + name + "'");
   if (::listen(fd.get(), 16) != 0) return error_from_errno(errno, "listen on the control socket");
   return std::unique_ptr<ControlServer>(
       new ControlServer(directory, name, std::move(fd), std::move(handler), std::move(poll)));
 }
 
-ControlServer::ControlServer(std::string directory, std::string name, UniqueFd socket, Handler handler, Poll poll)
+ControlServer::ControlServer(std::string directory, std::string name, UniqueFd socket,
+                             Handler handler, Poll poll)
     : directory_(std::move(directory)),
       name_(std::move(name)),
       socket_(std::move(socket)),
@@ -146,7 +154,8 @@ Result<Json> ask_owner(const std::string& directory, const std::string& name, co
   if (!fd) return error_from_errno(errno, "make a socket");
   DUNLIN_ASSIGN(const sockaddr_un address, address_in(dir, name));
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return Error(ErrorType::endpoint_unreachable, std::string("no owner is listening (") + std::strerror(errno) + ")");
+    return Error(ErrorType::endpoint_unreachable,
+                 std::string("no owner is listening (") + std::strerror(errno) + ")");
   }
   DUNLIN_TRY(write_line(fd.get(), dump_json(request)));
   DUNLIN_ASSIGN(const std::string line, read_line(fd.get(), static_cast<int>(timeout_ms)));

@@ -5,80 +5,9 @@
 #include <utility>
 
 #include "base/json.h"
+#include "engine/coordinator_stepper.h"
 
 namespace dunlin::engine::coordinator {
-namespace {
-
-using store::BatchResult;
-
-/// One step over a State: collects commands. Handlers react to one event; advance() then does whatever the stage
-/// allows, so that no handler needs to know what comes next.
-class Stepper {
- public:
-  Stepper(State& state, Now now) : s_(state), now_(now) {}
-
-  std::vector<Command> take() { return std::move(out_); }
-
-  void on(const Begin& event);
-  void on(const Persisted& event);
-  void on(const PersistFailed& event);
-  void on(const PreflightDone& event);
-  void on(const EnumerationEnded& event);
-  void on(const WorkAppended&) { ++s_.generation; }
-  void on(const WindowLoaded& event);
-  void on(const BatchEnded& event);
-  void on(const Committed& event);
-  void on(const Closed& event);
-  void on(const Control& event);
-  void on(const Tick&);
-  void advance();
-
- private:
-  // Emitting
-  OutstandingPersist& persist(std::vector<Mutation> mutations);
-  template <typename C>
-  void call(OutstandingCall& slot, C command);
-  void reemit(OutstandingCall& slot);
-  bool answered(OutstandingCall& slot, std::int64_t call_number);
-  void emit_run(OpenBatch& open);
-
-  // Deciding
-  void set_target(ExecutionStatus to, std::optional<Error> reason, bool by_person);
-  void stop_for(const Error& error);
-  void halt(const Error& reason);
-  void take_counters(const Counters& counters, std::int64_t as_of);
-  void check_failures();
-  void note_progress();
-  void maybe_checkpoint();
-  void stage_done();
-  [[nodiscard]] Stage first_pass_stage() const;
-
-  // Stages
-  bool advance_settling();
-  bool advance_pass(Pass pass);
-  bool advance_draining();
-  void begin_verifying();
-  void begin_closing();
-  void begin_ending();
-  void start_batches(Pass pass);
-  void load_if_needed(Pass pass);
-  [[nodiscard]] bool pass_finished() const;
-  [[nodiscard]] bool stuck() const;
-  [[nodiscard]] std::size_t parallel() const {
-    return s_.config.execution_scope ? 1U : static_cast<std::size_t>(std::max(1, s_.config.parallel_batches));
-  }
-
-  // Verbs
-  void control_pause_or_cancel(const Control& event, ExecutionStatus to);
-  void control_reopen(const Control& event, store::ItemStatus to);
-  void answer(std::int64_t request, bool accepted, std::string message) {
-    out_.push_back(Answer{request, accepted, std::move(message)});
-  }
-
-  State& s_;
-  Now now_;
-  std::vector<Command> out_;
-};
 
 std::string error_json(const Error& error) {
   Json json;
@@ -88,7 +17,8 @@ std::string error_json(const Error& error) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// ---- Emitting ------------------------------------------------------------------------------------------------------
+// ---- Emitting
+// ------------------------------------------------------------------------------------------------------
 
 OutstandingPersist& Stepper::persist(std::vector<Mutation> mutations) {
   const std::int64_t sequence = s_.next_sequence++;
@@ -97,15 +27,6 @@ OutstandingPersist& Stepper::persist(std::vector<Mutation> mutations) {
   entry.asked_at_ms = now_.monotonic_ms;
   out_.push_back(entry.command);
   return entry;
-}
-
-template <typename C>
-void Stepper::call(OutstandingCall& slot, C command) {
-  slot.call = s_.next_call++;
-  slot.asked_at_ms = now_.monotonic_ms;
-  command.call = slot.call;
-  slot.command = command;
-  out_.push_back(std::move(command));
 }
 
 void Stepper::reemit(OutstandingCall& slot) {
@@ -126,9 +47,11 @@ void Stepper::emit_run(OpenBatch& open) {
   out_.push_back(RunBatch{open.row, open.token, open.pass, open.settle});
 }
 
-// ---- Deciding ------------------------------------------------------------------------------------------------------
+// ---- Deciding
+// ------------------------------------------------------------------------------------------------------
 
-/// The first reason to stop stays, except that a person's cancel wins over a pause and over errors that only pause.
+/// The first reason to stop stays, except that a person's cancel wins over a pause and over errors
+/// that only pause.
 void Stepper::set_target(ExecutionStatus to, std::optional<Error> reason, bool by_person) {
   if (s_.target && !(to == ExecutionStatus::cancelled && by_person)) return;
   s_.target = to;
@@ -136,15 +59,18 @@ void Stepper::set_target(ExecutionStatus to, std::optional<Error> reason, bool b
   s_.asked_by_person = by_person;
 }
 
-/// engine.md X-15: system and transient errors that reach the execution pause it, the others end it as failed.
+/// engine.md X-15: system and transient errors that reach the execution pause it, the others end it
+/// as failed.
 void Stepper::stop_for(const Error& error) {
   if (error.type == ErrorType::stale_owner) {
     halt(error);
     return;
   }
-  const bool pauses = error.category() == ErrorCategory::system || error.category() == ErrorCategory::transient;
-  set_target(pauses || s_.config.goal == Goal::roll_back ? ExecutionStatus::paused : ExecutionStatus::failed, error,
-             false);
+  const bool pauses =
+      error.category() == ErrorCategory::system || error.category() == ErrorCategory::transient;
+  set_target(pauses || s_.config.goal == Goal::roll_back ? ExecutionStatus::paused
+                                                         : ExecutionStatus::failed,
+             error, false);
 }
 
 /// Nothing can or may be written any more: end now. Recovery finds the execution as after a kill.
@@ -170,13 +96,15 @@ void Stepper::check_failures() {
   const bool over_count = s_.config.max_failures >= 0 && failed > s_.config.max_failures;
   const bool over_percent =
       s_.config.max_failures_percent >= 0 && totals_mean_something && counters.total_items > 0 &&
-      100.0 * static_cast<double>(failed) > s_.config.max_failures_percent * static_cast<double>(counters.total_items);
+      100.0 * static_cast<double>(failed) >
+          s_.config.max_failures_percent * static_cast<double>(counters.total_items);
   if (!s_.config.stop_on_first_error && !over_count && !over_percent) return;
-  set_target(ExecutionStatus::failed,
-             Error(ErrorType::too_many_failures,
-                   std::to_string(failed) + (failed == 1 ? " item has failed" : " items have failed") +
-                       (s_.config.stop_on_first_error ? " and the plan stops on the first error" : "")),
-             false);
+  set_target(
+      ExecutionStatus::failed,
+      Error(ErrorType::too_many_failures,
+            std::to_string(failed) + (failed == 1 ? " item has failed" : " items have failed") +
+                (s_.config.stop_on_first_error ? " and the plan stops on the first error" : "")),
+      false);
 }
 
 /// Milestones, each recorded once; the ledger ignores repeats.
@@ -192,7 +120,8 @@ void Stepper::note_progress() {
   const Counters& c = s_.counters;
   if (s_.enumeration_complete && c.total_items > 0) {
     const std::int64_t ended = c.succeeded_items + c.failed_items + c.skipped_items;
-    const std::int64_t percent = c.total_bytes > 0 ? 100 * c.processed_bytes / c.total_bytes : 100 * ended / c.total_items;
+    const std::int64_t percent =
+        c.total_bytes > 0 ? 100 * c.processed_bytes / c.total_bytes : 100 * ended / c.total_items;
     if (percent >= 25) reach(2, "percent_25");
     if (percent >= 50) reach(3, "percent_50");
     if (percent >= 75) reach(4, "percent_75");
@@ -206,12 +135,14 @@ void Stepper::maybe_checkpoint() {
   bool due = policy.frequency == "every_batch";
   if (policy.frequency == "every_n_batches") due = s_.batches_since_checkpoint >= policy.n_batches;
   if (policy.frequency == "time_based") {
-    due = now_.monotonic_ms - s_.last_checkpoint_ms >= std::int64_t{60'000} * policy.time_interval_minutes;
+    due = now_.monotonic_ms - s_.last_checkpoint_ms >=
+          std::int64_t{60'000} * policy.time_interval_minutes;
   }
   if (!due) return;
   s_.batches_since_checkpoint = 0;
   s_.last_checkpoint_ms = now_.monotonic_ms;
-  persist({store::AddCheckpoint{policy.keep_last_n, std::int64_t{3'600'000} * policy.expire_after_hours}});
+  persist({store::AddCheckpoint{policy.keep_last_n,
+                                std::int64_t{3'600'000} * policy.expire_after_hours}});
 }
 
 Stage Stepper::first_pass_stage() const {
@@ -250,7 +181,8 @@ void Stepper::stage_done() {
   }
 }
 
-// ---- Events --------------------------------------------------------------------------------------------------------
+// ---- Events
+// --------------------------------------------------------------------------------------------------------
 
 void Stepper::on(const Begin& event) {
   if (s_.stage != Stage::idle) return;
@@ -262,19 +194,22 @@ void Stepper::on(const Begin& event) {
   s_.last_checkpoint_ms = now_.monotonic_ms;
   s_.to_settle.assign(event.open.begin(), event.open.end());
   std::vector<Mutation> entry;
-  const bool orphaned =
-      event.row.status == ExecutionStatus::running || event.row.status == ExecutionStatus::rolling_back;
+  const bool orphaned = event.row.status == ExecutionStatus::running ||
+                        event.row.status == ExecutionStatus::rolling_back;
   if (orphaned) {
-    entry.push_back(store::SetStatus{ExecutionStatus::paused, "",
-                                     error_json(Error(ErrorType::interrupted, "the owning process ended")), "engine"});
+    entry.push_back(store::SetStatus{
+        ExecutionStatus::paused, "",
+        error_json(Error(ErrorType::interrupted, "the owning process ended")), "engine"});
   }
   if (s_.config.goal == Goal::verify) entry.push_back(store::ResetVerification{});
   const bool undo = s_.config.goal == Goal::roll_back;
   entry.push_back(store::SetStatus{undo ? ExecutionStatus::rolling_back : ExecutionStatus::running,
                                    undo ? "rolling_back" : "preflight", "", "engine"});
   if (!event.reopen.empty() || !event.reopen_batches.empty()) {
-    entry.push_back(store::ReopenItems{event.reopen, event.reopen_to, event.reopen_actor, event.reopen_batches});
-    s_.failed_at_begin = std::max<std::int64_t>(0, s_.failed_at_begin - static_cast<std::int64_t>(event.reopen.size()));
+    entry.push_back(store::ReopenItems{event.reopen, event.reopen_to, event.reopen_actor,
+                                       event.reopen_batches});
+    s_.failed_at_begin = std::max<std::int64_t>(
+        0, s_.failed_at_begin - static_cast<std::int64_t>(event.reopen.size()));
   }
   s_.stage = Stage::entering;
   persist(std::move(entry)).moves_stage = true;
@@ -324,18 +259,23 @@ void Stepper::on(const PersistFailed& event) {
     out_.push_back(entry.command);
     return;
   }
-  if (event.error.retriable() && event.error.category() == ErrorCategory::transient && entry.failures < 5) return;
+  if (event.error.retriable() && event.error.category() == ErrorCategory::transient &&
+      entry.failures < 5)
+    return;
   if (entry.moves_stage) {
-    // Not even the change of state can be recorded. A person's request stands all the same: this process ends.
+    // Not even the change of state can be recorded. A person's request stands all the same: this
+    // process ends.
     Error reason = event.error;
-    const ExecutionStatus status = s_.stage == Stage::ending && s_.target ? *s_.target : ExecutionStatus::paused;
+    const ExecutionStatus status =
+        s_.stage == Stage::ending && s_.target ? *s_.target : ExecutionStatus::paused;
     s_.stage = Stage::ended;
     out_.push_back(CancelWork{CancelReason::stop});
     out_.push_back(Finish{status, std::move(reason), false});
     return;
   }
   for (const BatchId start : entry.starts) s_.open.erase(start);
-  for (const auto& [request, message] : entry.answers) answer(request, true, message + " (not recorded: state is full)");
+  for (const auto& [request, message] : entry.answers)
+    answer(request, true, message + " (not recorded: state is full)");
   s_.persists.erase(found);
   set_target(ExecutionStatus::paused, event.error, false);
 }
@@ -347,7 +287,8 @@ void Stepper::on(const PreflightDone& event) {
     if (event.error) {
       stop_for(*event.error);
     } else {
-      set_target(ExecutionStatus::failed, Error(ErrorType::preflight_refused, "the checks before the start found problems"),
+      set_target(ExecutionStatus::failed,
+                 Error(ErrorType::preflight_refused, "the checks before the start found problems"),
                  false);
     }
     if (s_.stage != Stage::ended) s_.stage = Stage::draining;
@@ -400,15 +341,17 @@ void Stepper::on(const WindowLoaded& event) {
   s_.enumeration_complete = s_.enumeration_complete || event.enumeration_complete;
   for (const BatchRow& row : event.ready.batches) {
     if (s_.window.size() >= kWindowMax) break;
-    const bool known = s_.open.contains(row.id) || std::any_of(s_.window.begin(), s_.window.end(),
-                                                               [&](const BatchRow& w) { return w.id == row.id; });
+    const bool known =
+        s_.open.contains(row.id) || std::any_of(s_.window.begin(), s_.window.end(),
+                                                [&](const BatchRow& w) { return w.id == row.id; });
     if (!known) s_.window.push_back(row);
   }
 }
 
 void Stepper::on(const BatchEnded& event) {
   const auto found = s_.open.find(event.batch);
-  if (found == s_.open.end() || found->second.token != event.token || !found->second.started) return;
+  if (found == s_.open.end() || found->second.token != event.token || !found->second.started)
+    return;
   s_.open.erase(found);
   ++s_.generation;
   if (event.persist_error) {
@@ -455,7 +398,8 @@ void Stepper::on(const Control& event) {
   if (event.verb == "retry") return control_reopen(event, store::ItemStatus::pending);
   if (event.verb == "skip") return control_reopen(event, store::ItemStatus::skipped);
   if (event.verb == "resume") {
-    answer(event.request, !s_.target, s_.target ? "it is about to stop; resume it once it has" : "it is running");
+    answer(event.request, !s_.target,
+           s_.target ? "it is about to stop; resume it once it has" : "it is running");
     return;
   }
   if (event.verb == "limits") {
@@ -476,7 +420,9 @@ void Stepper::control_pause_or_cancel(const Control& event, ExecutionStatus to) 
     answer(event.request, false, "it is being cancelled");
     return;
   }
-  set_target(to, Error(ErrorType::interrupted, (cancels ? "cancelled by " : "paused by ") + event.actor), true);
+  set_target(
+      to, Error(ErrorType::interrupted, (cancels ? "cancelled by " : "paused by ") + event.actor),
+      true);
   persist({store::AddAudit{event.actor, cancels ? "control.cancel" : "control.pause", "{}"}})
       .answers.emplace_back(event.request, cancels ? "cancelling" : "pausing");
 }
@@ -489,13 +435,16 @@ void Stepper::control_reopen(const Control& event, store::ItemStatus to) {
     return;
   }
   persist({store::ReopenItems{event.items, to, event.actor, event.batches}})
-      .answers.emplace_back(event.request, std::to_string(event.items.size()) +
-                                               (to == store::ItemStatus::pending ? " items will be tried again"
-                                                                                 : " items will be skipped"));
+      .answers.emplace_back(event.request,
+                            std::to_string(event.items.size()) + (to == store::ItemStatus::pending
+                                                                      ? " items will be tried again"
+                                                                      : " items will be skipped"));
   if (to == store::ItemStatus::pending) {
-    s_.failed_at_begin = std::max<std::int64_t>(0, s_.failed_at_begin - static_cast<std::int64_t>(event.items.size()));
+    s_.failed_at_begin = std::max<std::int64_t>(
+        0, s_.failed_at_begin - static_cast<std::int64_t>(event.items.size()));
     s_.stage = Stage::working;
-    std::erase_if(s_.window, [](const BatchRow& row) { return row.status == store::BatchStatus::done; });
+    std::erase_if(s_.window,
+                  [](const BatchRow& row) { return row.status == store::BatchStatus::done; });
   }
 }
 
@@ -505,7 +454,8 @@ void Stepper::on(const Tick&) {
     entry.asked_at_ms = now_.monotonic_ms;
     out_.push_back(entry.command);
   }
-  for (OutstandingCall* slot : {&s_.preflight, &s_.enumerate, &s_.load, &s_.commit, &s_.close}) reemit(*slot);
+  for (OutstandingCall* slot : {&s_.preflight, &s_.enumerate, &s_.load, &s_.commit, &s_.close})
+    reemit(*slot);
   for (auto& [id, open] : s_.open) {
     if (open.started && now_.monotonic_ms - open.asked_at_ms >= kReplyDeadlineMs) emit_run(open);
   }
@@ -514,177 +464,6 @@ void Stepper::on(const Tick&) {
     ++s_.generation;
   }
 }
-
-// ---- Stages --------------------------------------------------------------------------------------------------------
-
-void Stepper::advance() {
-  for (bool again = true; again;) {
-    again = false;
-    switch (s_.stage) {
-      case Stage::settling: again = advance_settling(); break;
-      case Stage::working: again = advance_pass(Pass::work); break;
-      case Stage::verifying: again = advance_pass(Pass::verify); break;
-      case Stage::undoing: again = advance_pass(Pass::undo); break;
-      case Stage::draining: again = advance_draining(); break;
-      default: break;
-    }
-  }
-}
-
-/// Every batch that an earlier owner left open, oldest first, before any new work. A person's pause or cancel lets
-/// this end (it cleans up); an error does not.
-bool Stepper::advance_settling() {
-  if (s_.target && !s_.asked_by_person) s_.to_settle.clear();
-  while (s_.open.size() < parallel() && !s_.to_settle.empty()) {
-    OpenBatch open;
-    open.row = s_.to_settle.front();
-    open.token = open.row.token;
-    open.pass = open.row.pass;
-    open.settle = true;
-    s_.to_settle.pop_front();
-    emit_run(s_.open.emplace(open.row.id, std::move(open)).first->second);
-  }
-  if (!s_.open.empty()) return false;
-  s_.stage = s_.target ? Stage::draining : first_pass_stage();
-  ++s_.generation;
-  if (s_.stage == Stage::verifying) persist({store::SetPhase{"verifying"}, store::AddMilestone{"verify_start"}});
-  return true;
-}
-
-void Stepper::load_if_needed(Pass pass) {
-  // Whatever can make a batch ready (one ended, work appended, a start refused, a wait over) counts a generation.
-  if (s_.window.size() >= kWindowLow || s_.load.call != 0 || s_.fresh_generation == s_.generation) return;
-  store::ReadyQuery query;
-  query.pass = pass;
-  query.now_ms = now_.wall_ms;
-  query.limit = kWindowMax - s_.window.size();
-  for (const BatchRow& row : s_.window) query.exclude.push_back(row.id);
-  for (const auto& [id, open] : s_.open) query.exclude.push_back(id);
-  s_.load_generation = s_.generation;
-  call(s_.load, LoadWindow{0, std::move(query)});
-}
-
-void Stepper::start_batches(Pass pass) {
-  std::vector<Mutation> mutations;
-  std::vector<BatchId> starts;
-  while (s_.open.size() < parallel() && !s_.window.empty()) {
-    OpenBatch open;
-    open.row = std::move(s_.window.front());
-    s_.window.pop_front();
-    if (s_.open.contains(open.row.id)) continue;
-    open.token = s_.next_token++;
-    open.pass = pass;
-    mutations.push_back(store::StartBatches{pass, {{open.row.id, open.token}}});
-    starts.push_back(open.row.id);
-    s_.open.emplace(open.row.id, std::move(open));
-  }
-  if (!mutations.empty()) persist(std::move(mutations)).starts = std::move(starts);
-}
-
-bool Stepper::pass_finished() const {
-  return s_.open.empty() && s_.window.empty() && s_.load.call == 0 && s_.fresh_generation == s_.generation &&
-         s_.unfinished == 0 && s_.enumerate.call == 0;
-}
-
-/// Nothing runs, nothing is ready, nothing waits for a time, and yet something is unfinished: a cycle or a defect.
-bool Stepper::stuck() const {
-  return s_.open.empty() && s_.window.empty() && s_.load.call == 0 && s_.fresh_generation == s_.generation &&
-         s_.unfinished > 0 && s_.wake_at_wall_ms == 0 && s_.enumerate.call == 0 && s_.enumeration_complete;
-}
-
-bool Stepper::advance_pass(Pass pass) {
-  if (s_.target) {
-    s_.stage = Stage::draining;
-    return true;
-  }
-  if (pass == Pass::work && !s_.enumeration_complete && s_.enumerate.call == 0) call(s_.enumerate, Enumerate{});
-  start_batches(pass);
-  load_if_needed(pass);
-  const bool all_listed = pass != Pass::work || s_.enumeration_complete;
-  if (all_listed && pass_finished()) {
-    if (pass == Pass::work && s_.config.execution_scope && s_.counters.staged_batches > 0) {
-      s_.stage = Stage::committing;
-      s_.row.committing = true;
-      persist({store::BeginCommit{}}).moves_stage = true;
-      return false;
-    }
-    if (pass == Pass::work) {
-      begin_verifying();
-      return s_.stage == Stage::verifying;
-    }
-    begin_closing();
-    return false;
-  }
-  if (stuck()) {
-    stop_for(Error(ErrorType::defect, std::to_string(s_.unfinished) + " batches can never start: their dependencies form a cycle"));
-    return s_.target.has_value();
-  }
-  return false;
-}
-
-void Stepper::begin_verifying() {
-  if (!s_.config.verify) {
-    begin_closing();
-    return;
-  }
-  s_.stage = Stage::verifying;
-  ++s_.generation;
-  persist({store::SetPhase{"verifying"}, store::AddMilestone{"verify_start"}});
-}
-
-bool Stepper::advance_draining() {
-  const CancelReason reason =
-      s_.target == ExecutionStatus::cancelled ? CancelReason::cancel : CancelReason::pause;
-  if (s_.cancel_sent < reason) {
-    s_.cancel_sent = reason;
-    out_.push_back(CancelWork{reason});
-  }
-  s_.window.clear();
-  s_.load.call = 0;
-  const bool quiet = s_.open.empty() && s_.persists.empty() && s_.preflight.call == 0 && s_.enumerate.call == 0 &&
-                     s_.commit.call == 0;
-  if (!quiet) return false;
-  begin_closing();
-  return false;
-}
-
-/// Before the end is recorded, so that no lock and no open transaction outlives a recorded end.
-void Stepper::begin_closing() {
-  s_.stage = Stage::closing;
-  call(s_.close, CloseRun{});
-}
-
-/// The last persist: the status in which this attempt ends, with all that belongs to it.
-void Stepper::begin_ending() {
-  std::vector<Mutation> last;
-  const bool natural = !s_.target;
-  if (natural) {
-    if (s_.config.goal == Goal::roll_back) {
-      s_.target = ExecutionStatus::rolled_back;
-    } else if (s_.counters.differences > 0) {
-      s_.target = ExecutionStatus::failed;
-      s_.reason = Error(ErrorType::verification_mismatch,
-                        std::to_string(s_.counters.differences) + " items differ from their source");
-    } else {
-      s_.target = ExecutionStatus::completed;
-    }
-  } else if (s_.config.execution_scope && s_.config.goal == Goal::migrate && !s_.row.committing) {
-    // While `committing`, only the target knows: the next owner asks it (PreflightDone::committed).
-    last.push_back(store::UnstageAll{});
-  }
-  last.push_back(store::AddCheckpoint{s_.config.checkpoint.keep_last_n,
-                                      std::int64_t{3'600'000} * s_.config.checkpoint.expire_after_hours});
-  if (natural) last.push_back(store::AddMilestone{"done"});
-  if (s_.reason && !s_.asked_by_person && s_.reason->type != ErrorType::verification_mismatch) {
-    last.push_back(store::AddError{*s_.reason, {}, {}});
-  }
-  last.push_back(store::SetStatus{*s_.target, natural ? "reporting" : "", s_.reason ? error_json(*s_.reason) : "",
-                                  "engine"});
-  s_.stage = Stage::ending;
-  persist(std::move(last)).moves_stage = true;
-}
-
-}  // namespace
 
 std::vector<Command> step(State& state, const Event& event, Now now) {
   Stepper stepper(state, now);
@@ -700,16 +479,20 @@ std::vector<Command> step(State& state, const Event& event, Now now) {
 std::int64_t next_tick_ms(const State& state, Now now) {
   std::int64_t next = std::numeric_limits<std::int64_t>::max();
   if (state.stage == Stage::ended) return next;
-  const auto due = [&](std::int64_t asked_at_ms) { next = std::min(next, asked_at_ms + kReplyDeadlineMs); };
+  const auto due = [&](std::int64_t asked_at_ms) {
+    next = std::min(next, asked_at_ms + kReplyDeadlineMs);
+  };
   for (const auto& [sequence, entry] : state.persists) due(entry.asked_at_ms);
-  for (const OutstandingCall* slot : {&state.preflight, &state.enumerate, &state.load, &state.commit, &state.close}) {
+  for (const OutstandingCall* slot :
+       {&state.preflight, &state.enumerate, &state.load, &state.commit, &state.close}) {
     if (slot->call != 0) due(slot->asked_at_ms);
   }
   for (const auto& [id, open] : state.open) {
     if (open.started) due(open.asked_at_ms);
   }
   if (state.wake_at_wall_ms > 0) {
-    next = std::min(next, now.monotonic_ms + std::max<std::int64_t>(1, state.wake_at_wall_ms - now.wall_ms));
+    next = std::min(
+        next, now.monotonic_ms + std::max<std::int64_t>(1, state.wake_at_wall_ms - now.wall_ms));
   }
   return next;
 }

@@ -1,13 +1,16 @@
 // The coordinator: what happens next in an execution, as a pure function of what has happened.
 //
-// step(State&, Event, Now) -> Commands: one thread, no I/O, no clock, no randomness; the host (execution.cpp) carries
-// commands out, the simulator (tests/sim) does the same with a seed. Rules:
-//   - A command with an outside effect (RunBatch, CommitExecution) is never emitted in the step that emits the Persist
+// step(State&, Event, Now) -> Commands: one thread, no I/O, no clock, no randomness; the host
+// (execution.cpp) carries commands out, the simulator (tests/sim) does the same with a seed. Rules:
+//   - A command with an outside effect (RunBatch, CommitExecution) is never emitted in the step
+//   that emits the Persist
 //     it depends on, only on Persisted.
-//   - Events may be late, doubled, reordered or lost. Every command that expects an answer is emitted again, with the
-//     same number, when its answer is overdue; hosts answer again what they have answered. An event that answers
-//     nothing outstanding is ignored.
-//   - State is bounded: open batches and a ready window of at most 1,000; the rest is fetched by LoadWindow.
+//   - Events may be late, doubled, reordered or lost. Every command that expects an answer is
+//   emitted again, with the
+//     same number, when its answer is overdue; hosts answer again what they have answered. An event
+//     that answers nothing outstanding is ignored.
+//   - State is bounded: open batches and a ready window of at most 1,000; the rest is fetched by
+//   LoadWindow.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +35,8 @@ using store::Pass;
 
 inline constexpr std::size_t kWindowMax = 1000;
 inline constexpr std::size_t kWindowLow = 100;
-/// An answer later than this is asked for again. Long work answers late by nature: asking again costs one message.
+/// An answer later than this is asked for again. Long work answers late by nature: asking again
+/// costs one message.
 inline constexpr std::int64_t kReplyDeadlineMs = 5000;
 
 struct Now {
@@ -43,30 +47,31 @@ struct Now {
 struct Config {
   Goal goal = Goal::migrate;
   std::int32_t parallel_batches = 4;
-  bool execution_scope = false;      ///< commit_scope execution
-  bool verify = true;                ///< verification_level is not none
+  bool execution_scope = false;  ///< commit_scope execution
+  bool verify = true;            ///< verification_level is not none
   bool stop_on_first_error = false;
   std::int64_t max_failures = -1;
   double max_failures_percent = -1;
   CheckpointPolicy checkpoint;
 };
 
-// ---- Events --------------------------------------------------------------------------------------------------------
+// ---- Events
+// --------------------------------------------------------------------------------------------------------
 
 /// First event: the ledger as found by the new owner.
 struct Begin {
-  store::ExecutionRow row;           ///< epoch is this owner's
-  std::vector<BatchRow> open;        ///< executing under an earlier owner
-  std::vector<ItemId> reopen;        ///< `dunlin retry`: failed items to begin with
+  store::ExecutionRow row;     ///< epoch is this owner's
+  std::vector<BatchRow> open;  ///< executing under an earlier owner
+  std::vector<ItemId> reopen;  ///< `dunlin retry`: failed items to begin with
   store::ItemStatus reopen_to = store::ItemStatus::pending;
   std::string reopen_actor;
   std::vector<BatchId> reopen_batches;
 };
 struct Persisted {
   std::int64_t sequence = 0;
-  std::vector<Status> results;       ///< one per mutation
-  Counters counters;                 ///< after it
-  std::int64_t as_of = 0;            ///< the ledger's sequence of `counters`: older ones are ignored
+  std::vector<Status> results;  ///< one per mutation
+  Counters counters;            ///< after it
+  std::int64_t as_of = 0;       ///< the ledger's sequence of `counters`: older ones are ignored
 };
 struct PersistFailed {
   std::int64_t sequence = 0;
@@ -76,12 +81,12 @@ struct PreflightDone {
   std::int64_t call = 0;
   std::string roots;
   bool refused = false;
-  std::optional<Error> error;        ///< roots differ, or the checks themselves failed
-  std::optional<bool> committed;     ///< execution scope, when row.committing
+  std::optional<Error> error;     ///< roots differ, or the checks themselves failed
+  std::optional<bool> committed;  ///< execution scope, when row.committing
 };
 struct EnumerationEnded {
   std::int64_t call = 0;
-  bool complete = false;             ///< journaled as complete
+  bool complete = false;  ///< journaled as complete
   std::optional<Error> error;
 };
 /// New batches were journaled. May be lost: LoadWindow is asked again anyway.
@@ -93,12 +98,13 @@ struct WindowLoaded {
   std::int64_t as_of = 0;
   bool enumeration_complete = false;
 };
-/// One pass over one batch has ended and that is durable, or (`persist_error`) could not be made so.
+/// One pass over one batch has ended and that is durable, or (`persist_error`) not: the batch stays
+/// open in the ledger.
 struct BatchEnded {
   BatchId batch;
   std::int64_t token = 0;
   store::BatchResult result = store::BatchResult::done;
-  std::optional<Error> error;        ///< of the batch as a whole; with `interrupted`: stops the execution
+  std::optional<Error> error;  ///< of the batch as a whole; with `interrupted`: stops the execution
   std::optional<Error> persist_error;
   Counters counters;
   std::int64_t as_of = 0;
@@ -112,27 +118,29 @@ struct Closed {
 };
 /// A verb from a person. `id` > 0 when it came through a control row.
 struct Control {
-  std::int64_t request = 0;          ///< unique within the process; answered once by Answer
+  std::int64_t request = 0;  ///< unique within the process; answered once by Answer
   std::string verb;
   std::string arguments_json;
   std::string actor;
-  std::vector<ItemId> items;         ///< retry, skip: what the selector means
-  std::vector<BatchId> batches;      ///< retry: failed batches as a whole
+  std::vector<ItemId> items;     ///< retry, skip: what the selector means
+  std::vector<BatchId> batches;  ///< retry: failed batches as a whole
 };
 struct Tick {};
 
-using Event = std::variant<Begin, Persisted, PersistFailed, PreflightDone, EnumerationEnded, WorkAppended, WindowLoaded,
-                           BatchEnded, Committed, Closed, Control, Tick>;
+using Event =
+    std::variant<Begin, Persisted, PersistFailed, PreflightDone, EnumerationEnded, WorkAppended,
+                 WindowLoaded, BatchEnded, Committed, Closed, Control, Tick>;
 
-// ---- Commands ------------------------------------------------------------------------------------------------------
+// ---- Commands
+// ------------------------------------------------------------------------------------------------------
 
 struct Persist {
-  std::int64_t sequence = 0;         ///< applied in this order, each at most once
+  std::int64_t sequence = 0;  ///< applied in this order, each at most once
   std::vector<Mutation> mutations;
 };
 struct Preflight {
   std::int64_t call = 0;
-  bool first = false;                ///< all checks; otherwise only the roots' identity
+  bool first = false;  ///< all checks; otherwise only the roots' identity
 };
 struct Enumerate {
   std::int64_t call = 0;
@@ -143,7 +151,7 @@ struct LoadWindow {
 };
 /// Outside effect. `settle`: look at what an earlier owner left, do nothing new.
 struct RunBatch {
-  BatchRow batch;                    ///< its own `token` is the last start's: above 0, it was started before
+  BatchRow batch;  ///< its own `token` is the last start's: above 0, it was started before
   std::int64_t token = 0;
   Pass pass = Pass::work;
   bool settle = false;
@@ -152,7 +160,8 @@ struct RunBatch {
 struct CommitExecution {
   std::int64_t call = 0;
 };
-/// Gives up what the Run holds at the target (an uncommitted transaction, a lock), before the end is recorded.
+/// Gives up what the Run holds at the target (an uncommitted transaction, a lock), before the end
+/// is recorded.
 struct CloseRun {
   std::int64_t call = 0;
 };
@@ -171,18 +180,33 @@ struct ReleaseReserve {};
 struct Finish {
   ExecutionStatus status = ExecutionStatus::completed;
   std::optional<Error> reason;
-  bool recorded = true;              ///< false: the ledger could not be written; recovery will find it interrupted
+  bool recorded =
+      true;  ///< false: the ledger could not be written; recovery will find it interrupted
 };
 
-using Command = std::variant<Persist, Preflight, Enumerate, LoadWindow, RunBatch, CommitExecution, CloseRun,
-                             CancelWork, Answer, ReleaseReserve, Finish>;
+using Command = std::variant<Persist, Preflight, Enumerate, LoadWindow, RunBatch, CommitExecution,
+                             CloseRun, CancelWork, Answer, ReleaseReserve, Finish>;
 
-// ---- State ---------------------------------------------------------------------------------------------------------
+// ---- State
+// ---------------------------------------------------------------------------------------------------------
 
-/// Where the attempt stands; each step leads to the next one in this order, or to `draining` and `ending`.
+/// Where the attempt stands; each step leads to the next one in this order, or to `draining` and
+/// `ending`.
 enum class Stage : std::uint8_t {
-  idle, entering, checking, unstaging, settling, working, committing, completing, verifying, undoing, draining,
-  closing, ending, ended
+  idle,
+  entering,
+  checking,
+  unstaging,
+  settling,
+  working,
+  committing,
+  completing,
+  verifying,
+  undoing,
+  draining,
+  closing,
+  ending,
+  ended
 };
 
 struct OpenBatch {
@@ -190,7 +214,7 @@ struct OpenBatch {
   std::int64_t token = 0;
   Pass pass = Pass::work;
   bool settle = false;
-  bool started = false;              ///< its start is durable and RunBatch was emitted
+  bool started = false;  ///< its start is durable and RunBatch was emitted
   std::int64_t asked_at_ms = 0;
 };
 
@@ -198,13 +222,13 @@ struct OutstandingPersist {
   Persist command;
   std::int64_t asked_at_ms = 0;
   std::int32_t failures = 0;
-  std::vector<BatchId> starts;       ///< batches whose start it records
+  std::vector<BatchId> starts;                                ///< batches whose start it records
   std::vector<std::pair<std::int64_t, std::string>> answers;  ///< requests to answer when durable
-  bool moves_stage = false;          ///< the stage goes on when it is durable
+  bool moves_stage = false;  ///< the stage goes on when it is durable
 };
 
 struct OutstandingCall {
-  std::int64_t call = 0;             ///< 0: none
+  std::int64_t call = 0;  ///< 0: none
   std::int64_t asked_at_ms = 0;
   Command command;
 };
@@ -219,29 +243,29 @@ struct State {
 
   std::int64_t next_sequence = 1;
   std::int64_t next_call = 1;
-  std::int64_t next_token = 1;       ///< starts at epoch << 32, so that it grows across owners
+  std::int64_t next_token = 1;  ///< starts at epoch << 32, so that it grows across owners
 
   std::map<std::int64_t, OutstandingPersist> persists;
   OutstandingCall preflight, enumerate, load, commit, close;
   std::map<BatchId, OpenBatch> open;
   std::deque<BatchRow> to_settle;
   std::deque<BatchRow> window;
-  std::int64_t generation = 1;       ///< of what a load could see
-  std::int64_t load_generation = 0;  ///< when the outstanding load was asked
-  std::int64_t fresh_generation = 0; ///< of the last load that came back
+  std::int64_t generation = 1;        ///< of what a load could see
+  std::int64_t load_generation = 0;   ///< when the outstanding load was asked
+  std::int64_t fresh_generation = 0;  ///< of the last load that came back
   std::int64_t unfinished = 0;
   std::int64_t wake_at_wall_ms = 0;  ///< a batch waits for its next try
 
   std::optional<ExecutionStatus> target;  ///< set once: drain, then go to this status
   std::optional<Error> reason;
-  bool asked_by_person = false;      ///< `target` comes from a verb, not from an error
+  bool asked_by_person = false;  ///< `target` comes from a verb, not from an error
   CancelReason cancel_sent = CancelReason::none;
   bool reserve_released = false;
   std::int64_t failed_at_begin = 0;  ///< items that had failed before this attempt
 
   std::int64_t batches_since_checkpoint = 0;
   std::int64_t last_checkpoint_ms = 0;
-  std::int32_t milestones = 0;       ///< bits of the percent milestones already recorded
+  std::int32_t milestones = 0;  ///< bits of the percent milestones already recorded
 };
 
 /// Advances the state. Never blocks, never throws but for memory.

@@ -1,9 +1,8 @@
 #include "engine/engine.h"
 
-#include <csignal>
-
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <thread>
 #include <utility>
 
@@ -39,8 +38,8 @@ Result<ProcessIdentity> identity_from(const std::string& text) {
 
 /// Unfinished: its destination must not be written by another.
 bool holds_destination(ExecutionStatus status) {
-  return status == ExecutionStatus::pending || status == ExecutionStatus::running || status == ExecutionStatus::paused ||
-         status == ExecutionStatus::rolling_back;
+  return status == ExecutionStatus::pending || status == ExecutionStatus::running ||
+         status == ExecutionStatus::paused || status == ExecutionStatus::rolling_back;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -66,23 +65,26 @@ Status check_goal(const store::ExecutionRow& row, Goal goal) {
   }
   if (possible) return success();
   return Error(ErrorType::invalid_state, "execution " + std::to_string(row.number) + " is " +
-                                             std::string(to_string(status)) + "; allowed now: " +
-                                             joined(allowed_verbs(status)));
+                                             std::string(to_string(status)) +
+                                             "; allowed now: " + joined(allowed_verbs(status)));
 }
 
 }  // namespace
 
-Engine::Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds, const Clock& clock)
+Engine::Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds,
+               const Clock& clock)
     : state_(std::move(state)), kinds_(kinds), clock_(clock) {}
 
-Result<std::unique_ptr<Engine>> Engine::open(const std::string& state_path, const KindRegistry& kinds,
-                                             const Clock& clock) {
-  DUNLIN_ASSIGN(std::unique_ptr<store::StateDirectory> state, store::StateDirectory::open(state_path, clock));
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& state_path,
+                                             const KindRegistry& kinds, const Clock& clock) {
+  DUNLIN_ASSIGN(std::unique_ptr<store::StateDirectory> state,
+                store::StateDirectory::open(state_path, clock));
   // A summary is a cache; a ledger that it does not know of is one that it has lost.
   DUNLIN_ASSIGN(const std::vector<ExecutionId> on_disk, state->ledgers_on_disk());
   DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> known, state->store().executions());
   const bool missing = std::any_of(on_disk.begin(), on_disk.end(), [&](const ExecutionId& id) {
-    return std::none_of(known.begin(), known.end(), [&](const auto& summary) { return summary.id == id; });
+    return std::none_of(known.begin(), known.end(),
+                        [&](const auto& summary) { return summary.id == id; });
   });
   if (missing) {
     const Status rebuilt = state->rebuild_summaries();
@@ -91,25 +93,32 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::string& state_path, cons
   return std::unique_ptr<Engine>(new Engine(std::move(state), kinds, clock));
 }
 
-// ---- Creating and owning -------------------------------------------------------------------------------------------
+// ---- Creating and owning
+// -------------------------------------------------------------------------------------------
 
 Status Engine::check_claims(const store::ExecutionSummary& own) {
   DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> others, state_->store().executions());
   for (const store::ExecutionSummary& other : others) {
-    if (other.id == own.id || other.number > own.number || !holds_destination(other.status)) continue;
-    const auto names = [&](const std::string& id) { return id == other.id.value || id == other.plan_id.value; };
+    if (other.id == own.id || other.number > own.number || !holds_destination(other.status))
+      continue;
+    const auto names = [&](const std::string& id) {
+      return id == other.id.value || id == other.plan_id.value;
+    };
     if (std::any_of(own.depends_on.begin(), own.depends_on.end(), names)) continue;
     for (const std::string& claim : own.claims) {
-      const auto overlap = std::find_if(other.claims.begin(), other.claims.end(),
-                                        [&](const std::string& theirs) { return claims_overlap(claim, theirs); });
+      const auto overlap =
+          std::find_if(other.claims.begin(), other.claims.end(),
+                       [&](const std::string& theirs) { return claims_overlap(claim, theirs); });
       if (overlap == other.claims.end()) continue;
       const std::string number = std::to_string(other.number);
-      Error busy(ErrorType::destination_busy, "execution " + number + " (" + std::string(to_string(other.status)) +
+      Error busy(ErrorType::destination_busy, "execution " + number + " (" +
+                                                  std::string(to_string(other.status)) +
                                                   ") writes the same destination: " + *overlap);
       DUNLIN_ASSIGN(const bool live, state_->owned(other.id));
-      busy.remediation = live ? "wait for it (`dunlin watch " + number + "`), or stop it with `dunlin cancel " + number + "`"
-                              : "go on with it (`dunlin resume " + number + "`), or give it up with `dunlin cancel " +
-                                    number + "`";
+      busy.remediation = live ? "wait for it (`dunlin watch " + number +
+                                    "`), or stop it with `dunlin cancel " + number + "`"
+                              : "go on with it (`dunlin resume " + number +
+                                    "`), or give it up with `dunlin cancel " + number + "`";
       return busy;
     }
   }
@@ -118,7 +127,8 @@ Status Engine::check_claims(const store::ExecutionSummary& own) {
 
 Result<ExecutionId> Engine::create(const Plan& plan) {
   const Kind* kind = kinds_.find(plan.kind);
-  if (kind == nullptr) return Error(ErrorType::plan_invalid, "this program knows no kind '" + plan.kind + "'");
+  if (kind == nullptr)
+    return Error(ErrorType::plan_invalid, "this program knows no kind '" + plan.kind + "'");
   DUNLIN_ASSIGN(const std::vector<Claim> claims, kind->claims(plan));
   const std::int64_t now = clock_.wall_ms();
   store::ExecutionSummary summary;
@@ -130,7 +140,8 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
   summary.depends_on = plan.depends_on;
   summary.created_ms = now;
   summary.updated_ms = now;
-  // Inserted first, then compared with those of lower numbers: of two that start at once, exactly one is refused.
+  // Inserted first, then compared with those of lower numbers: of two that start at once, exactly
+  // one is refused.
   DUNLIN_ASSIGN(summary.number, state_->store().put_execution(summary));
   Status status = check_claims(summary);
   if (status.ok()) {
@@ -151,7 +162,9 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
     if (ledger.ok()) return summary.id;
     status = ledger.error();
   }
-  state_->store().delete_execution(summary.id).ignore("a summary without ledger is dropped at the next rebuild");
+  state_->store()
+      .delete_execution(summary.id)
+      .ignore("a summary without ledger is dropped at the next rebuild");
   return std::move(status).error();
 }
 
@@ -161,20 +174,22 @@ Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal go
   DUNLIN_ASSIGN(store::ExecutionRow row, ledger->execution());
   DUNLIN_TRY(check_goal(row, goal));
   const Kind* kind = kinds_.find(row.kind);
-  if (kind == nullptr) return Error(ErrorType::state_version, "this program knows no kind '" + row.kind + "'");
+  if (kind == nullptr)
+    return Error(ErrorType::state_version, "this program knows no kind '" + row.kind + "'");
   DUNLIN_ASSIGN(const Json document, parse_json(row.plan_json, "stored plan"));
   DUNLIN_ASSIGN(Plan plan, decode_plan(document, kinds_));
   plan.id = row.plan_id;
   DUNLIN_ASSIGN(const ProcessIdentity self, ProcessIdentity::current());
   const std::string owner = dump_json(identity_json(self));
   Result<std::int64_t> epoch = ledger->take_over(owner);
-  if (!epoch.ok() && epoch.error().category() == ErrorCategory::system && state_->release_reserve()) {
+  if (!epoch.ok() && epoch.error().category() == ErrorCategory::system &&
+      state_->release_reserve()) {
     epoch = ledger->take_over(owner);
   }
   if (!epoch.ok()) return std::move(epoch).error();
   DUNLIN_ASSIGN(row, ledger->execution());
-  Execution::Parts parts{*kind,  std::move(plan), std::move(ledger), std::move(lock),
-                         *state_, clock_,         std::move(row),    goal};
+  Execution::Parts parts{*kind,   std::move(plan), std::move(ledger), std::move(lock),
+                         *state_, clock_,          std::move(row),    goal};
   return std::make_unique<Execution>(std::move(parts));
 }
 
@@ -188,11 +203,12 @@ Status Engine::evict_owner(const ExecutionId& id) {
     if (!held) return success();
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  return Error(ErrorType::lock_held, "process " + std::to_string(owner.pid) + " still holds execution " +
-                                         std::to_string(row.number));
+  return Error(ErrorType::lock_held, "process " + std::to_string(owner.pid) +
+                                         " still holds execution " + std::to_string(row.number));
 }
 
-// ---- Looking -------------------------------------------------------------------------------------------------------
+// ---- Looking
+// -------------------------------------------------------------------------------------------------------
 
 Result<ExecutionId> Engine::resolve(std::string_view text) {
   DUNLIN_ASSIGN(const store::ExecutionSummary summary, state_->store().resolve(text));
@@ -210,7 +226,8 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
   DUNLIN_ASSIGN(snapshot.live, state_->owned(id));
   DUNLIN_ASSIGN(snapshot.error_counts, ledger->error_counts());
   const ExecutionStatus status = snapshot.row.status;
-  const bool in_progress = status == ExecutionStatus::running || status == ExecutionStatus::rolling_back;
+  const bool in_progress =
+      status == ExecutionStatus::running || status == ExecutionStatus::rolling_back;
   snapshot.interrupted = in_progress && !snapshot.live;
   snapshot.shown_status = snapshot.interrupted ? ExecutionStatus::paused : status;
   snapshot.allowed_verbs = allowed_verbs(snapshot.shown_status);
@@ -223,7 +240,8 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
     refresh_summary(snapshot.row);
   }
   const Result<std::vector<store::ControlRow>> waiting = state_->store().pending_controls(id);
-  if (waiting.ok() && !waiting->empty() && holds_destination(status)) snapshot.pending_request = waiting->back().verb;
+  if (waiting.ok() && !waiting->empty() && holds_destination(status))
+    snapshot.pending_request = waiting->back().verb;
   return snapshot;
 }
 
@@ -231,7 +249,9 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
 void Engine::refresh_summary(const store::ExecutionRow& row) const {
   Result<store::ExecutionSummary> summary = state_->store().execution(row.id);
   if (!summary.ok()) return;
-  if (summary->status == row.status && summary->phase == row.phase && summary->counters == row.counters) return;
+  if (summary->status == row.status && summary->phase == row.phase &&
+      summary->counters == row.counters)
+    return;
   summary->status = row.status;
   summary->phase = row.phase;
   summary->counters = row.counters;
@@ -243,13 +263,15 @@ void Engine::refresh_summary(const store::ExecutionRow& row) const {
 void Engine::read_live(Snapshot& snapshot) const {
   const Result<std::string> directory = state_->run_directory();
   if (!directory.ok()) return;
-  const Result<Json> answer = ask_owner(*directory, snapshot.row.id.value + ".sock", Json{{"verb", "progress"}});
+  const Result<Json> answer =
+      ask_owner(*directory, snapshot.row.id.value + ".sock", Json{{"verb", "progress"}});
   if (!answer.ok()) return;
   const Json* live = find_member(*answer, "rates");
   if (live == nullptr) return;
   const auto rate = [&](const char* key) -> std::optional<double> {
     const Json* value = find_member(*live, key);
-    return value != nullptr && value->is_number() ? std::optional(value->get<double>()) : std::nullopt;
+    return value != nullptr && value->is_number() ? std::optional(value->get<double>())
+                                                  : std::nullopt;
   };
   snapshot.progress.bytes_per_second = rate("bytes_per_second");
   snapshot.progress.items_per_second = rate("items_per_second");
@@ -275,10 +297,11 @@ Result<std::vector<Snapshot>> Engine::list() {
   return snapshots;
 }
 
-// ---- Control -------------------------------------------------------------------------------------------------------
+// ---- Control
+// -------------------------------------------------------------------------------------------------------
 
-Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& verb, const Json& arguments,
-                                      const std::string& actor) {
+Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& verb,
+                                      const Json& arguments, const std::string& actor) {
   const Result<std::string> directory = state_->run_directory();
   if (directory.ok()) {
     const Json request{{"verb", verb}, {"arguments", arguments}, {"actor", actor}};
@@ -292,7 +315,8 @@ Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& 
   if (!owned) return control_without_owner(id, verb, arguments, actor);
   if (verb == "stop") {
     DUNLIN_TRY(evict_owner(id));
-    return ControlAnswer{false, Json{{"accepted", true}, {"message", "the owner did not answer and was ended"}}};
+    return ControlAnswer{
+        false, Json{{"accepted", true}, {"message", "the owner did not answer and was ended"}}};
   }
   store::ControlRow row;
   row.execution = id;
@@ -303,39 +327,46 @@ Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& 
   Result<std::int64_t> added = state_->store().add_control(row);
   if (!added.ok() && state_->release_reserve()) added = state_->store().add_control(row);
   if (!added.ok()) return std::move(added).error();
-  return ControlAnswer{false, Json{{"accepted", true},
-                                   {"message", "recorded; the owner does not answer at present and will see it"}}};
+  return ControlAnswer{
+      false, Json{{"accepted", true},
+                  {"message", "recorded; the owner does not answer at present and will see it"}}};
 }
 
 Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const std::string& verb,
-                                                    const Json& arguments, const std::string& actor) {
+                                                    const Json& arguments,
+                                                    const std::string& actor) {
   DUNLIN_ASSIGN(const Snapshot before, snapshot(id));
   const auto answer = [](const std::string& message) {
     return ControlAnswer{false, Json{{"accepted", true}, {"message", message}}};
   };
   if (verb == "stop") return answer("it is not running");
-  const bool allowed =
-      std::find(before.allowed_verbs.begin(), before.allowed_verbs.end(), verb) != before.allowed_verbs.end();
-  if (!allowed && verb == "pause" && before.shown_status == ExecutionStatus::paused) return answer("it is paused");
+  const bool allowed = std::find(before.allowed_verbs.begin(), before.allowed_verbs.end(), verb) !=
+                       before.allowed_verbs.end();
+  if (!allowed && verb == "pause" && before.shown_status == ExecutionStatus::paused)
+    return answer("it is paused");
   if (!allowed) {
-    return Error(ErrorType::invalid_state, "execution " + std::to_string(before.row.number) + " is " +
-                                               std::string(to_string(before.shown_status)) + "; allowed now: " +
-                                               joined(before.allowed_verbs));
+    return Error(ErrorType::invalid_state, "execution " + std::to_string(before.row.number) +
+                                               " is " +
+                                               std::string(to_string(before.shown_status)) +
+                                               "; allowed now: " + joined(before.allowed_verbs));
   }
   if (verb == "cancel") {
-    // The same way as for a dead owner's: recovery settles what is open, cleans up, and the cancel wins.
+    // The same way as for a dead owner's: recovery settles what is open, cleans up, and the cancel
+    // wins.
     DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, Goal::migrate));
     execution->cancel_at_start(actor);
     const Outcome outcome = execution->run();
     if (outcome.status == ExecutionStatus::cancelled) return answer("cancelled");
-    return outcome.reason.value_or(Error(ErrorType::temporary_failure, "it could not be cancelled"));
+    return outcome.reason.value_or(
+        Error(ErrorType::temporary_failure, "it could not be cancelled"));
   }
   if (verb == "skip") {
     DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, Goal::migrate));
     DUNLIN_ASSIGN(const std::int64_t skipped, execution->skip_now(arguments, actor));
     return answer(std::to_string(skipped) + (skipped == 1 ? " item skipped" : " items skipped"));
   }
-  return Error(ErrorType::invalid_state, "'" + verb + "' needs a running execution; `dunlin resume " +
+  return Error(ErrorType::invalid_state, "'" + verb +
+                                             "' needs a running execution; `dunlin resume " +
                                              std::to_string(before.row.number) + "` starts it");
 }
 

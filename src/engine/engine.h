@@ -1,7 +1,8 @@
 // Engine: one state directory with its kinds; creates, finds, owns and controls executions.
 //
-// The front door for cli and server. An execution always has its own process: create() records it, attach() makes
-// this process its owner, control() reaches the owner wherever it lives. All calls from any thread.
+// The front door for cli and server. An execution always has its own process: create() records it,
+// attach() makes this process its owner, control() reaches the owner wherever it lives. All calls
+// from any thread.
 #pragma once
 
 #include <memory>
@@ -18,11 +19,12 @@ namespace dunlin::engine {
 /// What anybody may see of an execution, in this process or another.
 struct Snapshot {
   store::ExecutionRow row;
-  store::ExecutionStatus shown_status = store::ExecutionStatus::pending;  ///< a dead owner's running shows as paused
-  bool interrupted = false;      ///< its owner died
-  bool live = false;             ///< a process owns it now
-  std::string pending_request;   ///< "pause" or "cancel" while requested and not yet in effect
-  Progress progress;             ///< the owner's live numbers when it answers, else the ledger's
+  store::ExecutionStatus shown_status =
+      store::ExecutionStatus::pending;  ///< a dead owner's running shows as paused
+  bool interrupted = false;             ///< its owner died
+  bool live = false;                    ///< a process owns it now
+  std::string pending_request;  ///< "pause" or "cancel" while requested and not yet in effect
+  Progress progress;            ///< the owner's live numbers when it answers, else the ledger's
   std::string noun;
   std::vector<std::string> allowed_verbs;
   std::vector<std::pair<std::string, std::int64_t>> error_counts;
@@ -34,48 +36,54 @@ struct Snapshot {
 [[nodiscard]] std::vector<std::string> allowed_verbs(store::ExecutionStatus status);
 
 struct ControlAnswer {
-  bool by_owner = false;         ///< the owner answered; otherwise a control row waits for it
+  bool by_owner = false;  ///< the owner answered; otherwise a control row waits for it
   Json body = Json::object();
 };
 
 class Engine {
  public:
   /// Opens (and makes) the state directory; rebuilds summaries that are missing.
-  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(const std::string& state_path, const KindRegistry& kinds,
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(const std::string& state_path,
+                                                            const KindRegistry& kinds,
                                                             const Clock& clock);
   [[nodiscard]] store::StateDirectory& state() { return *state_; }
   [[nodiscard]] const KindRegistry& kinds() const { return kinds_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
 
-  /// Records a new execution of `plan`, status pending. destination_busy when a live or resumable execution claims an
-  /// overlapping destination and is not named as dependency. Durable on return.
+  /// Records a new execution of `plan`, status pending. destination_busy when a live or resumable
+  /// execution claims an overlapping destination and is not named as dependency. Durable on return.
   [[nodiscard]] Result<ExecutionId> create(const Plan& plan);
 
-  /// Makes this process the owner and prepares `goal`. lock_held when another process is; invalid_state when the
-  /// state machine has no such edge. `force` takes it from a holder that cannot be reached.
-  [[nodiscard]] Result<std::unique_ptr<Execution>> attach(const ExecutionId& id, Goal goal, bool force = false);
+  /// Makes this process the owner and prepares `goal`. lock_held when another process is;
+  /// invalid_state when the state machine has no such edge. `force` takes it from a holder that
+  /// cannot be reached.
+  [[nodiscard]] Result<std::unique_ptr<Execution>> attach(const ExecutionId& id, Goal goal,
+                                                          bool force = false);
 
   [[nodiscard]] Result<ExecutionId> resolve(std::string_view text);
   [[nodiscard]] Result<Snapshot> snapshot(const ExecutionId& id);
   [[nodiscard]] Result<std::vector<Snapshot>> list();
   [[nodiscard]] Result<std::unique_ptr<store::Ledger>> open_ledger(const ExecutionId& id);
 
-  /// pause, cancel, stop, retry, skip, limits …: to the owner's socket first; without an answer in 300 ms a control
-  /// row is written. `pause` and `cancel` on an execution without a live owner take effect at once. `stop` falls back
-  /// to a signal through a pidfd.
-  [[nodiscard]] Result<ControlAnswer> control(const ExecutionId& id, const std::string& verb, const Json& arguments,
-                                              const std::string& actor);
-  /// Kills a local owner that does not answer (SIGKILL through a pidfd after comparing boot id and start time) and
-  /// waits until its lock is free.
+  /// pause, cancel, stop, retry, skip, limits …: to the owner's socket first; without an answer in
+  /// 300 ms a control row is written. `pause` and `cancel` on an execution without a live owner
+  /// take effect at once. `stop` falls back to a signal through a pidfd.
+  [[nodiscard]] Result<ControlAnswer> control(const ExecutionId& id, const std::string& verb,
+                                              const Json& arguments, const std::string& actor);
+  /// Kills a local owner that does not answer (SIGKILL through a pidfd after comparing boot id and
+  /// start time) and waits until its lock is free.
   [[nodiscard]] Status evict_owner(const ExecutionId& id);
 
  private:
-  Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds, const Clock& clock);
+  Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds,
+         const Clock& clock);
   [[nodiscard]] Status check_claims(const store::ExecutionSummary& own);
   void read_live(Snapshot& snapshot) const;
   void refresh_summary(const store::ExecutionRow& row) const;
-  [[nodiscard]] Result<ControlAnswer> control_without_owner(const ExecutionId& id, const std::string& verb,
-                                                            const Json& arguments, const std::string& actor);
+  [[nodiscard]] Result<ControlAnswer> control_without_owner(const ExecutionId& id,
+                                                            const std::string& verb,
+                                                            const Json& arguments,
+                                                            const std::string& actor);
   std::unique_ptr<store::StateDirectory> state_;
   const KindRegistry& kinds_;
   const Clock& clock_;

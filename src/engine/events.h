@@ -1,8 +1,8 @@
 // EventBus: what happens in an execution, for those who watch (display, monitor, server).
 //
-// Each subscriber has a bounded queue of its own; when it is full the oldest events are dropped and a gap is marked:
-// the subscriber then reads the ledger again. Nothing that must not be lost is an event, and no subscriber can slow
-// the engine. All calls from any thread.
+// Each subscriber has a bounded queue of its own; when it is full the oldest events are dropped and
+// a gap is marked: the subscriber then reads the ledger again. Nothing that must not be lost is an
+// event, and no subscriber can slow the engine. All calls from any thread.
 #pragma once
 
 #include <condition_variable>
@@ -19,10 +19,11 @@
 namespace dunlin::engine {
 
 struct Event {
-  std::string name;            ///< started, phase, milestone, batch_completed, error, warning, paused, finished …
-  std::int64_t time_ms = 0;    ///< wall clock
+  std::string
+      name;  ///< started, phase, milestone, batch_completed, error, warning, paused, finished …
+  std::int64_t time_ms = 0;  ///< wall clock
   Json fields = Json::object();
-  bool gap_before = false;     ///< events were dropped before this one
+  bool gap_before = false;  ///< events were dropped before this one
 };
 
 class Subscription {

@@ -1,7 +1,9 @@
-// Execution: one execution in the process that owns it: coordinator, ledger writer, pools, control, progress.
+// Execution: one execution in the process that owns it: coordinator, ledger writer, pools, control,
+// progress.
 //
-// run() drives it to its end, a pause or a failure. Everything durable goes through the ledger writer; the coordinator
-// (coordinator.h) decides; this class only carries its commands out. Made by Engine::attach().
+// run() drives it to its end, a pause or a failure. Everything durable goes through the ledger
+// writer; the coordinator (coordinator.h) decides; this class only carries its commands out. Made
+// by Engine::attach().
 #pragma once
 
 #include <cstdint>
@@ -25,9 +27,9 @@ enum class Goal : std::uint8_t {
 /// How an attempt ended.
 struct Outcome {
   store::ExecutionStatus status = store::ExecutionStatus::failed;
-  int exit_code = 70;            ///< as in cli.md
-  std::optional<Error> reason;   ///< why it paused or failed
-  std::vector<Problem> problems; ///< found by pre-flight
+  int exit_code = 70;             ///< as in cli.md
+  std::optional<Error> reason;    ///< why it paused or failed
+  std::vector<Problem> problems;  ///< found by pre-flight
 };
 
 class Execution {
@@ -39,7 +41,7 @@ class Execution {
     store::OwnerLock lock;
     store::StateDirectory& state;
     const Clock& clock;
-    store::ExecutionRow row;     ///< after take_over: carries the new epoch
+    store::ExecutionRow row;  ///< after take_over: carries the new epoch
     Goal goal = Goal::migrate;
   };
   explicit Execution(Parts parts);
@@ -48,13 +50,17 @@ class Execution {
   /// Runs to the end of this attempt. Once.
   [[nodiscard]] Outcome run();
 
-  /// pause, cancel, stop …, as Engine::control does it from another process; answers when the request is recorded
-  /// (or at once for stop, after which the process ends within 1 s). Any thread; not from a signal handler.
-  [[nodiscard]] Json request(const std::string& verb, const Json& arguments, const std::string& actor);
+  /// pause, cancel, stop …, as Engine::control does it from another process; answers when the
+  /// request is recorded (or at once for stop, after which the process ends within 1 s). Any
+  /// thread; not from a signal handler.
+  [[nodiscard]] Json request(const std::string& verb, const Json& arguments,
+                             const std::string& actor);
 
-  /// `dunlin retry`: the failed items that `selector` means ({batch, item, type, path}, all must match; empty: every
-  /// one) begin this attempt as pending again. Before run(). Returns how many; not_found when none matches.
-  [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to, const std::string& actor);
+  /// `dunlin retry`: the failed items that `selector` means ({batch, item, type, path}, all must
+  /// match; empty: every one) begin this attempt as pending again. Before run(). Returns how many;
+  /// not_found when none matches.
+  [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to,
+                                                     const std::string& actor);
 
   /// The attempt settles what is open, cleans up and ends as cancelled. Before run().
   void cancel_at_start(const std::string& actor);

@@ -6,16 +6,19 @@
 namespace dunlin::engine {
 namespace {
 
-/// What may be sent at once after idling: 100 ms worth, so that any 10 s see at most 1 % over the limit.
+/// What may be sent at once after idling: 100 ms worth, so that any 10 s see at most 1 % over the
+/// limit.
 constexpr std::int64_t kBurstNs = 100'000'000;
 
 std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
 std::int64_t cost_ns(std::int64_t amount, std::int64_t per_second) {
-  return static_cast<std::int64_t>(static_cast<double>(amount) * 1e9 / static_cast<double>(per_second));
+  return static_cast<std::int64_t>(static_cast<double>(amount) * 1e9 /
+                                   static_cast<double>(per_second));
 }
 
 }  // namespace
@@ -46,7 +49,8 @@ Status Governor::acquire(std::int64_t bytes, std::int64_t operations, const Canc
         bytes_due_ns_ = std::max(bytes_due_ns_, now - kBurstNs) + cost_ns(bytes, bytes_per_second_);
       }
       if (operations_per_second_ > 0) {
-        operations_due_ns_ = std::max(operations_due_ns_, now - kBurstNs) + cost_ns(operations, operations_per_second_);
+        operations_due_ns_ = std::max(operations_due_ns_, now - kBurstNs) +
+                             cost_ns(operations, operations_per_second_);
       }
       return success();
     }

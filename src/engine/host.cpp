@@ -49,7 +49,8 @@ Execution::Host::Host(Parts given)
       row_(parts.row),
       phase_(parts.row.phase) {
   counters_ = parts.row.counters;
-  governor_.set_limits(parts.plan.settings.limits.max_io_bytes_per_sec, parts.plan.settings.limits.max_iops);
+  governor_.set_limits(parts.plan.settings.limits.max_io_bytes_per_sec,
+                       parts.plan.settings.limits.max_iops);
 }
 
 Execution::Host::~Host() {
@@ -61,7 +62,8 @@ Execution::Host::~Host() {
   if (stop_watchdog_.joinable()) stop_watchdog_.join();
 }
 
-// ---- The coordinator's thread --------------------------------------------------------------------------------------
+// ---- The coordinator's thread
+// --------------------------------------------------------------------------------------
 
 Outcome Execution::Host::run() {
   Result<std::unique_ptr<Run>> opened = parts.kind.open(parts.plan);
@@ -72,15 +74,18 @@ Outcome Execution::Host::run() {
     open_error = opened.error();
   }
   writer_ = std::make_unique<LedgerWriter>(*parts.ledger, parts.row.epoch);
-  pool_ = std::make_unique<ItemPool>(static_cast<std::size_t>(std::max(1, parts.plan.settings.io_concurrency)));
-  shared_ = std::make_unique<HostParts>(HostParts{parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock,
-                                                  *parts.ledger, parts.lock, *writer_, *pool_, governor_, retry_, meter_,
-                                                  stale_});
+  pool_ = std::make_unique<ItemPool>(
+      static_cast<std::size_t>(std::max(1, parts.plan.settings.io_concurrency)));
+  shared_ = std::make_unique<HostParts>(
+      HostParts{parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger,
+                parts.lock, *writer_, *pool_, governor_, retry_, meter_, stale_});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());
   batch_threads_ = std::make_unique<TaskThreads>(
-      state_.config.execution_scope ? 1 : static_cast<std::size_t>(std::max(1, state_.config.parallel_batches)));
+      state_.config.execution_scope
+          ? 1
+          : static_cast<std::size_t>(std::max(1, state_.config.parallel_batches)));
   coordinator::Begin begin{parts.row, {}, reopen_, reopen_to_, reopen_actor_, reopen_batches_};
   Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
   if (open.ok()) begin.open = *std::move(open);
@@ -114,7 +119,9 @@ Outcome Execution::Host::run() {
   return outcome;
 }
 
-coordinator::Now Execution::Host::now() const { return {parts.clock.monotonic_ms(), parts.clock.wall_ms()}; }
+coordinator::Now Execution::Host::now() const {
+  return {parts.clock.monotonic_ms(), parts.clock.wall_ms()};
+}
 
 void Execution::Host::post(coordinator::Event event) {
   {
@@ -152,7 +159,8 @@ void Execution::Host::carry_out(coordinator::Persist command) {
     const std::lock_guard lock(calls_mutex_);
     const auto [known, is_new] = writes_.try_emplace(sequence);
     if (!is_new) {
-      const bool failed = known->second && std::holds_alternative<coordinator::PersistFailed>(*known->second);
+      const bool failed =
+          known->second && std::holds_alternative<coordinator::PersistFailed>(*known->second);
       if (!failed) {
         if (known->second) post(*known->second);
         return;
@@ -175,7 +183,8 @@ void Execution::Host::carry_out(coordinator::Persist command) {
     coordinator::Event event;
     if (written.results.ok()) {
       note_counters(written.counters, written.as_of);
-      event = coordinator::Persisted{sequence, *std::move(written.results), written.counters, written.as_of};
+      event = coordinator::Persisted{sequence, *std::move(written.results), written.counters,
+                                     written.as_of};
     } else {
       event = coordinator::PersistFailed{sequence, written.results.error()};
     }
@@ -185,8 +194,9 @@ void Execution::Host::carry_out(coordinator::Persist command) {
   });
 }
 
-/// Runs `make` on `threads` once per call number and posts its event; a call known already is answered again. A Tick
-/// means that there is no answer yet: the coordinator asks again when it is overdue.
+/// Runs `make` on `threads` once per call number and posts its event; a call known already is
+/// answered again. A Tick means that there is no answer yet: the coordinator asks again when it is
+/// overdue.
 template <typename Make>
 void Execution::Host::call_once(TaskThreads& threads, std::int64_t number, Make make) {
   {
@@ -211,11 +221,13 @@ void Execution::Host::call_once(TaskThreads& threads, std::int64_t number, Make 
 }
 
 void Execution::Host::carry_out(const coordinator::Preflight& command) {
-  call_once(*enumerator_, command.call, [this, command]() -> coordinator::Event { return preflight(command); });
+  call_once(*enumerator_, command.call,
+            [this, command]() -> coordinator::Event { return preflight(command); });
 }
 
 void Execution::Host::carry_out(const coordinator::Enumerate& command) {
-  call_once(*enumerator_, command.call, [this, command]() -> coordinator::Event { return enumerate(command.call); });
+  call_once(*enumerator_, command.call,
+            [this, command]() -> coordinator::Event { return enumerate(command.call); });
 }
 
 void Execution::Host::carry_out(coordinator::LoadWindow command) {
@@ -224,7 +236,10 @@ void Execution::Host::carry_out(coordinator::LoadWindow command) {
     const auto row = parts.ledger->execution();
     auto ready = parts.ledger->ready(command.query);
     if (!ready.ok() || !row.ok() || !sequence.ok()) {
-      log_error("cannot read the ledger: {}", (!ready.ok() ? ready.error() : row.ok() ? sequence.error() : row.error()).text());
+      log_error("cannot read the ledger: {}", (!ready.ok() ? ready.error()
+                                               : row.ok()  ? sequence.error()
+                                                           : row.error())
+                                                  .text());
       return coordinator::Tick{};
     }
     return coordinator::WindowLoaded{command.call, *std::move(ready), row->counters, *sequence,
@@ -265,21 +280,26 @@ void Execution::Host::carry_out(coordinator::RunBatch command) {
   batch_threads_->post([this, command = std::move(command)] { run_batch(command); });
 }
 
-void Execution::Host::carry_out(const coordinator::CancelWork& command) { cancel_.request(command.reason); }
+void Execution::Host::carry_out(const coordinator::CancelWork& command) {
+  cancel_.request(command.reason);
+}
 
 void Execution::Host::carry_out(const coordinator::ReleaseReserve&) {
-  if (parts.state.release_reserve()) log_warn("the state directory is full: its reserve has been released");
+  if (parts.state.release_reserve())
+    log_warn("the state directory is full: its reserve has been released");
 }
 
 void Execution::Host::carry_out(const coordinator::Finish& command) {
   finish_ = command;
   if (command.recorded) return;
-  // Nothing more is to be written: what waits in the queue belongs to a process that has lost or given up.
+  // Nothing more is to be written: what waits in the queue belongs to a process that has lost or
+  // given up.
   governor_.close();
   writer_->abandon();
 }
 
-// ---- Work ----------------------------------------------------------------------------------------------------------
+// ---- Work
+// ----------------------------------------------------------------------------------------------------------
 
 coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflight& command) {
   coordinator::PreflightDone done;
@@ -301,8 +321,9 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
       return done;
     }
     problems_ = *std::move(problems);
-    done.refused = std::any_of(problems_.begin(), problems_.end(),
-                               [](const Problem& problem) { return problem.critical && !problem.can_continue; });
+    done.refused = std::any_of(problems_.begin(), problems_.end(), [](const Problem& problem) {
+      return problem.critical && !problem.can_continue;
+    });
     if (done.refused) return done;
   }
   Result<std::string> roots = run_->root_identity(context);
@@ -312,8 +333,9 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
   }
   done.roots = *std::move(roots);
   if (!parts.row.roots.empty() && parts.row.roots != done.roots) {
-    done.error = Error(ErrorType::root_changed, "source or destination is not the one this execution started with: was " +
-                                                    parts.row.roots + ", is " + done.roots);
+    done.error = Error(ErrorType::root_changed,
+                       "source or destination is not the one this execution started with: was " +
+                           parts.row.roots + ", is " + done.roots);
     return done;
   }
   if (parts.row.committing) {
@@ -330,7 +352,8 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
 coordinator::EnumerationEnded Execution::Host::enumerate(std::int64_t call) {
   coordinator::EnumerationEnded ended;
   ended.call = call;
-  auto context = LedgerEnumerateContext::make(*shared_, cancel_.token(), [this] { post(coordinator::WorkAppended{}); });
+  auto context = LedgerEnumerateContext::make(*shared_, cancel_.token(),
+                                              [this] { post(coordinator::WorkAppended{}); });
   if (!context.ok()) {
     ended.error = context.error();
     return ended;
@@ -341,20 +364,25 @@ coordinator::EnumerationEnded Execution::Host::enumerate(std::int64_t call) {
   return ended;
 }
 
+/// commit_scope execution: until the batch is staged, nothing that it reports as completed is.
+bool Execution::Host::provisional(const coordinator::RunBatch& command) const {
+  return state_.config.execution_scope && command.pass == Pass::work && !command.settle;
+}
+
 void Execution::Host::run_batch(const coordinator::RunBatch& command) {
-  LedgerBatchContext context(*shared_, cancel_.token(), command.batch, command.token, command.pass);
+  LedgerBatchContext context(*shared_, cancel_.token(), command.batch, command.token, command.pass,
+                             provisional(command));
   const Status status = run_pass(context, command);
   end_batch(command, context, status);
 }
 
-Status Execution::Host::run_pass(LedgerBatchContext& context, const coordinator::RunBatch& command) {
-  if (command.pass == Pass::verify) return command.settle ? cancel_.token().check() : run_->verify(context);
+Status Execution::Host::run_pass(LedgerBatchContext& context,
+                                 const coordinator::RunBatch& command) {
+  if (command.pass == Pass::verify)
+    return command.settle ? cancel_.token().check() : run_->verify(context);
   if (command.pass == Pass::undo) return command.settle ? success() : run_->undo(context);
   const bool started_before = command.batch.token > 0;
-  if (command.settle) {
-    DUNLIN_CRASH_POINT("engine.settle.before");
-    return run_->settle(context);
-  }
+  if (command.settle) return settle_open(context);
   DUNLIN_TRY(cancel_.token().check());
   if (started_before || run_->truth() == Truth::target) DUNLIN_TRY(run_->settle(context));
   DUNLIN_CRASH_POINT("engine.execute.before");
@@ -363,21 +391,41 @@ Status Execution::Host::run_pass(LedgerBatchContext& context, const coordinator:
   return success();
 }
 
-void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context, const Status& status) {
+/// What an earlier owner left open. Nothing new begins before it is known, so a passing error is
+/// waited out here.
+Status Execution::Host::settle_open(LedgerBatchContext& context) {
+  for (std::int32_t attempt = 1;; ++attempt) {
+    DUNLIN_CRASH_POINT("engine.settle.before");
+    Status status = run_->settle(context);
+    if (status.ok() || !retry_.should_retry(status.error(), attempt)) return status;
+    const std::chrono::milliseconds delay(retry_.delay_ms(status.error(), attempt));
+    if (cancel_.token().wait_for(delay)) return status;
+  }
+}
+
+void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context,
+                                const Status& status) {
   BatchEnded event;
   event.batch = command.batch.id;
   event.token = command.token;
   Result<LedgerBatchContext::Tally> tally = context.finish();
   if (!tally.ok() || stale_) {
-    event.persist_error = tally.ok() ? Error(ErrorType::stale_owner, "another process has taken over") : tally.error();
+    event.persist_error = tally.ok()
+                              ? Error(ErrorType::stale_owner, "another process has taken over")
+                              : tally.error();
     batch_ended(std::move(event));
     return;
   }
   const CommitScope scope = run_->commit_scope();
   const BatchVerdict verdict = decide_batch_end(
-      status, BatchTally{tally->unreported, tally->to_retry, tally->retry_error, tally->stops}, command.pass,
-      command.settle, scope,
+      status, BatchTally{tally->unreported, tally->to_retry, tally->retry_error, tally->stops},
+      command.pass, command.settle, scope,
       [&](const Error& error) { return retry_.should_retry(error, command.batch.attempt + 1); });
+  if (verdict.leave_open) {
+    event.persist_error = verdict.error;
+    batch_ended(std::move(event));
+    return;
+  }
   store::EndBatch end;
   end.batch = command.batch.id;
   end.token = command.token;
@@ -385,9 +433,16 @@ void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatc
   end.result = verdict.result;
   end.error = verdict.error;
   if (verdict.wants_retry_delay && verdict.error) {
-    end.not_before_ms = parts.clock.wall_ms() + retry_.delay_ms(*verdict.error, command.batch.attempt + 1);
+    end.not_before_ms =
+        parts.clock.wall_ms() + retry_.delay_ms(*verdict.error, command.batch.attempt + 1);
   }
   end.outcomes = std::move(tally->outcomes);
+  if (provisional(command) && verdict.result != BatchResult::staged) {
+    // Completed within a transaction that will not hold it, or that is taken back to where the
+    // batch began.
+    std::erase_if(end.outcomes,
+                  [](const ItemOutcome& one) { return one.status == ItemStatus::completed; });
+  }
   end.differences = std::move(tally->differences);
   end.verified_items = tally->equal;
   event.result = verdict.result;
@@ -395,31 +450,34 @@ void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatc
   std::vector<store::Mutation> mutations;
   mutations.emplace_back(std::move(end));
   DUNLIN_CRASH_POINT("engine.end_batch.before");
-  writer_->submit(std::move(mutations), [this, event = std::move(event)](LedgerWriter::Written written) mutable {
-    if (!written.results.ok()) {
-      event.persist_error = written.results.error();
-    } else if (!written.results->front().ok()) {
-      event.persist_error = written.results->front().error();
-      if (event.persist_error->type == ErrorType::stale_owner) stale_ = true;
-    }
-    event.counters = written.counters;
-    event.as_of = written.as_of;
-    if (!event.persist_error) note_counters(written.counters, written.as_of);
-    batch_ended(std::move(event));
-  });
+  writer_->submit(std::move(mutations),
+                  [this, event = std::move(event)](LedgerWriter::Written written) mutable {
+                    if (!written.results.ok()) {
+                      event.persist_error = written.results.error();
+                    } else if (!written.results->front().ok()) {
+                      event.persist_error = written.results->front().error();
+                      if (event.persist_error->type == ErrorType::stale_owner) stale_ = true;
+                    }
+                    event.counters = written.counters;
+                    event.as_of = written.as_of;
+                    if (!event.persist_error) note_counters(written.counters, written.as_of);
+                    batch_ended(std::move(event));
+                  });
 }
 
 void Execution::Host::batch_ended(BatchEnded event) {
   Json fields;
   fields["batch"] = event.batch.value;
   if (event.error) fields["error"] = event.error->text();
-  publish(event.result == BatchResult::failed ? "batch_failed" : "batch_completed", std::move(fields));
+  publish(event.result == BatchResult::failed ? "batch_failed" : "batch_completed",
+          std::move(fields));
   const std::lock_guard lock(calls_mutex_);
   batches_[{event.batch.value, event.token}] = event;
   post(std::move(event));
 }
 
-// ---- Progress ------------------------------------------------------------------------------------------------------
+// ---- Progress
+// ------------------------------------------------------------------------------------------------------
 
 void Execution::Host::note_counters(const store::Counters& counters, std::int64_t as_of) {
   const std::lock_guard lock(progress_mutex_);
@@ -457,12 +515,15 @@ void Execution::Host::publish_summary() {
   }
   Result<store::ExecutionSummary> summary = parts.state.store().execution(row->id);
   if (!summary.ok()) return;
-  if (summary->status == row->status && summary->counters == row->counters && summary->phase == row->phase) return;
+  if (summary->status == row->status && summary->counters == row->counters &&
+      summary->phase == row->phase)
+    return;
   summary->status = row->status;
   summary->phase = row->phase;
   summary->counters = row->counters;
   summary->updated_ms = parts.clock.wall_ms();
-  parts.state.store().put_execution(*summary).ignore("a cache; rebuilt from the ledger when it differs");
+  parts.state.store().put_execution(*summary).ignore(
+      "a cache; rebuilt from the ledger when it differs");
 }
 
 int Execution::Host::exit_code(const coordinator::Finish& finish) const {
@@ -471,7 +532,8 @@ int Execution::Host::exit_code(const coordinator::Finish& finish) const {
   switch (finish.status) {
     case ExecutionStatus::completed:
     case ExecutionStatus::rolled_back: {
-      const bool any_failed = state_.counters.failed_items > 0 || state_.counters.failed_batches > 0;
+      const bool any_failed =
+          state_.counters.failed_items > 0 || state_.counters.failed_batches > 0;
       return any_failed ? 1 : 0;
     }
     case ExecutionStatus::paused:
@@ -483,14 +545,20 @@ int Execution::Host::exit_code(const coordinator::Finish& finish) const {
   }
   if (!finish.reason) return 1;
   switch (finish.reason->type) {
-    case ErrorType::preflight_refused: return 3;
-    case ErrorType::verification_mismatch: return 6;
-    case ErrorType::too_many_failures: return 1;
+    case ErrorType::preflight_refused:
+      return 3;
+    case ErrorType::verification_mismatch:
+      return 6;
+    case ErrorType::too_many_failures:
+      return 1;
     case ErrorType::lock_held:
-    case ErrorType::destination_busy: return 5;
+    case ErrorType::destination_busy:
+      return 5;
     case ErrorType::invalid_input:
-    case ErrorType::plan_invalid: return 2;
-    default: return finish.reason->category() == ErrorCategory::fatal ? 7 : 1;
+    case ErrorType::plan_invalid:
+      return 2;
+    default:
+      return finish.reason->category() == ErrorCategory::fatal ? 7 : 1;
   }
 }
 

@@ -1,8 +1,9 @@
-// Execution::Host: carries the coordinator's commands out with real threads, a real ledger and a real clock.
+// Execution::Host: carries the coordinator's commands out with real threads, a real ledger and a
+// real clock.
 //
-// Threads: one coordinator (the caller of run()), one ledger writer, one reader, one enumerator, parallel_batches
-// batch threads, io_concurrency item threads, one control thread. Everything they tell the coordinator goes through
-// its inbox.
+// Threads: one coordinator (the caller of run()), one ledger writer, one reader, one enumerator,
+// parallel_batches batch threads, io_concurrency item threads, one control thread. Everything they
+// tell the coordinator goes through its inbox.
 #pragma once
 
 #include <condition_variable>
@@ -26,12 +27,16 @@ class Execution::Host {
   ~Host();
 
   [[nodiscard]] Outcome run();
-  [[nodiscard]] Json request(const std::string& verb, const Json& arguments, const std::string& actor);
+  [[nodiscard]] Json request(const std::string& verb, const Json& arguments,
+                             const std::string& actor);
   [[nodiscard]] Progress progress();
-  [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to, const std::string& actor);
+  [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to,
+                                                     const std::string& actor);
   void cancel_at_start(const std::string& actor) { cancel_actor_ = actor; }
   [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
-  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) { return events_.subscribe(capacity); }
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) {
+    return events_.subscribe(capacity);
+  }
 
   Parts parts;
 
@@ -60,14 +65,18 @@ class Execution::Host {
   [[nodiscard]] coordinator::EnumerationEnded enumerate(std::int64_t call);
   void run_batch(const coordinator::RunBatch& command);
   [[nodiscard]] Status run_pass(LedgerBatchContext& context, const coordinator::RunBatch& command);
-  void end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context, const Status& status);
+  [[nodiscard]] Status settle_open(LedgerBatchContext& context);
+  [[nodiscard]] bool provisional(const coordinator::RunBatch& command) const;
+  void end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context,
+                 const Status& status);
   void batch_ended(coordinator::BatchEnded event);
 
   // Control
   [[nodiscard]] Json handle_request(const Json& request);
   void poll_control_rows();
   void emergency_stop();
-  [[nodiscard]] Result<std::vector<ItemId>> select_items(const Json& selector, store::ItemStatus to);
+  [[nodiscard]] Result<std::vector<ItemId>> select_items(const Json& selector,
+                                                         store::ItemStatus to);
 
   void note_counters(const store::Counters& counters, std::int64_t as_of);
   void publish_summary();
@@ -92,21 +101,25 @@ class Execution::Host {
 
   // What commands have led to, so that one emitted again is answered again and not done again.
   std::mutex calls_mutex_;
-  std::map<std::int64_t, std::optional<coordinator::Event>> calls_;   ///< call number -> answer once there is one
-  std::map<std::pair<std::int64_t, std::int64_t>, std::optional<coordinator::BatchEnded>> batches_;  ///< batch, token
-  std::map<std::int64_t, std::optional<coordinator::Event>> writes_;  ///< persist sequence -> answer
+  std::map<std::int64_t, std::optional<coordinator::Event>>
+      calls_;  ///< call number -> answer once there is one
+  std::map<std::pair<std::int64_t, std::int64_t>, std::optional<coordinator::BatchEnded>>
+      batches_;  ///< batch, token
+  std::map<std::int64_t, std::optional<coordinator::Event>>
+      writes_;  ///< persist sequence -> answer
 
   std::mutex requests_mutex_;
   std::int64_t next_request_ = 1;
   bool requests_closed_ = false;
   std::map<std::int64_t, std::shared_ptr<std::promise<Json>>> requests_;
-  std::string pending_request_;        ///< a person's pause or cancel that is not yet in effect
-  std::map<std::int64_t, std::int64_t> control_rows_;   ///< control row id -> request number (0: answered)
+  std::string pending_request_;  ///< a person's pause or cancel that is not yet in effect
+  std::map<std::int64_t, std::int64_t>
+      control_rows_;  ///< control row id -> request number (0: answered)
 
   std::mutex progress_mutex_;
   store::Counters counters_;
   std::int64_t counters_as_of_ = 0;
-  store::ExecutionRow row_;            ///< for phase and times; refreshed with the counters
+  store::ExecutionRow row_;  ///< for phase and times; refreshed with the counters
   std::int64_t summary_at_ms_ = 0;
   std::string phase_;
 
@@ -114,7 +127,7 @@ class Execution::Host {
   std::vector<BatchId> reopen_batches_;
   store::ItemStatus reopen_to_ = store::ItemStatus::pending;
   std::string reopen_actor_;
-  std::string cancel_actor_;           ///< not empty: cancelled before it begins
+  std::string cancel_actor_;  ///< not empty: cancelled before it begins
 
   std::optional<coordinator::Finish> finish_;
   std::vector<Problem> problems_;

@@ -1,4 +1,5 @@
-// The control half of the host: requests from this process, from the owner's socket and from control rows.
+// The control half of the host: requests from this process, from the owner's socket and from
+// control rows.
 #include <unistd.h>
 
 #include <chrono>
@@ -14,7 +15,8 @@ using std::chrono::milliseconds;
 
 /// How long a request waits for the coordinator; recording it takes one commit.
 constexpr milliseconds kRequestWait{5000};
-/// ARCHITECTURE, "Processes, ownership, control": calls in flight get this long after an emergency stop.
+/// ARCHITECTURE, "Processes, ownership, control": calls in flight get this long after an emergency
+/// stop.
 constexpr milliseconds kStopGrace{500};
 constexpr int kExitPaused = 4;
 
@@ -23,7 +25,9 @@ std::vector<BatchId> selected_batches(const Json& selector) {
   return batch > 0 ? std::vector<BatchId>{BatchId(batch)} : std::vector<BatchId>{};
 }
 
-Json refusal(const std::string& message) { return Json{{"accepted", false}, {"message", message}}; }
+Json refusal(const std::string& message) {
+  return Json{{"accepted", false}, {"message", message}};
+}
 
 }  // namespace
 
@@ -34,7 +38,8 @@ void Execution::Host::start_control() {
     return;
   }
   auto server = ControlServer::start(
-      *directory, parts.row.id.value + ".sock", [this](const Json& request) { return handle_request(request); },
+      *directory, parts.row.id.value + ".sock",
+      [this](const Json& request) { return handle_request(request); },
       [this] { poll_control_rows(); });
   if (server.ok()) {
     control_ = *std::move(server);
@@ -50,7 +55,9 @@ Json Execution::Host::handle_request(const Json& request) {
     Json answer;
     answer["accepted"] = true;
     Json rates = Json::object();
-    const auto put = [&](const char* key, const auto& value) { rates[key] = value ? Json(*value) : Json(nullptr); };
+    const auto put = [&](const char* key, const auto& value) {
+      rates[key] = value ? Json(*value) : Json(nullptr);
+    };
     put("bytes_per_second", live.bytes_per_second);
     put("items_per_second", live.items_per_second);
     put("average_bytes_per_second", live.average_bytes_per_second);
@@ -62,21 +69,24 @@ Json Execution::Host::handle_request(const Json& request) {
     return answer;
   }
   const Json* arguments = find_member(request, "arguments");
-  return this->request(verb, arguments != nullptr ? *arguments : Json::object(), string_or(request, "actor", "unknown"));
+  return this->request(verb, arguments != nullptr ? *arguments : Json::object(),
+                       string_or(request, "actor", "unknown"));
 }
 
-Json Execution::Host::request(const std::string& verb, const Json& arguments, const std::string& actor) {
+Json Execution::Host::request(const std::string& verb, const Json& arguments,
+                              const std::string& actor) {
   coordinator::Control control{0, verb, dump_json(arguments), actor, {}, {}};
   if (verb == "retry" || verb == "skip") {
-    Result<std::vector<ItemId>> items =
-        select_items(arguments, verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped);
+    Result<std::vector<ItemId>> items = select_items(
+        arguments, verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped);
     if (!items.ok()) return refusal(items.error().text());
     control.items = *std::move(items);
     if (verb == "retry") control.batches = selected_batches(arguments);
   }
   if (verb == "limits") {
-    governor_.set_limits(integer_or(arguments, "io", parts.plan.settings.limits.max_io_bytes_per_sec),
-                         integer_or(arguments, "iops", parts.plan.settings.limits.max_iops));
+    governor_.set_limits(
+        integer_or(arguments, "io", parts.plan.settings.limits.max_io_bytes_per_sec),
+        integer_or(arguments, "iops", parts.plan.settings.limits.max_iops));
   }
   if (verb == "stop") emergency_stop();
   const auto promise = std::make_shared<std::promise<Json>>();
@@ -116,7 +126,9 @@ void Execution::Host::carry_out(const coordinator::Answer& command) {
   if (row_id > 0) {
     parts.state.store()
         .answer_control(row_id, dump_json(body), parts.clock.wall_ms())
-        .ignore("the request has taken effect; an unanswered row is ignored once the execution has ended");
+        .ignore(
+            "the request has taken effect; an unanswered row is ignored once the execution has "
+            "ended");
   }
   publish("control", body);
 }
@@ -129,7 +141,8 @@ void Execution::Host::close_requests() {
     requests_closed_ = true;
     waiting.swap(requests_);
   }
-  for (auto& [request, promise] : waiting) promise->set_value(refusal("the execution has just ended"));
+  for (auto& [request, promise] : waiting)
+    promise->set_value(refusal("the execution has just ended"));
 }
 
 /// Requests that came while the socket did not answer. Each row is taken once.
@@ -147,7 +160,8 @@ void Execution::Host::poll_control_rows() {
     if (row.verb == "retry" || row.verb == "skip") {
       const Result<Json> selector = parse_json(row.arguments_json);
       const auto to = row.verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped;
-      Result<std::vector<ItemId>> items = select_items(selector.ok() ? *selector : Json::object(), to);
+      Result<std::vector<ItemId>> items =
+          select_items(selector.ok() ? *selector : Json::object(), to);
       if (items.ok()) control.items = *std::move(items);
     }
     if (row.verb == "stop") emergency_stop();
@@ -155,8 +169,8 @@ void Execution::Host::poll_control_rows() {
   }
 }
 
-/// No new permits, 500 ms for calls in flight, the ledger flushed if it can be, then the process ends: crash recovery
-/// is the only clean-up path.
+/// No new permits, 500 ms for calls in flight, the ledger flushed if it can be, then the process
+/// ends: crash recovery is the only clean-up path.
 void Execution::Host::emergency_stop() {
   cancel_.request(CancelReason::stop);
   governor_.close();
@@ -169,10 +183,13 @@ void Execution::Host::emergency_stop() {
   });
 }
 
-Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector, store::ItemStatus to) {
+Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector,
+                                                          store::ItemStatus to) {
   store::ItemFilter filter;
-  if (const std::int64_t batch = integer_or(selector, "batch", 0); batch > 0) filter.batch = BatchId(batch);
-  if (const std::int64_t item = integer_or(selector, "item", 0); item > 0) filter.item = ItemId(item);
+  if (const std::int64_t batch = integer_or(selector, "batch", 0); batch > 0)
+    filter.batch = BatchId(batch);
+  if (const std::int64_t item = integer_or(selector, "item", 0); item > 0)
+    filter.item = ItemId(item);
   filter.error_type = string_or(selector, "type", "");
   const Selector matcher{string_or(selector, "path", ""), string_or(selector, "entity", ""), ""};
   const bool match_each = !matcher.path_glob.empty() || !matcher.entity.empty();
@@ -198,10 +215,12 @@ Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector, 
 
 Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::string& actor) {
   DUNLIN_ASSIGN(std::vector<ItemId> items, select_items(selector, store::ItemStatus::skipped));
-  if (items.empty()) return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
+  if (items.empty())
+    return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
   const auto count = static_cast<std::int64_t>(items.size());
   std::vector<store::Mutation> mutations;
-  mutations.emplace_back(store::ReopenItems{std::move(items), store::ItemStatus::skipped, actor, {}});
+  mutations.emplace_back(
+      store::ReopenItems{std::move(items), store::ItemStatus::skipped, actor, {}});
   DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
   DUNLIN_TRY(results.front());
   publish_summary();
@@ -212,7 +231,8 @@ Result<std::int64_t> Execution::Host::reopen_at_start(const Json& selector, stor
                                                       const std::string& actor) {
   DUNLIN_ASSIGN(reopen_, select_items(selector, to));
   reopen_batches_ = selected_batches(selector);
-  if (reopen_.empty() && reopen_batches_.empty()) return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
+  if (reopen_.empty() && reopen_batches_.empty())
+    return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
   reopen_to_ = to;
   reopen_actor_ = actor;
   return static_cast<std::int64_t>(reopen_.size());

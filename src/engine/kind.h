@@ -1,7 +1,7 @@
 // The seam, first half: Kind, one per kind of migration, registered by main.cpp in a KindRegistry.
 //
-// A Kind decodes its part of the plan, says which destinations a plan writes, describes it in words and opens a Run.
-// Stateless; all calls from any thread.
+// A Kind decodes its part of the plan, says which destinations a plan writes, describes it in words
+// and opens a Run. Stateless; all calls from any thread.
 #pragma once
 
 #include <map>
@@ -20,20 +20,22 @@ struct Plan {
   PlanId id;
   std::string name;
   std::string kind;
-  Json document;               ///< {kind, name, source, destination, strategy, settings, …}
+  Json document;  ///< {kind, name, source, destination, strategy, settings, …}
   ExecutionSettings settings;
   std::vector<std::string> depends_on;
 };
 
-/// A canonical destination ("file:/canonical/path", "sqlite:/path#main.table"). Two claims collide when they are equal
-/// or one is an ancestor of the other, components being separated by '/'.
+/// A canonical destination ("file:/canonical/path", "sqlite:/path#main.table"). Two claims collide
+/// when they are equal or one is an ancestor of the other, components being separated by '/'.
 using Claim = std::string;
 
-/// One of the one-line forms: `dunlin copy SRC DST`, `dunlin load SOURCE TARGET`, `dunlin migrate up --db URL`.
+/// One of the one-line forms: `dunlin copy SRC DST`, `dunlin load SOURCE TARGET`, `dunlin migrate
+/// up --db URL`.
 struct CommandLine {
-  std::string verb;                            ///< copy, move, load, migrate
-  std::vector<std::string> positional;         ///< as typed; for migrate the first is up, down …
-  std::map<std::string, std::string> options;  ///< kind options by long name without dashes ("verify", "table", "db")
+  std::string verb;                     ///< copy, move, load, migrate
+  std::vector<std::string> positional;  ///< as typed; for migrate the first is up, down …
+  std::map<std::string, std::string>
+      options;  ///< kind options by long name without dashes ("verify", "table", "db")
 };
 
 class Kind {
@@ -46,7 +48,8 @@ class Kind {
   [[nodiscard]] virtual bool accepts(const CommandLine& line) const = 0;
   /// The plan document for a one-line form; invalid_input says what to type instead.
   [[nodiscard]] virtual Result<Json> plan_for(const CommandLine& line) const = 0;
-  /// Decodes the kind's sections; one line per problem, naming the key (as a JSON pointer) and the nearest valid one.
+  /// Decodes the kind's sections; one line per problem, naming the key (as a JSON pointer) and the
+  /// nearest valid one.
   [[nodiscard]] virtual std::vector<std::string> check(const Json& document) const = 0;
   [[nodiscard]] virtual Result<std::vector<Claim>> claims(const Plan& plan) const = 0;
   /// "copy /a/b to /c/b": printed by `plan check`, shown by `ps`.
@@ -57,7 +60,8 @@ class Kind {
   [[nodiscard]] virtual Result<std::unique_ptr<Run>> open(const Plan& plan) const = 0;
 };
 
-/// The kinds of this program, in order of registration. Filled by main.cpp (and by tests), read-only afterwards.
+/// The kinds of this program, in order of registration. Filled by main.cpp (and by tests),
+/// read-only afterwards.
 class KindRegistry {
  public:
   void add(std::unique_ptr<Kind> kind) { kinds_.push_back(std::move(kind)); }

@@ -55,7 +55,8 @@ void LedgerWriter::abandon() {
     abandoned_ = true;
     dropped.swap(queue_);
   }
-  for (Group& group : dropped) group.done({Error(ErrorType::interrupted, "the execution is stopping"), {}, 0});
+  for (Group& group : dropped)
+    group.done({Error(ErrorType::interrupted, "the execution is stopping"), {}, 0});
 }
 
 void LedgerWriter::loop() {
@@ -66,7 +67,8 @@ void LedgerWriter::loop() {
       wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
       if (queue_.empty()) return;
       std::size_t taken = 0;
-      while (!queue_.empty() && (groups.empty() || taken + queue_.front().mutations.size() <= kGroupMax)) {
+      while (!queue_.empty() &&
+             (groups.empty() || taken + queue_.front().mutations.size() <= kGroupMax)) {
         taken += queue_.front().mutations.size();
         groups.push_back(std::move(queue_.front()));
         queue_.pop_front();

@@ -1,8 +1,9 @@
 // LedgerWriter: the one thread that writes an execution's ledger, with group commit.
 //
-// Whatever is waiting when a transaction ends goes into the next one: 366 commits a second one by one become
-// hundreds of thousands of rows a second (anchors: SQLite with synchronous=FULL, measured). submit() may be called
-// from any thread and never blocks on I/O; callbacks run on the writer's thread and must be short.
+// Whatever is waiting when a transaction ends goes into the next one: 366 commits a second one by
+// one become hundreds of thousands of rows a second (anchors: SQLite with synchronous=FULL,
+// measured). submit() may be called from any thread and never blocks on I/O; callbacks run on the
+// writer's thread and must be short.
 #pragma once
 
 #include <condition_variable>
@@ -21,9 +22,10 @@ class LedgerWriter {
  public:
   /// What became of one submitted group.
   struct Written {
-    Result<std::vector<Status>> results;  ///< one per mutation; an error: nothing of the group was applied
-    store::Counters counters;             ///< after it
-    std::int64_t as_of = 0;               ///< the ledger's sequence of `counters`
+    Result<std::vector<Status>>
+        results;               ///< one per mutation; an error: nothing of the group was applied
+    store::Counters counters;  ///< after it
+    std::int64_t as_of = 0;    ///< the ledger's sequence of `counters`
   };
   using Done = std::function<void(Written)>;
 

@@ -1,7 +1,8 @@
-// Progress: the counters of the ledger as a person and a client see them, with rates and an ETA (engine.md X-23).
+// Progress: the counters of the ledger as a person and a client see them, with rates and an ETA
+// (engine.md X-23).
 //
-// Exact numbers come from the ledger; bytes in flight and rates from a RateMeter in the owning process. Unknown is
-// null in JSON, never 0. Values; RateMeter from any thread.
+// Exact numbers come from the ledger; bytes in flight and rates from a RateMeter in the owning
+// process. Unknown is null in JSON, never 0. Values; RateMeter from any thread.
 #pragma once
 
 #include <atomic>
@@ -19,20 +20,20 @@ namespace dunlin::engine {
 struct Progress {
   std::string phase;
   store::Counters counters;
-  bool totals_exact = false;                      ///< enumeration has ended
-  std::int64_t current_batch = 0;                 ///< highest batch that has ended or is open
-  std::optional<double> bytes_per_second;         ///< over the last 10 s
+  bool totals_exact = false;               ///< enumeration has ended
+  std::int64_t current_batch = 0;          ///< highest batch that has ended or is open
+  std::optional<double> bytes_per_second;  ///< over the last 10 s
   std::optional<double> items_per_second;
   std::optional<double> average_bytes_per_second;
   std::optional<double> peak_bytes_per_second;
   std::optional<std::int64_t> estimated_seconds_remaining;
-  double percent_complete = 0;                    ///< 100 means done, verification included
+  double percent_complete = 0;  ///< 100 means done, verification included
   std::int64_t running_seconds = 0;
   std::int64_t paused_seconds = 0;
 };
 
-/// Fields under the originals' names: total_<noun>, processed_<noun> …, total_bytes, transfer_speed, phase. `noun` is
-/// the kind's (files, objects, records, migrations).
+/// Fields under the originals' names: total_<noun>, processed_<noun> …, total_bytes,
+/// transfer_speed, phase. `noun` is the kind's (files, objects, records, migrations).
 [[nodiscard]] Json progress_json(const Progress& progress, std::string_view noun);
 
 /// The progress of an execution that is not running in this process: no rates.
@@ -43,8 +44,8 @@ class RateMeter {
  public:
   void add_bytes(std::int64_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   void add_items(std::int64_t items) { items_.fetch_add(items, std::memory_order_relaxed); }
-  /// Fills rates and ETA, and adds the bytes in flight to processed_bytes, transferred_bytes and percent_complete.
-  /// Call about once a second or faster. `monotonic_ms` is the caller's clock.
+  /// Fills rates and ETA, and adds the bytes in flight to processed_bytes, transferred_bytes and
+  /// percent_complete. Call about once a second or faster. `monotonic_ms` is the caller's clock.
   void fill(Progress& progress, std::int64_t monotonic_ms);
   [[nodiscard]] std::int64_t live_bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
@@ -59,10 +60,10 @@ class RateMeter {
   std::mutex mutex_;
   std::deque<Sample> samples_;
   double peak_ = 0;
-  std::int64_t first_ms_ = -1;               ///< of the first fill
-  std::int64_t transferred_at_first_ = 0;    ///< counters.transferred_bytes then
+  std::int64_t first_ms_ = -1;             ///< of the first fill
+  std::int64_t transferred_at_first_ = 0;  ///< counters.transferred_bytes then
   double percent_shown_ = 0;
-  std::int64_t percent_total_ = -1;          ///< the total that percent_shown_ is a part of
+  std::int64_t percent_total_ = -1;  ///< the total that percent_shown_ is a part of
 };
 
 }  // namespace dunlin::engine

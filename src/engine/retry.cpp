@@ -6,7 +6,8 @@
 namespace dunlin::engine {
 namespace {
 
-/// Retries of one type without a single success after which it is not tried again in this execution.
+/// Retries of one type without a single success after which it is not tried again in this
+/// execution.
 constexpr std::int64_t kHopelessAfter = 50;
 constexpr std::size_t kWaitingMax = 10'000;
 constexpr double kBudgetMax = 1000;
@@ -35,7 +36,8 @@ bool RetryAdvisor::should_retry(const Error& error, std::int32_t failed_attempts
 std::int64_t RetryAdvisor::delay_ms(const Error& error, std::int32_t failed_attempts) {
   const double exponent = std::max(0, failed_attempts - 1);
   const double cap = std::min(static_cast<double>(policy_.max_delay_ms),
-                              static_cast<double>(policy_.initial_delay_ms) * std::pow(policy_.backoff_multiplier, exponent));
+                              static_cast<double>(policy_.initial_delay_ms) *
+                                  std::pow(policy_.backoff_multiplier, exponent));
   const std::lock_guard lock(mutex_);
   if (budget_ < 1) return std::max(policy_.max_delay_ms, error.retry_after_ms);
   const auto jittered = static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(cap) + 1));

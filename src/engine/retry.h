@@ -1,4 +1,5 @@
-// RetryAdvisor: whether and when something that failed is tried again (engine.md X-16). All calls from any thread.
+// RetryAdvisor: whether and when something that failed is tried again (engine.md X-16). All calls
+// from any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +18,15 @@ class RetryAdvisor {
  public:
   RetryAdvisor(RetryPolicy policy, std::uint64_t seed) : policy_(std::move(policy)), rng_(seed) {}
 
-  /// `failed_attempts` includes the one that just failed. False when the type is not retriable or excluded, attempts
-  /// are used up, or this type has never yet succeeded on a retry though it was tried often enough. A true answer
-  /// spends one of the retry budget; once that is spent (a storm: most of what happens is retries) each further retry
-  /// waits for the maximum delay.
-  /// `item` (0: a batch) is remembered until note_success tells that a retry of it has helped.
-  [[nodiscard]] bool should_retry(const Error& error, std::int32_t failed_attempts, ItemId item = {});
-  /// Full jitter: uniform in [0, min(max_delay, initial * multiplier^(n-1))]; a server's own Retry-After is a floor.
+  /// `failed_attempts` includes the one that just failed. False when the type is not retriable or
+  /// excluded, attempts are used up, or this type has never yet succeeded on a retry though it was
+  /// tried often enough. A true answer spends one of the retry budget; once that is spent (a storm:
+  /// most of what happens is retries) each further retry waits for the maximum delay. `item` (0: a
+  /// batch) is remembered until note_success tells that a retry of it has helped.
+  [[nodiscard]] bool should_retry(const Error& error, std::int32_t failed_attempts,
+                                  ItemId item = {});
+  /// Full jitter: uniform in [0, min(max_delay, initial * multiplier^(n-1))]; a server's own
+  /// Retry-After is a floor.
   [[nodiscard]] std::int64_t delay_ms(const Error& error, std::int32_t failed_attempts);
   void note_success(ItemId item);
 

@@ -1,9 +1,11 @@
-// The seam, second half: Run, one execution of one kind of migration, and the contexts through which it works.
+// The seam, second half: Run, one execution of one kind of migration, and the contexts through
+// which it works.
 //
-// The engine owns threads, order, retry, pause, limits, journal, progress and audit. A Run knows the items: how to list
-// them, how to execute a batch of them, how to find out after a crash what happened, how to compare and to take back.
-// It owns only what lives as long as the process (a connection, a snapshot, a lock); losing that is an error it
-// returns. The Workload conformance suite (tests/support/workload_conformance.h) holds every Run to this contract.
+// The engine owns threads, order, retry, pause, limits, journal, progress and audit. A Run knows
+// the items: how to list them, how to execute a batch of them, how to find out after a crash what
+// happened, how to compare and to take back. It owns only what lives as long as the process (a
+// connection, a snapshot, a lock); losing that is an error it returns. The Workload conformance
+// suite (tests/support/workload_conformance.h) holds every Run to this contract.
 #pragma once
 
 #include <cstdint>
@@ -38,32 +40,34 @@ using store::Proof;
 enum class CommitScope : std::uint8_t {
   item,       ///< each item stands alone (files, objects)
   batch,      ///< a batch commits or not (rows per-batch, a migration)
-  execution,  ///< one transaction holds everything (rows `single`); one batch at a time, `commit` ends it
+  execution,  ///< one transaction holds everything (rows `single`); one batch at a time, `commit`
+              ///< ends it
 };
 /// Who is believed at recovery when they differ.
 enum class Truth : std::uint8_t {
   ledger,  ///< ended is ended; only open batches are looked at
-  target,  ///< the destination keeps its own record; settle() also sees pending batches before they start again
+  target,  ///< the destination keeps its own record; settle() also sees pending batches before they
+           ///< start again
 };
 
 /// A problem found before anything is changed; all are reported together.
 struct Problem {
   Error error;
-  bool critical = true;        ///< refuses the run
-  bool can_continue = false;   ///< a critical one that the person may accept
+  bool critical = true;       ///< refuses the run
+  bool can_continue = false;  ///< a critical one that the person may accept
 };
 
 struct Analysis {
-  std::int64_t items = -1;     ///< -1: unknown before enumeration
+  std::int64_t items = -1;  ///< -1: unknown before enumeration
   std::int64_t bytes = -1;
-  Json details;                ///< space_analysis, risk_analysis … under the original's names
+  Json details;  ///< space_analysis, risk_analysis … under the original's names
 };
 
 /// One operation of the dry run, as execute() would do it.
 struct Operation {
   ItemId item;
-  std::string action;          ///< create, overwrite, skip, rename, delete …
-  std::string source;          ///< shown escaped
+  std::string action;  ///< create, overwrite, skip, rename, delete …
+  std::string source;  ///< shown escaped
   std::string destination;
   std::string reason;
 };
@@ -87,8 +91,9 @@ class RunContext {
   [[nodiscard]] virtual Permits& permits() = 0;
   /// Look at it at least every 100 ms; pass it to every wait.
   [[nodiscard]] virtual const CancelToken& cancel() const = 0;
-  /// ErrorType::stale_owner once another process has taken over, interrupted on emergency stop. Asked immediately
-  /// before anything becomes visible at the destination or is removed at the source.
+  /// ErrorType::stale_owner once another process has taken over, interrupted on emergency stop.
+  /// Asked immediately before anything becomes visible at the destination or is removed at the
+  /// source.
   [[nodiscard]] virtual Status fence() = 0;
 };
 
@@ -116,11 +121,12 @@ class EnumerateContext : public RunContext {
   [[nodiscard]] virtual Result<std::vector<DirectoryRow>> open_directories(std::size_t limit) = 0;
   /// For a directory that an earlier attempt had read in part: was this entry journaled already?
   [[nodiscard]] virtual Result<bool> has_item(DirectoryId directory, std::string_view name) = 0;
-  [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(DirectoryId parent,
-                                                                          std::string_view name) = 0;
+  [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(
+      DirectoryId parent, std::string_view name) = 0;
   /// True until this attempt's first commit when an earlier attempt committed something.
   [[nodiscard]] virtual bool continued() const = 0;
-  /// Journals the chunk; durable on return, and its batches may start at once. Blocks while too much is waiting.
+  /// Journals the chunk; durable on return, and its batches may start at once. Blocks while too
+  /// much is waiting.
   [[nodiscard]] virtual Status commit(Chunk chunk) = 0;
 };
 
@@ -131,13 +137,16 @@ class BatchContext : public RunContext {
   /// Work: the items still pending. Verify and undo: all items that completed.
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items() = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) = 0;
-  /// Runs `fn` for each item on the engine's pool under `io_concurrency` and waits for all. Returns interrupted when
-  /// cancelled: items not begun are then not run. `fn` reports through report(); it must not call for_each_item.
-  [[nodiscard]] virtual Status for_each_item(std::span<ItemRow> items, const std::function<void(ItemRow&)>& fn) = 0;
+  /// Runs `fn` for each item on the engine's pool under `io_concurrency` and waits for all. Returns
+  /// interrupted when cancelled: items not begun are then not run. `fn` reports through report();
+  /// it must not call for_each_item.
+  [[nodiscard]] virtual Status for_each_item(std::span<ItemRow> items,
+                                             const std::function<void(ItemRow&)>& fn) = 0;
   /// Durable on return: comes before the outside effect it announces (old inode, upload id …).
   [[nodiscard]] virtual Status record_intents(std::vector<ItemIntent> intents) = 0;
-  /// Queues an outcome; the ledger has it at the latest when the pass has ended. The engine decides about retries: a
-  /// failed outcome whose error is retriable leaves the item pending while attempts are left. Repeating is harmless.
+  /// Queues an outcome; the ledger has it at the latest when the pass has ended. The engine decides
+  /// about retries: a failed outcome whose error is retriable leaves the item pending while
+  /// attempts are left. Repeating is harmless.
   virtual void report(ItemOutcome outcome) = 0;
   /// Every reported outcome is durable on return (a move asks before it removes the source).
   [[nodiscard]] virtual Status flush() = 0;
@@ -155,33 +164,38 @@ class Run {
 
   [[nodiscard]] virtual CommitScope commit_scope() const = 0;
   [[nodiscard]] virtual Truth truth() const = 0;
-  /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for undo too. A
-  /// difference pauses with root_changed.
+  /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for
+  /// undo too. A difference pauses with root_changed.
   [[nodiscard]] virtual Result<std::string> root_identity(RunContext& context) = 0;
   [[nodiscard]] virtual Result<Analysis> analyse(RunContext& context) = 0;
   /// All problems at once; reads, and a write probe that it removes again.
   [[nodiscard]] virtual Result<std::vector<Problem>> preflight(RunContext& context) = 0;
-  /// Lists the work from the cursor (or frontier) on, chunk by chunk; the last chunk says `complete`.
+  /// Lists the work from the cursor (or frontier) on, chunk by chunk; the last chunk says
+  /// `complete`.
   [[nodiscard]] virtual Status enumerate(EnumerateContext& context) = 0;
   /// What execute() would do now, by the same decision function; changes nothing.
   [[nodiscard]] virtual Result<std::vector<Operation>> operations(BatchContext& context) = 0;
-  /// Executes the batch. Idempotent: may be called again after any crash, for the items still pending, and always
-  /// after settle() in that case. An error is of the batch as a whole; an item's own error is reported.
+  /// Executes the batch. Idempotent: may be called again after any crash, for the items still
+  /// pending, and always after settle() in that case. An error is of the batch as a whole; an
+  /// item's own error is reported.
   [[nodiscard]] virtual Status execute(BatchContext& context) = 0;
-  /// After a crash, before the batch runs again: looks at the destination, reports those items that are done, removes
-  /// what an earlier epoch's attempt left (temporaries, uploads), leaves the others pending. Repeatable.
+  /// After a crash, before the batch runs again: looks at the destination, reports those items that
+  /// are done, removes what an earlier epoch's attempt left (temporaries, uploads), leaves the
+  /// others pending. Repeatable.
   [[nodiscard]] virtual Status settle(BatchContext& context) = 0;
-  /// commit_scope execution: makes everything that is staged visible in one step, with a mark that committed() finds.
+  /// commit_scope execution: makes everything that is staged visible in one step, with a mark that
+  /// committed() finds.
   [[nodiscard]] virtual Status commit(RunContext& context) = 0;
   /// commit_scope execution, at recovery: did commit() take effect?
   [[nodiscard]] virtual Result<bool> committed(RunContext& context) = 0;
-  /// Gives up what lives as long as the process: a transaction that was not committed, a lock at the target. The last
-  /// call of an attempt, before its end is recorded, so that a recorded end leaves nothing behind. Repeatable.
+  /// Gives up what lives as long as the process: a transaction that was not committed, a lock at
+  /// the target. The last call of an attempt, before its end is recorded, so that a recorded end
+  /// leaves nothing behind. Repeatable.
   virtual void close(RunContext& context) = 0;
   /// Compares the completed items of a batch with the source or the recorded proof.
   [[nodiscard]] virtual Status verify(BatchContext& context) = 0;
-  /// Takes the completed items of a batch back, last first; reports rolled_back, or failed (destination_changed) where
-  /// somebody changed it since. Repeatable after a crash.
+  /// Takes the completed items of a batch back, last first; reports rolled_back, or failed
+  /// (destination_changed) where somebody changed it since. Repeatable after a crash.
   [[nodiscard]] virtual Status undo(BatchContext& context) = 0;
   /// Drops undo data and scratch; aborts what is unfinished at the destination. Repeatable.
   [[nodiscard]] virtual Status release(RunContext& context) = 0;

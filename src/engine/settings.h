@@ -1,5 +1,5 @@
-// Execution settings (engine.md X-5) as typed values with the documented defaults, and where each came from.
-// Values; no thread rule.
+// Execution settings (engine.md X-5) as typed values with the documented defaults, and where each
+// came from. Values; no thread rule.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ struct RetryPolicy {
   std::int64_t initial_delay_ms = 1000;
   std::int64_t max_delay_ms = 30000;
   double backoff_multiplier = 2.0;
-  std::vector<std::string> retry_on;     ///< names of error types or sets; empty: every retriable type
+  std::vector<std::string> retry_on;  ///< names of error types or sets; empty: every retriable type
   std::vector<std::string> no_retry_on;
 };
 
@@ -45,25 +45,27 @@ struct CheckpointPolicy {
 
 struct ExecutionSettings {
   std::string mode = "full";
-  std::int64_t batch_size = 1000;        ///< items; `batch_size_set` tells whether a person named it
+  std::int64_t batch_size = 1000;  ///< items; `batch_size_set` tells whether a person named it
   bool batch_size_set = false;
   std::int64_t batch_bytes = 64LL << 20;
-  std::int32_t parallel_batches = 4;     ///< units of commit in flight
-  std::int32_t io_concurrency = 16;      ///< items or parts in flight in the execution
+  std::int32_t parallel_batches = 4;  ///< units of commit in flight
+  std::int32_t io_concurrency = 16;   ///< items or parts in flight in the execution
   ResourceLimits limits;
   RetryPolicy retry;
   VerificationLevel verification_level = VerificationLevel::full;
   bool stop_on_first_error = false;
-  std::string transaction_mode;          ///< per-batch, per-record, single, or empty: the kind's default
+  std::string transaction_mode;  ///< per-batch, per-record, single, or empty: the kind's default
   CheckpointPolicy checkpoint;
-  std::int64_t max_failures = -1;        ///< -1: no limit
-  double max_failures_percent = -1;      ///< -1: no limit
+  std::int64_t max_failures = -1;    ///< -1: no limit
+  double max_failures_percent = -1;  ///< -1: no limit
   std::string priority = "normal";
 };
 
-/// Decodes the `settings` section of a plan (all spellings of X-5's alias table; two aliases with different values are
-/// an error). Every problem is one line naming the key and the nearest valid one.
-[[nodiscard]] Result<ExecutionSettings> decode_settings(const Json& section, std::vector<std::string>& problems);
+/// Decodes the `settings` section of a plan (all spellings of X-5's alias table; two aliases with
+/// different values are an error). Every problem is one line naming the key and the nearest valid
+/// one.
+[[nodiscard]] Result<ExecutionSettings> decode_settings(const Json& section,
+                                                        std::vector<std::string>& problems);
 /// The effective values under the original's names, for `settings_json`.
 [[nodiscard]] Json encode_settings(const ExecutionSettings& settings);
 

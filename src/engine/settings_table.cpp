@@ -21,8 +21,9 @@ namespace {
 constexpr double kCountMax = 1e9;
 constexpr double kBytesMax = 9e18;
 
-std::vector<SettingInfo> make_infos() {
-  using T = SettingType;
+using T = SettingType;
+
+std::vector<SettingInfo> flow_infos() {
   return {
       {"mode",
        T::choice,
@@ -48,6 +49,11 @@ std::vector<SettingInfo> make_infos() {
        1,
        4096,
        "items or parts in flight in the execution"},
+  };
+}
+
+std::vector<SettingInfo> limit_infos() {
+  return {
       {"resource_limits.max_cpu_percent",
        T::integer,
        {},
@@ -79,6 +85,11 @@ std::vector<SettingInfo> make_infos() {
        kBytesMax,
        "bytes per second over the network; 0: no limit",
        "0"},
+  };
+}
+
+std::vector<SettingInfo> retry_infos() {
+  return {
       {"retry_policy.max_attempts",
        T::integer,
        {"max_attempts"},
@@ -116,6 +127,11 @@ std::vector<SettingInfo> make_infos() {
        0,
        "error types or categories to retry; not set: every retriable one"},
       {"retry_policy.no_retry_on", T::errors, {}, {}, 0, 0, "never retried"},
+  };
+}
+
+std::vector<SettingInfo> outcome_infos() {
+  return {
       {"verification_level",
        T::choice,
        {"verify", "verification", "verify_after_copy"},
@@ -176,6 +192,13 @@ std::vector<SettingInfo> make_infos() {
        "who is served first",
        "\"normal\""},
   };
+}
+
+std::vector<SettingInfo> make_infos() {
+  std::vector<SettingInfo> out = flow_infos();
+  for (const auto& more : {limit_infos(), retry_infos(), outcome_infos()})
+    out.insert(out.end(), more.begin(), more.end());
+  return out;
 }
 
 /// Settings of the specification that no part of this version acts on: refused, never ignored.

@@ -6,7 +6,8 @@
 namespace dunlin::engine {
 
 TaskThreads::TaskThreads(std::size_t threads) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, threads); ++i) threads_.emplace_back([this] { loop(); });
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, threads); ++i)
+    threads_.emplace_back([this] { loop(); });
 }
 
 TaskThreads::~TaskThreads() {
@@ -50,7 +51,8 @@ struct ItemPool::Range {
 };
 
 ItemPool::ItemPool(std::size_t threads) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, threads); ++i) threads_.emplace_back([this] { loop(); });
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, threads); ++i)
+    threads_.emplace_back([this] { loop(); });
 }
 
 ItemPool::~ItemPool() {
@@ -62,7 +64,8 @@ ItemPool::~ItemPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool ItemPool::for_each(std::size_t count, const std::function<void(std::size_t)>& fn, const CancelToken& cancel) {
+bool ItemPool::for_each(std::size_t count, const std::function<void(std::size_t)>& fn,
+                        const CancelToken& cancel) {
   if (count == 0) return true;
   const auto range = std::make_shared<Range>();
   range->count = count;
@@ -71,8 +74,10 @@ bool ItemPool::for_each(std::size_t count, const std::function<void(std::size_t)
   std::unique_lock lock(mutex_);
   ranges_.push_back(range);
   wake_.notify_all();
-  // A raised token is seen by whichever thread takes the next index; with none free, by this wait's time-out.
-  while (!(range->exhausted() && range->running == 0)) finished_.wait_for(lock, std::chrono::milliseconds(50));
+  // A raised token is seen by whichever thread takes the next index; with none free, by this wait's
+  // time-out.
+  while (!(range->exhausted() && range->running == 0))
+    finished_.wait_for(lock, std::chrono::milliseconds(50));
   std::erase(ranges_, range);
   return range->next >= count;
 }
@@ -80,8 +85,8 @@ bool ItemPool::for_each(std::size_t count, const std::function<void(std::size_t)
 void ItemPool::loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    const auto found =
-        std::find_if(ranges_.begin(), ranges_.end(), [](const auto& range) { return !range->exhausted(); });
+    const auto found = std::find_if(ranges_.begin(), ranges_.end(),
+                                    [](const auto& range) { return !range->exhausted(); });
     if (found == ranges_.end()) {
       if (ending_) return;
       wake_.wait(lock);

@@ -1,7 +1,8 @@
-// Threads of the engine: TaskThreads for whole jobs (a batch, an enumeration), ItemPool for the items inside them.
+// Threads of the engine: TaskThreads for whole jobs (a batch, an enumeration), ItemPool for the
+// items inside them.
 //
-// Kinds start no threads of their own: whatever runs in parallel runs here, under io_concurrency. No detached threads;
-// destructors wait for what runs.
+// Kinds start no threads of their own: whatever runs in parallel runs here, under io_concurrency.
+// No detached threads; destructors wait for what runs.
 #pragma once
 
 #include <atomic>
@@ -34,15 +35,16 @@ class TaskThreads {
   std::vector<std::thread> threads_;
 };
 
-/// Runs functions over index ranges on a shared set of threads. Several callers at once share them fairly: each free
-/// thread takes the next index of the range that was served longest ago.
+/// Runs functions over index ranges on a shared set of threads. Several callers at once share them
+/// fairly: each free thread takes the next index of the range that was served longest ago.
 class ItemPool {
  public:
   explicit ItemPool(std::size_t threads);
   ~ItemPool();
-  /// fn(0) … fn(count - 1), in this order of starting, and waits for all that were begun. False when `cancel` was
-  /// raised before all had begun. fn must not call for_each.
-  bool for_each(std::size_t count, const std::function<void(std::size_t)>& fn, const CancelToken& cancel);
+  /// fn(0) … fn(count - 1), in this order of starting, and waits for all that were begun. False
+  /// when `cancel` was raised before all had begun. fn must not call for_each.
+  bool for_each(std::size_t count, const std::function<void(std::size_t)>& fn,
+                const CancelToken& cancel);
 
  private:
   struct Range;

@@ -53,7 +53,7 @@ Status DirectoryBatch::each(Order order, const std::function<Made(ItemRow&)>& st
     return order == Order::parents_first ? depth_of(one) < depth_of(other)
                                          : depth_of(one) > depth_of(other);
   };
-  std::stable_sort(rows_.begin(), rows_.end(), before);
+  std::sort(rows_.begin(), rows_.end(), before);
   std::mutex mutex;
   std::vector<ItemOutcome> outcomes;
   FirstError ended;

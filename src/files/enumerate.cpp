@@ -81,8 +81,8 @@ class Enumerator {
 
 void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
                      const fs::FileInfo& info) {
-  // Only the directories' batch is named before it is full: the others depend on it, and a batch may
-  // depend on older ones alone.
+  // Only the directories' batch is named before it is full: the others depend on it, and a batch
+  // may depend on older ones alone.
   if (&draft == &create_ && draft.items.empty()) draft.id = context_.new_batch_id();
   NewItem item;
   item.directory = directory;

@@ -337,7 +337,7 @@ Result<bool> ObjectsRun::committed(RunContext&) {
   return true;
 }
 
-void ObjectsRun::abandon(RunContext&) {}
+void ObjectsRun::close(RunContext&) {}
 
 Status ObjectsRun::verify(BatchContext& context) {
   const auto tell = [&](const ItemRow& item, Error error) {

@@ -34,7 +34,7 @@ class ObjectsRun final : public engine::Run {
   [[nodiscard]] Status settle(engine::BatchContext& context) override;
   [[nodiscard]] Status commit(engine::RunContext& context) override;
   [[nodiscard]] Result<bool> committed(engine::RunContext& context) override;
-  void abandon(engine::RunContext& context) override;
+  void close(engine::RunContext& context) override;
   [[nodiscard]] Status verify(engine::BatchContext& context) override;
   [[nodiscard]] Status undo(engine::BatchContext& context) override;
   [[nodiscard]] Status release(engine::RunContext& context) override;

@@ -102,7 +102,7 @@ LedgerWriter::Applied LedgerWriter::change(const UnstageAll&) {
       for (const std::int64_t item : with_errors) DUNLIN_TRY(settle_errors_of_item(item));
       DUNLIN_TRY(
           database_.run("DELETE FROM outcome WHERE item_id BETWEEN ?1 AND ?2 "
-                        "AND item_id NOT IN (SELECT item_id FROM kept)",
+                        "AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.item_id = outcome.item_id)",
                         batch->first_item, last));
     }
     DUNLIN_TRY(settle_errors_of_batch(id));

@@ -35,9 +35,11 @@ std::vector<Latencies> measure_control(const Options& options, int trials, int f
   for (int i = 0; i < files; ++i) {
     const std::string directory = source + "/" + std::to_string(i % 50);
     if (i < 50) fsys::create_directories(directory);
-    std::ofstream(directory + "/" + std::to_string(i)) << std::string(8192, static_cast<char>('a' + i % 26));
+    std::ofstream(directory + "/" + std::to_string(i))
+        << std::string(8192, static_cast<char>('a' + i % 26));
   }
-  const Environment environment{{"DUNLIN_STATE", folder + "/state"}, {"XDG_RUNTIME_DIR", folder + "/run"}};
+  const Environment environment{{"DUNLIN_STATE", folder + "/state"},
+                                {"XDG_RUNTIME_DIR", folder + "/run"}};
   fsys::create_directory(folder + "/run");
   Rng rng(options.seed);
   std::vector<Latencies> all;
@@ -47,8 +49,9 @@ std::vector<Latencies> measure_control(const Options& options, int trials, int f
     for (int n = 0; n < trials; ++n) {
       fsys::remove_all(folder + "/destination");
       fsys::remove_all(folder + "/state");
-      Process owner({options.binary, "copy", source + "/", folder + "/destination", "--no-progress"}, environment,
-                    folder + "/owner");
+      Process owner(
+          {options.binary, "copy", source + "/", folder + "/destination", "--no-progress"},
+          environment, folder + "/owner");
       std::this_thread::sleep_for(std::chrono::milliseconds(150 + rng.below(500)));
       std::vector<std::string> command{options.binary, verb, "last"};
       if (std::string(verb) == "stop") command.insert(command.begin() + 2, "--now");
@@ -59,8 +62,9 @@ std::vector<Latencies> measure_control(const Options& options, int trials, int f
       const Ended asked = asking.wait(20'000);
       if (ended.exit_code == 0) continue;  // it had ended before the verb came
       if (ended.exit_code != 4 || asked.exit_code != 0) {
-        latencies.failures.push_back(std::string(verb) + ": owner " + std::to_string(ended.exit_code) + " " +
-                                     ended.output + ", asking " + std::to_string(asked.exit_code) + " " + asked.output);
+        latencies.failures.push_back(
+            std::string(verb) + ": owner " + std::to_string(ended.exit_code) + " " + ended.output +
+            ", asking " + std::to_string(asked.exit_code) + " " + asked.output);
         continue;
       }
       latencies.ms.push_back(took);

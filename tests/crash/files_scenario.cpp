@@ -1,5 +1,6 @@
-// A small tree with everything the copy distinguishes: empty, small, large, nested, odd names, symlinks, files that
-// stand at the destination already (older, equal), directories with modes of their own.
+// A small tree with everything the copy distinguishes: empty, small, large, nested, odd names,
+// symlinks, files that stand at the destination already (older, equal), directories with modes of
+// their own.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -60,7 +61,8 @@ class FilesScenario final : public Scenario {
     for (const char* where : {"", "/a", "/a/b", "/a/b/c", "/-dash\nline"}) {
       for (const std::size_t size : sizes) {
         ++n;
-        write(source_ + where + "/file" + std::to_string(n), size, n, n % 3 == 0 ? 0600 : 0644, 1'600'000'000 + n);
+        write(source_ + where + "/file" + std::to_string(n), size, n, n % 3 == 0 ? 0600 : 0644,
+              1'600'000'000 + n);
       }
     }
     write(source_ + "/a/large", 2'500'000, 99, 0640, 1'500'000'000);
@@ -77,13 +79,15 @@ class FilesScenario final : public Scenario {
   void reset_destination() override {
     fsys::remove_all(destination_);
     fsys::create_directories(destination_ + "/a");
-    write(destination_ + "/file3", 77, 1000, 0644, 1'300'000'000);           // older: overwritten, kept for undo
-    write(destination_ + "/a/file14", 10, 1001, 0600, 1'300'000'000);        // the same
-    write(destination_ + "/a/large", 2'500'000, 1002, 0640, 1'300'000'000);  // same size, other content
-    fsys::copy_file(source_ + "/file2", destination_ + "/file2");            // equal: skipped
+    write(destination_ + "/file3", 77, 1000, 0644,
+          1'300'000'000);  // older: overwritten, kept for undo
+    write(destination_ + "/a/file14", 10, 1001, 0600, 1'300'000'000);  // the same
+    write(destination_ + "/a/large", 2'500'000, 1002, 0640,
+          1'300'000'000);                                          // same size, other content
+    fsys::copy_file(source_ + "/file2", destination_ + "/file2");  // equal: skipped
     const timespec times[2] = {{1'600'000'002, 0}, {1'600'000'002, 123456789}};
     DUNLIN_CHECK(::utimensat(AT_FDCWD, (destination_ + "/file2").c_str(), times, 0) == 0, "file2");
-    write(destination_ + "/theirs", 33, 1003, 0644, 1'300'000'000);          // nobody's business
+    write(destination_ + "/theirs", 33, 1003, 0644, 1'300'000'000);  // nobody's business
   }
 
   std::vector<std::string> command() const override {
@@ -103,28 +107,33 @@ class FilesScenario final : public Scenario {
     std::vector<std::string> found;
     for (const auto& entry : fsys::recursive_directory_iterator(destination_)) {
       const std::string file = entry.path().filename().string();
-      if (file.starts_with(".dunlin-") && !file.starts_with(".dunlin-undo-")) found.push_back(entry.path().string());
+      if (file.starts_with(".dunlin-") && !file.starts_with(".dunlin-undo-"))
+        found.push_back(entry.path().string());
     }
     return found;
   }
 
   std::vector<std::string> publishing_points() const override {
-    return {"files.publish.before", "fs.rename_new.before", "fs.rename_new.after", "fs.exchange.before",
-            "fs.exchange.after",    "fs.keep_old.before",   "files.intents.after", "files.write.after",
-            "engine.execute.after", "ledger.commit.before"};
+    return {"files.publish.before", "fs.rename_new.before", "fs.rename_new.after",
+            "fs.exchange.before",   "fs.exchange.after",    "fs.keep_old.before",
+            "files.intents.after",  "files.write.after",    "engine.execute.after",
+            "ledger.commit.before"};
   }
 
  private:
-  /// Old versions are kept under names that carry the execution and the item: both differ between good runs.
-  void describe(const std::string& relative, const std::string& path, std::vector<std::string>& lines) {
-    struct stat info {};
+  /// Old versions are kept under names that carry the execution and the item: both differ between
+  /// good runs.
+  void describe(const std::string& relative, const std::string& path,
+                std::vector<std::string>& lines) {
+    struct stat info{};
     DUNLIN_CHECK(::lstat(path.c_str(), &info) == 0, path);
-    std::string line = relative + " mode " + std::to_string(info.st_mode) + " owner " + std::to_string(info.st_uid) + ":" +
-                       std::to_string(info.st_gid) + " mtime " + std::to_string(info.st_mtim.tv_sec) + "." +
+    std::string line = relative + " mode " + std::to_string(info.st_mode) + " owner " +
+                       std::to_string(info.st_uid) + ":" + std::to_string(info.st_gid) + " mtime " +
+                       std::to_string(info.st_mtim.tv_sec) + "." +
                        std::to_string(info.st_mtim.tv_nsec);
     if (S_ISREG(info.st_mode)) {
-      line += " size " + std::to_string(info.st_size) + " links " + std::to_string(info.st_nlink) + " content " +
-              fnv(content_of(path));
+      line += " size " + std::to_string(info.st_size) + " links " + std::to_string(info.st_nlink) +
+              " content " + fnv(content_of(path));
     } else if (S_ISLNK(info.st_mode)) {
       line += " to " + fsys::read_symlink(path).string();
     }
@@ -151,6 +160,8 @@ class FilesScenario final : public Scenario {
 
 }  // namespace
 
-std::unique_ptr<Scenario> make_files_scenario() { return std::make_unique<FilesScenario>(); }
+std::unique_ptr<Scenario> make_files_scenario() {
+  return std::make_unique<FilesScenario>();
+}
 
 }  // namespace dunlin::crash

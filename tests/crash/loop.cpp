@@ -24,8 +24,8 @@ namespace fsys = std::filesystem;
 using SteadyClock = std::chrono::steady_clock;
 
 /// What has to be equal in every run over the same source, however often it was killed.
-constexpr const char* kCounters[] = {"total_",   "processed_",      "successful_",     "failed_",
-                                     "skipped_", "rolled_back_",    "verified_"};
+constexpr const char* kCounters[] = {"total_",   "processed_",   "successful_", "failed_",
+                                     "skipped_", "rolled_back_", "verified_"};
 constexpr const char* kByteCounters[] = {"total_bytes", "processed_bytes", "transferred_bytes"};
 
 std::string first_difference(const std::string& expected, const std::string& actual) {
@@ -63,7 +63,8 @@ std::vector<int> chosen_hits(int hits, bool full) {
 
 Bench::Bench(const Options& options, const std::string& scenario)
     : options_(options), scenario_(make_scenario(scenario)) {
-  std::string pattern = (fsys::temp_directory_path() / ("dunlin-crash-" + scenario + "-XXXXXX")).string();
+  std::string pattern =
+      (fsys::temp_directory_path() / ("dunlin-crash-" + scenario + "-XXXXXX")).string();
   DUNLIN_CHECK(::mkdtemp(pattern.data()) != nullptr, "no scratch folder");
   folder_ = pattern;
   scenario_->make_source(folder_);
@@ -81,7 +82,9 @@ std::vector<std::string> Bench::dunlin(std::vector<std::string> arguments) const
   return arguments;
 }
 
-std::vector<std::string> Bench::command() const { return dunlin(scenario_->command()); }
+std::vector<std::string> Bench::command() const {
+  return dunlin(scenario_->command());
+}
 
 Environment Bench::environment(Environment more) const {
   more["DUNLIN_STATE"] = folder_ + "/state";
@@ -102,17 +105,21 @@ void Bench::run_undisturbed() {
   const std::string log = folder_ + "/points";
   const auto started = SteadyClock::now();
   const Ended ended = run(command(), environment({{"DUNLIN_CRASH_LOG", log}}), output());
-  undisturbed_ms_ = std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - started).count();
-  DUNLIN_CHECK(ended.exit_code == 0, "the undisturbed run of " + scenario_->name() + " failed: " + ended.output);
+  undisturbed_ms_ =
+      std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - started).count();
+  DUNLIN_CHECK(ended.exit_code == 0,
+               "the undisturbed run of " + scenario_->name() + " failed: " + ended.output);
   expected_exit_ = ended.exit_code;
   expected_state_ = scenario_->state();
   expected_counters_ = counters();
-  DUNLIN_CHECK(scenario_->leftovers().empty(), "the undisturbed run leaves something behind: " + scenario_->leftovers().front());
+  DUNLIN_CHECK(scenario_->leftovers().empty(),
+               "the undisturbed run leaves something behind: " + scenario_->leftovers().front());
   std::map<std::string, int> hits;
   std::ifstream in(log);
   for (std::string line; std::getline(in, line);) ++hits[line];
   points_.assign(hits.begin(), hits.end());
-  DUNLIN_CHECK(!points_.empty(), "no crash point was passed: is this binary built with DUNLIN_CRASH_POINTS=1?");
+  DUNLIN_CHECK(!points_.empty(),
+               "no crash point was passed: is this binary built with DUNLIN_CRASH_POINTS=1?");
 }
 
 std::string Bench::counters() {
@@ -122,10 +129,12 @@ std::string Bench::counters() {
   const Json& progress = (*json)["progress"];
   std::string text = "status " + string_or(*json, "status", "?");
   for (const auto& [key, value] : progress.items()) {
-    const bool bytes = std::find(std::begin(kByteCounters), std::end(kByteCounters), key) != std::end(kByteCounters);
-    const bool count = key.find("_batches") == std::string::npos && key.find("_bytes") == std::string::npos &&
-                       std::any_of(std::begin(kCounters), std::end(kCounters),
-                                   [&, name = key](const char* prefix) { return name.starts_with(prefix); });
+    const bool bytes = std::find(std::begin(kByteCounters), std::end(kByteCounters), key) !=
+                       std::end(kByteCounters);
+    const bool count =
+        key.find("_batches") == std::string::npos && key.find("_bytes") == std::string::npos &&
+        std::any_of(std::begin(kCounters), std::end(kCounters),
+                    [&, name = key](const char* prefix) { return name.starts_with(prefix); });
     if (bytes || count) text += "\n" + key + " " + value.dump();
   }
   return text;
@@ -155,7 +164,8 @@ Ended Bench::finish(const Environment& again, bool& died_again) {
 std::string Bench::differences(const Ended& last) {
   std::string text;
   if (last.exit_code != expected_exit_) {
-    text += "\n  exit code " + std::to_string(last.exit_code) + (last.timed_out ? " (it hung)" : "") + ": " + last.output;
+    text += "\n  exit code " + std::to_string(last.exit_code) +
+            (last.timed_out ? " (it hung)" : "") + ": " + last.output;
   }
   if (const std::string state = scenario_->state(); state != expected_state_) {
     text += "\n  destination:" + first_difference(expected_state_, state);
@@ -180,7 +190,8 @@ void crash_at_points(const Options& options, Bench& bench, Rng& rng, Tally& tall
     for (const int hit : at) {
       bench.reset();
       const std::string place = point + ":" + std::to_string(hit);
-      const Ended first = run(bench.command(), bench.environment({{"DUNLIN_CRASH_AT", place}}), bench.output());
+      const Ended first =
+          run(bench.command(), bench.environment({{"DUNLIN_CRASH_AT", place}}), bench.output());
       std::string what = place;
       Ended last = first;
       if (first.killed) {
@@ -198,7 +209,8 @@ void crash_at_points(const Options& options, Bench& bench, Rng& rng, Tally& tall
       } else {
         ++tally.not_reached;
       }
-      if (const std::string text = bench.differences(last); !text.empty()) tally.failures.push_back(what + text);
+      if (const std::string text = bench.differences(last); !text.empty())
+        tally.failures.push_back(what + text);
     }
   }
 }
@@ -219,7 +231,8 @@ void kill_at_random(const Options& options, Bench& bench, Rng& rng, Tally& tally
     if (last.killed) {
       ++tally.random_kills;
       if (rng.chance(0.3)) {
-        const auto second = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(bench.undisturbed_ms()) * 700));
+        const auto second = static_cast<std::int64_t>(
+            rng.below(static_cast<std::uint64_t>(bench.undisturbed_ms()) * 700));
         what += " and its recovery after " + std::to_string(second / 1000) + " ms";
         Process process(bench.dunlin({"resume", "last"}), bench.environment(), bench.output());
         std::this_thread::sleep_for(std::chrono::microseconds(second));
@@ -229,7 +242,8 @@ void kill_at_random(const Options& options, Bench& bench, Rng& rng, Tally& tally
       bool died_again = false;
       last = bench.finish({}, died_again);
     }
-    if (const std::string text = bench.differences(last); !text.empty()) tally.failures.push_back(what + text);
+    if (const std::string text = bench.differences(last); !text.empty())
+      tally.failures.push_back(what + text);
   }
 }
 

@@ -12,19 +12,20 @@ namespace dunlin::crash {
 
 struct Options {
   std::string binary;
-  std::string source_root;      ///< the project, for the READMEs; empty: not checked
+  std::string source_root;  ///< the project, for the READMEs; empty: not checked
   bool full = false;
   int random_kills = 0;
   std::uint64_t seed = 1;
-  std::string only_point;       ///< "name" or "name:hit": nothing else
+  std::string only_point;  ///< "name" or "name:hit": nothing else
 };
 
 struct Tally {
   std::string scenario;
-  int points = 0;               ///< crash points that the undisturbed run passes
-  int kills = 0;                ///< runs that died where they were told to
+  int points = 0;  ///< crash points that the undisturbed run passes
+  int kills = 0;   ///< runs that died where they were told to
   int kills_in_recovery = 0;
-  int not_reached = 0;          ///< the hit did not come in that run: it had to end as undisturbed all the same
+  int not_reached =
+      0;  ///< the hit did not come in that run: it had to end as undisturbed all the same
   int random_kills = 0;
   std::vector<std::string> failures;
 };
@@ -43,8 +44,8 @@ class Bench {
   [[nodiscard]] std::vector<std::string> dunlin(std::vector<std::string> arguments) const;
   [[nodiscard]] Environment environment(Environment more = {}) const;
   [[nodiscard]] std::string output() const { return folder_ + "/output"; }
-  /// `resume last` until it ends; dies at `again` (an environment) the first time when that is not empty. Starts the
-  /// command anew where the kill came before the execution was recorded.
+  /// `resume last` until it ends; dies at `again` (an environment) the first time when that is not
+  /// empty. Starts the command anew where the kill came before the execution was recorded.
   [[nodiscard]] Ended finish(const Environment& again, bool& died_again);
   /// Empty, or what differs from the undisturbed run.
   [[nodiscard]] std::string differences(const Ended& last);

@@ -1,4 +1,5 @@
-// crash_loop: kills dunlin where it hurts and compares the end with an undisturbed run. See README.md.
+// crash_loop: kills dunlin where it hurts and compares the end with an undisturbed run. See
+// README.md.
 #include <unistd.h>
 
 #include <cstdio>
@@ -20,7 +21,8 @@ using dunlin::crash::Tally;
 
 constexpr const char* kUsage =
     "usage: crash_loop [--short | --full] [--kind files|records|records-single|schema|objects]...\n"
-    "                  [--random N] [--seed S] [--point NAME[:HIT]] [--stopped-owner] [--control TRIALS]\n"
+    "                  [--random N] [--seed S] [--point NAME[:HIT]] [--stopped-owner] [--control "
+    "TRIALS]\n"
     "                  [--binary PATH] [--jobs N]\n"
     "  without --random: at each crash point; with it: N random kills of each kind instead\n";
 
@@ -43,7 +45,8 @@ std::string beside_me(const std::string& name) {
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   arguments.options.binary = beside_me("dunlin");
-  if (::access(arguments.options.binary.c_str(), X_OK) != 0) arguments.options.binary = beside_me("../dunlin");
+  if (::access(arguments.options.binary.c_str(), X_OK) != 0)
+    arguments.options.binary = beside_me("../dunlin");
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const auto value = [&] {
@@ -53,16 +56,26 @@ Arguments parse(int argc, char** argv) {
       }
       return std::string(argv[++i]);
     };
-    if (word == "--full") arguments.options.full = true;
-    else if (word == "--short") arguments.options.full = false;
-    else if (word == "--kind") arguments.kinds.push_back(value());
-    else if (word == "--random") arguments.options.random_kills = std::stoi(value());
-    else if (word == "--seed") arguments.options.seed = std::stoull(value());
-    else if (word == "--point") arguments.options.only_point = value();
-    else if (word == "--stopped-owner") arguments.stopped_owner = true;
-    else if (word == "--control") arguments.control = std::stoi(value());
-    else if (word == "--binary") arguments.options.binary = value();
-    else if (word == "--jobs") arguments.jobs = std::stoi(value());
+    if (word == "--full")
+      arguments.options.full = true;
+    else if (word == "--short")
+      arguments.options.full = false;
+    else if (word == "--kind")
+      arguments.kinds.push_back(value());
+    else if (word == "--random")
+      arguments.options.random_kills = std::stoi(value());
+    else if (word == "--seed")
+      arguments.options.seed = std::stoull(value());
+    else if (word == "--point")
+      arguments.options.only_point = value();
+    else if (word == "--stopped-owner")
+      arguments.stopped_owner = true;
+    else if (word == "--control")
+      arguments.control = std::stoi(value());
+    else if (word == "--binary")
+      arguments.options.binary = value();
+    else if (word == "--jobs")
+      arguments.jobs = std::stoi(value());
     else {
       std::fputs(kUsage, stderr);
       std::exit(2);
@@ -88,11 +101,12 @@ int run_loops(const Arguments& arguments) {
   }
   while (!running.empty()) collect();
   std::size_t failures = 0;
-  std::printf("%-28s %6s %6s %12s %11s %12s %8s\n", "scenario", "points", "kills", "in recovery", "not reached",
-              "random kills", "failures");
+  std::printf("%-28s %6s %6s %12s %11s %12s %8s\n", "scenario", "points", "kills", "in recovery",
+              "not reached", "random kills", "failures");
   for (const Tally& tally : tallies) {
-    std::printf("%-28s %6d %6d %12d %11d %12d %8zu\n", tally.scenario.c_str(), tally.points, tally.kills,
-                tally.kills_in_recovery, tally.not_reached, tally.random_kills, tally.failures.size());
+    std::printf("%-28s %6d %6d %12d %11d %12d %8zu\n", tally.scenario.c_str(), tally.points,
+                tally.kills, tally.kills_in_recovery, tally.not_reached, tally.random_kills,
+                tally.failures.size());
     failures += tally.failures.size();
   }
   for (const Tally& tally : tallies) {
@@ -108,8 +122,9 @@ int run_control(const Arguments& arguments) {
   constexpr double kMostMs = 1000;
   bool good = true;
   for (const Latencies& one : measure_control(arguments.options, arguments.control, kFiles)) {
-    std::printf("%-7s %4zu trials  p50 %7.1f ms  p90 %7.1f ms  p99 %7.1f ms  max %7.1f ms\n", one.verb.c_str(),
-                one.ms.size(), one.quantile(0.5), one.quantile(0.9), one.quantile(0.99), one.quantile(1.0));
+    std::printf("%-7s %4zu trials  p50 %7.1f ms  p90 %7.1f ms  p99 %7.1f ms  max %7.1f ms\n",
+                one.verb.c_str(), one.ms.size(), one.quantile(0.5), one.quantile(0.9),
+                one.quantile(0.99), one.quantile(1.0));
     for (const std::string& failure : one.failures) std::printf("FAILED %s\n", failure.c_str());
     good = good && one.failures.empty() && !one.ms.empty() && one.quantile(0.99) <= kMostMs;
   }

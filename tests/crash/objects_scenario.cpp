@@ -1,4 +1,5 @@
-// Objects in a server that outlives dunlin: small ones, multipart ones, odd keys, older versions at the destination.
+// Objects in a server that outlives dunlin: small ones, multipart ones, odd keys, older versions at
+// the destination.
 #include <algorithm>
 
 #include "base/check.h"
@@ -40,19 +41,31 @@ class ObjectsScenario final : public Scenario {
     SocketBackend source(server_->socket_path(), "source");
     SocketBackend destination(server_->socket_path(), "destination");
     for (unsigned i = 0; i < 24; ++i) {
-      put(source, "in/dir-" + std::to_string(i % 3) + "/object-" + std::to_string(i), bytes_of(i * 997, i));
+      put(source, "in/dir-" + std::to_string(i % 3) + "/object-" + std::to_string(i),
+          bytes_of(i * 997, i));
     }
     put(source, "in/large-1", bytes_of(100'000, 100));
     put(source, "in/large-2", bytes_of(70'001, 101));
     put(source, "in//odd/../key ", bytes_of(10, 102));
-    put(destination, "out/dir-1/object-4", bytes_of(50, 200));   // older: overwritten
-    put(destination, "out/large-2", bytes_of(70'001, 201));      // same size, other content
+    put(destination, "out/dir-1/object-4", bytes_of(50, 200));  // older: overwritten
+    put(destination, "out/large-2", bytes_of(70'001, 201));     // same size, other content
     put(destination, "out/theirs", bytes_of(5, 202));
     put(destination, "elsewhere/untouched", bytes_of(5, 203));
   }
   std::vector<std::string> command() const override {
-    return {"copy", server_->address("source", "in/"), server_->address("destination", "out/"), "--batch-size", "7",
-            "--multipart-threshold", "40000", "--part-size", "16000", "--conflict", "overwrite_if_different", "--concurrency", "4"};
+    return {"copy",
+            server_->address("source", "in/"),
+            server_->address("destination", "out/"),
+            "--batch-size",
+            "7",
+            "--multipart-threshold",
+            "40000",
+            "--part-size",
+            "16000",
+            "--conflict",
+            "overwrite_if_different",
+            "--concurrency",
+            "4"};
   }
   std::string state() override {
     SocketBackend destination(server_->socket_path(), "destination");
@@ -64,9 +77,11 @@ class ObjectsScenario final : public Scenario {
       for (const auto& object : page->objects) {
         auto data = destination.get(object.key, 0, object.size, "", CancelToken());
         DUNLIN_CHECK(data.ok(), data.error().text());
-        // Old versions are kept under a prefix that carries the execution, and differ in nothing else.
+        // Old versions are kept under a prefix that carries the execution, and differ in nothing
+        // else.
         const std::size_t kept = object.key.find(".dunlin-undo-");
-        const std::string key = kept == std::string::npos ? object.key : object.key.substr(0, kept) + "(kept for undo)";
+        const std::string key =
+            kept == std::string::npos ? object.key : object.key.substr(0, kept) + "(kept for undo)";
         lines.push_back(key + " " + std::to_string(object.size) + " " + digest(data->bytes));
       }
       after = page->next;
@@ -85,9 +100,9 @@ class ObjectsScenario final : public Scenario {
     return found;
   }
   std::vector<std::string> publishing_points() const override {
-    return {"objects.put.before",      "objects.put.after",     "objects.complete.before", "objects.complete.after",
-            "objects.upload_id.after", "objects.part.after",    "engine.intent.after",     "engine.execute.after",
-            "ledger.commit.before"};
+    return {"objects.put.before",     "objects.put.after",       "objects.complete.before",
+            "objects.complete.after", "objects.upload_id.after", "objects.part.after",
+            "engine.intent.after",    "engine.execute.after",    "ledger.commit.before"};
   }
 
  private:
@@ -100,6 +115,8 @@ class ObjectsScenario final : public Scenario {
 
 }  // namespace
 
-std::unique_ptr<Scenario> make_objects_scenario() { return std::make_unique<ObjectsScenario>(); }
+std::unique_ptr<Scenario> make_objects_scenario() {
+  return std::make_unique<ObjectsScenario>();
+}
 
 }  // namespace dunlin::crash

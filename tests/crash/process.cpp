@@ -25,7 +25,8 @@ std::string text_of(const std::string& path) {
 
 }  // namespace
 
-Process::Process(const std::vector<std::string>& command, const Environment& environment, const std::string& output_file)
+Process::Process(const std::vector<std::string>& command, const Environment& environment,
+                 const std::string& output_file)
     : output_file_(output_file) {
   std::map<std::string, std::string> merged;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -61,11 +62,14 @@ Process::~Process() {
   ::waitpid(pid_, nullptr, 0);
 }
 
-void Process::signal(int number) const { ::kill(pid_, number); }
+void Process::signal(int number) const {
+  ::kill(pid_, number);
+}
 
 bool Process::running() {
   siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == 0;
 }
 
 Ended Process::wait(std::int64_t limit_ms, bool or_stopped) {
@@ -94,8 +98,8 @@ Ended Process::wait(std::int64_t limit_ms, bool or_stopped) {
   return ended;
 }
 
-Ended run(const std::vector<std::string>& command, const Environment& environment, const std::string& output_file,
-          std::int64_t limit_ms) {
+Ended run(const std::vector<std::string>& command, const Environment& environment,
+          const std::string& output_file, std::int64_t limit_ms) {
   Process process(command, environment, output_file);
   return process.wait(limit_ms);
 }

@@ -12,17 +12,18 @@ namespace dunlin::crash {
 using Environment = std::map<std::string, std::string>;
 
 struct Ended {
-  bool killed = false;      ///< by SIGKILL
-  bool stopped = false;     ///< by SIGSTOP: it is still there
-  bool timed_out = false;   ///< and was killed for it
+  bool killed = false;     ///< by SIGKILL
+  bool stopped = false;    ///< by SIGSTOP: it is still there
+  bool timed_out = false;  ///< and was killed for it
   int exit_code = -1;
-  std::string output;       ///< standard output and error
+  std::string output;  ///< standard output and error
 };
 
 /// A running program; its destructor kills it. `environment` is put over this process's own.
 class Process {
  public:
-  Process(const std::vector<std::string>& command, const Environment& environment, const std::string& output_file);
+  Process(const std::vector<std::string>& command, const Environment& environment,
+          const std::string& output_file);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;

@@ -14,8 +14,8 @@ void remove_database(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) fsys::remove(path + suffix);
 }
 
-/// Tables with a key, with a text key and no rowid, and without any key but with equal rows: there a doubled batch
-/// would not be refused by the database, only be seen.
+/// Tables with a key, with a text key and no rowid, and without any key but with equal rows: there
+/// a doubled batch would not be refused by the database, only be seen.
 class RecordsScenario final : public Scenario {
  public:
   explicit RecordsScenario(bool single) : single_(single) {}
@@ -41,15 +41,17 @@ class RecordsScenario final : public Scenario {
     execute_sql(target_, "CREATE TABLE theirs(x); INSERT INTO theirs VALUES (1);");
   }
   std::vector<std::string> command() const override {
-    std::vector<std::string> words = {"load", "sqlite:" + source_, "sqlite:" + target_, "--all", "--batch-size", "50"};
+    std::vector<std::string> words = {"load",  "sqlite:" + source_, "sqlite:" + target_,
+                                      "--all", "--batch-size",      "50"};
     if (single_) words.insert(words.end(), {"--transaction-mode", "single"});
     return words;
   }
   std::string state() override { return dump_tables(target_); }
   std::vector<std::string> leftovers() override { return {}; }
   std::vector<std::string> publishing_points() const override {
-    return {"records.begin.after", "records.rows.after", "records.commit.before", "records.commit.after",
-            "engine.execute.before", "engine.execute.after", "ledger.commit.before"};
+    return {"records.begin.after",  "records.rows.after",    "records.commit.before",
+            "records.commit.after", "engine.execute.before", "engine.execute.after",
+            "ledger.commit.before"};
   }
 
  private:
@@ -66,13 +68,20 @@ class SchemaScenario final : public Scenario {
     migrations_ = folder + "/migrations";
     target_ = folder + "/app.db";
     fsys::create_directories(migrations_);
-    write("001_people.up.sql", "CREATE TABLE people(id INTEGER PRIMARY KEY, name TEXT);\nINSERT INTO people(name) VALUES "
-                               "('a;b'), ('c'); -- two\n");
+    write(
+        "001_people.up.sql",
+        "CREATE TABLE people(id INTEGER PRIMARY KEY, name TEXT);\nINSERT INTO people(name) VALUES "
+        "('a;b'), ('c'); -- two\n");
     write("001_people.down.sql", "DROP TABLE people;");
-    write("2_log.up.sql", "CREATE TABLE log(what);\nCREATE TRIGGER t AFTER INSERT ON people BEGIN\n  INSERT INTO log "
-                          "VALUES ('new ' || new.name); INSERT INTO log VALUES ('again');\nEND;\n");
-    write("3_more.up.sql", "INSERT INTO people(name) VALUES ('d');\nINSERT INTO people(name) VALUES ('e');\n");
-    write("0010_column.up.sql", "ALTER TABLE people ADD COLUMN age INTEGER DEFAULT 7;\nCREATE INDEX by_age ON people(age);\n");
+    write(
+        "2_log.up.sql",
+        "CREATE TABLE log(what);\nCREATE TRIGGER t AFTER INSERT ON people BEGIN\n  INSERT INTO log "
+        "VALUES ('new ' || new.name); INSERT INTO log VALUES ('again');\nEND;\n");
+    write("3_more.up.sql",
+          "INSERT INTO people(name) VALUES ('d');\nINSERT INTO people(name) VALUES ('e');\n");
+    write("0010_column.up.sql",
+          "ALTER TABLE people ADD COLUMN age INTEGER DEFAULT 7;\nCREATE INDEX by_age ON "
+          "people(age);\n");
     write("20251119143022_view.up.sql", "CREATE VIEW names AS SELECT name FROM people;\n");
   }
   void reset_destination() override { remove_database(target_); }
@@ -80,26 +89,35 @@ class SchemaScenario final : public Scenario {
     return {"migrate", "up", "--db", "sqlite:" + target_, "--dir", migrations_};
   }
   std::string state() override {
-    return dump_tables(target_) + query_sql(target_, "SELECT MigrationId, Checksum FROM __MigrationsHistory ORDER BY rowid");
+    return dump_tables(target_) +
+           query_sql(target_,
+                     "SELECT MigrationId, Checksum FROM __MigrationsHistory ORDER BY rowid");
   }
   std::vector<std::string> leftovers() override {
     const std::string lock = query_sql(target_, "SELECT count(*) FROM __MigrationsLock");
     return lock == "1:0|\n" ? std::vector<std::string>{} : std::vector<std::string>{"a lock row"};
   }
   std::vector<std::string> publishing_points() const override {
-    return {"schema.begin.after", "schema.statement.after", "schema.commit.before", "schema.commit.after",
-            "schema.lock.after", "engine.execute.before", "engine.execute.after", "ledger.commit.before"};
+    return {"schema.begin.after",   "schema.statement.after", "schema.commit.before",
+            "schema.commit.after",  "schema.lock.after",      "engine.execute.before",
+            "engine.execute.after", "ledger.commit.before"};
   }
 
  private:
-  void write(const std::string& name, const std::string& text) { std::ofstream(migrations_ + "/" + name) << text; }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(migrations_ + "/" + name) << text;
+  }
   std::string migrations_;
   std::string target_;
 };
 
 }  // namespace
 
-std::unique_ptr<Scenario> make_records_scenario(bool single) { return std::make_unique<RecordsScenario>(single); }
-std::unique_ptr<Scenario> make_schema_scenario() { return std::make_unique<SchemaScenario>(); }
+std::unique_ptr<Scenario> make_records_scenario(bool single) {
+  return std::make_unique<RecordsScenario>(single);
+}
+std::unique_ptr<Scenario> make_schema_scenario() {
+  return std::make_unique<SchemaScenario>();
+}
 
 }  // namespace dunlin::crash

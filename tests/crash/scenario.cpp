@@ -4,7 +4,9 @@
 
 namespace dunlin::crash {
 
-std::vector<std::string> scenario_names() { return {"files", "records", "records-single", "schema", "objects"}; }
+std::vector<std::string> scenario_names() {
+  return {"files", "records", "records-single", "schema", "objects"};
+}
 
 std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "files") return make_files_scenario();

@@ -17,7 +17,8 @@ class Scenario {
   virtual void reset_destination() = 0;
   /// dunlin's arguments.
   [[nodiscard]] virtual std::vector<std::string> command() const = 0;
-  /// Everything a person could see at the destination, line by line; nothing that may differ between two good runs.
+  /// Everything a person could see at the destination, line by line; nothing that may differ
+  /// between two good runs.
   [[nodiscard]] virtual std::string state() = 0;
   /// Temporaries, open uploads and the like: there must be none at the end.
   [[nodiscard]] virtual std::vector<std::string> leftovers() = 0;

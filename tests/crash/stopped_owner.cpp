@@ -8,7 +8,8 @@ namespace {
 /// Empty, or what went wrong. `reached`: the owner did stop there.
 std::string stop_at(Bench& bench, const std::string& place, bool& reached) {
   bench.reset();
-  Process old_owner(bench.command(), bench.environment({{"DUNLIN_CRASH_STOP", place}}), bench.output());
+  Process old_owner(bench.command(), bench.environment({{"DUNLIN_CRASH_STOP", place}}),
+                    bench.output());
   const Ended stopped = old_owner.wait(60'000, true);
   reached = stopped.stopped;
   if (!reached) return bench.differences(stopped);
@@ -19,10 +20,12 @@ std::string stop_at(Bench& bench, const std::string& place, bool& reached) {
   old_owner.signal(SIGCONT);
   const Ended old = old_owner.wait(30'000);
   if (old.timed_out) text += "\n  the old owner hangs";
-  if (!old.killed && old.exit_code == 0) text += "\n  the old owner says that it has succeeded: " + old.output;
+  if (!old.killed && old.exit_code == 0)
+    text += "\n  the old owner says that it has succeeded: " + old.output;
   const std::string after = bench.scenario().state() + bench.counters();
   if (before != after) text += "\n  the old owner wrote after the take-over";
-  for (const std::string& leftover : bench.scenario().leftovers()) text += "\n  left over: " + leftover;
+  for (const std::string& leftover : bench.scenario().leftovers())
+    text += "\n  left over: " + leftover;
   return text;
 }
 

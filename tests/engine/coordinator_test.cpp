@@ -1,4 +1,5 @@
-// The coordinator step by step: what follows what. The simulator (tests/sim) does the same with 10,000 seeds.
+// The coordinator step by step: what follows what. The simulator (tests/sim) does the same with
+// 10,000 seeds.
 #include "engine/coordinator.h"
 
 #include <gtest/gtest.h>
@@ -35,7 +36,8 @@ class CoordinatorTest : public testing::Test {
     event.as_of = persist.sequence;
     return event;
   }
-  /// Answers every Persist of `commands` and whatever they lead to, until one of another kind comes.
+  /// Answers every Persist of `commands` and whatever they lead to, until one of another kind
+  /// comes.
   std::vector<Command> settle_persists(std::vector<Command> commands) {
     std::vector<Command> others;
     while (!commands.empty()) {
@@ -56,14 +58,16 @@ class CoordinatorTest : public testing::Test {
     begin.row.epoch = 1;
     auto commands = settle_persists(feed(begin));
     const auto preflight = only<Preflight>(commands);
-    return settle_persists(feed(PreflightDone{preflight.call, "roots", false, std::nullopt, std::nullopt}));
+    return settle_persists(
+        feed(PreflightDone{preflight.call, "roots", false, std::nullopt, std::nullopt}));
   }
   static BatchRow batch(std::int64_t id) {
     BatchRow row;
     row.id = BatchId(id);
     return row;
   }
-  WindowLoaded window(const LoadWindow& load, std::vector<BatchRow> rows, std::int64_t unfinished) const {
+  WindowLoaded window(const LoadWindow& load, std::vector<BatchRow> rows,
+                      std::int64_t unfinished) const {
     WindowLoaded event;
     event.call = load.call;
     event.ready.batches = std::move(rows);
@@ -202,7 +206,8 @@ TEST_F(CoordinatorTest, ACancelWinsOverAPause) {
 TEST_F(CoordinatorTest, AFullStateDiskReleasesTheReserveAndTriesAgain) {
   start();
   const auto persist = only<Persist>(feed(Control{1, "cancel", "{}", "somebody", {}, {}}));
-  const auto commands = feed(PersistFailed{persist.sequence, Error(ErrorType::state_write_failed, "full")});
+  const auto commands =
+      feed(PersistFailed{persist.sequence, Error(ErrorType::state_write_failed, "full")});
   EXPECT_EQ(of<ReleaseReserve>(commands).size(), 1U);
   EXPECT_EQ(only<Persist>(commands).sequence, persist.sequence);
 }
@@ -228,7 +233,8 @@ TEST_F(CoordinatorTest, ASystemErrorPausesAndAFatalOneFails) {
                                      std::pair{ErrorType::auth_failure, ExecutionStatus::failed}}) {
     state_ = State{};
     const auto load = only<LoadWindow>(start());
-    const auto run = only<RunBatch>(feed(durable(only<Persist>(feed(window(load, {batch(1)}, 1))))));
+    const auto run =
+        only<RunBatch>(feed(durable(only<Persist>(feed(window(load, {batch(1)}, 1))))));
     BatchEnded ended;
     ended.batch = run.batch.id;
     ended.token = run.token;
@@ -282,7 +288,8 @@ TEST_F(CoordinatorTest, ExecutionScopeCommitsOnlyAfterTheIntentIsDurable) {
   EXPECT_TRUE(std::holds_alternative<store::BeginCommit>(persist.mutations.front()));
   const auto commit = only<CommitExecution>(feed(durable(persist)));
   commands = feed(Committed{commit.call, std::nullopt});
-  EXPECT_TRUE(std::holds_alternative<store::CompleteStaged>(only<Persist>(commands).mutations.front()));
+  EXPECT_TRUE(
+      std::holds_alternative<store::CompleteStaged>(only<Persist>(commands).mutations.front()));
 }
 
 }  // namespace

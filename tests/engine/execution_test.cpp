@@ -1,6 +1,4 @@
 // A whole execution on a real ledger: the host's threads, recovery, retry, control, exit codes.
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +6,8 @@
 #include <mutex>
 #include <set>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "engine/engine.h"
 
@@ -21,11 +21,12 @@ struct Script {
   std::int64_t items = 10;
   std::int64_t per_batch = 4;
   CommitScope scope = CommitScope::item;
-  std::map<std::string, std::vector<ErrorType>> failures;  ///< item name -> error of each successive try
-  std::set<std::string> lies;                              ///< reported as done, not done
-  std::map<std::int64_t, ErrorType> batch_failures;        ///< batch id -> error of its first execute
-  bool refuse = false;                                     ///< preflight
-  std::atomic<int> hold{0};                                ///< items wait while it is above 0
+  std::map<std::string, std::vector<ErrorType>>
+      failures;                                      ///< item name -> error of each successive try
+  std::set<std::string> lies;                        ///< reported as done, not done
+  std::map<std::int64_t, ErrorType> batch_failures;  ///< batch id -> error of its first execute
+  bool refuse = false;                               ///< preflight
+  std::atomic<int> hold{0};                          ///< items wait while it is above 0
   std::string identity = "roots";
 
   std::mutex mutex;
@@ -45,7 +46,8 @@ class ScriptedRun final : public Run {
   Result<Analysis> analyse(RunContext&) override { return Analysis{}; }
   Result<std::vector<Problem>> preflight(RunContext&) override {
     std::vector<Problem> problems;
-    if (script_.refuse) problems.push_back({Error(ErrorType::permission_denied, "not readable"), true, false});
+    if (script_.refuse)
+      problems.push_back({Error(ErrorType::permission_denied, "not readable"), true, false});
     return problems;
   }
   Status enumerate(EnumerateContext& context) override {
@@ -70,7 +72,8 @@ class ScriptedRun final : public Run {
         batch.id = context.new_batch_id();
         batch.task = task;
         for (std::int64_t n = 0; n < script_.per_batch && next <= script_.items; ++n, ++next) {
-          batch.items.push_back({context.new_item_id(), DirectoryId(1), "item" + std::to_string(next), 10, ""});
+          batch.items.push_back(
+              {context.new_item_id(), DirectoryId(1), "item" + std::to_string(next), 10, ""});
         }
         chunk.batches.push_back(std::move(batch));
       }
@@ -81,7 +84,9 @@ class ScriptedRun final : public Run {
       if (complete) return success();
     }
   }
-  Result<std::vector<Operation>> operations(BatchContext&) override { return std::vector<Operation>{}; }
+  Result<std::vector<Operation>> operations(BatchContext&) override {
+    return std::vector<Operation>{};
+  }
 
   Status execute(BatchContext& context) override {
     {
@@ -148,7 +153,8 @@ class ScriptedRun final : public Run {
       if (script_.applied.contains(item.name)) {
         context.report_equal(item.id);
       } else {
-        context.report_difference(item.id, Error(ErrorType::verification_mismatch, item.name + " is not there"));
+        context.report_difference(
+            item.id, Error(ErrorType::verification_mismatch, item.name + " is not there"));
       }
     }
     return success();
@@ -166,7 +172,9 @@ class ScriptedRun final : public Run {
     return success();
   }
   Status release(RunContext&) override { return success(); }
-  bool matches(const Selector& selector, const ItemRow& item) const override { return item.name == selector.path_glob; }
+  bool matches(const Selector& selector, const ItemRow& item) const override {
+    return item.name == selector.path_glob;
+  }
 
  private:
   Script& script_;
@@ -185,7 +193,9 @@ class ScriptedKind final : public Kind {
   }
   std::string describe(const Plan&) const override { return "a scripted migration"; }
   Json schema() const override { return Json::object(); }
-  Result<std::unique_ptr<Run>> open(const Plan&) const override { return std::unique_ptr<Run>(std::make_unique<ScriptedRun>(script_)); }
+  Result<std::unique_ptr<Run>> open(const Plan&) const override {
+    return std::unique_ptr<Run>(std::make_unique<ScriptedRun>(script_));
+  }
 
  private:
   Script& script_;
@@ -194,7 +204,8 @@ class ScriptedKind final : public Kind {
 class ExecutionTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dunlin-engine-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "dunlin-engine-XXXXXX").string();
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     ::setenv("XDG_RUNTIME_DIR", (directory_ + "/run").c_str(), 1);
@@ -226,7 +237,8 @@ class ExecutionTest : public testing::Test {
     return *decoded;
   }
   static Json fast() {
-    return Json{{"retry_policy", {{"max_attempts", 3}, {"initial_delay_ms", 1}, {"max_delay_ms", 5}}}};
+    return Json{
+        {"retry_policy", {{"max_attempts", 3}, {"initial_delay_ms", 1}, {"max_delay_ms", 5}}}};
   }
   ExecutionId create(Json settings = fast()) {
     auto id = engine_->create(plan(std::move(settings)));
@@ -259,7 +271,8 @@ class ExecutionTest : public testing::Test {
 TEST_F(ExecutionTest, RunsToItsEnd) {
   const ExecutionId id = create();
   const Outcome outcome = run(id);
-  EXPECT_EQ(outcome.status, ExecutionStatus::completed) << (outcome.reason ? outcome.reason->text() : "");
+  EXPECT_EQ(outcome.status, ExecutionStatus::completed)
+      << (outcome.reason ? outcome.reason->text() : "");
   EXPECT_EQ(outcome.exit_code, 0);
   expect_all_applied_once();
   const Snapshot snapshot = look(id);
@@ -290,7 +303,8 @@ TEST_F(ExecutionTest, AFailingItemDoesNotStopTheOthersAndIsRetriedOnRequest) {
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_EQ(look(id).row.counters.failed_items, 1);
   auto again = attach(id);
-  const auto reopened = again->reopen_at_start(Json{{"type", "permission_denied"}}, ItemStatus::pending, "test");
+  const auto reopened =
+      again->reopen_at_start(Json{{"type", "permission_denied"}}, ItemStatus::pending, "test");
   ASSERT_TRUE(reopened.ok()) << reopened.error().text();
   EXPECT_EQ(*reopened, 1);
   EXPECT_EQ(again->run().exit_code, 0);
@@ -464,7 +478,8 @@ TEST_F(ExecutionTest, RollsBackWhatItDid) {
   const ExecutionId id = create();
   EXPECT_EQ(run(id).exit_code, 0);
   const Outcome outcome = run(id, Goal::roll_back);
-  EXPECT_EQ(outcome.status, ExecutionStatus::rolled_back) << (outcome.reason ? outcome.reason->text() : "");
+  EXPECT_EQ(outcome.status, ExecutionStatus::rolled_back)
+      << (outcome.reason ? outcome.reason->text() : "");
   EXPECT_TRUE(script_.applied.empty());
   EXPECT_EQ(look(id).row.counters.rolled_back_items, 10);
 }
@@ -480,7 +495,8 @@ TEST_F(ExecutionTest, VerifiesAgainLater) {
 
 TEST_F(ExecutionTest, TooManyFailuresEndIt) {
   script_.items = 100;
-  for (int i = 1; i <= 100; ++i) script_.failures["item" + std::to_string(i)] = {ErrorType::permission_denied};
+  for (int i = 1; i <= 100; ++i)
+    script_.failures["item" + std::to_string(i)] = {ErrorType::permission_denied};
   Json settings = fast();
   settings["max_failures"] = 3;
   const Outcome outcome = run(create(settings));

@@ -1,5 +1,4 @@
 // The engine's smaller parts: pools, governor, retry, how a batch ends, the control socket.
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -7,6 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "engine/batch_end.h"
 #include "engine/control_socket.h"
@@ -17,12 +18,13 @@
 namespace dunlin::engine {
 namespace {
 
+using std::chrono::milliseconds;
 using store::BatchResult;
 using store::Pass;
-using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// ---- ItemPool ------------------------------------------------------------------------------------------------------
+// ---- ItemPool
+// ------------------------------------------------------------------------------------------------------
 
 TEST(ItemPool, RunsEveryIndexOnce) {
   ItemPool pool(4);
@@ -36,7 +38,8 @@ TEST(ItemPool, SeveralCallersShareIt) {
   std::atomic<int> sum{0};
   std::vector<std::thread> callers;
   for (int c = 0; c < 4; ++c) {
-    callers.emplace_back([&] { EXPECT_TRUE(pool.for_each(100, [&](std::size_t) { ++sum; }, CancelToken())); });
+    callers.emplace_back(
+        [&] { EXPECT_TRUE(pool.for_each(100, [&](std::size_t) { ++sum; }, CancelToken())); });
   }
   for (auto& caller : callers) caller.join();
   EXPECT_EQ(sum, 400);
@@ -61,7 +64,8 @@ TEST(ItemPool, NothingToDoIsDone) {
   EXPECT_TRUE(pool.for_each(0, [](std::size_t) { FAIL(); }, CancelToken()));
 }
 
-// ---- Governor ------------------------------------------------------------------------------------------------------
+// ---- Governor
+// ------------------------------------------------------------------------------------------------------
 
 TEST(Governor, KeepsTheRate) {
   Governor governor;
@@ -91,7 +95,8 @@ TEST(Governor, CancellationEndsTheWait) {
   canceller.join();
 }
 
-// ---- Retry ---------------------------------------------------------------------------------------------------------
+// ---- Retry
+// ---------------------------------------------------------------------------------------------------------
 
 TEST(Retry, CountsTheFirstTryAndStopsAtMaxAttempts) {
   RetryAdvisor retry(RetryPolicy{}, 1);
@@ -143,11 +148,13 @@ TEST(Retry, DelaysGrowAndHonourTheServer) {
   EXPECT_GE(retry.delay_ms(throttled, 1), 5000);
 }
 
-// ---- How a batch ends ----------------------------------------------------------------------------------------------
+// ---- How a batch ends
+// ----------------------------------------------------------------------------------------------
 
 BatchResult ends(const Status& status, const BatchTally& tally, bool retry, bool settle = false,
                  CommitScope scope = CommitScope::item, Pass pass = Pass::work) {
-  return decide_batch_end(status, tally, pass, settle, scope, [&](const Error&) { return retry; }).result;
+  return decide_batch_end(status, tally, pass, settle, scope, [&](const Error&) { return retry; })
+      .result;
 }
 
 TEST(BatchEnd, EveryCase) {
@@ -158,25 +165,44 @@ TEST(BatchEnd, EveryCase) {
   EXPECT_EQ(ends(success(), {}, false), BatchResult::done);
   EXPECT_EQ(ends(success(), {}, false, false, CommitScope::execution), BatchResult::staged);
   EXPECT_EQ(ends(success(), {0, 2, transient, {}}, true), BatchResult::retry);
-  EXPECT_EQ(ends(success(), {3, 0, {}, {}}, true), BatchResult::interrupted) << "items without outcome are a defect";
+  EXPECT_EQ(ends(success(), {3, 0, {}, {}}, true), BatchResult::interrupted)
+      << "items without outcome are a defect";
   EXPECT_EQ(ends(success(), {0, 0, {}, full}, true), BatchResult::interrupted);
   EXPECT_EQ(ends(interrupted, {}, true), BatchResult::interrupted);
   EXPECT_EQ(ends(full, {}, true), BatchResult::interrupted);
   EXPECT_EQ(ends(transient, {}, true), BatchResult::retry);
   EXPECT_EQ(ends(transient, {}, false), BatchResult::failed);
   EXPECT_EQ(ends(constraint, {}, false), BatchResult::failed);
-  EXPECT_EQ(ends(success(), {1, 0, {}, {}}, false, true), BatchResult::interrupted) << "settled in part: goes on later";
+  EXPECT_EQ(ends(success(), {1, 0, {}, {}}, false, true), BatchResult::interrupted)
+      << "settled in part: goes on later";
   EXPECT_EQ(ends(success(), {}, false, true), BatchResult::done);
-  EXPECT_EQ(ends(constraint, {}, false, true), BatchResult::interrupted) << "what cannot be settled is not failed";
-  EXPECT_EQ(ends(constraint, {}, false, false, CommitScope::item, Pass::verify), BatchResult::interrupted);
+  EXPECT_EQ(ends(constraint, {}, false, true), BatchResult::interrupted)
+      << "what cannot be settled is not failed";
+  EXPECT_EQ(ends(constraint, {}, false, false, CommitScope::item, Pass::verify),
+            BatchResult::interrupted);
 }
 
-// ---- The control socket --------------------------------------------------------------------------------------------
+TEST(BatchEnd, WhatCouldNotBeSettledStaysOpen) {
+  const auto left_open = [](const Status& status, const BatchTally& tally, bool settle) {
+    const auto retry = [](const Error&) { return true; };
+    return decide_batch_end(status, tally, Pass::work, settle, CommitScope::item, retry).leave_open;
+  };
+  const Error transient(ErrorType::connection_reset, "cut");
+  EXPECT_TRUE(left_open(transient, {}, true))
+      << "pending again, a cancel would forget what lies at the destination";
+  EXPECT_TRUE(left_open(success(), {0, 0, {}, Error(ErrorType::write_error, "broken")}, true));
+  EXPECT_FALSE(left_open(success(), {1, 0, {}, {}}, true));
+  EXPECT_FALSE(left_open(transient, {}, false));
+}
+
+// ---- The control socket
+// --------------------------------------------------------------------------------------------
 
 class ControlSocketTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dunlin-control-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "dunlin-control-XXXXXX").string();
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
   }
@@ -186,7 +212,8 @@ class ControlSocketTest : public testing::Test {
 
 TEST_F(ControlSocketTest, AnswersALine) {
   auto server = ControlServer::start(
-      directory_, "one.sock", [](const Json& request) { return Json{{"echo", request["verb"]}}; }, [] {});
+      directory_, "one.sock", [](const Json& request) { return Json{{"echo", request["verb"]}}; },
+      [] {});
   ASSERT_TRUE(server.ok()) << server.error().text();
   const auto answer = ask_owner(directory_, "one.sock", Json{{"verb", "pause"}}, 5000);
   ASSERT_TRUE(answer.ok()) << answer.error().text();
@@ -194,19 +221,22 @@ TEST_F(ControlSocketTest, AnswersALine) {
 }
 
 TEST_F(ControlSocketTest, IsForTheOwnerOnly) {
-  auto server = ControlServer::start(directory_, "one.sock", [](const Json&) { return Json::object(); }, [] {});
+  auto server = ControlServer::start(
+      directory_, "one.sock", [](const Json&) { return Json::object(); }, [] {});
   ASSERT_TRUE(server.ok());
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat((directory_ + "/one.sock").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
 }
 
 TEST_F(ControlSocketTest, NobodyListeningIsSaidAtOnce) {
-  EXPECT_EQ(ask_owner(directory_, "none.sock", Json::object()).error().type, ErrorType::endpoint_unreachable);
+  EXPECT_EQ(ask_owner(directory_, "none.sock", Json::object()).error().type,
+            ErrorType::endpoint_unreachable);
 }
 
 TEST_F(ControlSocketTest, GarbageDoesNotHurtTheServer) {
-  auto server = ControlServer::start(directory_, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
+  auto server = ControlServer::start(
+      directory_, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
   ASSERT_TRUE(server.ok());
   const auto refused = ask_owner(directory_, "one.sock", Json("not an object"), 5000);
   ASSERT_TRUE(refused.ok());
@@ -218,7 +248,8 @@ TEST_F(ControlSocketTest, WorksBelowAPathLongerThanSunPath) {
   std::string deep = directory_;
   for (int i = 0; i < 10; ++i) deep += "/a-rather-long-directory-name";
   std::filesystem::create_directories(deep);
-  auto server = ControlServer::start(deep, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
+  auto server = ControlServer::start(
+      deep, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
   ASSERT_TRUE(server.ok()) << server.error().text();
   EXPECT_TRUE(ask_owner(deep, "one.sock", Json::object(), 5000).ok());
 }

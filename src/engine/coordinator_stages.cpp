@@ -1,0 +1,199 @@
+// The coordinator's stages: settling, working, verifying, undoing, draining, closing, ending.
+#include <algorithm>
+#include <utility>
+
+#include "engine/coordinator_stepper.h"
+
+namespace dunlin::engine::coordinator {
+
+// ---- Stages
+// --------------------------------------------------------------------------------------------------------
+
+void Stepper::advance() {
+  for (bool again = true; again;) {
+    again = false;
+    switch (s_.stage) {
+      case Stage::settling:
+        again = advance_settling();
+        break;
+      case Stage::working:
+        again = advance_pass(Pass::work);
+        break;
+      case Stage::verifying:
+        again = advance_pass(Pass::verify);
+        break;
+      case Stage::undoing:
+        again = advance_pass(Pass::undo);
+        break;
+      case Stage::draining:
+        again = advance_draining();
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+/// Every batch that an earlier owner left open, oldest first, before any new work. A person's pause
+/// or cancel lets this end (it cleans up); an error does not.
+bool Stepper::advance_settling() {
+  if (s_.target && !s_.asked_by_person) s_.to_settle.clear();
+  while (s_.open.size() < parallel() && !s_.to_settle.empty()) {
+    OpenBatch open;
+    open.row = s_.to_settle.front();
+    open.token = open.row.token;
+    open.pass = open.row.pass;
+    open.settle = true;
+    s_.to_settle.pop_front();
+    emit_run(s_.open.emplace(open.row.id, std::move(open)).first->second);
+  }
+  if (!s_.open.empty()) return false;
+  s_.stage = s_.target ? Stage::draining : first_pass_stage();
+  ++s_.generation;
+  if (s_.stage == Stage::verifying)
+    persist({store::SetPhase{"verifying"}, store::AddMilestone{"verify_start"}});
+  return true;
+}
+
+void Stepper::load_if_needed(Pass pass) {
+  // Whatever can make a batch ready (one ended, work appended, a start refused, a wait over) counts
+  // a generation.
+  if (s_.window.size() >= kWindowLow || s_.load.call != 0 || s_.fresh_generation == s_.generation)
+    return;
+  store::ReadyQuery query;
+  query.pass = pass;
+  query.now_ms = now_.wall_ms;
+  query.limit = kWindowMax - s_.window.size();
+  for (const BatchRow& row : s_.window) query.exclude.push_back(row.id);
+  for (const auto& [id, open] : s_.open) query.exclude.push_back(id);
+  s_.load_generation = s_.generation;
+  call(s_.load, LoadWindow{0, std::move(query)});
+}
+
+void Stepper::start_batches(Pass pass) {
+  std::vector<Mutation> mutations;
+  std::vector<BatchId> starts;
+  while (s_.open.size() < parallel() && !s_.window.empty()) {
+    OpenBatch open;
+    open.row = std::move(s_.window.front());
+    s_.window.pop_front();
+    if (s_.open.contains(open.row.id)) continue;
+    open.token = s_.next_token++;
+    open.pass = pass;
+    mutations.push_back(store::StartBatches{pass, {{open.row.id, open.token}}});
+    starts.push_back(open.row.id);
+    s_.open.emplace(open.row.id, std::move(open));
+  }
+  if (!mutations.empty()) persist(std::move(mutations)).starts = std::move(starts);
+}
+
+bool Stepper::pass_finished() const {
+  return s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
+         s_.fresh_generation == s_.generation && s_.unfinished == 0 && s_.enumerate.call == 0;
+}
+
+/// Nothing runs, nothing is ready, nothing waits for a time, and yet something is unfinished: a
+/// cycle or a defect.
+bool Stepper::stuck() const {
+  return s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
+         s_.fresh_generation == s_.generation && s_.unfinished > 0 && s_.wake_at_wall_ms == 0 &&
+         s_.enumerate.call == 0 && s_.enumeration_complete;
+}
+
+bool Stepper::advance_pass(Pass pass) {
+  if (s_.target) {
+    s_.stage = Stage::draining;
+    return true;
+  }
+  if (pass == Pass::work && !s_.enumeration_complete && s_.enumerate.call == 0)
+    call(s_.enumerate, Enumerate{});
+  start_batches(pass);
+  load_if_needed(pass);
+  const bool all_listed = pass != Pass::work || s_.enumeration_complete;
+  if (all_listed && pass_finished()) {
+    if (pass == Pass::work && s_.config.execution_scope && s_.counters.staged_batches > 0) {
+      s_.stage = Stage::committing;
+      s_.row.committing = true;
+      persist({store::BeginCommit{}}).moves_stage = true;
+      return false;
+    }
+    if (pass == Pass::work) {
+      begin_verifying();
+      return s_.stage == Stage::verifying;
+    }
+    begin_closing();
+    return false;
+  }
+  if (stuck()) {
+    stop_for(
+        Error(ErrorType::defect, std::to_string(s_.unfinished) +
+                                     " batches can never start: their dependencies form a cycle"));
+    return s_.target.has_value();
+  }
+  return false;
+}
+
+void Stepper::begin_verifying() {
+  if (!s_.config.verify) {
+    begin_closing();
+    return;
+  }
+  s_.stage = Stage::verifying;
+  ++s_.generation;
+  persist({store::SetPhase{"verifying"}, store::AddMilestone{"verify_start"}});
+}
+
+bool Stepper::advance_draining() {
+  const CancelReason reason =
+      s_.target == ExecutionStatus::cancelled ? CancelReason::cancel : CancelReason::pause;
+  if (s_.cancel_sent < reason) {
+    s_.cancel_sent = reason;
+    out_.push_back(CancelWork{reason});
+  }
+  s_.window.clear();
+  s_.load.call = 0;
+  const bool quiet = s_.open.empty() && s_.persists.empty() && s_.preflight.call == 0 &&
+                     s_.enumerate.call == 0 && s_.commit.call == 0;
+  if (!quiet) return false;
+  begin_closing();
+  return false;
+}
+
+/// Before the end is recorded, so that no lock and no open transaction outlives a recorded end.
+void Stepper::begin_closing() {
+  s_.stage = Stage::closing;
+  call(s_.close, CloseRun{});
+}
+
+/// The last persist: the status in which this attempt ends, with all that belongs to it.
+void Stepper::begin_ending() {
+  std::vector<Mutation> last;
+  const bool natural = !s_.target;
+  if (natural) {
+    if (s_.config.goal == Goal::roll_back) {
+      s_.target = ExecutionStatus::rolled_back;
+    } else if (s_.counters.differences > 0) {
+      s_.target = ExecutionStatus::failed;
+      s_.reason = Error(ErrorType::verification_mismatch, std::to_string(s_.counters.differences) +
+                                                              " items differ from their source");
+    } else {
+      s_.target = ExecutionStatus::completed;
+    }
+  } else if (s_.config.execution_scope && s_.config.goal == Goal::migrate && !s_.row.committing) {
+    // While `committing`, only the target knows: the next owner asks it (PreflightDone::committed).
+    last.push_back(store::UnstageAll{});
+  }
+  last.push_back(
+      store::AddCheckpoint{s_.config.checkpoint.keep_last_n,
+                           std::int64_t{3'600'000} * s_.config.checkpoint.expire_after_hours});
+  if (natural) last.push_back(store::AddMilestone{"done"});
+  if (s_.reason && !s_.asked_by_person && s_.reason->type != ErrorType::verification_mismatch) {
+    last.push_back(store::AddError{*s_.reason, {}, {}});
+  }
+  last.push_back(store::SetStatus{*s_.target, natural ? "reporting" : "",
+                                  s_.reason ? error_json(*s_.reason) : "", "engine"});
+  s_.stage = Stage::ending;
+  persist(std::move(last)).moves_stage = true;
+}
+
+}  // namespace dunlin::engine::coordinator
