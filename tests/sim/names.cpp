@@ -52,9 +52,7 @@ struct EventText {
   std::string operator()(const co::Committed& e) const {
     return fmt::format("Committed({}{})", e.call, error_text(e.error));
   }
-  std::string operator()(const co::Closed& e) const {
-    return fmt::format("Closed({})", e.call);
-  }
+  std::string operator()(const co::Closed& e) const { return fmt::format("Closed({})", e.call); }
   std::string operator()(const co::Control& e) const {
     return fmt::format("Control({}, {})", e.request, e.verb);
   }

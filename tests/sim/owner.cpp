@@ -96,9 +96,8 @@ void Owner::send(co::Event event) {
 }
 
 void Owner::carry_out(co::Command command) {
-  const bool may_be_lost =
-      is_any_of<co::Persist, co::Preflight, co::Enumerate, co::LoadWindow, co::RunBatch,
-                co::CommitExecution, co::CloseRun>(command);
+  const bool may_be_lost = is_any_of<co::Persist, co::Preflight, co::Enumerate, co::LoadWindow,
+                                     co::RunBatch, co::CommitExecution, co::CloseRun>(command);
   if (may_be_lost && world_.fault(world_.scenario().knobs.command_loss)) {
     ++world_.count().lost;
     if (world_.tracing()) world_.trace(fmt::format("{}    lost: {}", who(), command_text(command)));

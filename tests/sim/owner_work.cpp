@@ -329,6 +329,7 @@ void Owner::write_end(Worker& worker, const Status& status, bool may_retry) {
   const engine::BatchVerdict verdict =
       engine::decide_batch_end(status, worker.tally, run.pass, run.settle, world_.scenario().scope,
                                [&](const Error&) { return may_retry; });
+  if (verdict.leave_open) return stop_unwritten(worker, *verdict.error);
   store::EndBatch end;
   end.batch = run.batch.id;
   end.token = run.token;

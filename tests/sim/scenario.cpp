@@ -93,8 +93,8 @@ class Generator {
 
   void choose_batches() {
     std::int64_t count = rng_.between(1, 24);
-    if (chance(0.05)) count = rng_.between(100, 160);
-    if (chance(0.002)) count = rng_.between(1'001, 1'200);
+    if (chance(0.03)) count = rng_.between(100, 160);
+    if (chance(0.0005)) count = rng_.between(1'001, 1'200);
     if (chance(0.01)) count = 0;
     const std::int64_t items_max = count > 100 ? 1 : 8;
     const bool trouble = chance(0.7);

@@ -13,8 +13,14 @@ using store::BatchStatus;
 using store::ItemStatus;
 using store::Pass;
 
+/// While a batch executes, the others see it as it was before.
+BatchStatus Shadow::seen(const Batch& batch) {
+  return batch.status == BatchStatus::executing ? batch.before : batch.status;
+}
+
 bool Shadow::ended_well(const Batch& batch) {
-  return batch.status == BatchStatus::done || batch.status == BatchStatus::staged;
+  return seen(batch) == BatchStatus::done || seen(batch) == BatchStatus::staged ||
+         seen(batch) == BatchStatus::undone;
 }
 
 std::string Shadow::accept(const store::Mutation& mutation) {
@@ -95,8 +101,7 @@ std::string Shadow::blocked(std::int64_t id, Pass pass) const {
     if (script.barrier && !enumeration_complete_)
       return "its stage is a barrier and more may come below it";
     for (const auto& [other, state] : batches_) {
-      const bool open =
-          state.status == BatchStatus::pending || state.status == BatchStatus::executing;
+      const bool open = seen(state) == BatchStatus::pending;
       if (script.barrier && open && scenario_.batches.at(other).stage < script.stage) {
         return fmt::format("its stage is a barrier and batch {} of stage {} has not ended", other,
                            scenario_.batches.at(other).stage);

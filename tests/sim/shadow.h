@@ -58,6 +58,7 @@ class Shadow {
   /// Something that it waits for has failed or was skipped.
   [[nodiscard]] bool doomed(std::int64_t batch) const;
   void reopen(const store::ReopenItems& reopen);
+  [[nodiscard]] static store::BatchStatus seen(const Batch& batch);
   [[nodiscard]] static bool ended_well(const Batch& batch);
 
   const Scenario& scenario_;
