@@ -102,7 +102,7 @@ TEST_F(RecordsChild, DISABLED_GoesOnAfterBeingStopped) {
 }
 
 /// (crash point, hits) of an undisturbed child.
-std::multiset<std::string> hits_of(const std::filesystem::path& log) {
+[[maybe_unused]] std::multiset<std::string> hits_of(const std::filesystem::path& log) {
   std::multiset<std::string> hits;
   std::ifstream file(log);
   for (std::string line; std::getline(file, line);) hits.insert(line);
