@@ -3,9 +3,15 @@
 #include <functional>
 #include <set>
 
+#include "base/crash_point.h"
 #include "base/file_io.h"
 #include "files/fixture.h"
 #include "support/self_exec.h"
+
+#if !DUNLIN_CRASH_POINTS
+// Without crash points nobody dies here, and what prepares it is not needed.
+#pragma GCC diagnostic ignored "-Wunused-function"
+#endif
 
 namespace dunlin::files::testing {
 namespace {
@@ -109,6 +115,7 @@ std::set<int> chosen_hits(const std::string& features, int hits) {
   return {1, (hits + 1) / 2, hits};
 }
 
+#if DUNLIN_CRASH_POINTS
 class FilesCrash : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(FilesCrash, ACopyKilledAnywhereEndsAsIfItHadNotBeenAndCanBeTakenBack) {
@@ -170,6 +177,7 @@ INSTANTIATE_TEST_SUITE_P(Features, FilesCrash, ::testing::Values("all", "fallbac
                            std::replace(name.begin(), name.end(), ' ', '_');
                            return name;
                          });
+#endif  // DUNLIN_CRASH_POINTS
 
 /// Other bytes, same size, same time, same inode: what a device does that lies about its flush.
 void damage(const std::string& path) {
@@ -183,6 +191,7 @@ void damage(const std::string& path) {
   ::close(fd);
 }
 
+#if DUNLIN_CRASH_POINTS
 TEST(FilesRecovery, ContentLostInTheCrashIsSeenAndCopiedAgain) {
   const ScratchDirectory reference;
   make_case(reference.path());
@@ -208,6 +217,7 @@ TEST(FilesRecovery, ContentLostInTheCrashIsSeenAndCopiedAgain) {
   ASSERT_EQ(run_child(scratch.path(), "all", "undo"), 0);
   EXPECT_EQ(snapshot(scratch.file("target")), before);
 }
+#endif  // DUNLIN_CRASH_POINTS
 
 TEST(FilesRecovery, WhatIsReadBackWrongIsNeverPublished) {
   const ScratchDirectory scratch;
