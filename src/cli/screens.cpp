@@ -173,7 +173,8 @@ std::string verification_statement(const Snapshot& snapshot) {
   const auto& counters = snapshot.row.counters;
   const auto& noun = snapshot.noun;
   if (counters.differences > 0)
-    return fmt::format("{} differ from their source", count_of(counters.differences, noun));
+    return fmt::format("{} {} source", count_of(counters.differences, noun),
+                       counters.differences == 1 ? "differs from its" : "differ from their");
   const auto settings = parse_json(snapshot.row.settings_json);
   const std::string level =
       settings.ok() ? string_or(*settings, "verification_level", "full") : "full";

@@ -98,7 +98,7 @@ TEST(Verification, NeverClaimsMoreThanIsKnown) {
   snapshot.row.settings_json = R"({"verification_level":"none"})";
   EXPECT_EQ(verification_statement(snapshot), "nothing was compared (--verify none)");
   snapshot.row.counters.differences = 1;
-  EXPECT_EQ(verification_statement(snapshot), "1 file differ from their source");
+  EXPECT_EQ(verification_statement(snapshot), "1 file differs from its source");
 }
 
 TEST(StatusScreen, ShowsAnInterruptedOneAsPaused) {

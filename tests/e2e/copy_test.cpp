@@ -113,7 +113,7 @@ TEST_F(Copy, WhatChangedAtTheDestinationIsFoundByVerify) {
   write("dst/src/d1/f1", "bit rot");
   const Finished done = run({"verify", "last"});
   EXPECT_EQ(done.code, 6);
-  EXPECT_THAT(done.out, HasSubstr("1 file differ"));
+  EXPECT_THAT(done.out, HasSubstr("1 file differs from its source"));
   EXPECT_THAT(run({"errors", "last"}).out, HasSubstr("verification_mismatch"));
 }
 
