@@ -116,8 +116,7 @@ class FilesScenario final : public Scenario {
   std::vector<std::string> publishing_points() const override {
     return {"files.publish.before", "fs.rename_new.before", "fs.rename_new.after",
             "fs.exchange.before",   "fs.exchange.after",    "fs.keep_old.before",
-            "files.intents.after",  "files.write.after",    "engine.execute.after",
-            "ledger.commit.before"};
+            "files.intents.after",  "files.write.after",    "engine.execute.after"};
   }
 
  private:

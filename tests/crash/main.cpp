@@ -126,7 +126,10 @@ int run_control(const Arguments& arguments) {
                 one.verb.c_str(), one.ms.size(), one.quantile(0.5), one.quantile(0.9),
                 one.quantile(0.99), one.quantile(1.0));
     for (const std::string& failure : one.failures) std::printf("FAILED %s\n", failure.c_str());
-    good = good && one.failures.empty() && !one.ms.empty() && one.quantile(0.99) <= kMostMs;
+    // A figure, and a promise only where it is measured alone: the short form runs beside other
+    // things.
+    const bool in_time = !arguments.options.full || one.quantile(0.99) <= kMostMs;
+    good = good && one.failures.empty() && !one.ms.empty() && in_time;
   }
   return good ? 0 : 1;
 }

@@ -102,7 +102,7 @@ class ObjectsScenario final : public Scenario {
   std::vector<std::string> publishing_points() const override {
     return {"objects.put.before",     "objects.put.after",       "objects.complete.before",
             "objects.complete.after", "objects.upload_id.after", "objects.part.after",
-            "engine.intent.after",    "engine.execute.after",    "ledger.commit.before"};
+            "engine.intent.after",    "engine.execute.after"};
   }
 
  private:

@@ -49,9 +49,8 @@ class RecordsScenario final : public Scenario {
   std::string state() override { return dump_tables(target_); }
   std::vector<std::string> leftovers() override { return {}; }
   std::vector<std::string> publishing_points() const override {
-    return {"records.begin.after",  "records.rows.after",    "records.commit.before",
-            "records.commit.after", "engine.execute.before", "engine.execute.after",
-            "ledger.commit.before"};
+    return {"records.begin.before", "records.commit.after", "engine.execute.before",
+            "engine.execute.after"};
   }
 
  private:
@@ -98,9 +97,8 @@ class SchemaScenario final : public Scenario {
     return lock == "1:0|\n" ? std::vector<std::string>{} : std::vector<std::string>{"a lock row"};
   }
   std::vector<std::string> publishing_points() const override {
-    return {"schema.begin.after",   "schema.statement.after", "schema.commit.before",
-            "schema.commit.after",  "schema.lock.after",      "engine.execute.before",
-            "engine.execute.after", "ledger.commit.before"};
+    return {"schema.commit.after", "schema.lock.after", "engine.execute.before",
+            "engine.execute.after"};
   }
 
  private:

@@ -22,7 +22,8 @@ class Scenario {
   [[nodiscard]] virtual std::string state() = 0;
   /// Temporaries, open uploads and the like: there must be none at the end.
   [[nodiscard]] virtual std::vector<std::string> leftovers() = 0;
-  /// Points at which something becomes visible: where a stopped owner is most dangerous.
+  /// Points at which something becomes visible: where a stopped owner is most dangerous. Outside of
+  /// SQLite transactions: inside one it holds the file's lock, and nobody can take anything over.
   [[nodiscard]] virtual std::vector<std::string> publishing_points() const = 0;
 };
 
