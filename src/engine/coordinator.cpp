@@ -174,6 +174,10 @@ void Stepper::stage_done() {
       break;
     case Stage::ending:
       s_.stage = Stage::ended;
+      // The writer keeps their order: what was asked for before this is durable, too.
+      for (const auto& [sequence, entry] : s_.persists) {
+        for (const auto& [request, message] : entry.answers) answer(request, true, message);
+      }
       out_.push_back(Finish{*s_.target, s_.reason, true});
       break;
     default:

@@ -88,7 +88,11 @@ void Stepper::start_batches(Pass pass) {
 }
 
 bool Stepper::pass_finished() const {
-  return s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
+  // A retry that was promised and is still on its way to the ledger will find work to do.
+  const bool promised = std::any_of(s_.persists.begin(), s_.persists.end(), [](const auto& entry) {
+    return !entry.second.answers.empty();
+  });
+  return !promised && s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
          s_.fresh_generation == s_.generation && s_.unfinished == 0 && s_.enumerate.call == 0;
 }
 
