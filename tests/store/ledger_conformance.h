@@ -563,6 +563,29 @@ TYPED_TEST_P(LedgerConformance, UnstagingMakesEverythingPendingAgain) {
                                                    {completed(1), completed(2), completed(3)})});
 }
 
+TYPED_TEST_P(LedgerConformance, ACommitStandsWhenALaterTransactionIsLost) {
+  this->append(1, 3);
+  must_apply(
+      this->ledger(),
+      {start({{1, 1}}), end(1, 1, BatchResult::staged, {completed(1), completed(2, 30), failed(3)}),
+       BeginCommit{}, CompleteStaged{}, ReopenItems{{ItemId(3)}, ItemStatus::pending, "me", {}},
+       start({{1, 2}}), end(1, 2, BatchResult::staged, {completed(3)})});
+  EXPECT_EQ(this->counters().succeeded_items, 2) << "item 3 waits for the second commit";
+  EXPECT_EQ(this->counters().transferred_bytes, 130);
+  EXPECT_EQ(this->counters().processed_bytes, 200);
+  const Status staged = this->ledger().check();
+  EXPECT_TRUE(staged.ok()) << staged.error().text();
+  must_apply(this->ledger(), {UnstageAll{}});
+  EXPECT_EQ(this->counters().succeeded_items, 2) << "the first commit holds them";
+  const auto open = this->ledger().items_of(BatchId(1), true);
+  ASSERT_EQ(open->size(), 1U);
+  EXPECT_EQ(open->at(0).id, ItemId(3));
+  must_apply(this->ledger(), {start({{1, 3}}), end(1, 3, BatchResult::staged, {completed(3)}),
+                              BeginCommit{}, CompleteStaged{}});
+  EXPECT_EQ(this->counters().succeeded_items, 3);
+  EXPECT_EQ(this->counters().transferred_bytes, 230);
+}
+
 // ---- Verify and undo --------------------------------------------------------------------------
 
 TYPED_TEST_P(LedgerConformance, VerifiesWhatIsDoneAndMayBeginAnew) {
@@ -927,10 +950,11 @@ REGISTER_TYPED_TEST_SUITE_P(
     ReadyFollowsPriorityStageAndId, ABarrierWaitsForEnumerationAndAllStagesBelow,
     DependantsWaitAndAreSkippedWithTheCause, WorkThatDependsOnAFailureIsSkippedAsItIsAppended,
     TaskStatusFollowsItsBatches, StagedBatchesCountWhenTheTargetHasCommitted,
-    UnstagingMakesEverythingPendingAgain, VerifiesWhatIsDoneAndMayBeginAnew,
-    UndoGoesBackwardsAndKeepsWhatWasChangedByOthers, RetryReopensFailedItemsAndLeavesTheRest,
-    RetryOfAFailedBatchBringsItsDependantsBack, FollowsTheStateMachine,
-    KeepsMilestonesAuditErrorsRootsAndSettings, FiltersItemsAndErrorsAndPagesThem,
-    CheckpointsAreDerivedAndTheNewestStays, TheAuditChainNamesEveryBatch, AnEmptyGroupIsNothing);
+    UnstagingMakesEverythingPendingAgain, ACommitStandsWhenALaterTransactionIsLost,
+    VerifiesWhatIsDoneAndMayBeginAnew, UndoGoesBackwardsAndKeepsWhatWasChangedByOthers,
+    RetryReopensFailedItemsAndLeavesTheRest, RetryOfAFailedBatchBringsItsDependantsBack,
+    FollowsTheStateMachine, KeepsMilestonesAuditErrorsRootsAndSettings,
+    FiltersItemsAndErrorsAndPagesThem, CheckpointsAreDerivedAndTheNewestStays,
+    TheAuditChainNamesEveryBatch, AnEmptyGroupIsNothing);
 
 }  // namespace dunlin::store::test

@@ -56,9 +56,13 @@ class Child {
   }
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  void signal(int number) const { ::kill(pid_, number); }
+  /// Never without a child: kill(-1) would mean every process of the machine.
+  void signal(int number) const {
+    if (pid_ > 0) ::kill(pid_, number);
+  }
   /// Waits for its end: the signal it died of (SIGKILL 9), or minus its exit code.
   int wait() {
+    if (pid_ <= 0) return -1;
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }

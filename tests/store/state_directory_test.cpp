@@ -238,7 +238,8 @@ TEST(StateDirectoryChild, DISABLED_Owns) {
     return ::write(STDOUT_FILENO, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   };
   ASSERT_TRUE(say(lock.ok() ? "owner" : "refused"));
-  while (lock.ok()) {
+  const std::int64_t deadline_ms = clock.monotonic_ms() + 60'000;
+  while (lock.ok() && clock.monotonic_ms() < deadline_ms) {
     ::usleep(1000);
     if (lock->still_held()) continue;
     const std::vector<Mutation> late{SetPhase{"written by the old owner"}};
