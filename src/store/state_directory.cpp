@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -32,6 +33,9 @@ constexpr std::int64_t kReserveBytes =
 // Below this much free space no reserve is made: it would take what the cancel is to be recorded
 // with.
 constexpr std::int64_t kRoomForReserve = 4 * kReserveBytes;
+constexpr std::string_view kMaking = ".making-";  // ledgers that are not yet whole
+// A ledger is made within a second; what is older than this was left by a crash.
+constexpr std::int64_t kMakingExpiresSeconds = 3600;
 constexpr std::string_view kTrash =
     ".deleted-";  // folders on their way out, see delete_execution()
 
@@ -55,6 +59,13 @@ Result<bool> is_plain(const std::string& path, mode_t type) {
   if ((found.st_mode & S_IFMT) == type) return true;
   return Error(ErrorType::state_unusable,
                fmt::format("'{}' is not a plain {}", path, type == S_IFDIR ? "directory" : "file"));
+}
+
+/// Best effort, and follows no symlink: what stays is found again by the next deletion.
+void remove_tree(const std::string& path) {
+  std::error_code problem;
+  std::filesystem::remove_all(path, problem);
+  if (problem) log_warn("cannot remove '{}': {}", path, problem.message());
 }
 
 /// A folder of ours, 0700. True when it was made now.
@@ -164,6 +175,20 @@ Result<std::unique_ptr<SqliteStateStore>> open_store(const std::string& path, co
   }
   ::unlink((path + "-shm").c_str());
   return SqliteStateStore::open(path);
+}
+
+/// What deletions and creations that died have left under executions/.
+void remove_leftovers(const std::string& executions) {
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator(executions, problem)) {
+    const std::string name = entry.path().filename().string();
+    struct stat found{};
+    const bool abandoned = name.starts_with(kMaking) &&
+                           ::lstat(entry.path().c_str(), &found) == 0 &&
+                           found.st_mtime < ::time(nullptr) - kMakingExpiresSeconds;
+    if (abandoned || name.starts_with(kTrash)) remove_tree(entry.path().string());
+  }
+  if (problem) log_warn("cannot list '{}': {}", executions, problem.message());
 }
 
 std::string identity_json(const ProcessIdentity& identity) {
@@ -340,12 +365,30 @@ Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow
   if (parse_uuid(row.id.value) != row.id.value) {
     return Error(ErrorType::defect, fmt::format("'{}' is no execution id", row.id.value));
   }
+  // Made under another name and renamed: a ledger is there as a whole or not at all. It is closed
+  // in between, because SQLite knows its files by their paths.
   const std::string folder = execution_path(row.id);
-  DUNLIN_TRY(make_folder(folder));
-  DUNLIN_ASSIGN(auto ledger, SqliteLedger::create(folder + "/ledger.db", row, clock_));
-  DUNLIN_TRY(fsync_directory(folder));
+  const std::string making = path_ + "/executions/" + std::string(kMaking) + row.id.value;
+  DUNLIN_ASSIGN(const bool there, is_plain(folder, S_IFDIR));
+  if (there) {
+    DUNLIN_ASSIGN(const bool has_ledger, is_plain(folder + "/ledger.db", S_IFREG));
+    if (has_ledger) {
+      return Error(ErrorType::invalid_state,
+                   fmt::format("execution '{}' has a ledger already", row.id.value));
+    }
+  }
+  remove_tree(making);  // of an earlier attempt that died
+  DUNLIN_TRY(make_folder(making));
+  {
+    DUNLIN_ASSIGN(const auto fresh, SqliteLedger::create(making + "/ledger.db", row, clock_));
+    DUNLIN_CHECK(fresh != nullptr, "a ledger was made");
+  }
+  DUNLIN_TRY(fsync_directory(making));
+  if (::rename(making.c_str(), folder.c_str()) != 0) {
+    return system_error(fmt::format("rename '{}' to '{}'", making, folder));
+  }
   DUNLIN_TRY(fsync_directory(path_ + "/executions"));
-  return std::unique_ptr<Ledger>(std::move(ledger));
+  return open_ledger(row.id);
 }
 
 Result<std::unique_ptr<Ledger>> StateDirectory::open_ledger(const ExecutionId& id, bool read_only) {
@@ -397,12 +440,7 @@ Status StateDirectory::delete_execution(const ExecutionId& id) {
   }
   const Status row = store_->delete_execution(id);
   if (!row && (row.error().type != ErrorType::not_found || !there)) return row;
-  std::error_code problem;
-  for (const auto& entry : std::filesystem::directory_iterator(path_ + "/executions", problem)) {
-    if (!entry.path().filename().string().starts_with(kTrash)) continue;
-    std::filesystem::remove_all(entry.path(), problem);  // follows no symlink
-    if (problem) log_warn("cannot remove '{}': {}", entry.path().string(), problem.message());
-  }
+  remove_leftovers(path_ + "/executions");
   return success();
 }
 

@@ -194,6 +194,28 @@ TEST_F(StateDirectoryTest, MakesFindsAndDeletesLedgers) {
   EXPECT_EQ(state->delete_execution(kFirst).error().type, ErrorType::not_found);
 }
 
+TEST_F(StateDirectoryTest, ALedgerIsThereAsAWholeOrNotAtAll) {
+  const auto state = open();
+  // Died while the ledger was made, once for this execution and once, long ago, for another.
+  const std::string making = path_ + "/executions/.making-";
+  for (const ExecutionId& id : {kFirst, kSecond}) {
+    ::mkdir((making + id.value).c_str(), 0700);
+    std::ofstream(making + id.value + "/ledger.db") << "half";
+  }
+  const struct timespec long_ago[2] = {{1, 0}, {1, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, (making + kSecond.value).c_str(), long_ago, 0), 0);
+  EXPECT_TRUE(state->ledgers_on_disk()->empty());
+  ASSERT_TRUE(state->rebuild_summaries().ok());
+  const auto made = state->create_ledger(row_of(kFirst, 1));
+  ASSERT_TRUE(made.ok()) << made.error().text();
+  EXPECT_TRUE((*made)->check().ok());
+  EXPECT_EQ(*state->ledgers_on_disk(), (std::vector<ExecutionId>{kFirst}));
+  EXPECT_FALSE(std::filesystem::exists(making + kFirst.value));
+  EXPECT_TRUE(std::filesystem::exists(making + kSecond.value));
+  ASSERT_TRUE(state->delete_execution(kFirst).ok());
+  EXPECT_FALSE(std::filesystem::exists(making + kSecond.value)) << "removed in passing";
+}
+
 // ---- Ownership --------------------------------------------------------------------------------
 
 TEST_F(StateDirectoryTest, OneOwnerAtATimeEvenWithinAProcess) {
