@@ -18,12 +18,11 @@
 
 #include "base/file_io.h"
 #include "base/hash.h"
-#include "base/json.h"
 #include "base/logging.h"
-#include "base/process.h"
 #include "base/text.h"
 #include "store/sqlite_ledger.h"
 #include "store/sqlite_state_store.h"
+#include "store/state_files.h"
 
 namespace dunlin::store {
 namespace {
@@ -44,49 +43,15 @@ std::string env(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-Error system_error(std::string_view what) {
-  return error_from_errno(errno, what, true);
-}
-
-/// Nothing inside the state directory is reached through a symlink: whoever could plant one could
-/// have dunlin write elsewhere. False: there is nothing of that name.
-Result<bool> is_plain(const std::string& path, mode_t type) {
-  struct stat found{};
-  if (::lstat(path.c_str(), &found) != 0) {
-    if (errno == ENOENT) return false;
-    return system_error(fmt::format("stat '{}'", path));
-  }
-  if ((found.st_mode & S_IFMT) == type) return true;
-  return Error(ErrorType::state_unusable,
-               fmt::format("'{}' is not a plain {}", path, type == S_IFDIR ? "directory" : "file"));
-}
-
-/// Best effort, and follows no symlink: what stays is found again by the next deletion.
-void remove_tree(const std::string& path) {
-  std::error_code problem;
-  std::filesystem::remove_all(path, problem);
-  if (problem) log_warn("cannot remove '{}': {}", path, problem.message());
-}
-
-/// A folder of ours, 0700. True when it was made now.
-Result<bool> make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0) return true;
-  if (errno != EEXIST) return system_error(fmt::format("mkdir '{}'", path));
-  DUNLIN_ASSIGN(const bool there, is_plain(path, S_IFDIR));
-  if (!there)
-    return Error(ErrorType::state_unusable, fmt::format("'{}' went away while it was made", path));
-  return false;
-}
-
 Status make_with_parents(const std::string& path) {
   for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
     const std::string parent = path.substr(0, slash);
     if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)
-      return system_error(fmt::format("mkdir '{}'", parent));
+      return state_file_error(fmt::format("mkdir '{}'", parent));
   }
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    return system_error(fmt::format("mkdir '{}'", path));
+    return state_file_error(fmt::format("mkdir '{}'", path));
   return success();
 }
 
@@ -104,7 +69,8 @@ Error unusable(Error error) {
 
 Status check_directory(const std::string& path) {
   struct statfs system{};
-  if (::statfs(path.c_str(), &system) != 0) return system_error(fmt::format("statfs '{}'", path));
+  if (::statfs(path.c_str(), &system) != 0)
+    return state_file_error(fmt::format("statfs '{}'", path));
   if (const std::string_view name = unsuitable_file_system(system.f_type); !name.empty()) {
     return Error(ErrorType::state_unusable,
                  fmt::format("the state directory '{}' lies on {}, where the write-ahead log is "
@@ -113,7 +79,7 @@ Status check_directory(const std::string& path) {
                              path, name));
   }
   struct stat found{};
-  if (::stat(path.c_str(), &found) != 0) return system_error(fmt::format("stat '{}'", path));
+  if (::stat(path.c_str(), &found) != 0) return state_file_error(fmt::format("stat '{}'", path));
   if (!S_ISDIR(found.st_mode))
     return Error(ErrorType::state_unusable, fmt::format("'{}' is not a directory", path));
   if ((found.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
@@ -124,17 +90,6 @@ Status check_directory(const std::string& path) {
   return success();
 }
 
-/// One lock over a descriptor's open file description; it ends with the last copy of the
-/// descriptor.
-Result<bool> try_lock(int fd, std::string_view what) {
-  struct flock lock{};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
-  if (errno == EAGAIN || errno == EACCES) return false;
-  return system_error(what);
-}
-
 /// Makes openers of one state directory take turns while they create, move aside or rebuild
 /// state.db.
 Result<UniqueFd> lock_for_open(const std::string& path) {
@@ -143,7 +98,7 @@ Result<UniqueFd> lock_for_open(const std::string& path) {
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   while (::fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) {
-    if (errno != EINTR) return system_error(fmt::format("lock '{}'", path));
+    if (errno != EINTR) return state_file_error(fmt::format("lock '{}'", path));
   }
   return fd;
 }
@@ -168,10 +123,10 @@ Result<std::unique_ptr<SqliteStateStore>> open_store(const std::string& path, co
       "lost",
       fault.error().text(), aside);
   if (::rename(path.c_str(), aside.c_str()) != 0)
-    return system_error(fmt::format("rename '{}'", path));
+    return state_file_error(fmt::format("rename '{}'", path));
   // The log belongs to the damaged file; SQLite would apply it to the new one.
   if (::rename((path + "-wal").c_str(), (aside + "-wal").c_str()) != 0 && errno != ENOENT) {
-    return system_error(fmt::format("rename '{}-wal'", path));
+    return state_file_error(fmt::format("rename '{}-wal'", path));
   }
   ::unlink((path + "-shm").c_str());
   return SqliteStateStore::open(path);
@@ -189,43 +144,6 @@ void remove_leftovers(const std::string& executions) {
     if (abandoned || name.starts_with(kTrash)) remove_tree(entry.path().string());
   }
   if (problem) log_warn("cannot list '{}': {}", executions, problem.message());
-}
-
-std::string identity_json(const ProcessIdentity& identity) {
-  Json json = Json::object();
-  json["pid"] = identity.pid;
-  json["boot_id"] = identity.boot_id;
-  json["start_time"] = identity.start_time;
-  json["host"] = identity.host;
-  return dump_json(json) + "\n";
-}
-
-Status write_identity(int fd, std::string_view path) {
-  DUNLIN_ASSIGN(const ProcessIdentity self, ProcessIdentity::current());
-  const std::string text = identity_json(self);
-  // Written over the old one before the rest is cut off: who reads meanwhile finds a pid in any
-  // case.
-  DUNLIN_TRY(pwrite_all(fd, text.data(), text.size(), 0, path));
-  if (::ftruncate(fd, static_cast<off_t>(text.size())) != 0)
-    return system_error(fmt::format("truncate '{}'", path));
-  return success();
-}
-
-/// "process 123 on host" as far as the file tells.
-std::string holder_of(const std::string& path) {
-  const auto text = read_file(path, 4096);
-  if (!text) return "another process";
-  const auto json = parse_json(*text, "owner");
-  const std::int64_t pid = json.ok() ? integer_or(*json, "pid", 0) : 0;
-  if (pid == 0) return "another process";
-  return fmt::format("process {} on {}", pid, string_or(*json, "host", "this machine"));
-}
-
-bool same_file(int fd, const std::string& path) {
-  struct stat held{};
-  struct stat named{};
-  return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 &&
-         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 ExecutionSummary summary_of(const ExecutionRow& row) {
@@ -287,10 +205,6 @@ std::string default_state_path(std::string_view option) {
   return "/var/lib/dunlin";
 }
 
-bool OwnerLock::still_held() const {
-  return fd_.valid() && same_file(fd_.get(), path_);
-}
-
 StateDirectory::StateDirectory(std::string path, const Clock& clock)
     : path_(std::move(path)), clock_(clock) {}
 StateDirectory::~StateDirectory() = default;
@@ -301,7 +215,7 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& 
     std::string absolute = path;
     if (!absolute.starts_with('/')) {
       std::array<char, PATH_MAX> folder{};
-      if (::getcwd(folder.data(), folder.size()) == nullptr) return system_error("getcwd");
+      if (::getcwd(folder.data(), folder.size()) == nullptr) return state_file_error("getcwd");
       absolute = std::string(folder.data()) + "/" + path;
     }
     while (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
@@ -309,7 +223,7 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& 
     DUNLIN_TRY(check_directory(absolute));
     std::array<char, PATH_MAX> real{};
     if (::realpath(absolute.c_str(), real.data()) == nullptr)
-      return system_error(fmt::format("open '{}'", absolute));
+      return state_file_error(fmt::format("open '{}'", absolute));
     std::unique_ptr<StateDirectory> directory(new StateDirectory(real.data(), clock));
     DUNLIN_ASSIGN(const bool fresh, make_folder(directory->path_ + "/executions"));
     DUNLIN_ASSIGN(const UniqueFd turn, lock_for_open(directory->path_ + "/open.lock"));
@@ -354,7 +268,8 @@ Result<std::string> StateDirectory::run_directory() const {
   }
   DUNLIN_TRY(make_folder(folder));
   struct stat found{};
-  if (::lstat(folder.c_str(), &found) != 0) return system_error(fmt::format("stat '{}'", folder));
+  if (::lstat(folder.c_str(), &found) != 0)
+    return state_file_error(fmt::format("stat '{}'", folder));
   if (found.st_uid != ::geteuid() || (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     return Error(ErrorType::state_unusable, fmt::format("'{}' is open to others", folder));
   }
@@ -385,7 +300,7 @@ Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow
   }
   DUNLIN_TRY(fsync_directory(making));
   if (::rename(making.c_str(), folder.c_str()) != 0) {
-    return system_error(fmt::format("rename '{}' to '{}'", making, folder));
+    return state_file_error(fmt::format("rename '{}' to '{}'", making, folder));
   }
   DUNLIN_TRY(fsync_directory(path_ + "/executions"));
   return open_ledger(row.id);
@@ -410,7 +325,7 @@ Result<std::vector<ExecutionId>> StateDirectory::ledgers_on_disk() const {
   const std::string folder = path_ + "/executions";
   std::vector<ExecutionId> ids;
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(folder.c_str()), &::closedir);
-  if (stream == nullptr) return system_error(fmt::format("open '{}'", folder));
+  if (stream == nullptr) return state_file_error(fmt::format("open '{}'", folder));
   while (true) {
     errno = 0;
     const dirent* entry = ::readdir(stream.get());
@@ -422,7 +337,7 @@ Result<std::vector<ExecutionId>> StateDirectory::ledgers_on_disk() const {
     DUNLIN_ASSIGN(const bool has_ledger, is_plain(folder + "/" + name + "/ledger.db", S_IFREG));
     if (has_ledger) ids.emplace_back(name);
   }
-  if (errno != 0) return system_error(fmt::format("read '{}'", folder));
+  if (errno != 0) return state_file_error(fmt::format("read '{}'", folder));
   std::sort(ids.begin(), ids.end());
   return ids;
 }
@@ -435,65 +350,13 @@ Status StateDirectory::delete_execution(const ExecutionId& id) {
     // Out of sight in one step; what a crash leaves of it is removed by the next deletion.
     const std::string trash = path_ + "/executions/" + std::string(kTrash) + id.value;
     if (::rename(folder.c_str(), trash.c_str()) != 0)
-      return system_error(fmt::format("rename '{}'", folder));
+      return state_file_error(fmt::format("rename '{}'", folder));
     DUNLIN_TRY(fsync_directory(path_ + "/executions"));
   }
   const Status row = store_->delete_execution(id);
   if (!row && (row.error().type != ErrorType::not_found || !there)) return row;
   remove_leftovers(path_ + "/executions");
   return success();
-}
-
-Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
-  const std::string folder = execution_path(id);
-  const std::string path = folder + "/owner";
-  DUNLIN_ASSIGN(const bool there, is_plain(folder, S_IFDIR));
-  if (!there)
-    return Error(ErrorType::not_found, fmt::format("there is no execution '{}'", id.value));
-  // Another process may replace the file between our open and our lock: then we locked a file that
-  // no longer counts.
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
-    DUNLIN_ASSIGN(const bool locked, try_lock(fd.get(), fmt::format("lock '{}'", path)));
-    if (locked) {
-      if (!same_file(fd.get(), path)) continue;
-      DUNLIN_TRY(write_identity(fd.get(), path));
-      return OwnerLock(std::move(fd), path);
-    }
-    if (!force) {
-      return Error(ErrorType::lock_held,
-                   fmt::format("{} owns execution '{}'", holder_of(path), id.value));
-    }
-    DUNLIN_ASSIGN(const std::string random,
-                  hash_bytes(HashKind::xxh3, new_uuid_v7(clock_.wall_ms())));
-    const std::string fresh = fmt::format("{}.{}", path, hex(random).substr(0, 12));
-    DUNLIN_ASSIGN(UniqueFd replacement, open_file(fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW));
-    DUNLIN_ASSIGN(const bool ours, try_lock(replacement.get(), fmt::format("lock '{}'", fresh)));
-    if (!ours)
-      return Error(ErrorType::defect, fmt::format("'{}' is locked although it is new", fresh));
-    DUNLIN_TRY(write_identity(replacement.get(), fresh));
-    if (::rename(fresh.c_str(), path.c_str()) != 0)
-      return system_error(fmt::format("rename '{}'", fresh));
-    DUNLIN_TRY(fsync_directory(folder));
-    return OwnerLock(std::move(replacement), path);
-  }
-  return Error(ErrorType::lock_held,
-               fmt::format("the owner of execution '{}' changes all the time", id.value));
-}
-
-Result<bool> StateDirectory::owned(const ExecutionId& id) const {
-  const std::string path = execution_path(id) + "/owner";
-  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.valid()) {
-    if (errno == ENOENT || errno == ENOTDIR) return false;
-    return system_error(fmt::format("open '{}'", path));
-  }
-  struct flock lock{};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0)
-    return system_error(fmt::format("lock '{}'", path));
-  return lock.l_type != F_UNLCK;
 }
 
 bool StateDirectory::release_reserve() {
@@ -504,10 +367,10 @@ Status StateDirectory::make_reserve() {
   const std::string path = path_ + "/reserve";
   DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
   struct stat found{};
-  if (::fstat(fd.get(), &found) != 0) return system_error(fmt::format("stat '{}'", path));
+  if (::fstat(fd.get(), &found) != 0) return state_file_error(fmt::format("stat '{}'", path));
   if (found.st_size >= kReserveBytes && found.st_blocks * 512 >= kReserveBytes) return success();
   struct statvfs space{};
-  if (::fstatvfs(fd.get(), &space) != 0) return system_error(fmt::format("statvfs '{}'", path));
+  if (::fstatvfs(fd.get(), &space) != 0) return state_file_error(fmt::format("statvfs '{}'", path));
   if (static_cast<std::int64_t>(space.f_bavail * space.f_frsize) < kRoomForReserve) {
     release_reserve();
     return Error(ErrorType::state_write_failed,
