@@ -131,6 +131,17 @@ TEST_F(Control, AStoppedOwnerIsLiveIsWokenByResumeAndEndedByStopNow) {
   expect_whole();
 }
 
+TEST_F(Control, AStoppedOwnerThatWasTakenOverChangesNothingAnyMore) {
+  Process copy(slow_copy());
+  ASSERT_TRUE(is_under_way());
+  copy.signal(SIGSTOP);
+  EXPECT_EQ(run({"resume", "last", "--take-over"}).code, 0);
+  expect_whole();
+  copy.signal(SIGCONT);
+  EXPECT_EQ(copy.wait(milliseconds(10'000)), 5) << copy.out() << copy.err();
+  expect_whole();
+}
+
 TEST_F(Control, ResumeOfALiveOneWatchesItAndTakesItsCode) {
   Process copy(slow_copy({"--detach"}));
   EXPECT_EQ(copy.wait(), 0);

@@ -30,6 +30,12 @@ TEST_F(Kinds, RowsAreLoaded) {
   EXPECT_EQ(done.code, 0) << done.out << done.err;
   EXPECT_EQ(sql("b.db", "SELECT count(*), max(name) FROM t"), "1000|row 999\n");
   EXPECT_THAT(run({"ps"}).out, HasSubstr("records"));
+  sql("c.db", "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);");
+  EXPECT_EQ(run({"load", "sqlite:" + path("a.db"), "sqlite:" + path("c.db"), "--all",
+                 "--transaction-mode", "single"})
+                .code,
+            0);
+  EXPECT_EQ(sql("c.db", "SELECT count(*) FROM t"), "1000\n");
   EXPECT_EQ(run({"load", "sqlite:" + path("a.db"), "sqlite:" + path("b.db")}).code, 2);
 }
 
