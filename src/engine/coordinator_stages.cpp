@@ -104,7 +104,21 @@ bool Stepper::stuck() const {
          s_.enumerate.call == 0 && s_.enumeration_complete;
 }
 
+/// Commit scope execution is all or nothing: what is left out cannot be made good by a later commit.
+void Stepper::refuse_part_of_the_whole() {
+  const std::int64_t items = s_.counters.failed_items;
+  if (!s_.config.execution_scope || s_.target || items + s_.counters.failed_batches == 0) return;
+  const bool none = items == 0;  // the batch as a whole
+  const std::int64_t count = none ? s_.counters.failed_batches : items;
+  set_target(ExecutionStatus::failed,
+             Error(ErrorType::too_many_failures,
+                   std::to_string(count) + (none ? " batches" : " items") +
+                       " have failed and the plan commits all or nothing: nothing is committed"),
+             false);
+}
+
 bool Stepper::advance_pass(Pass pass) {
+  if (pass == Pass::work) refuse_part_of_the_whole();
   if (s_.target) {
     s_.stage = Stage::draining;
     return true;

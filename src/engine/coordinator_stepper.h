@@ -59,6 +59,7 @@ class Stepper {
   // Stages
   bool advance_settling();
   bool advance_pass(Pass pass);
+  void refuse_part_of_the_whole();
   bool advance_draining();
   void begin_verifying();
   void begin_closing();

@@ -1,11 +1,15 @@
 #include "engine/engine.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <thread>
 #include <utility>
 
+#include "base/file_io.h"
 #include "base/logging.h"
 #include "base/process.h"
 #include "engine/control_socket.h"
@@ -40,6 +44,28 @@ Result<ProcessIdentity> identity_from(const std::string& text) {
 bool holds_destination(ExecutionStatus status) {
   return status == ExecutionStatus::pending || status == ExecutionStatus::running ||
          status == ExecutionStatus::paused || status == ExecutionStatus::rolling_back;
+}
+
+/// One creation at a time: from the first line in state.db to the whole ledger. Whoever holds it
+/// knows that a line without a ledger is of a process that died between the two.
+Result<UniqueFd> creation_turn(const store::StateDirectory& state) {
+  const std::string path = state.path() + "/create.lock";
+  DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  while (::fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) {
+    if (errno != EINTR) return error_from_errno(errno, "lock '" + path + "'", true);
+  }
+  return fd;
+}
+
+/// With the creation's turn: true when the execution has no ledger; its line is then dropped.
+Result<bool> drop_unborn(store::StateDirectory& state, const ExecutionId& id) {
+  DUNLIN_ASSIGN(const bool born, state.has_ledger(id));
+  if (born) return false;
+  const Status dropped = state.store().delete_execution(id);
+  if (!dropped && dropped.error().type != ErrorType::not_found) return dropped.error();
+  return true;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -110,6 +136,8 @@ Status Engine::check_claims(const store::ExecutionSummary& own) {
           std::find_if(other.claims.begin(), other.claims.end(),
                        [&](const std::string& theirs) { return claims_overlap(claim, theirs); });
       if (overlap == other.claims.end()) continue;
+      DUNLIN_ASSIGN(const bool unborn, drop_unborn(*state_, other.id));
+      if (unborn) break;
       const std::string number = std::to_string(other.number);
       Error busy(ErrorType::destination_busy, "execution " + number + " (" +
                                                   std::string(to_string(other.status)) +
@@ -140,8 +168,7 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
   summary.depends_on = plan.depends_on;
   summary.created_ms = now;
   summary.updated_ms = now;
-  // Inserted first, then compared with those of lower numbers: of two that start at once, exactly
-  // one is refused.
+  DUNLIN_ASSIGN(const UniqueFd turn, creation_turn(*state_));
   DUNLIN_ASSIGN(summary.number, state_->store().put_execution(summary));
   Status status = check_claims(summary);
   if (status.ok()) {
@@ -211,8 +238,14 @@ Status Engine::evict_owner(const ExecutionId& id) {
 // -------------------------------------------------------------------------------------------------------
 
 Result<ExecutionId> Engine::resolve(std::string_view text) {
-  DUNLIN_ASSIGN(const store::ExecutionSummary summary, state_->store().resolve(text));
-  return summary.id;
+  for (;;) {
+    DUNLIN_ASSIGN(const store::ExecutionSummary summary, state_->store().resolve(text));
+    DUNLIN_ASSIGN(const bool born, state_->has_ledger(summary.id));
+    if (born) return summary.id;
+    // Being made now by another process, or never whole: then the one before it may be meant.
+    DUNLIN_ASSIGN(const UniqueFd turn, creation_turn(*state_));
+    DUNLIN_TRY(drop_unborn(*state_, summary.id));
+  }
 }
 
 Result<std::unique_ptr<store::Ledger>> Engine::open_ledger(const ExecutionId& id) {
@@ -287,6 +320,8 @@ Result<std::vector<Snapshot>> Engine::list() {
   DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> summaries, state_->store().executions());
   std::vector<Snapshot> snapshots;
   for (const store::ExecutionSummary& summary : summaries) {
+    DUNLIN_ASSIGN(const bool born, state_->has_ledger(summary.id));
+    if (!born) continue;  // being made now, or its maker died: see resolve()
     Result<Snapshot> one = snapshot(summary.id);
     if (one.ok()) {
       snapshots.push_back(*std::move(one));

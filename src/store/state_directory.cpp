@@ -286,8 +286,8 @@ Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow
   const std::string making = path_ + "/executions/" + std::string(kMaking) + row.id.value;
   DUNLIN_ASSIGN(const bool there, is_plain(folder, S_IFDIR));
   if (there) {
-    DUNLIN_ASSIGN(const bool has_ledger, is_plain(folder + "/ledger.db", S_IFREG));
-    if (has_ledger) {
+    DUNLIN_ASSIGN(const bool whole, has_ledger(row.id));
+    if (whole) {
       return Error(ErrorType::invalid_state,
                    fmt::format("execution '{}' has a ledger already", row.id.value));
     }
@@ -307,18 +307,21 @@ Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow
 }
 
 Result<std::unique_ptr<Ledger>> StateDirectory::open_ledger(const ExecutionId& id, bool read_only) {
-  const std::string folder = execution_path(id);
-  const std::string file = folder + "/ledger.db";
-  DUNLIN_ASSIGN(const bool has_folder, is_plain(folder, S_IFDIR));
-  bool there = has_folder && parse_uuid(id.value) == id.value;
-  if (there) {
-    DUNLIN_ASSIGN(there, is_plain(file, S_IFREG));
-  }
+  DUNLIN_ASSIGN(const bool there, has_ledger(id));
   if (!there)
     return Error(ErrorType::not_found,
                  fmt::format("there is no ledger of execution '{}'", id.value));
+  const std::string file = execution_path(id) + "/ledger.db";
   DUNLIN_ASSIGN(auto ledger, SqliteLedger::open(file, read_only, clock_));
   return std::unique_ptr<Ledger>(std::move(ledger));
+}
+
+Result<bool> StateDirectory::has_ledger(const ExecutionId& id) const {
+  if (parse_uuid(id.value) != id.value) return false;
+  const std::string folder = execution_path(id);
+  DUNLIN_ASSIGN(const bool has_folder, is_plain(folder, S_IFDIR));
+  if (!has_folder) return false;
+  return is_plain(folder + "/ledger.db", S_IFREG);
 }
 
 Result<std::vector<ExecutionId>> StateDirectory::ledgers_on_disk() const {
@@ -332,10 +335,8 @@ Result<std::vector<ExecutionId>> StateDirectory::ledgers_on_disk() const {
     if (entry == nullptr) break;
     const std::string name = entry->d_name;
     if (parse_uuid(name) != name) continue;
-    DUNLIN_ASSIGN(const bool is_folder, is_plain(folder + "/" + name, S_IFDIR));
-    if (!is_folder) continue;
-    DUNLIN_ASSIGN(const bool has_ledger, is_plain(folder + "/" + name + "/ledger.db", S_IFREG));
-    if (has_ledger) ids.emplace_back(name);
+    DUNLIN_ASSIGN(const bool whole, has_ledger(ExecutionId(name)));
+    if (whole) ids.emplace_back(name);
   }
   if (errno != 0) return state_file_error(fmt::format("read '{}'", folder));
   std::sort(ids.begin(), ids.end());

@@ -66,6 +66,8 @@ class StateDirectory {
   [[nodiscard]] Result<std::unique_ptr<Ledger>> create_ledger(const ExecutionRow& row);
   [[nodiscard]] Result<std::unique_ptr<Ledger>> open_ledger(const ExecutionId& id,
                                                             bool read_only = false);
+  /// Whether open_ledger() would find one.
+  [[nodiscard]] Result<bool> has_ledger(const ExecutionId& id) const;
   /// Ids of all folders under executions/ that hold a ledger, whether or not state.db knows them.
   [[nodiscard]] Result<std::vector<ExecutionId>> ledgers_on_disk() const;
   [[nodiscard]] Status delete_execution(const ExecutionId& id);

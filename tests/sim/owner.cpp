@@ -187,6 +187,9 @@ void Owner::perform(co::CommitExecution command) {
       world_.require(world_.shadow().committing(),
                      [] { return "a commit without its announcement in the ledger"; });
       for (const auto& [id, item] : world_.shadow().items()) {
+        world_.require(item.status != store::ItemStatus::failed, [id = id] {
+          return fmt::format("a commit of all or nothing leaves out item {}, which failed", id);
+        });
         const bool in_transaction = item.status == store::ItemStatus::completed &&
                                     !world_.destination().present(id) &&
                                     world_.scenario().items.at(id).kind != ItemScript::Kind::lie;
