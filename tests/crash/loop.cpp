@@ -77,7 +77,9 @@ Bench::~Bench() {
 }
 
 std::vector<std::string> Bench::dunlin(std::vector<std::string> arguments) const {
-  arguments.insert(arguments.begin(), options_.binary);
+  const std::string folder = options_.binary.substr(0, options_.binary.rfind('/') + 1);
+  const std::string program = scenario_->program();
+  arguments.insert(arguments.begin(), program == "dunlin" ? options_.binary : folder + program);
   arguments.emplace_back("--no-progress");
   return arguments;
 }

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "control.h"
 #include "loop.h"
+#include "points.h"
 #include "stopped_owner.h"
 
 namespace {
@@ -20,16 +21,18 @@ using dunlin::crash::Options;
 using dunlin::crash::Tally;
 
 constexpr const char* kUsage =
-    "usage: crash_loop [--short | --full] [--kind files|records|records-single|schema|objects]...\n"
-    "                  [--random N] [--seed S] [--point NAME[:HIT]] [--stopped-owner] [--control "
-    "TRIALS]\n"
+    "usage: crash_loop [--short | --full] [--kind files|records|records-single|schema|objects|\n"
+    "                  scripted|scripted-batch|scripted-execution]... [--random N] [--seed S]\n"
+    "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"
     "                  [--binary PATH] [--jobs N]\n"
+    "  --points: each point with its hits, compared with the table in the kind's README\n"
     "  without --random: at each crash point; with it: N random kills of each kind instead\n";
 
 struct Arguments {
   Options options;
   std::vector<std::string> kinds;
   bool stopped_owner = false;
+  bool points = false;
   int control = 0;
   int jobs = 2;
 };
@@ -45,6 +48,7 @@ std::string beside_me(const std::string& name) {
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   arguments.options.binary = beside_me("dunlin");
+  if (const char* root = std::getenv("DUNLIN_SOURCE_DIR")) arguments.options.source_root = root;
   if (::access(arguments.options.binary.c_str(), X_OK) != 0)
     arguments.options.binary = beside_me("../dunlin");
   for (int i = 1; i < argc; ++i) {
@@ -70,6 +74,8 @@ Arguments parse(int argc, char** argv) {
       arguments.options.only_point = value();
     else if (word == "--stopped-owner")
       arguments.stopped_owner = true;
+    else if (word == "--points")
+      arguments.points = true;
     else if (word == "--control")
       arguments.control = std::stoi(value());
     else if (word == "--binary")
@@ -95,6 +101,7 @@ int run_loops(const Arguments& arguments) {
   for (const std::string& kind : arguments.kinds) {
     if (static_cast<int>(running.size()) >= arguments.jobs) collect();
     running.push_back(std::async(std::launch::async, [&arguments, kind] {
+      if (arguments.points) return check_points(arguments.options, kind);
       return arguments.stopped_owner ? stop_owners(arguments.options, kind)
                                      : crash_everywhere(arguments.options, kind);
     }));

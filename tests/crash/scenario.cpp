@@ -5,7 +5,8 @@
 namespace dunlin::crash {
 
 std::vector<std::string> scenario_names() {
-  return {"files", "records", "records-single", "schema", "objects"};
+  return {"files",   "records",  "records-single", "schema",
+          "objects", "scripted", "scripted-batch", "scripted-execution"};
 }
 
 std::unique_ptr<Scenario> make_scenario(const std::string& name) {
@@ -13,6 +14,9 @@ std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "records") return make_records_scenario(false);
   if (name == "records-single") return make_records_scenario(true);
   if (name == "schema") return make_schema_scenario();
+  if (name == "scripted") return make_scripted_scenario("item");
+  if (name == "scripted-batch") return make_scripted_scenario("batch");
+  if (name == "scripted-execution") return make_scripted_scenario("execution");
   DUNLIN_CHECK(name == "objects", "no such scenario: " + name);
   return make_objects_scenario();
 }

@@ -15,7 +15,9 @@ class Scenario {
   virtual void make_source(const std::string& folder) = 0;
   /// Before each run: the destination as it was before the migration.
   virtual void reset_destination() = 0;
-  /// dunlin's arguments.
+  /// The program beside dunlin that knows the kind.
+  [[nodiscard]] virtual std::string program() const { return "dunlin"; }
+  /// Its arguments.
   [[nodiscard]] virtual std::vector<std::string> command() const = 0;
   /// Everything a person could see at the destination, line by line; nothing that may differ
   /// between two good runs.
@@ -27,7 +29,8 @@ class Scenario {
   [[nodiscard]] virtual std::vector<std::string> publishing_points() const = 0;
 };
 
-/// "files", "records", "records-single", "schema", "objects".
+/// "files", "records", "records-single", "schema", "objects", "scripted", "scripted-batch",
+/// "scripted-execution".
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
@@ -35,5 +38,6 @@ std::unique_ptr<Scenario> make_files_scenario();
 std::unique_ptr<Scenario> make_records_scenario(bool single);
 std::unique_ptr<Scenario> make_schema_scenario();
 std::unique_ptr<Scenario> make_objects_scenario();
+std::unique_ptr<Scenario> make_scripted_scenario(const std::string& scope);
 
 }  // namespace dunlin::crash

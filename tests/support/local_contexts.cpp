@@ -211,7 +211,9 @@ class LocalExecution::Context : public engine::RunContext {
   }
   [[nodiscard]] std::int64_t epoch() const override { return owner_.ledger_.epoch; }
   [[nodiscard]] const Clock& clock() const override { return owner_.clock_; }
-  [[nodiscard]] Permits& permits() override { return owner_.permits_; }
+  [[nodiscard]] Permits& permits() override {
+    return owner_.options_.permits != nullptr ? *owner_.options_.permits : owner_.permits_;
+  }
   [[nodiscard]] const CancelToken& cancel() const override { return cancel_; }
   [[nodiscard]] Status fence() override {
     owner_.note("fence");

@@ -71,6 +71,8 @@ class LocalExecution {
     std::function<Status()> on_commit;
     /// Called before each item that for_each_item begins.
     std::function<void(const engine::ItemRow&)> on_item;
+    /// Unset: as much as anybody wants, at once. Must outlive the execution.
+    Permits* permits = nullptr;
   };
 
   explicit LocalExecution(engine::Run& run) : LocalExecution(run, Options{}) {}

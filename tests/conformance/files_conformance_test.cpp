@@ -1,0 +1,139 @@
+// Files: a tree copied into a folder that holds something already.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "files/files_kind.h"
+#include "support/scratch.h"
+#include "support/workload_conformance.h"
+
+namespace dunlin::testing {
+
+namespace {
+
+namespace stdfs = std::filesystem;
+
+class FilesSubject final : public WorkloadSubject {
+ public:
+  void make_source(std::int64_t items) override {
+    make_folders();
+    for (std::int64_t n = 1; n <= items; ++n) {
+      write("in/dir " + std::to_string(n % 3) + "/file " + std::to_string(n),
+            std::string(static_cast<std::size_t>(n * 1000), static_cast<char>('a' + n % 26)));
+    }
+    stdfs::create_directories(scratch_.file("in/empty folder"));
+    stdfs::create_symlink("dir 1/file 1", scratch_.file("in/link"));
+    write("out/dir 1/file 1", "an older version");
+    write("out/not ours", "stays");
+  }
+  void make_hostile_source() override {
+    make_folders();
+    for (const std::string& name :
+         {std::string("new\nline"), std::string("\xff\xfe no UTF-8"), std::string("-rf"),
+          std::string(255, 'n'), std::string("$(reboot)"), std::string(" "), std::string("..."),
+          std::string("\xe2\x80\xae turned"), std::string(".dunlin-12345678-1-1")}) {
+      write("in/" + name, "of " + name);
+      if (name.size() < 200) write("in/folder " + name + "/" + name, "below " + name);
+    }
+  }
+  std::unique_ptr<engine::Run> open() override {
+    const auto kind = files::make_files_kind();
+    engine::CommandLine line{"copy", {scratch_.file("in") + "/", scratch_.file("out")}, {}};
+    auto document = kind->plan_for(line);
+    EXPECT_TRUE(document.ok()) << document.error().text();
+    if (!document.ok()) return nullptr;
+    engine::Plan plan;
+    plan.kind = "files";
+    plan.document = std::move(document).value();
+    auto run = kind->open(plan);
+    EXPECT_TRUE(run.ok()) << run.error().text();
+    return run.ok() ? std::move(run).value() : nullptr;
+  }
+  Contents source() override { return tree("in"); }
+  Contents destination() override { return tree("out"); }
+  Contents expected() override {
+    Contents all = tree("in");
+    if (stdfs::exists(scratch_.file("out/not ours")))
+      all["/not ours"] = tree("out").at("/not ours");
+    return all;
+  }
+  std::vector<std::string> leftovers() override {
+    std::vector<std::string> names;
+    for (const auto& entry : stdfs::recursive_directory_iterator(scratch_.file("out"))) {
+      const std::string name = entry.path().filename();
+      if (!name.starts_with(".dunlin-")) continue;
+      // Somebody's file that looks like ours: it was migrated and belongs there.
+      if (!stdfs::exists(scratch_.file("in/" + name))) names.push_back(entry.path());
+    }
+    return names;
+  }
+  std::optional<bool> holds(const engine::ItemRow& item) override {
+    const std::string path =
+        "/" + (item.directory_path.empty() ? "" : item.directory_path + "/") + item.name;
+    const Contents from = tree("in");
+    const auto wanted = from.find(path);
+    // Directories get their times in a batch of their own, of the same name.
+    if (wanted == from.end() || wanted->second.starts_with("folder")) return std::nullopt;
+    const Contents now = tree("out");
+    const auto found = now.find(path);
+    return found != now.end() && found->second == wanted->second;
+  }
+  void damage() override {
+    // Same length and time: only the content tells.
+    const std::string path = scratch_.file("out/dir 2/file 2");
+    struct stat info{};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    std::fstream(path, std::ios::in | std::ios::out | std::ios::binary) << '!';
+    const timespec times[2] = {info.st_atim, info.st_mtim};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  }
+
+ private:
+  void make_folders() {
+    stdfs::create_directories(scratch_.file("in"));
+    stdfs::create_directories(scratch_.file("out"));
+  }
+  void write(const std::string& name, const std::string& content) {
+    const stdfs::path path = scratch_.file(name);
+    stdfs::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << content;
+    const timespec times[2] = {{1'500'000'000, 0}, {1'500'000'000, 123'456'789}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  }
+  /// Type, mode, time and content; without dunlin's own.
+  [[nodiscard]] Contents tree(const std::string& name) const {
+    const std::string root = scratch_.file(name);
+    Contents all;
+    for (auto entry = stdfs::recursive_directory_iterator(root);
+         entry != stdfs::recursive_directory_iterator(); ++entry) {
+      const std::string own = entry->path().filename();
+      const std::string path = entry->path().native().substr(root.size());
+      if (own.starts_with(".dunlin-") && !stdfs::exists(scratch_.file("in/" + own))) {
+        if (entry->is_directory()) entry.disable_recursion_pending();
+        continue;
+      }
+      struct stat info{};
+      if (::lstat(entry->path().c_str(), &info) != 0) continue;
+      if (S_ISDIR(info.st_mode)) {
+        all[path] = "folder " + std::to_string(info.st_mode);
+      } else if (S_ISLNK(info.st_mode)) {
+        all[path] = "link to " + stdfs::read_symlink(entry->path()).native();
+      } else {
+        std::ifstream in(entry->path(), std::ios::binary);
+        all[path] = std::to_string(info.st_mode) + " " + std::to_string(info.st_mtim.tv_sec) + "." +
+                    std::to_string(info.st_mtim.tv_nsec) + " " +
+                    std::string(std::istreambuf_iterator<char>(in), {});
+      }
+    }
+    return all;
+  }
+  ScratchDirectory scratch_;
+};
+
+}  // namespace
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Files, WorkloadConformance, FilesSubject);
+
+}  // namespace dunlin::testing
