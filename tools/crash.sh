@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The crash loop in its four parts: kills at crash points, kills at random moments, owners that were stopped and overtaken, and the time
-# that control from another process takes. Each run is compared with an undisturbed one. Without --full a sample of a few minutes.
+# The crash loop in its parts: kills at crash points, kills at random moments, owners that were stopped and overtaken, the points against
+# the READMEs, and the time that control from another process takes. Each run is compared with an undisturbed one. Without --full a sample of a few minutes.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . tools/lib.sh
@@ -43,11 +43,9 @@ part() {
 }
 all() {
   part "killed at crash points"
-  # Only in the full form: kills in the first milliseconds, before an execution is on record, still leave states that need a hand
-  # (docs/evidence/trace.md has this line open).
-  [ "$full" = no ] || part "killed $random times each at random moments" --random "$random"
-  # Open as well: the loop still hangs at places where the stopped owner holds a lock; unit tests show the take-over of each kind.
-  [ "$full" = no ] || part "stopped, overtaken, continued" --stopped-owner
+  part "killed $random times each at random moments" --random "$random"
+  part "stopped, overtaken, continued" --stopped-owner
+  part "crash points and the READMEs" --points
   part "control from another process, $trials trials of each verb" --control "$trials"
 }
 if [ "$full" = no ]; then

@@ -11,6 +11,7 @@ int of_type(ErrorType type) {
     case ErrorType::defect:
       return kDefect;
     case ErrorType::lock_held:
+    case ErrorType::stale_owner:
     case ErrorType::destination_busy:
       return kLockHeld;
     case ErrorType::preflight_refused:

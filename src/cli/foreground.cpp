@@ -267,6 +267,9 @@ Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
       signals.end();
     }
   }  // the lock is free before anybody reads that it ended
+  // Not the summary: what the ledger says now is the new owner's doing.
+  if (outcome.reason && outcome.reason->type == ErrorType::stale_owner)
+    return std::move(*outcome.reason);
   DUNLIN_TRY(print_end(session, run.id, &outcome, outcome.exit_code,
                        session.clock().monotonic_ms() - begin_ms));
   return outcome.exit_code;

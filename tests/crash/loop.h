@@ -24,8 +24,9 @@ struct Tally {
   int points = 0;  ///< crash points that the undisturbed run passes
   int kills = 0;   ///< runs that died where they were told to
   int kills_in_recovery = 0;
-  int not_reached =
-      0;  ///< the hit did not come in that run: it had to end as undisturbed all the same
+  /// The hit did not come in that run: it had to end as undisturbed all the same.
+  int not_reached = 0;
+  int target_locked = 0;  ///< stopped owners that kept the target to themselves
   int random_kills = 0;
   std::vector<std::string> failures;
 };

@@ -108,12 +108,13 @@ int run_loops(const Arguments& arguments) {
   }
   while (!running.empty()) collect();
   std::size_t failures = 0;
-  std::printf("%-28s %6s %6s %12s %11s %12s %8s\n", "scenario", "points", "kills", "in recovery",
-              "not reached", "random kills", "failures");
+  std::printf("%-28s %6s %6s %12s %11s %12s %14s %8s\n", "scenario", "points",
+              arguments.stopped_owner ? "stops" : "kills", "in recovery", "not reached",
+              "random kills", "target locked", "failures");
   for (const Tally& tally : tallies) {
-    std::printf("%-28s %6d %6d %12d %11d %12d %8zu\n", tally.scenario.c_str(), tally.points,
+    std::printf("%-28s %6d %6d %12d %11d %12d %14d %8zu\n", tally.scenario.c_str(), tally.points,
                 tally.kills, tally.kills_in_recovery, tally.not_reached, tally.random_kills,
-                tally.failures.size());
+                tally.target_locked, tally.failures.size());
     failures += tally.failures.size();
   }
   for (const Tally& tally : tallies) {

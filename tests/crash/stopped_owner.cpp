@@ -1,27 +1,46 @@
 #include "stopped_owner.h"
 
 #include <csignal>
+#include <cstdint>
 
 namespace dunlin::crash {
 namespace {
 
-/// Empty, or what went wrong. `reached`: the owner did stop there.
-std::string stop_at(Bench& bench, const std::string& place, bool& reached) {
+enum class Taken : std::uint8_t { not_reached, over, locked };
+
+/// The old owner goes on; what it says and does then, or empty.
+std::string let_go_on(Process& old_owner) {
+  old_owner.signal(SIGCONT);
+  const Ended old = old_owner.wait(30'000);
+  if (old.timed_out) return "\n  the old owner hangs";
+  if (!old.killed && old.exit_code == 0)
+    return "\n  the old owner says that it has succeeded: " + old.output;
+  return {};
+}
+
+/// Empty, or what went wrong.
+std::string stop_at(Bench& bench, const std::string& place, Taken& how) {
   bench.reset();
   Process old_owner(bench.command(), bench.environment({{"DUNLIN_CRASH_STOP", place}}),
                     bench.output());
   const Ended stopped = old_owner.wait(60'000, true);
-  reached = stopped.stopped;
-  if (!reached) return bench.differences(stopped);
+  how = Taken::not_reached;
+  if (!stopped.stopped) return bench.differences(stopped);
   const Ended taken = run(bench.dunlin({"resume", "last", "--take-over"}), bench.environment(),
                           bench.folder() + "/taken");
+  // Stopped within a transaction of the target it holds the target's lock: nobody can write there,
+  // and the new owner says so.
+  if (taken.exit_code != 0 && taken.output.find("is locked") != std::string::npos) {
+    how = Taken::locked;
+    std::string text = let_go_on(old_owner);
+    bool died_again = false;
+    return text + bench.differences(bench.finish({}, died_again));
+  }
+  how = Taken::over;
   std::string text = bench.differences(taken);
+  if (!text.empty()) return text;
   const std::string before = bench.scenario().state() + bench.counters();
-  old_owner.signal(SIGCONT);
-  const Ended old = old_owner.wait(30'000);
-  if (old.timed_out) text += "\n  the old owner hangs";
-  if (!old.killed && old.exit_code == 0)
-    text += "\n  the old owner says that it has succeeded: " + old.output;
+  text = let_go_on(old_owner);
   const std::string after = bench.scenario().state() + bench.counters();
   if (before != after) text += "\n  the old owner wrote after the take-over";
   for (const std::string& leftover : bench.scenario().leftovers())
@@ -38,14 +57,12 @@ Tally stop_owners(const Options& options, const std::string& scenario) {
   for (const std::string& point : bench.scenario().publishing_points()) {
     ++tally.points;
     for (const int hit : {1, 3}) {
-      bool reached = false;
+      Taken how{};
       const std::string place = point + ":" + std::to_string(hit);
-      const std::string text = stop_at(bench, place, reached);
-      if (reached) {
-        ++tally.kills;
-      } else {
-        ++tally.not_reached;
-      }
+      const std::string text = stop_at(bench, place, how);
+      tally.kills += how == Taken::over ? 1 : 0;
+      tally.target_locked += how == Taken::locked ? 1 : 0;
+      tally.not_reached += how == Taken::not_reached ? 1 : 0;
       if (!text.empty()) tally.failures.push_back(place + text);
     }
   }

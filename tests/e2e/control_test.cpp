@@ -8,6 +8,7 @@ namespace dunlin::e2e {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// Slow enough to be met in the middle: 2 MB at 1 MB/s, read twice.
 class Control : public World {
@@ -139,6 +140,8 @@ TEST_F(Control, AStoppedOwnerThatWasTakenOverChangesNothingAnyMore) {
   expect_whole();
   copy.signal(SIGCONT);
   EXPECT_EQ(copy.wait(milliseconds(10'000)), 5) << copy.out() << copy.err();
+  EXPECT_THAT(copy.err(), HasSubstr("another process has taken over"));
+  EXPECT_THAT(copy.out(), Not(HasSubstr("completed"))) << "that was the new owner";
   expect_whole();
 }
 
