@@ -209,7 +209,7 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
       out.push_back({command("cancel"), "give it up; what is done stays"});
       break;
     case ExecutionStatus::completed:
-      if (failures) {
+      if (counters.failed_items > 0) {
         out.push_back({command("errors"), "what failed and why"});
         out.push_back({command("retry"), "try what failed again"});
       }

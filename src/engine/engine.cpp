@@ -213,7 +213,16 @@ Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal go
       state_->release_reserve()) {
     epoch = ledger->take_over(owner);
   }
-  if (!epoch.ok()) return std::move(epoch).error();
+  if (!epoch.ok()) {
+    Error error = std::move(epoch).error();
+    if (error.type == ErrorType::database_locked) {
+      const std::string number = std::to_string(row.number);
+      error.remediation = "its process stands still while it writes the ledger: end it with `dunlin "
+                          "stop --now " +
+                          number + "`, then `dunlin resume " + number + "`";
+    }
+    return error;
+  }
   DUNLIN_ASSIGN(row, ledger->execution());
   Execution::Parts parts{*kind,   std::move(plan), std::move(ledger), std::move(lock),
                          *state_, clock_,          std::move(row),    goal};

@@ -134,8 +134,14 @@ Result<Copied> put_in_parts(const CopyJob& job, ObjectData first, std::int64_t p
   DUNLIN_CRASH_POINT("objects.upload_id.before");
   Status recorded = job.uploading(id);
   DUNLIN_CRASH_POINT("objects.upload_id.after");
-  auto copied = recorded.ok() ? send_parts(job, id, metadata, std::move(first), part_size, context)
-                              : Result<Copied>(std::move(recorded).error());
+  if (!recorded.ok()) {
+    // Nobody but this try knows the upload: whoever has taken over may have looked for it before it
+    // was begun. So not even a stale or interrupted owner leaves it.
+    job.destination.abort_upload(job.key, id, CancelToken())
+        .ignore("it carries our mark: release finds it");
+    return std::move(recorded).error();
+  }
+  auto copied = send_parts(job, id, metadata, std::move(first), part_size, context);
   // A stale owner touches nothing any more, and an interrupted one has no time: both leave the
   // upload to whoever goes on. With possibly_applied a look failed: aborting now is harmless either
   // way.

@@ -218,7 +218,8 @@ void crash_at_points(const Options& options, Bench& bench, Rng& rng, Tally& tall
 }
 
 void kill_at_random(const Options& options, Bench& bench, Rng& rng, Tally& tally) {
-  for (int n = 0; n < options.random_kills; ++n) {
+  // A kill that comes too late kills nobody, and is no kill.
+  for (int n = 0; tally.random_kills < options.random_kills && n < 4 * options.random_kills; ++n) {
     bench.reset();
     const auto delay = static_cast<std::int64_t>(
         rng.below(static_cast<std::uint64_t>(bench.undisturbed_ms()) * 1000 + 1000));

@@ -46,6 +46,11 @@ class RecordsScenario final : public Scenario {
     if (single_) words.insert(words.end(), {"--transaction-mode", "single"});
     return words;
   }
+  std::vector<std::string> impatient_command() const override {
+    std::vector<std::string> words = command();
+    words.insert(words.end(), {"--retries", "0"});
+    return words;
+  }
   std::string state() override { return dump_tables(target_); }
   std::vector<std::string> leftovers() override { return {}; }
   std::vector<std::string> publishing_points() const override {

@@ -19,6 +19,8 @@ class Scenario {
   [[nodiscard]] virtual std::string program() const { return "dunlin"; }
   /// Its arguments.
   [[nodiscard]] virtual std::vector<std::string> command() const = 0;
+  /// The same for an owner that is to be stopped: one that does not wait long for a lock.
+  [[nodiscard]] virtual std::vector<std::string> impatient_command() const { return command(); }
   /// Everything a person could see at the destination, line by line; nothing that may differ
   /// between two good runs.
   [[nodiscard]] virtual std::string state() = 0;

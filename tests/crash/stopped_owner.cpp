@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdint>
+#include <vector>
 
 namespace dunlin::crash {
 namespace {
@@ -21,7 +22,7 @@ std::string let_go_on(Process& old_owner) {
 /// Empty, or what went wrong.
 std::string stop_at(Bench& bench, const std::string& place, Taken& how) {
   bench.reset();
-  Process old_owner(bench.command(), bench.environment({{"DUNLIN_CRASH_STOP", place}}),
+  Process old_owner(bench.dunlin(bench.scenario().impatient_command()), bench.environment({{"DUNLIN_CRASH_STOP", place}}),
                     bench.output());
   const Ended stopped = old_owner.wait(60'000, true);
   how = Taken::not_reached;
@@ -54,9 +55,12 @@ Tally stop_owners(const Options& options, const std::string& scenario) {
   Bench bench(options, scenario);
   Tally tally;
   tally.scenario = scenario + ", stopped owner";
-  for (const std::string& point : bench.scenario().publishing_points()) {
+  std::vector<std::string> points = bench.scenario().publishing_points();
+  if (!options.only_point.empty()) points = {options.only_point};
+  for (const std::string& point : points) {
     ++tally.points;
-    for (const int hit : {1, 3}) {
+    const std::vector<int> hits = options.full ? std::vector<int>{1, 3} : std::vector<int>{1};
+    for (const int hit : hits) {
       Taken how{};
       const std::string place = point + ":" + std::to_string(hit);
       const std::string text = stop_at(bench, place, how);
