@@ -104,7 +104,8 @@ bool Stepper::stuck() const {
          s_.enumerate.call == 0 && s_.enumeration_complete;
 }
 
-/// Commit scope execution is all or nothing: what is left out cannot be made good by a later commit.
+/// Commit scope execution is all or nothing: what is left out cannot be made good by a later
+/// commit.
 void Stepper::refuse_part_of_the_whole() {
   const std::int64_t items = s_.counters.failed_items;
   if (!s_.config.execution_scope || s_.target || items + s_.counters.failed_batches == 0) return;

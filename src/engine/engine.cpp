@@ -217,9 +217,10 @@ Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal go
     Error error = std::move(epoch).error();
     if (error.type == ErrorType::database_locked) {
       const std::string number = std::to_string(row.number);
-      error.remediation = "its process stands still while it writes the ledger: end it with `dunlin "
-                          "stop --now " +
-                          number + "`, then `dunlin resume " + number + "`";
+      error.remediation =
+          "its process stands still while it writes the ledger: end it with `dunlin "
+          "stop --now " +
+          number + "`, then `dunlin resume " + number + "`";
     }
     return error;
   }

@@ -22,8 +22,8 @@ std::string let_go_on(Process& old_owner) {
 /// Empty, or what went wrong.
 std::string stop_at(Bench& bench, const std::string& place, Taken& how) {
   bench.reset();
-  Process old_owner(bench.dunlin(bench.scenario().impatient_command()), bench.environment({{"DUNLIN_CRASH_STOP", place}}),
-                    bench.output());
+  Process old_owner(bench.dunlin(bench.scenario().impatient_command()),
+                    bench.environment({{"DUNLIN_CRASH_STOP", place}}), bench.output());
   const Ended stopped = old_owner.wait(60'000, true);
   how = Taken::not_reached;
   if (!stopped.stopped) return bench.differences(stopped);

@@ -42,8 +42,8 @@ class Destination {
   }
   [[nodiscard]] const std::map<std::int64_t, Effect>& effects() const { return effects_; }
 
-  /// All or nothing, with the mark that a later owner finds. No upsert: rows that are inserted twice
-  /// are there twice.
+  /// All or nothing, with the mark that a later owner finds. No upsert: rows that are inserted
+  /// twice are there twice.
   void commit(const std::set<std::int64_t>& staged) {
     for (const std::int64_t item : staged) {
       Effect& effect = effects_[item];
