@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The crash loop in its parts: kills at crash points, kills at random moments, owners that were stopped and overtaken, the points against
-# the READMEs, and the time that control from another process takes. Each run is compared with an undisturbed one. Without --full a sample of a few minutes.
+# the READMEs, and the time that control from another process takes. Each run is compared with an undisturbed one. Without --full a
+# sample of a few minutes.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . tools/lib.sh

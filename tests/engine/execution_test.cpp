@@ -448,6 +448,29 @@ TEST_F(ExecutionTest, TheDestinationIsNotSharedWithAnotherExecution) {
   EXPECT_TRUE(engine_->create(plan()).ok());
 }
 
+TEST_F(ExecutionTest, WhatDiedBeforeItHadALedgerBlocksNobody) {
+  const ExecutionId first = create();
+  EXPECT_EQ(run(first).exit_code, 0);
+  {
+    // As a kill between the line in state.db and the ledger leaves it.
+    auto state = store::StateDirectory::open(directory_ + "/state", clock_);
+    ASSERT_TRUE(state.ok());
+    const auto whole = (*state)->store().execution(first);
+    ASSERT_TRUE(whole.ok());
+    store::ExecutionSummary unborn = *whole;
+    unborn.id = ExecutionId(new_uuid_v7(clock_.wall_ms()));
+    unborn.status = ExecutionStatus::pending;
+    unborn.number = 0;
+    ASSERT_TRUE((*state)->store().put_execution(unborn).ok());
+    ASSERT_EQ((*state)->store().executions()->size(), 2U);
+  }
+  EXPECT_EQ(engine_->list()->size(), 1U);
+  EXPECT_EQ(*engine_->resolve("last"), first);
+  const ExecutionId next = create();
+  EXPECT_EQ(run(next).exit_code, 0);
+  EXPECT_EQ(*engine_->resolve("last"), next);
+}
+
 TEST_F(ExecutionTest, OnlyOneOwner) {
   const ExecutionId id = create();
   const auto owner = attach(id);
@@ -471,6 +494,27 @@ TEST_F(ExecutionTest, OneTransactionForEverythingIsGivenUpByAPause) {
   EXPECT_TRUE(script_.staged.empty());
   EXPECT_EQ(look(id).row.counters.succeeded_items, 0);
   EXPECT_EQ(run(id).exit_code, 0);
+  expect_all_applied_once();
+}
+
+TEST_F(ExecutionTest, OneTransactionForEverythingCommitsNothingWhenOneItemHasFailed) {
+  script_.scope = CommitScope::execution;
+  script_.failures["item3"] = {ErrorType::permission_denied};
+  const ExecutionId id = create();
+  const Outcome outcome = run(id);
+  EXPECT_EQ(outcome.status, ExecutionStatus::failed);
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(script_.applied.empty());
+  EXPECT_FALSE(script_.committed);
+  EXPECT_EQ(look(id).row.counters.succeeded_items, 0);
+  EXPECT_EQ(run(id).exit_code, 1) << "nobody has asked for another try of what failed";
+  EXPECT_TRUE(script_.applied.empty());
+  {
+    const auto again = attach(id);
+    const auto reopened = again->reopen_at_start(Json::object(), ItemStatus::pending, "test");
+    ASSERT_TRUE(reopened.ok()) << reopened.error().text();
+    EXPECT_EQ(again->run().exit_code, 0);
+  }
   expect_all_applied_once();
 }
 
