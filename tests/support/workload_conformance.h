@@ -206,6 +206,9 @@ class WorkloadConformance : public ::testing::Test {
   /// lost its execution, recovers, and goes on to the end. False: there is no nth call.
   bool survives(const std::function<void(Options&, std::function<bool()>)>& install, int nth) {
     SCOPED_TRACE("call " + std::to_string(nth));
+    begin(6);
+    EXPECT_TRUE(ok(execution().run_to_end()));
+    const std::size_t kept = subject().leftovers().size();  // undo data and bookkeeping
     const auto calls = std::make_shared<std::atomic<int>>(0);
     const auto dead = std::make_shared<std::atomic<bool>>(false);
     Options options;
@@ -214,6 +217,7 @@ class WorkloadConformance : public ::testing::Test {
       return ++*calls >= nth;
     });
     begin(6, std::move(options));
+    frozen_.reset();
     const Status first = execution().run_to_end();
     const bool reached = *calls >= nth;
     *dead = true;
@@ -221,15 +225,27 @@ class WorkloadConformance : public ::testing::Test {
       EXPECT_TRUE(ok(first));
       return false;
     }
+    expect_frozen();
     crash();
     const std::set<std::int64_t> open = open_batches();
     EXPECT_TRUE(ok(execution().settle()));
     expect_settled_truthfully(open);
     EXPECT_TRUE(ok(execution().run_to_end()));
     expect_migrated();
+    EXPECT_LE(subject().leftovers().size(), kept) << "settle() left what the dead attempt had made";
     expect_nothing_left();
     return true;
   }
+  /// From the first refusal of a fence on nothing changes at the destination any more.
+  Status refuse() {
+    if (!frozen_) frozen_ = subject_->destination();
+    return stale();
+  }
+  void expect_frozen() {
+    if (!frozen_) return;
+    EXPECT_EQ(subject_->destination(), *frozen_) << "changed though the fence refused";
+  }
+  std::optional<Contents> frozen_;
   static Error stale() { return {ErrorType::stale_owner, "another process has taken over"}; }
 
  private:
@@ -338,10 +354,9 @@ TYPED_TEST_P(WorkloadConformance, ExecuteAgainAfterEverythingWasForgotten) {
 }
 
 TYPED_TEST_P(WorkloadConformance, SettleIsTruthfulAtEachFence) {
-  const auto install = [](LocalExecution::Options& options, std::function<bool()> fails) {
-    options.on_fence = [fails = std::move(fails)]() -> Status {
-      if (fails()) return WorkloadConformance<TypeParam>::stale();
-      return success();
+  const auto install = [this](LocalExecution::Options& options, std::function<bool()> fails) {
+    options.on_fence = [this, fails = std::move(fails)]() -> Status {
+      return fails() ? this->refuse() : success();
     };
   };
   int nth = 1;
@@ -430,15 +445,16 @@ TYPED_TEST_P(WorkloadConformance, UndoGoesOnAfterEachFence) {
     SCOPED_TRACE("fence " + std::to_string(nth));
     const auto calls = std::make_shared<std::atomic<int>>(-1);  // below 0: not counting
     typename WorkloadConformance<TypeParam>::Options options;
-    options.on_fence = [calls, nth]() -> Status {
-      if (*calls >= 0 && ++*calls >= nth) return WorkloadConformance<TypeParam>::stale();
-      return success();
+    options.on_fence = [this, calls, nth]() -> Status {
+      return *calls >= 0 && ++*calls >= nth ? this->refuse() : success();
     };
     this->begin(6, std::move(options));
     const Contents before = this->subject().destination();
     ASSERT_TRUE(this->ok(this->execution().run_to_end()));
     *calls = 0;
+    this->frozen_.reset();
     this->execution().undo().ignore("it may be told to stop");
+    this->expect_frozen();
     const bool reached = *calls >= nth;
     *calls = -1;
     if (reached) {
