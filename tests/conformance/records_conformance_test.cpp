@@ -119,7 +119,7 @@ class RecordsSubject final : public WorkloadSubject {
     }
     return all;
   }
-  ScratchDirectory scratch_;
+  ScratchDirectory scratch_ = ScratchDirectory::in_memory();
   Contents theirs_;
 };
 

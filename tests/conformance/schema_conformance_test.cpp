@@ -118,7 +118,7 @@ class SchemaSubject final : public WorkloadSubject {
     }
     return all;
   }
-  ScratchDirectory scratch_;
+  ScratchDirectory scratch_ = ScratchDirectory::in_memory();
   std::vector<std::unique_ptr<engine::Run>> dead_;
 };
 
