@@ -35,6 +35,7 @@ struct HostParts {
   RetryAdvisor& retry;
   RateMeter& meter;
   std::atomic<bool>& stale;  ///< the ledger has refused a write of this epoch
+  bool compare_anew = false;
 };
 
 /// Implements RunContext for any of the context interfaces.
@@ -121,6 +122,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override;
   void report(ItemOutcome outcome) override;
   [[nodiscard]] Status flush() override;
+  [[nodiscard]] bool compare_anew() const override { return parts_.compare_anew; }
   void report_equal(ItemId item) override;
   void report_difference(ItemId item, Error difference) override;
   void progress(std::int64_t bytes) override { parts_.meter.add_bytes(bytes); }

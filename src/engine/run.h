@@ -150,6 +150,9 @@ class BatchContext : public RunContext {
   virtual void report(ItemOutcome outcome) = 0;
   /// Every reported outcome is durable on return (a move asks before it removes the source).
   [[nodiscard]] virtual Status flush() = 0;
+  /// Verify: compare what is there now, whatever was proven when it was written (`dunlin verify`).
+  /// False at the end of a migration, so that what was read back then is not read a second time.
+  [[nodiscard]] virtual bool compare_anew() const = 0;
   /// Verify: one item is equal.
   virtual void report_equal(ItemId item) = 0;
   /// Verify: one item differs; the message says in what.

@@ -56,8 +56,7 @@ Status CopyBatch::prepare() {
   DUNLIN_ASSIGN(source_, site_.source());
   DUNLIN_ASSIGN(destination_, site_.destination());
   DUNLIN_ASSIGN(traits_, site_.destination_traits());
-  DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(source_->root()));
-  granularity_ns_ = std::max(traits_.time_granularity_ns, from.time_granularity_ns);
+  DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
   const bool verified = context_.settings().verification_level != engine::VerificationLevel::none;
   if (verified || site_.plan.hashes_named) hashes_ = site_.plan.hashes;
   DUNLIN_ASSIGN(rows_, context_.items());
@@ -121,6 +120,12 @@ void CopyBatch::finish(Copy& copy) {
   copy.witness.loss.clear();
   outcome.undo = encode(copy.witness);
   context_.report(std::move(outcome));
+}
+
+/// For undo, which asks whether somebody has touched the file since it stands under its name.
+void CopyBatch::remember_change(Copy& copy, const fs::Directory& directory) {
+  const auto there = directory.find(copy.name);
+  if (there.ok() && *there) copy.witness.changed = (*there)->ctime;
 }
 
 Result<CopyBatch::Handle> CopyBatch::destination_of(const Copy& copy) {
@@ -352,6 +357,7 @@ Status CopyBatch::publish(Copy& copy) {
     DUNLIN_TRY(fs::rename_new(*to, copy.temporary, *to, copy.name));
   }
   copy.stage = Stage::published;
+  remember_change(copy, *to);
   return flush_->directory_changed(*to);
 }
 
@@ -392,6 +398,9 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
   DUNLIN_ASSIGN(rows_, context_.items());
   DUNLIN_ASSIGN(source_, site_.source());
   const auto root = site_.destination();  // may not exist yet: then everything is created
+  if (root.ok()) {
+    DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
+  }
   for (const ItemRow& row : rows_) {
     DUNLIN_TRY(context_.cancel().check());
     engine::Operation operation;

@@ -43,6 +43,7 @@ class CopyBatch {
   [[nodiscard]] std::vector<Copy*> in_stage(Stage stage);
   void fail(Copy& copy, Error error);
   void finish(Copy& copy);
+  static void remember_change(Copy& copy, const fs::Directory& directory);
 
   [[nodiscard]] Status copy_all();
   [[nodiscard]] Status write_all(bool fsync_each);

@@ -189,7 +189,7 @@ Result<std::vector<engine::Operation>> DirectoryBatch::operations() {
     const bool there = root.ok() && (*root)->get(path).ok();
     engine::Operation operation;
     operation.item = row.id;
-    operation.action = times ? "set" : there ? "skip" : "create";
+    operation.action = times ? "set" : there ? "existing" : "create";
     if (!times && there) operation.reason = "the directory exists";
     operation.source = layout.source_root + "/" + path;
     operation.destination = layout.destination_root + "/" + path;

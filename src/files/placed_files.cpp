@@ -60,21 +60,26 @@ Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
   if (there->mtime != placed.mtime) return differs("the time was changed");
   if (there->mode != placed.mode) return differs("the mode was changed");
   if (there->uid != placed.uid || there->gid != placed.gid) return differs("the owner was changed");
-  DUNLIN_ASSIGN(const bool other, content_differs(**directory, name, row, witness));
-  if (other) return differs("the content is not what was read from the source");
+  const bool proven = row.proof == store::Proof::device || row.proof == store::Proof::evicted;
+  const bool full = context_.settings().verification_level == engine::VerificationLevel::full;
+  if (full && !row.checksum.empty() && (context_.compare_anew() || !proven)) {
+    DUNLIN_ASSIGN(const bool other, content_differs(**directory, name, row, witness));
+    if (other) return differs("the content is not what was read from the source");
+  }
   return std::optional<Error>();
 }
 
 Result<bool> PlacedFiles::content_differs(const fs::Directory& directory, const std::string& name,
                                           const ItemRow& row, const Witness& witness) {
-  const bool proven = row.proof == store::Proof::device || row.proof == store::Proof::evicted;
-  if (context_.settings().verification_level != engine::VerificationLevel::full || proven)
-    return false;
-  if (row.checksum.empty() || witness.placed->type != fs::EntryType::file) return false;
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(site_.plan.hashes));
-  DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(directory));
-  DUNLIN_TRY(
-      fs::read_back(directory, name, traits, hashes, {context_.permits(), context_.cancel(), {}}));
+  if (witness.placed->type == fs::EntryType::symlink) {
+    DUNLIN_ASSIGN(const std::string target, directory.read_link(name));
+    hashes.update(std::as_bytes(std::span(target)));
+  } else {
+    DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(directory));
+    DUNLIN_TRY(fs::read_back(directory, name, traits, hashes,
+                             {context_.permits(), context_.cancel(), {}}));
+  }
   return hashes.finish() != row.checksum;
 }
 
@@ -122,6 +127,16 @@ Status PlacedFiles::undo() {
   return status;
 }
 
+Result<bool> PlacedFiles::still_ours(const fs::Directory& directory, const std::string& name,
+                                     const fs::FileInfo& there, const ItemRow& row,
+                                     const Witness& witness) {
+  if (!there.same_content_as(*witness.placed)) return false;
+  if (there.ctime == witness.changed) return true;
+  if (row.checksum.empty()) return false;  // perhaps only its mode; nobody can tell
+  DUNLIN_ASSIGN(const bool other, content_differs(directory, name, row, witness));
+  return !other;
+}
+
 Status PlacedFiles::take_back(const ItemRow& row) {
   DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
   DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
@@ -132,7 +147,10 @@ Status PlacedFiles::take_back(const ItemRow& row) {
     return directory.error();
   }
   DUNLIN_ASSIGN(const auto there, (*directory)->find(name));
-  const bool ours = there && there->same_content_as(*witness.placed);
+  bool ours = false;
+  if (there) {
+    DUNLIN_ASSIGN(ours, still_ours(**directory, name, *there, row, witness));
+  }
   const auto refused = [&](std::string_view why) {
     return Error(ErrorType::destination_changed,
                  (*directory)->shown(name) + " " + std::string(why));

@@ -13,8 +13,9 @@ class PlacedFiles {
  public:
   PlacedFiles(Site& site, engine::BatchContext& context) : site_(site), context_(context) {}
 
-  /// Existence, type, size, mtime, mode and owner as they were placed. Content was read back inside
-  /// the batch; it is read here only when verification is full and that proof is none or cached.
+  /// Existence, type, size, mtime, mode and owner as they were placed. When verification is full
+  /// the content, too: at the end of a migration only where it was not read back from the device
+  /// inside the batch.
   [[nodiscard]] Status verify();
   /// Created files are removed, overwritten ones get their old version back; what somebody changed
   /// since is refused as destination_changed. Durable before it is reported; repeatable.
@@ -25,6 +26,10 @@ class PlacedFiles {
   [[nodiscard]] Result<bool> content_differs(const fs::Directory& directory,
                                              const std::string& name, const engine::ItemRow& row,
                                              const Witness& witness);
+  /// Nobody has touched it since, or only what is not its content.
+  [[nodiscard]] Result<bool> still_ours(const fs::Directory& directory, const std::string& name,
+                                        const fs::FileInfo& there, const engine::ItemRow& row,
+                                        const Witness& witness);
   [[nodiscard]] Status take_back(const engine::ItemRow& row);
 
   Site& site_;

@@ -72,6 +72,7 @@ std::string encode(const Witness& witness) {
   out.u8(kVersion).zigzag(witness.epoch).zigzag(witness.levels);
   put(out, witness.placed);
   put(out, witness.replaced);
+  out.zigzag(witness.changed.seconds).varint(witness.changed.nanoseconds);
   out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
   return out.take();
 }
@@ -84,6 +85,8 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.levels = in.zigzag();
   witness.placed = get_optional(in);
   witness.replaced = get_optional(in);
+  witness.changed.seconds = in.zigzag();
+  witness.changed.nanoseconds = static_cast<std::uint32_t>(in.varint());
   witness.checksum = in.bytes();
   witness.proof = in.u8();
   witness.loss = in.bytes();

@@ -29,6 +29,9 @@ struct Witness {
   std::int64_t levels = 0;  ///< directories made, the item included (the root: parents too)
   std::optional<fs::FileInfo> placed;    ///< what we made
   std::optional<fs::FileInfo> replaced;  ///< what stood there before
+  /// ctime of `placed` once it stood under its final name. While it is the same, nobody has touched
+  /// the file; otherwise, or zero (unknown), its content tells.
+  fs::Time changed;
   std::string checksum;
   std::uint8_t proof = 0;  ///< store::Proof
   std::string loss;        ///< metadata that could not be preserved

@@ -58,7 +58,9 @@ Status CopyBatch::settle_one(Copy& copy) {
       DUNLIN_TRY(flush_->directory_changed(**directory));
     }
   }
-  return remove_temporaries(copy, **directory);
+  DUNLIN_TRY(remove_temporaries(copy, **directory));
+  if (done) remember_change(copy, **directory);
+  return success();
 }
 
 /// True when the final name is our file and holds what the source held. Else the destination is

@@ -112,6 +112,13 @@ Result<fs::FileSystemTraits> Site::destination_traits() {
   return fs::traits_of(cache->root());
 }
 
+Result<std::int64_t> Site::time_granularity_ns() {
+  DUNLIN_ASSIGN(const fs::FileSystemTraits to, destination_traits());
+  DUNLIN_ASSIGN(fs::DirectoryCache* const from_root, source());
+  DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(from_root->root()));
+  return std::max(to.time_granularity_ns, from.time_granularity_ns);
+}
+
 Result<std::string> Site::target_name(const std::string& name) {
   DUNLIN_ASSIGN(const Layout where, layout());
   return where.whole_tree() || name.empty() ? name : where.single_target;

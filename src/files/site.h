@@ -30,6 +30,8 @@ class Site {
   [[nodiscard]] Result<fs::DirectoryCache*> destination();
   /// Of the destination root's file system.
   [[nodiscard]] Result<fs::FileSystemTraits> destination_traits();
+  /// The coarser of both roots: what finer times say more is lost on the way.
+  [[nodiscard]] Result<std::int64_t> time_granularity_ns();
   [[nodiscard]] Result<Nearest> nearest_destination();
   /// The destination's name of an item: its own, but for a single file copied under another.
   [[nodiscard]] Result<std::string> target_name(const std::string& name);

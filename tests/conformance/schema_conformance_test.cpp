@@ -16,13 +16,13 @@ class SchemaSubject final : public WorkloadSubject {
  public:
   Capabilities capabilities() const override {
     Capabilities capabilities;
-    capabilities.hostile_names = false;      // names of migrations are checked by discovery
-    capabilities.waits_for_permits = false;  // a statement in a server takes as long as it takes
-    capabilities.cursor = false;             // all migrations are known at once, and journaled so
+    // A migration's name must begin with a version; what else it may hold is a test of discovery.
+    capabilities.hostile_names = false;
     // Undo runs the SQL to go down: what somebody changed in a table is none of its business.
     capabilities.refuses_undo_of_changes = false;
     return capabilities;
   }
+  std::int64_t items_of_several_chunks() const override { return 501; }
   void make_source(std::int64_t items) override {
     std::filesystem::create_directory(scratch_.file("migrations"));
     for (std::int64_t n = 1; n <= items; ++n) {
@@ -44,6 +44,8 @@ class SchemaSubject final : public WorkloadSubject {
     EXPECT_TRUE(run.ok()) << run.error().text();
     return run.ok() ? std::move(run).value() : nullptr;
   }
+  /// Its destructor gives the lock back; a killed process leaves the row behind.
+  void bury(std::unique_ptr<engine::Run> run) override { dead_.push_back(std::move(run)); }
   Contents source() override {
     Contents all;
     for (const auto& entry : std::filesystem::directory_iterator(scratch_.file("migrations"))) {
@@ -75,8 +77,7 @@ class SchemaSubject final : public WorkloadSubject {
                                               : std::vector<std::string>{};
   }
   std::optional<bool> holds(const engine::ItemRow& item) override {
-    return destination().contains("history " + item.name) ? std::optional(true)
-                                                          : std::optional<bool>();
+    return destination().contains("history " + item.name);
   }
   void damage() override { exec("DELETE FROM __MigrationsHistory WHERE MigrationId LIKE '002%'"); }
 
@@ -117,7 +118,8 @@ class SchemaSubject final : public WorkloadSubject {
     }
     return all;
   }
-  ScratchDirectory scratch_;
+  ScratchDirectory scratch_ = ScratchDirectory::in_memory();
+  std::vector<std::unique_ptr<engine::Run>> dead_;
 };
 
 }  // namespace

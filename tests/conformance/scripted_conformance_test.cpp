@@ -113,7 +113,7 @@ class ScriptedSubject final : public WorkloadSubject {
     if (kScope == engine::CommitScope::item) theirs_[item.name] = item.content;
   }
 
-  ScratchDirectory scratch_;
+  ScratchDirectory scratch_ = ScratchDirectory::in_memory();
   std::string path_;
   Script script_;
   Contents theirs_;

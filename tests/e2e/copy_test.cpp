@@ -117,6 +117,17 @@ TEST_F(Copy, WhatChangedAtTheDestinationIsFoundByVerify) {
   EXPECT_THAT(run({"errors", "last"}).out, HasSubstr("verification_mismatch"));
 }
 
+TEST_F(Copy, ChangedContentIsFoundByVerifyThoughSizeAndTimeAreTheSame) {
+  make_tree("src", 10, 100);
+  ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);
+  const auto time = std::filesystem::last_write_time(path("dst/src/d1/f1"));
+  std::fstream(path("dst/src/d1/f1"), std::ios::in | std::ios::out) << '\n';
+  std::filesystem::last_write_time(path("dst/src/d1/f1"), time);
+  const Finished done = run({"verify", "last"});
+  EXPECT_EQ(done.code, 6);
+  EXPECT_THAT(done.out, HasSubstr("1 file differs from its source"));
+}
+
 TEST_F(Copy, RollbackTakesBackWhatWasCopied) {
   make_tree("src", 10, 100);
   ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);

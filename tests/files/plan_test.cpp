@@ -247,6 +247,7 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   witness.placed->inode = 1ULL << 60;
   witness.placed->mtime = {-5, 999'999'999};
   witness.placed->atime = {1LL << 40, 1};
+  witness.changed = {-6, 999'999'998};
   witness.checksum = "md5:00";
   witness.loss = "owner not preserved";
   const std::string bytes = encode(witness);
@@ -255,6 +256,7 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   EXPECT_EQ(encode(*back), bytes);
   EXPECT_EQ(back->placed->mtime, witness.placed->mtime);
   EXPECT_EQ(back->placed->atime, witness.placed->atime);
+  EXPECT_EQ(back->changed, witness.changed);
   EXPECT_FALSE(back->replaced.has_value());
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length)).ok());

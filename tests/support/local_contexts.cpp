@@ -425,6 +425,7 @@ class LocalExecution::Batch final : public BatchContext {
     owner_.save();
     return success();
   }
+  [[nodiscard]] bool compare_anew() const override { return true; }
   void report_equal(ItemId item) override {
     const std::lock_guard lock(owner_.mutex_);
     owner_.ledger_.items.at(item.value).equal = true;
@@ -720,6 +721,10 @@ Status LocalExecution::undo() {
 
 Status LocalExecution::release() {
   return run_->release(*context_);
+}
+
+void LocalExecution::close() {
+  run_->close(*context_);
 }
 
 Result<std::vector<engine::Operation>> LocalExecution::operations() {

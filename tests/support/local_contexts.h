@@ -104,6 +104,8 @@ class LocalExecution {
   /// Undoes completed batches, last first.
   [[nodiscard]] Status undo();
   [[nodiscard]] Status release();
+  /// What the engine does last in each attempt that is not killed.
+  void close();
   [[nodiscard]] Result<std::vector<engine::Operation>> operations();
 
   [[nodiscard]] CancelSource& cancel_source() { return cancel_; }

@@ -210,10 +210,7 @@ Result<ScriptedRun::Decision> ScriptedRun::decide(const RunContext& context, con
 Status ScriptedRun::publish(RunContext& context, const std::string& temporary,
                             const std::string& keep, const std::string& name, const Blob& blob,
                             std::string* kept) {
-  const std::string bytes = encode(blob);
-  DUNLIN_TRY(
-      context.permits().acquire(static_cast<std::int64_t>(bytes.size()), 1, context.cancel()));
-  DUNLIN_TRY(destination_->write(temporary, bytes));
+  DUNLIN_TRY(destination_->write(temporary, encode(blob)));
   DUNLIN_CRASH_POINT("scripted.write.after");
   DUNLIN_ASSIGN(const auto old, read_blob(name));
   if (old && old->execution != blob.execution) {
@@ -233,9 +230,13 @@ Status ScriptedRun::publish(RunContext& context, const std::string& temporary,
 // ---- Doing it ----
 
 Status ScriptedRun::stall(const RunContext& context, std::int64_t ms) {
-  if (ms <= 0) return success();
-  context.cancel().wait_for(std::chrono::milliseconds(ms));
+  if (ms > 0) context.cancel().wait_for(std::chrono::milliseconds(ms));
   return context.cancel().check();
+}
+
+Status ScriptedRun::ask(RunContext& context, const ScriptedItem& item) {
+  const auto bytes = static_cast<std::int64_t>(item.content.size());
+  return context.permits().acquire(bytes, 1, context.cancel());
 }
 
 std::optional<Error> ScriptedRun::scripted_error(const ScriptedItem& item,
@@ -326,6 +327,7 @@ Status ScriptedRun::execute_item(BatchContext& context, const ItemRow& item) {
   const std::string name = blob_name(item);
   std::string kept = "created";
   if (decision != Decision::done) {
+    DUNLIN_TRY(ask(context, script));
     const Blob blob{context.execution().value, {{item.id.value, {script.name, script.content}}}};
     DUNLIN_TRY(publish(context, temporary_name(context, item.id.value), kept_name(context, name),
                        name, blob, &kept));
@@ -346,6 +348,7 @@ Status ScriptedRun::execute_whole(BatchContext& context, const std::vector<ItemR
   if (items.empty()) return success();
   Blob blob{context.execution().value, {}};
   const std::string name = blob_name(items.front());
+  DUNLIN_ASSIGN(const Decision decision, decide(context, items.front()));
   if (script_.scope == CommitScope::batch) {
     DUNLIN_ASSIGN(auto own, read_blob(name));
     if (own && own->execution == blob.execution) blob = *std::move(own);
@@ -354,6 +357,7 @@ Status ScriptedRun::execute_whole(BatchContext& context, const std::vector<ItemR
   for (const ItemRow& item : items) {
     const ScriptedItem& script = script_of(item);
     DUNLIN_TRY(stall(context, script.stall_ms));
+    DUNLIN_TRY(ask(context, script));
     if (auto error = scripted_error(script, context.batch().attempt)) {
       if (script.kind != ScriptedItem::Kind::fail || error->retriable()) return *std::move(error);
       context.report(failed(item, *std::move(error)));
@@ -380,7 +384,8 @@ Status ScriptedRun::execute_whole(BatchContext& context, const std::vector<ItemR
   for (const ItemRow& item : items) {
     const ScriptedItem& script = script_of(item);
     if (script.kind == ScriptedItem::Kind::fail) continue;
-    context.report(completed(item, script.content, "created", kept));
+    const bool replaces = decision == Decision::overwrite || kept != "created";
+    context.report(completed(item, script.content, replaces ? "overwritten" : "created", kept));
     context.progress(static_cast<std::int64_t>(script.content.size()));
   }
   return success();

@@ -66,6 +66,7 @@ class ScriptedRun final : public engine::Run {
                                const std::string& keep, const std::string& name, const Blob& blob,
                                std::string* kept);
   [[nodiscard]] static Status stall(const engine::RunContext& context, std::int64_t ms);
+  [[nodiscard]] static Status ask(engine::RunContext& context, const ScriptedItem& item);
   /// The error that the script wants instead of a success.
   [[nodiscard]] std::optional<Error> scripted_error(const ScriptedItem& item,
                                                     std::int32_t attempt) const;
