@@ -4,18 +4,21 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <future>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
 #include "control.h"
+#include "flushes.h"
 #include "loop.h"
 #include "points.h"
 #include "stopped_owner.h"
 
 namespace {
 
+using dunlin::crash::FlushTally;
 using dunlin::crash::Latencies;
 using dunlin::crash::Options;
 using dunlin::crash::Tally;
@@ -24,8 +27,10 @@ constexpr const char* kUsage =
     "usage: crash_loop [--short | --full] [--kind files|records|records-single|schema|objects|\n"
     "                  scripted|scripted-batch|scripted-execution]... [--random N] [--seed S]\n"
     "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"
-    "                  [--binary PATH] [--jobs N]\n"
+    "                  [--flushes] [--binary PATH] [--jobs N]\n"
     "  --points: each point with its hits, compared with the table in the kind's README\n"
+    "  --flushes: under strace, whether each flush has ended before what relies on it (files,\n"
+    "             records, records-single, schema)\n"
     "  without --random: at each crash point; with it: N random kills of each kind instead\n";
 
 struct Arguments {
@@ -33,6 +38,7 @@ struct Arguments {
   std::vector<std::string> kinds;
   bool stopped_owner = false;
   bool points = false;
+  bool flushes = false;
   int control = 0;
   int jobs = 2;
 };
@@ -76,6 +82,8 @@ Arguments parse(int argc, char** argv) {
       arguments.stopped_owner = true;
     else if (word == "--points")
       arguments.points = true;
+    else if (word == "--flushes")
+      arguments.flushes = true;
     else if (word == "--control")
       arguments.control = std::stoi(value());
     else if (word == "--binary")
@@ -142,10 +150,39 @@ int run_control(const Arguments& arguments) {
   return good ? 0 : 1;
 }
 
+/// Each kind on the scratch folder's file system; files in memory, too, where they are flushed one
+/// by one and not by syncfs (fs/file_system.cpp).
+int run_flushes(const Arguments& arguments) {
+  constexpr const char* kMemory = "/dev/shm";
+  const std::string scratch = std::filesystem::temp_directory_path().string();
+  bool good = true;
+  int checked = 0;
+  std::printf("%-28s %9s %8s %12s %13s %7s %6s %8s\n", "scenario", "publishes", "outcomes",
+              "ledger writes", "ledger flushes", "flushes", "syncfs", "failures");
+  for (const std::string& kind : arguments.kinds) {
+    if (!dunlin::crash::flushes_can_be_checked(kind)) continue;
+    std::vector<std::string> folders{scratch};
+    if (kind == "files" && ::access(kMemory, W_OK) == 0) folders.emplace_back(kMemory);
+    for (const std::string& folder : folders) {
+      const FlushTally tally = check_flushes(arguments.options, kind, folder);
+      ++checked;
+      good = good && tally.failures.empty();
+      std::printf("%-28s %9d %8d %12d %13d %7d %6d %8zu\n", tally.scenario.c_str(), tally.publishes,
+                  tally.outcomes, tally.ledger_writes, tally.ledger_flushes, tally.flushes,
+                  tally.file_system_flushes, tally.failures.size());
+      for (const std::string& failure : tally.failures)
+        std::printf("FAILED %s: %s\n", tally.scenario.c_str(), failure.c_str());
+    }
+  }
+  if (checked == 0) std::printf("FAILED none of these kinds writes to a local file\n");
+  return good && checked > 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Arguments arguments = parse(argc, argv);
+  if (arguments.flushes) return run_flushes(arguments);
   return arguments.control > 0 ? run_control(arguments) : run_loops(arguments);
 }

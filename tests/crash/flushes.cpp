@@ -1,0 +1,316 @@
+#include "flushes.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/check.h"
+#include "database_image.h"
+#include "disk.h"
+#include "system_calls.h"
+
+namespace dunlin::crash {
+namespace {
+
+namespace fsys = std::filesystem;
+
+constexpr std::size_t kMostFailures = 12;
+
+/// The path of an item in hex, from the root of its tree.
+constexpr const char* kCompletedItems = R"(
+  SELECT o.item_id, b.id, t.task_type, hex(i.name), (
+    WITH RECURSIVE up(id, path) AS (
+      SELECT i.directory_id, '' UNION ALL
+      SELECT d.parent, CASE WHEN d.parent > 0 THEN '2F' || hex(d.name) || up.path ELSE up.path END
+      FROM up JOIN directory d ON d.id = up.id)
+    SELECT path FROM up ORDER BY length(path) DESC LIMIT 1) || '2F' || hex(i.name),
+    b.status = (SELECT code FROM code WHERE of = 'batch' AND name = 'done')
+  FROM outcome o JOIN item i ON i.id = o.item_id
+  JOIN batch b ON b.id = (SELECT max(id) FROM batch WHERE first_item <= i.id AND i.id < first_item + item_count)
+  JOIN task t ON t.id = b.task_id
+  WHERE o.status = (SELECT code FROM code WHERE of = 'item' AND name = 'completed'))";
+
+constexpr const char* kExecutingBatches = R"(
+  SELECT b.id, b.first_item, b.item_count, EXISTS(SELECT 1 FROM intent WHERE batch_id = b.id)
+  FROM batch b WHERE b.status = (SELECT code FROM code WHERE of = 'batch' AND name = 'executing'))";
+
+std::string from_hex(const std::string& text) {
+  std::string bytes;
+  for (std::size_t at = 0; at + 1 < text.size(); at += 2)
+    bytes += static_cast<char>(std::stoi(text.substr(at, 2), nullptr, 16));
+  return bytes;
+}
+
+/// The item of `.dunlin-<execution>-<epoch>-<item>`, the name of a temporary.
+std::optional<std::int64_t> item_of_temporary(const std::string& path) {
+  const std::string name = fsys::path(path).filename().string();
+  const std::size_t dash = name.rfind('-');
+  if (!name.starts_with(".dunlin-") || name.starts_with(".dunlin-undo-")) return std::nullopt;
+  const std::string item = name.substr(dash + 1);
+  if (item.empty() || item.find_first_not_of("0123456789") != std::string::npos)
+    return std::nullopt;
+  return std::stoll(item);
+}
+
+/// Where a database kind keeps the proof of a finished batch.
+struct Target {
+  std::string database;  ///< empty: the kind has no target database
+  bool schema = false;
+};
+
+struct Batch {
+  std::int64_t first_item = 0;
+  std::int64_t item_count = 0;
+  bool intents = false;
+};
+
+class Rules {
+ public:
+  Rules(Disk& disk, FlushTally& tally, std::string destination, Target target, std::string scratch)
+      : disk_(disk),
+        tally_(tally),
+        destination_(std::move(destination)),
+        target_(std::move(target)),
+        scratch_(std::move(scratch)) {}
+
+  void begin(const SystemCall& call) {
+    if (call.name == "write" && call.has(0, "1<") && call.bytes(1).starts_with("completed"))
+      check_told();
+    for (const std::string& path : names_changed_by(call)) {
+      const auto item = item_of_temporary(path);
+      if (!item) continue;
+      if (call.name.starts_with("rename") || call.name.starts_with("link"))
+        check_publish(call, *item);
+      else if (!call.name.starts_with("unlink"))
+        check_announced(*item);
+      break;
+    }
+    disk_.begin(call);
+    if (is_commit_of_ledger(call)) check_outcomes();
+  }
+
+  void end(const SystemCall& call) {
+    disk_.end(call);
+    const bool flush = call.name == "fsync" || call.name == "fdatasync";
+    const bool log = flush && call.descriptor_path(0).ends_with("/ledger.db-wal");
+    tally_.ledger_flushes += log ? 1 : 0;
+    tally_.flushes += flush && !log ? 1 : 0;
+    tally_.file_system_flushes += call.name == "syncfs" ? 1 : 0;
+  }
+
+  /// A rule that met nothing has shown nothing.
+  void check_something_was_seen() {
+    if (!disk_.confused_by().empty()) fail("the model cannot follow " + disk_.confused_by());
+    if (tally_.outcomes == 0) fail("no outcome was seen in the ledger");
+    if (target_.database.empty() && tally_.publishes == 0) fail("no rename was seen");
+    if (tally_.ledger_flushes == 0) fail("the ledger's log was never flushed");
+    if (!told_) fail("nobody was told that it has completed");
+  }
+
+ private:
+  void fail(const std::string& text) {
+    if (seen_.insert(text).second && tally_.failures.size() < kMostFailures)
+      tally_.failures.push_back(text);
+  }
+
+  /// Every page in the log of SQLite follows a header of 24 bytes; in that of a transaction's last
+  /// page the second number is not zero. (https://sqlite.org/fileformat2.html#wal_frame)
+  bool is_commit_of_ledger(const SystemCall& call) {
+    const std::string path = call.name == "pwrite64" ? call.descriptor_path(0) : std::string();
+    if (!path.ends_with("/ledger.db-wal") || path.find("/.making-") != std::string::npos)
+      return false;
+    ledger_ = path.substr(0, path.size() - 4);
+    const std::string bytes = call.bytes(1);
+    if (bytes.size() == 24) {
+      commit_header_ = bytes.substr(4, 4) != std::string(4, '\0');
+      return false;
+    }
+    const bool commit = commit_header_ && bytes.size() > 32;
+    if (commit) commit_header_ = false;
+    tally_.ledger_writes += commit ? 1 : 0;
+    return commit;
+  }
+
+  [[nodiscard]] std::vector<std::vector<std::string>> ledger(As as, const std::string& sql) const {
+    return ask_image(disk_, as, ledger_, scratch_, sql);
+  }
+
+  /// The executing batch of an item in the ledger after a power cut.
+  const Batch* safe_batch(std::int64_t item) {
+    if (known_at_ != disk_.flushes()) {
+      known_at_ = disk_.flushes();
+      batches_.clear();
+      for (const auto& row : ledger(As::after_cut, kExecutingBatches)) {
+        Batch batch{std::stoll(row[1]), std::stoll(row[2]), row[3] == "1"};
+        batches_.push_back(batch);
+      }
+    }
+    const auto found = std::find_if(batches_.begin(), batches_.end(), [&](const Batch& batch) {
+      return item >= batch.first_item && item < batch.first_item + batch.item_count;
+    });
+    return found == batches_.end() ? nullptr : &*found;
+  }
+
+  void check_announced(std::int64_t item) {
+    if (safe_batch(item) == nullptr)
+      fail("temporary made, its batch not yet safely executing: item " + std::to_string(item));
+  }
+
+  void check_publish(const SystemCall& call, std::int64_t item) {
+    const std::vector<std::string> names = names_changed_by(call);
+    for (const std::string& path : names) changed_names_[item].insert(path);
+    if (!item_of_temporary(names[0])) return;  // an old version is put aside
+    ++tally_.publishes;
+    if (!disk_.is_symlink(names[0])) {
+      if (!disk_.content_flushed(names[0])) fail("published, content not flushed: " + names[1]);
+      if (!disk_.metadata_flushed(names[0])) fail("published, metadata not flushed: " + names[1]);
+    }
+    const Batch* batch = safe_batch(item);
+    if (batch == nullptr || !batch->intents) fail("published, intents not flushed: " + names[1]);
+  }
+
+  void check_outcomes() {
+    for (const auto& row : ledger(As::written, kCompletedItems)) {
+      const std::int64_t item = std::stoll(row[0]);
+      // In a database the batch is what is committed, or all of them together: until then an
+      // outcome only waits for it.
+      if (!target_.database.empty() && row[5] != "1") continue;
+      if (!completed_.insert(item).second) continue;
+      ++tally_.outcomes;
+      if (!target_.database.empty()) {
+        check_target(row[1], from_hex(row[3]));
+        continue;
+      }
+      // The root's own item has no name, nor has that of a directory's times.
+      const std::string path = fsys::path(destination_ + from_hex(row[4])).lexically_normal();
+      check_place(item, row[2], path.ends_with('/') ? path.substr(0, path.size() - 1) : path);
+    }
+  }
+
+  void check_place(std::int64_t item, const std::string& task, const std::string& path) {
+    if (!disk_.path_flushed(path)) fail("outcome written, name not flushed: " + path);
+    if (task == "directory_times" && !disk_.metadata_flushed(path))
+      fail("outcome written, mode and times not flushed: " + path);
+    if (task != "batch_file_operation") return;
+    const auto names = changed_names_.find(item);
+    if (names == changed_names_.end()) return fail("completed without a rename: " + path);
+    for (const std::string& name : names->second) {
+      if (!disk_.path_flushed(name)) fail("outcome written, name not flushed: " + name);
+    }
+  }
+
+  void check_target(const std::string& batch, const std::string& name) {
+    std::string sql = "SELECT 1 FROM __dunlin_batches WHERE batch_id = " + batch;
+    if (target_.schema)
+      sql = "SELECT 1 FROM __MigrationsHistory WHERE MigrationId = '" + name + "'";
+    if (ask_image(disk_, As::after_cut, target_.database, scratch_, sql).empty())
+      fail("outcome written, a power cut takes it from the target: batch " + batch + " " + name);
+  }
+
+  void check_told() {
+    told_ = true;
+    const auto rows = ledger(As::after_cut, "SELECT status FROM state");
+    if (rows.empty() || rows[0][0] != "completed")
+      fail("the user is told, a power cut takes it from the ledger: completed");
+  }
+
+  Disk& disk_;
+  FlushTally& tally_;
+  const std::string destination_;
+  const Target target_;
+  const std::string scratch_;
+  std::string ledger_;
+  bool commit_header_ = false;
+  bool told_ = false;
+  std::size_t known_at_ = 0;
+  std::vector<Batch> batches_;  ///< executing ones, after a power cut
+  std::map<std::int64_t, std::set<std::string>> changed_names_;
+  std::set<std::int64_t> completed_;
+  std::set<std::string> seen_;
+};
+
+struct Step {
+  Moment moment;
+  const SystemCall* call;
+  bool ends;
+};
+
+void play(const std::vector<SystemCall>& calls, Rules& rules) {
+  std::vector<Step> steps;
+  for (const SystemCall& call : calls) {
+    if (call.returned < 0) continue;
+    steps.push_back({call.began, &call, false});
+    steps.push_back({call.ended, &call, true});
+  }
+  std::sort(steps.begin(), steps.end(),
+            [](const Step& one, const Step& other) { return one.moment < other.moment; });
+  for (const Step& step : steps) step.ends ? rules.end(*step.call) : rules.begin(*step.call);
+  rules.check_something_was_seen();
+}
+
+/// A folder that is removed at the end.
+class Folder {
+ public:
+  explicit Folder(const std::string& parent) : path_(parent + "/dunlin-flushes-XXXXXX") {
+    DUNLIN_CHECK(::mkdtemp(path_.data()) != nullptr, "no scratch folder in " + parent);
+  }
+  ~Folder() {
+    std::error_code ignored;
+    fsys::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+Target target_of(const std::string& scenario, const std::string& work) {
+  if (scenario == "schema") return {work + "/app.db", true};
+  if (scenario.starts_with("records")) return {work + "/target.db", false};
+  return {};
+}
+
+}  // namespace
+
+bool flushes_can_be_checked(const std::string& scenario) {
+  return scenario == "files" || scenario == "schema" || scenario.starts_with("records");
+}
+
+FlushTally check_flushes(const Options& options, const std::string& scenario,
+                         const std::string& parent_folder) {
+  FlushTally tally;
+  tally.scenario = scenario + " in " + parent_folder;
+  const Folder folder(parent_folder);
+  const std::string work = folder.path() + "/work";
+  const std::string home = folder.path() + "/home";
+  for (const std::string& path : {work, home, folder.path() + "/run"}) {
+    fsys::create_directory(path);
+    fsys::permissions(path, fsys::perms::owner_all);
+  }
+  const auto kind = make_scenario(scenario);
+  kind->make_source(work);
+  kind->reset_destination();
+  Disk disk({work, home});
+  std::vector<std::string> command = kind->command();
+  command.insert(command.begin(), options.binary);
+  command.emplace_back("--no-progress");
+  const auto calls = trace(
+      command, {{"DUNLIN_STATE", home + "/state"}, {"XDG_RUNTIME_DIR", folder.path() + "/run"}},
+      folder.path() + "/output");
+  if (!calls.ok()) {
+    tally.failures.push_back(calls.error().text());
+    return tally;
+  }
+  Rules rules(disk, tally, work + "/destination", target_of(scenario, work),
+              folder.path() + "/image");
+  play(*calls, rules);
+  return tally;
+}
+
+}  // namespace dunlin::crash

@@ -1,0 +1,44 @@
+// Flushes before what relies on them: a run under strace, checked in a model of what a power cut
+// would leave (disk.h). Kill -9 cannot show a missing flush, since the page cache survives it.
+#pragma once
+
+#include "loop.h"
+
+namespace dunlin::crash {
+
+struct FlushTally {
+  std::string scenario;
+  int publishes = 0;      ///< temporaries given their final name
+  int outcomes = 0;       ///< items that the ledger holds as completed
+  int ledger_writes = 0;  ///< transactions of the ledger
+  int ledger_flushes = 0;
+  int flushes = 0;              ///< fsync and fdatasync outside of the ledger
+  int file_system_flushes = 0;  ///< syncfs
+  std::vector<std::string> failures;
+};
+
+/// The kinds that write to a local file: files, records, records-single, schema.
+[[nodiscard]] bool flushes_can_be_checked(const std::string& scenario);
+
+/// Runs the scenario undisturbed in `folder` (removed at the end) and checks, whenever something
+/// happens that relies on a flush, that the flush has ended:
+///
+/// - a temporary is made: after a power cut the ledger would still hold its batch as executing,
+///   so that recovery finds the name;
+/// - a temporary gets its final name: content and metadata of the file are flushed, and the ledger
+///   after a power cut holds the batch's intents;
+/// - a transaction of the ledger is written that has an item completed (written, not flushed: the
+///   kernel may put it on the device at once): every name that the item's renames changed, every
+///   directory above it, and for `directory_times` mode and times are flushed;
+/// - the same for a database: the target after a power cut, opened and rolled back by SQLite
+///   itself, holds the record of that batch or migration;
+/// - the user is told "completed": so does the ledger after a power cut.
+///
+/// Which item a transaction completes is read from the ledger itself: its file and log are put
+/// together again from the traced writes. So nothing hangs on crash points or threads. Not checked:
+/// content of symlinks where each file is flushed by itself (Linux has no call for it), and
+/// objects, whose server is another process.
+[[nodiscard]] FlushTally check_flushes(const Options& options, const std::string& scenario,
+                                       const std::string& parent_folder);
+
+}  // namespace dunlin::crash
