@@ -141,7 +141,8 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
   if (!row.name.empty()) {
     const Status made = parent->make_directory(row.name, kWhileWorking);
     if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
-    if (made.ok()) DUNLIN_TRY(flush_.directory_changed(*parent));
+    // Also when it is there: a process that died may have made it and not flushed its name.
+    DUNLIN_TRY(flush_.directory_changed(*parent));
     DUNLIN_ASSIGN(const fs::FileInfo there, parent->info(row.name));
     if (there.type != fs::EntryType::directory) {
       return Error(ErrorType::destination_exists, parent->shown(row.name) + " is a " +

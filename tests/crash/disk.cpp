@@ -32,6 +32,11 @@ bool below(const std::string& path, const std::string& folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
 
+std::string content_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 /// Moves the entries of `folder` and below; the map's keys are paths.
 template <typename Entry>
 void move_entries(std::map<std::string, Entry>& map, const std::string& from,
@@ -92,9 +97,7 @@ void Disk::read_tree(const std::string& tree) {
     File& there = files_[path];
     there.symlink = entry.is_symlink();
     if (!is_database(path)) continue;
-    std::ifstream in(path, std::ios::binary);
-    there.now.assign(std::istreambuf_iterator<char>(in), {});
-    there.safe = there.now;
+    there.now = there.safe = content_of(path);
   }
 }
 
@@ -162,13 +165,14 @@ void Disk::write_bytes(const SystemCall& call, const std::string& path) {
     return;
   }
   bool complete = false;
-  const std::string bytes = call.bytes(1, &complete);
+  std::string bytes = call.bytes(1, &complete);
   const auto offset = static_cast<std::size_t>(call.number(3));
-  if (!complete || static_cast<std::int64_t>(bytes.size()) != call.returned) {
+  if (!complete || static_cast<std::int64_t>(bytes.size()) < call.returned) {
     if (confused_by_.empty())
       confused_by_ = "a write of " + std::to_string(call.returned) + " bytes to " + path;
     return;
   }
+  bytes.resize(static_cast<std::size_t>(call.returned));  // a kill can cut a write short
   if (there.now.size() < offset + bytes.size()) there.now.resize(offset + bytes.size());
   there.now.replace(offset, bytes.size(), bytes);
 }
@@ -221,6 +225,49 @@ void Disk::end(const SystemCall& call) {
   if (call.name == "fsync" || call.name == "fdatasync")
     end_flush(call, call.descriptor_path(0), false);
   if (call.name == "syncfs") end_flush(call, call.descriptor_path(0), true);
+}
+
+void Disk::Changes::cut_short(Moment moment) {
+  if (under_way > 0) last = moment;
+  under_way = 0;
+}
+
+void Disk::killed(Moment moment, const std::vector<SystemCall>& cut_short) {
+  flushing_.clear();
+  created_by_.clear();
+  for (auto& [path, own] : names_) {
+    own.changes.cut_short(moment);
+    const bool there = fsys::exists(fsys::symlink_status(path));
+    if (there == own.present) continue;
+    if (!there) {
+      remove(path);
+      own.changes.cut_short(moment);
+    }
+    own.present = there;
+    own.changes.last = moment;
+  }
+  for (const std::string& tree : trees_) {
+    for (const auto& entry : fsys::recursive_directory_iterator(tree)) {
+      if (names_.contains(entry.path().string())) continue;
+      create(entry.path().string());
+      names_[entry.path().string()].changes.cut_short(moment);
+    }
+  }
+  for (const SystemCall& call : cut_short) {
+    for (const std::string& path : names_changed_by(call)) {
+      if (const auto own = names_.find(path); own != names_.end())
+        own->second.changes.last = moment;
+    }
+  }
+  for (auto& [path, there] : files_) {
+    there.content.cut_short(moment);
+    there.metadata.cut_short(moment);
+    if (!is_database(path) || !fsys::exists(path)) continue;
+    std::string bytes = content_of(path);
+    if (bytes == there.now) continue;
+    there.now = std::move(bytes);
+    there.content.last = moment;
+  }
 }
 
 // ---- Flushes ----
@@ -280,6 +327,11 @@ bool Disk::path_flushed(const std::string& path) const {
   for (std::string at = path; below(at, *tree); at = parent_of(at))
     if (!name_flushed(at)) return false;
   return true;
+}
+
+bool Disk::name_changed(const std::string& path) const {
+  const Name* own = find_name(path);
+  return own != nullptr && (own->changes.last > 0 || own->changes.under_way > 0);
 }
 
 bool Disk::is_symlink(const std::string& path) const {

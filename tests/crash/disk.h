@@ -25,6 +25,9 @@ class Disk {
   /// Calls that failed have to be left out.
   void begin(const SystemCall& call);
   void end(const SystemCall& call);
+  /// The program was killed in the middle of `cut_short`: what it did at last is looked up in the
+  /// trees. The page cache has survived, nothing more is safe than before.
+  void killed(Moment moment, const std::vector<SystemCall>& cut_short);
 
   [[nodiscard]] bool content_flushed(const std::string& path) const;
   [[nodiscard]] bool metadata_flushed(const std::string& path) const;
@@ -32,6 +35,8 @@ class Disk {
   [[nodiscard]] bool name_flushed(const std::string& path) const;
   /// The name and those of the directories above it, up to the tree.
   [[nodiscard]] bool path_flushed(const std::string& path) const;
+  /// Somebody has made, renamed or removed it since the beginning.
+  [[nodiscard]] bool name_changed(const std::string& path) const;
   [[nodiscard]] bool is_symlink(const std::string& path) const;
   /// Of databases (*.db, with their logs and journals): the bytes of now, of after a power cut.
   [[nodiscard]] std::optional<std::string> bytes_now(const std::string& path) const;
@@ -47,6 +52,7 @@ class Disk {
     int under_way = 0;
     Moment last = 0;
     Moment flushed = 0;
+    void cut_short(Moment moment);
     [[nodiscard]] bool safe() const { return under_way == 0 && last <= flushed; }
     [[nodiscard]] bool safe_since(Moment began) const { return under_way == 0 && last < began; }
   };

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "database_image.h"
 #include "disk.h"
 #include "system_calls.h"
@@ -18,7 +19,7 @@ namespace {
 
 namespace fsys = std::filesystem;
 
-constexpr std::size_t kMostFailures = 12;
+constexpr int kShownOfARule = 3;
 
 /// The path of an item in hex, from the root of its tree.
 constexpr const char* kCompletedItems = R"(
@@ -70,10 +71,11 @@ struct Batch {
 
 class Rules {
  public:
-  Rules(Disk& disk, FlushTally& tally, std::string destination, Target target, std::string scratch)
+  Rules(Disk& disk, FlushTally& tally, std::string work, Target target, std::string scratch)
       : disk_(disk),
         tally_(tally),
-        destination_(std::move(destination)),
+        work_(std::move(work)),
+        destination_(work_ + "/destination"),
         target_(std::move(target)),
         scratch_(std::move(scratch)) {}
 
@@ -104,17 +106,28 @@ class Rules {
 
   /// A rule that met nothing has shown nothing.
   void check_something_was_seen() {
-    if (!disk_.confused_by().empty()) fail("the model cannot follow " + disk_.confused_by());
+    if (!disk_.confused_by().empty()) fail("the model cannot follow", disk_.confused_by());
     if (tally_.outcomes == 0) fail("no outcome was seen in the ledger");
     if (target_.database.empty() && tally_.publishes == 0) fail("no rename was seen");
     if (tally_.ledger_flushes == 0) fail("the ledger's log was never flushed");
+    for (const auto& [rule, count] : broken_) {
+      if (count > kShownOfARule)
+        tally_.failures.push_back(rule + ": " + std::to_string(count) + " times in all");
+    }
     if (!told_) fail("nobody was told that it has completed");
   }
 
  private:
-  void fail(const std::string& text) {
-    if (seen_.insert(text).second && tally_.failures.size() < kMostFailures)
-      tally_.failures.push_back(text);
+  /// The first ones of each rule; the others are counted.
+  void fail(const std::string& rule, const std::string& what = {}) {
+    const int count = ++broken_[rule];
+    if (count <= kShownOfARule)
+      tally_.failures.push_back(rule + (what.empty() ? "" : ": ") + shown(what));
+  }
+
+  [[nodiscard]] std::string shown(std::string path) const {
+    if (path.starts_with(work_)) path.erase(0, work_.size() + 1);
+    return printable(path);
   }
 
   /// Every page in the log of SQLite follows a header of 24 bytes; in that of a transaction's last
@@ -157,7 +170,7 @@ class Rules {
 
   void check_announced(std::int64_t item) {
     if (safe_batch(item) == nullptr)
-      fail("temporary made, its batch not yet safely executing: item " + std::to_string(item));
+      fail("temporary made, its batch not safely executing", "item " + std::to_string(item));
   }
 
   void check_publish(const SystemCall& call, std::int64_t item) {
@@ -166,11 +179,11 @@ class Rules {
     if (!item_of_temporary(names[0])) return;  // an old version is put aside
     ++tally_.publishes;
     if (!disk_.is_symlink(names[0])) {
-      if (!disk_.content_flushed(names[0])) fail("published, content not flushed: " + names[1]);
-      if (!disk_.metadata_flushed(names[0])) fail("published, metadata not flushed: " + names[1]);
+      if (!disk_.content_flushed(names[0])) fail("published, content not flushed", names[1]);
+      if (!disk_.metadata_flushed(names[0])) fail("published, metadata not flushed", names[1]);
     }
     const Batch* batch = safe_batch(item);
-    if (batch == nullptr || !batch->intents) fail("published, intents not flushed: " + names[1]);
+    if (batch == nullptr || !batch->intents) fail("published, intents not flushed", names[1]);
   }
 
   void check_outcomes() {
@@ -192,14 +205,15 @@ class Rules {
   }
 
   void check_place(std::int64_t item, const std::string& task, const std::string& path) {
-    if (!disk_.path_flushed(path)) fail("outcome written, name not flushed: " + path);
+    if (!disk_.path_flushed(path)) fail("outcome written, name not flushed", path);
     if (task == "directory_times" && !disk_.metadata_flushed(path))
-      fail("outcome written, mode and times not flushed: " + path);
+      fail("outcome written, mode and times not flushed", path);
     if (task != "batch_file_operation") return;
     const auto names = changed_names_.find(item);
-    if (names == changed_names_.end()) return fail("completed without a rename: " + path);
+    if (!disk_.name_changed(path)) fail("completed without a rename", path);
+    if (names == changed_names_.end()) return;  // by a call that a kill cut short
     for (const std::string& name : names->second) {
-      if (!disk_.path_flushed(name)) fail("outcome written, name not flushed: " + name);
+      if (!disk_.path_flushed(name)) fail("outcome written, name not flushed", name);
     }
   }
 
@@ -208,18 +222,19 @@ class Rules {
     if (target_.schema)
       sql = "SELECT 1 FROM __MigrationsHistory WHERE MigrationId = '" + name + "'";
     if (ask_image(disk_, As::after_cut, target_.database, scratch_, sql).empty())
-      fail("outcome written, a power cut takes it from the target: batch " + batch + " " + name);
+      fail("outcome written, a power cut takes it from the target", "batch " + batch + " " + name);
   }
 
   void check_told() {
     told_ = true;
     const auto rows = ledger(As::after_cut, "SELECT status FROM state");
     if (rows.empty() || rows[0][0] != "completed")
-      fail("the user is told, a power cut takes it from the ledger: completed");
+      fail("the user is told of the end, a power cut takes it from the ledger");
   }
 
   Disk& disk_;
   FlushTally& tally_;
+  const std::string work_;
   const std::string destination_;
   const Target target_;
   const std::string scratch_;
@@ -230,7 +245,7 @@ class Rules {
   std::vector<Batch> batches_;  ///< executing ones, after a power cut
   std::map<std::int64_t, std::set<std::string>> changed_names_;
   std::set<std::int64_t> completed_;
-  std::set<std::string> seen_;
+  std::map<std::string, int> broken_;
 };
 
 struct Step {
@@ -239,9 +254,9 @@ struct Step {
   bool ends;
 };
 
-void play(const std::vector<SystemCall>& calls, Rules& rules) {
+void play(const Trace& trace, Rules& rules) {
   std::vector<Step> steps;
-  for (const SystemCall& call : calls) {
+  for (const SystemCall& call : trace.calls) {
     if (call.returned < 0) continue;
     steps.push_back({call.began, &call, false});
     steps.push_back({call.ended, &call, true});
@@ -249,7 +264,6 @@ void play(const std::vector<SystemCall>& calls, Rules& rules) {
   std::sort(steps.begin(), steps.end(),
             [](const Step& one, const Step& other) { return one.moment < other.moment; });
   for (const Step& step : steps) step.ends ? rules.end(*step.call) : rules.begin(*step.call);
-  rules.check_something_was_seen();
 }
 
 /// A folder that is removed at the end.
@@ -276,41 +290,104 @@ Target target_of(const std::string& scenario, const std::string& work) {
   return {};
 }
 
+/// The scenario in a folder of its own, run once, or until it is killed and then once more.
+class TracedRun {
+ public:
+  TracedRun(const Options& options, const std::string& scenario, const std::string& parent_folder)
+      : options_(options), folder_(parent_folder), kind_(make_scenario(scenario)) {
+    for (const std::string& path : {work(), home(), runtime()}) {
+      fsys::create_directory(path);
+      fsys::permissions(path, fsys::perms::owner_all);
+    }
+    kind_->make_source(work());
+    kind_->reset_destination();
+  }
+  [[nodiscard]] std::string work() const { return folder_.path() + "/work"; }
+  [[nodiscard]] std::string home() const { return folder_.path() + "/home"; }
+  [[nodiscard]] std::string scratch() const { return folder_.path() + "/image"; }
+
+  Status run(const std::string& kill_at, Disk& disk, Rules& rules) {
+    Moment from = 0;
+    if (!kill_at.empty()) {
+      DUNLIN_ASSIGN(const Trace first, traced(kind_->command(), kill_at, from));
+      if (!first.killed) return Error(ErrorType::defect, "it was not killed at " + kill_at);
+      play(first, rules);
+      disk.killed(first.ended, first.cut_short);
+      from = first.ended;
+    }
+    DUNLIN_ASSIGN(const Trace last,
+                  traced(from == 0 ? kind_->command() : std::vector<std::string>{"resume", "last"},
+                         "", from));
+    play(last, rules);
+    rules.check_something_was_seen();
+    return success();
+  }
+
+ private:
+  [[nodiscard]] std::string runtime() const { return folder_.path() + "/run"; }
+
+  /// `kill_at`: a crash point and its hit, or a system call and which one of it is not reached.
+  Result<Trace> traced(std::vector<std::string> command, const std::string& kill_at, Moment from) {
+    command.insert(command.begin(), options_.binary);
+    command.emplace_back("--no-progress");
+    Environment environment{{"DUNLIN_STATE", home() + "/state"}, {"XDG_RUNTIME_DIR", runtime()}};
+    std::vector<std::string> strace_options;
+    const std::size_t colon = kill_at.find(':');
+    if (kill_at.find('.') != std::string::npos) {
+      environment["DUNLIN_CRASH_AT"] = kill_at;
+    } else if (!kill_at.empty()) {
+      strace_options = {"-e", "inject=" + kill_at.substr(0, colon) +
+                                  ":signal=SIGKILL:when=" + kill_at.substr(colon + 1)};
+    }
+    return trace(command, environment, folder_.path() + "/output", strace_options, from);
+  }
+
+  const Options& options_;
+  const Folder folder_;
+  std::unique_ptr<Scenario> kind_;
+};
+
+FlushTally check_run(const Options& options, const std::string& scenario, const std::string& folder,
+                     const std::string& kill_at) {
+  FlushTally tally;
+  TracedRun run(options, scenario, folder);
+  Disk disk({run.work(), run.home()});
+  Rules rules(disk, tally, run.work(), target_of(scenario, run.work()), run.scratch());
+  const Status ran = run.run(kill_at, disk, rules);
+  if (!ran.ok()) tally.failures.push_back(ran.error().text());
+  return tally;
+}
+
+/// Empty: undisturbed.
+std::vector<std::string> kills_of(const std::string& scenario) {
+  if (scenario == "files")
+    return {"", "files.publish.after:1", "fs.exchange.after:1", "fs.make_directory.after:2",
+            "fdatasync:20"};
+  if (scenario == "schema") return {"", "schema.commit.after:2", "fdatasync:20"};
+  if (scenario == "records") return {"", "records.commit.after:3", "fdatasync:20"};
+  return {"", "records.commit.after:1"};
+}
+
 }  // namespace
 
 bool flushes_can_be_checked(const std::string& scenario) {
   return scenario == "files" || scenario == "schema" || scenario.starts_with("records");
 }
 
-FlushTally check_flushes(const Options& options, const std::string& scenario,
-                         const std::string& parent_folder) {
-  FlushTally tally;
-  tally.scenario = scenario + " in " + parent_folder;
-  const Folder folder(parent_folder);
-  const std::string work = folder.path() + "/work";
-  const std::string home = folder.path() + "/home";
-  for (const std::string& path : {work, home, folder.path() + "/run"}) {
-    fsys::create_directory(path);
-    fsys::permissions(path, fsys::perms::owner_all);
+std::vector<FlushTally> check_flushes(const Options& options, const std::string& scenario) {
+  constexpr const char* kMemory = "/dev/shm";
+  std::vector<std::string> folders{fsys::temp_directory_path().string()};
+  if (scenario == "files" && ::access(kMemory, W_OK) == 0) folders.emplace_back(kMemory);
+  std::vector<FlushTally> tallies;
+  for (const std::string& folder : folders) {
+    for (const std::string& kill_at : kills_of(scenario)) {
+      FlushTally tally = check_run(options, scenario, folder, kill_at);
+      tally.scenario = scenario + (folder == kMemory ? ", in memory" : "") +
+                       (kill_at.empty() ? "" : ", " + kill_at);
+      tallies.push_back(std::move(tally));
+    }
   }
-  const auto kind = make_scenario(scenario);
-  kind->make_source(work);
-  kind->reset_destination();
-  Disk disk({work, home});
-  std::vector<std::string> command = kind->command();
-  command.insert(command.begin(), options.binary);
-  command.emplace_back("--no-progress");
-  const auto calls = trace(
-      command, {{"DUNLIN_STATE", home + "/state"}, {"XDG_RUNTIME_DIR", folder.path() + "/run"}},
-      folder.path() + "/output");
-  if (!calls.ok()) {
-    tally.failures.push_back(calls.error().text());
-    return tally;
-  }
-  Rules rules(disk, tally, work + "/destination", target_of(scenario, work),
-              folder.path() + "/image");
-  play(*calls, rules);
-  return tally;
+  return tallies;
 }
 
 }  // namespace dunlin::crash

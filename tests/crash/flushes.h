@@ -20,8 +20,8 @@ struct FlushTally {
 /// The kinds that write to a local file: files, records, records-single, schema.
 [[nodiscard]] bool flushes_can_be_checked(const std::string& scenario);
 
-/// Runs the scenario undisturbed in `folder` (removed at the end) and checks, whenever something
-/// happens that relies on a flush, that the flush has ended:
+/// Runs the scenario and checks, whenever something happens that relies on a flush, that the flush
+/// has ended:
 ///
 /// - a temporary is made: after a power cut the ledger would still hold its batch as executing,
 ///   so that recovery finds the name;
@@ -34,11 +34,17 @@ struct FlushTally {
 ///   itself, holds the record of that batch or migration;
 /// - the user is told "completed": so does the ledger after a power cut.
 ///
+/// Once undisturbed, and then killed (at a crash point, or before the ledger's or target's next
+/// fdatasync) and resumed, where the model goes on: what the dead process wrote is in the page
+/// cache and not yet safe, so that it is seen whether recovery relies on it. Files on the scratch
+/// folder's file system and in memory, where they are flushed one by one and not by syncfs
+/// (fs/file_system.cpp).
+///
 /// Which item a transaction completes is read from the ledger itself: its file and log are put
 /// together again from the traced writes. So nothing hangs on crash points or threads. Not checked:
 /// content of symlinks where each file is flushed by itself (Linux has no call for it), and
 /// objects, whose server is another process.
-[[nodiscard]] FlushTally check_flushes(const Options& options, const std::string& scenario,
-                                       const std::string& parent_folder);
+[[nodiscard]] std::vector<FlushTally> check_flushes(const Options& options,
+                                                    const std::string& scenario);
 
 }  // namespace dunlin::crash

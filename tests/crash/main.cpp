@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <future>
 #include <string>
 #include <vector>
@@ -150,28 +149,20 @@ int run_control(const Arguments& arguments) {
   return good ? 0 : 1;
 }
 
-/// Each kind on the scratch folder's file system; files in memory, too, where they are flushed one
-/// by one and not by syncfs (fs/file_system.cpp).
 int run_flushes(const Arguments& arguments) {
-  constexpr const char* kMemory = "/dev/shm";
-  const std::string scratch = std::filesystem::temp_directory_path().string();
   bool good = true;
   int checked = 0;
-  std::printf("%-28s %9s %8s %12s %13s %7s %6s %8s\n", "scenario", "publishes", "outcomes",
+  std::printf("%-38s %9s %8s %13s %14s %7s %6s %8s\n", "scenario", "publishes", "outcomes",
               "ledger writes", "ledger flushes", "flushes", "syncfs", "failures");
   for (const std::string& kind : arguments.kinds) {
     if (!dunlin::crash::flushes_can_be_checked(kind)) continue;
-    std::vector<std::string> folders{scratch};
-    if (kind == "files" && ::access(kMemory, W_OK) == 0) folders.emplace_back(kMemory);
-    for (const std::string& folder : folders) {
-      const FlushTally tally = check_flushes(arguments.options, kind, folder);
+    for (const FlushTally& tally : check_flushes(arguments.options, kind)) {
       ++checked;
       good = good && tally.failures.empty();
-      std::printf("%-28s %9d %8d %12d %13d %7d %6d %8zu\n", tally.scenario.c_str(), tally.publishes,
+      std::printf("%-38s %9d %8d %13d %14d %7d %6d %8zu\n", tally.scenario.c_str(), tally.publishes,
                   tally.outcomes, tally.ledger_writes, tally.ledger_flushes, tally.flushes,
                   tally.file_system_flushes, tally.failures.size());
-      for (const std::string& failure : tally.failures)
-        std::printf("FAILED %s: %s\n", tally.scenario.c_str(), failure.c_str());
+      for (const std::string& failure : tally.failures) std::printf("FAILED %s\n", failure.c_str());
     }
   }
   if (checked == 0) std::printf("FAILED none of these kinds writes to a local file\n");

@@ -98,6 +98,7 @@ std::vector<std::string> split_arguments(std::string_view text) {
 struct Tail {
   std::size_t arguments_end = 0;
   std::int64_t returned = -1;
+  bool unknown = false;
 };
 
 std::optional<Tail> tail_of(std::string_view text) {
@@ -111,12 +112,14 @@ std::optional<Tail> tail_of(std::string_view text) {
   Tail tail;
   tail.arguments_end = end - 1;
   const std::string_view value = text.substr(equals + 3);
-  std::from_chars(value.data(), value.data() + value.size(), tail.returned);  // "?": stays -1
+  std::from_chars(value.data(), value.data() + value.size(), tail.returned);
+  tail.unknown = value.starts_with('?');
   return tail;
 }
 
 class LogReader {
  public:
+  explicit LogReader(Moment from) : line_(from / 2 + 1) {}
   Status read(std::istream& in) {
     for (std::string line; std::getline(in, line); line_ += 1) {
       if (!read_line(line))
@@ -124,6 +127,16 @@ class LogReader {
     }
     return success();
   }
+  std::vector<SystemCall> take_cut_short() {
+    for (const auto& [thread, call] : unfinished_) {
+      SystemCall& cut = cut_short_.emplace_back();
+      cut.name = call.name;
+      cut.arguments = split_arguments(call.arguments);
+      cut.began = call.began;
+    }
+    return std::move(cut_short_);
+  }
+  [[nodiscard]] Moment ended() const { return 2 * line_ + 2; }
   std::vector<SystemCall> take() {
     std::sort(calls_.begin(), calls_.end(), [](const SystemCall& one, const SystemCall& other) {
       return one.began < other.began;
@@ -179,13 +192,14 @@ class LogReader {
     call.returned = tail->returned;
     call.began = began;
     call.ended = 2 * line_ + 1;
-    calls_.push_back(std::move(call));
+    (tail->unknown ? cut_short_ : calls_).push_back(std::move(call));
     return true;
   }
 
-  std::size_t line_ = 1;
+  std::size_t line_;
   std::map<std::string, Unfinished> unfinished_;
   std::vector<SystemCall> calls_;
+  std::vector<SystemCall> cut_short_;
 };
 
 constexpr const char* kRemedy =
@@ -230,30 +244,33 @@ bool SystemCall::has(std::size_t argument, const std::string& word) const {
   return argument < arguments.size() && arguments[argument].find(word) != std::string::npos;
 }
 
-Result<std::vector<SystemCall>> trace(const std::vector<std::string>& command,
-                                      const Environment& environment,
-                                      const std::string& output_file) {
+Result<Trace> trace(const std::vector<std::string>& command, const Environment& environment,
+                    const std::string& output_file, const std::vector<std::string>& strace_options,
+                    Moment from) {
   const auto strace = find_program("strace");
   if (!strace)
     return Error(ErrorType::preflight_refused, "there is no strace here" + std::string(kRemedy));
   const std::string log = output_file + ".strace";
-  std::vector<std::string> words = {*strace,    "-f",   "-y", "-qq",         "--seccomp-bpf",
-                                    "-e",       kCalls, "-e", "signal=none", "-s",
-                                    kMostBytes, "-o",   log};
+  std::vector<std::string> words = {*strace, "-f",          "-y", "-qq",      "-e", kCalls,
+                                    "-e",    "signal=none", "-s", kMostBytes, "-o", log};
+  // Faster, but strace 6.1 injects nothing then.
+  if (strace_options.empty()) words.emplace_back("--seccomp-bpf");
+  words.insert(words.end(), strace_options.begin(), strace_options.end());
   words.insert(words.end(), command.begin(), command.end());
+  std::filesystem::remove(log);
   const Ended ended = run(words, environment, output_file);
   std::ifstream in(log, std::ios::binary);
   if (!in || in.peek() == std::ifstream::traits_type::eof()) {
     return Error(ErrorType::preflight_refused,
                  "strace cannot trace here: " + ended.output + kRemedy);
   }
-  if (ended.exit_code != 0) {
+  if (ended.exit_code != 0 && !ended.killed) {
     return Error(ErrorType::defect, "the run below strace ended with " +
                                         std::to_string(ended.exit_code) + ": " + ended.output);
   }
-  LogReader reader;
+  LogReader reader(from);
   DUNLIN_TRY(reader.read(in));
-  return reader.take();
+  return Trace{reader.take(), reader.take_cut_short(), reader.ended(), ended.killed};
 }
 
 }  // namespace dunlin::crash

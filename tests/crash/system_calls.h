@@ -34,10 +34,20 @@ struct SystemCall {
   [[nodiscard]] bool has(std::size_t argument, const std::string& word) const;
 };
 
-/// Runs `command` below strace and returns what it did to files, in the order in which it began.
-/// An error when strace cannot trace here or when the command fails.
-[[nodiscard]] Result<std::vector<SystemCall>> trace(const std::vector<std::string>& command,
-                                                    const Environment& environment,
-                                                    const std::string& output_file);
+/// What a run below strace did to files, in the order in which it began.
+struct Trace {
+  std::vector<SystemCall> calls;
+  std::vector<SystemCall> cut_short;  ///< by a kill: they may have happened
+  Moment ended = 0;
+  bool killed = false;
+};
+
+/// Runs `command` below strace, whose own options may be more (`-e inject=…`). The first moment is
+/// `from`, so that runs can be put together. An error when strace cannot trace here or when the
+/// command fails; being killed is none.
+[[nodiscard]] Result<Trace> trace(const std::vector<std::string>& command,
+                                  const Environment& environment, const std::string& output_file,
+                                  const std::vector<std::string>& strace_options = {},
+                                  Moment from = 0);
 
 }  // namespace dunlin::crash
