@@ -71,11 +71,12 @@ struct Batch {
 
 class Rules {
  public:
-  Rules(Disk& disk, FlushTally& tally, std::string work, Target target, std::string scratch)
+  Rules(Disk& disk, FlushTally& tally, std::string work, std::string destination, Target target,
+        std::string scratch)
       : disk_(disk),
         tally_(tally),
         work_(std::move(work)),
-        destination_(work_ + "/destination"),
+        destination_(std::move(destination)),
         target_(std::move(target)),
         scratch_(std::move(scratch)) {}
 
@@ -293,7 +294,8 @@ Target target_of(const std::string& scenario, const std::string& work) {
 /// The scenario in a folder of its own, run once, or until it is killed and then once more.
 class TracedRun {
  public:
-  TracedRun(const Options& options, const std::string& scenario, const std::string& parent_folder)
+  TracedRun(const Options& options, const std::string& scenario, const std::string& parent_folder,
+            bool no_destination)
       : options_(options), folder_(parent_folder), kind_(make_scenario(scenario)) {
     for (const std::string& path : {work(), home(), runtime()}) {
       fsys::create_directory(path);
@@ -301,7 +303,12 @@ class TracedRun {
     }
     kind_->make_source(work());
     kind_->reset_destination();
+    command_ = kind_->command();
+    if (!no_destination) return;
+    destination_ = work() + "/not/there yet";
+    std::replace(command_.begin(), command_.end(), work() + "/destination", destination_);
   }
+  [[nodiscard]] const std::string& destination() const { return destination_; }
   [[nodiscard]] std::string work() const { return folder_.path() + "/work"; }
   [[nodiscard]] std::string home() const { return folder_.path() + "/home"; }
   [[nodiscard]] std::string scratch() const { return folder_.path() + "/image"; }
@@ -309,15 +316,15 @@ class TracedRun {
   Status run(const std::string& kill_at, Disk& disk, Rules& rules) {
     Moment from = 0;
     if (!kill_at.empty()) {
-      DUNLIN_ASSIGN(const Trace first, traced(kind_->command(), kill_at, from));
+      DUNLIN_ASSIGN(const Trace first, traced(command_, kill_at, from));
       if (!first.killed) return Error(ErrorType::defect, "it was not killed at " + kill_at);
       play(first, rules);
       disk.killed(first.ended, first.cut_short);
       from = first.ended;
     }
-    DUNLIN_ASSIGN(const Trace last,
-                  traced(from == 0 ? kind_->command() : std::vector<std::string>{"resume", "last"},
-                         "", from));
+    DUNLIN_ASSIGN(
+        const Trace last,
+        traced(from == 0 ? command_ : std::vector<std::string>{"resume", "last"}, "", from));
     play(last, rules);
     rules.check_something_was_seen();
     return success();
@@ -345,27 +352,41 @@ class TracedRun {
   const Options& options_;
   const Folder folder_;
   std::unique_ptr<Scenario> kind_;
+  std::vector<std::string> command_;
+  std::string destination_ = work() + "/destination";
+};
+
+/// Where and how a scenario is run.
+struct Way {
+  std::string kill_at = {};  ///< empty: undisturbed
+  bool no_destination = false;
 };
 
 FlushTally check_run(const Options& options, const std::string& scenario, const std::string& folder,
-                     const std::string& kill_at) {
+                     const Way& way) {
   FlushTally tally;
-  TracedRun run(options, scenario, folder);
+  TracedRun run(options, scenario, folder, way.no_destination);
   Disk disk({run.work(), run.home()});
-  Rules rules(disk, tally, run.work(), target_of(scenario, run.work()), run.scratch());
-  const Status ran = run.run(kill_at, disk, rules);
+  Rules rules(disk, tally, run.work(), run.destination(), target_of(scenario, run.work()),
+              run.scratch());
+  const Status ran = run.run(way.kill_at, disk, rules);
   if (!ran.ok()) tally.failures.push_back(ran.error().text());
   return tally;
 }
 
-/// Empty: undisturbed.
-std::vector<std::string> kills_of(const std::string& scenario) {
-  if (scenario == "files")
-    return {"", "files.publish.after:1", "fs.exchange.after:1", "fs.make_directory.after:2",
-            "fdatasync:20"};
-  if (scenario == "schema") return {"", "schema.commit.after:2", "fdatasync:20"};
-  if (scenario == "records") return {"", "records.commit.after:3", "fdatasync:20"};
-  return {"", "records.commit.after:1"};
+std::vector<Way> ways_of(const std::string& scenario) {
+  if (scenario == "files") {
+    return {{},
+            {"files.publish.after:1"},
+            {"fs.exchange.after:1"},
+            {"fs.make_directory.after:2"},
+            {"fdatasync:20"},
+            {"", true},
+            {"fs.make_directory.after:2", true}};
+  }
+  if (scenario == "schema") return {{}, {"schema.commit.after:2"}, {"fdatasync:20"}};
+  if (scenario == "records") return {{}, {"records.commit.after:3"}, {"fdatasync:20"}};
+  return {{}, {"records.commit.after:1"}};
 }
 
 }  // namespace
@@ -380,10 +401,11 @@ std::vector<FlushTally> check_flushes(const Options& options, const std::string&
   if (scenario == "files" && ::access(kMemory, W_OK) == 0) folders.emplace_back(kMemory);
   std::vector<FlushTally> tallies;
   for (const std::string& folder : folders) {
-    for (const std::string& kill_at : kills_of(scenario)) {
-      FlushTally tally = check_run(options, scenario, folder, kill_at);
-      tally.scenario = scenario + (folder == kMemory ? ", in memory" : "") +
-                       (kill_at.empty() ? "" : ", " + kill_at);
+    for (const Way& way : ways_of(scenario)) {
+      FlushTally tally = check_run(options, scenario, folder, way);
+      tally.scenario = scenario + (folder == kMemory ? " in memory" : "") +
+                       (way.no_destination ? " to nothing" : "") +
+                       (way.kill_at.empty() ? "" : ", " + way.kill_at);
       tallies.push_back(std::move(tally));
     }
   }

@@ -123,7 +123,8 @@ class LogReader {
   Status read(std::istream& in) {
     for (std::string line; std::getline(in, line); line_ += 1) {
       if (!read_line(line))
-        return Error(ErrorType::defect, "a line of strace is not understood: " + line);
+        return Error(ErrorType::defect,
+                     "a line of strace is not understood: " + line.substr(0, 200));
     }
     return success();
   }
@@ -162,9 +163,9 @@ class LogReader {
     if (open == std::string_view::npos) return false;
     const std::string name(text.substr(0, open));
     text.remove_prefix(open + 1);
-    constexpr std::string_view kUnfinished = " <unfinished ...>";
-    if (text.ends_with(kUnfinished)) {
-      text.remove_suffix(kUnfinished.size());
+    // Detached: strace let go of it, since the program was killed.
+    if (text.ends_with(" <unfinished ...>") || text.ends_with(" <detached ...>")) {
+      text = text.substr(0, text.rfind(" <"));
       unfinished_[thread] = {name, std::string(text), 2 * line_};
       return true;
     }
