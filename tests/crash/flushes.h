@@ -14,13 +14,11 @@ struct FlushTally {
   int ledger_flushes = 0;
   int flushes = 0;              ///< fsync and fdatasync outside of the ledger
   int file_system_flushes = 0;  ///< syncfs
+  bool not_traced = false;      ///< nothing was shown: strace cannot trace here
   std::vector<std::string> failures;
 };
 
-/// The kinds that write to a local file: files, records, records-single, schema.
-[[nodiscard]] bool flushes_can_be_checked(const std::string& scenario);
-
-/// Runs the scenario and checks, whenever something happens that relies on a flush, that the flush
+/// Runs each scenario and checks, whenever something happens that relies on a flush, that the flush
 /// has ended:
 ///
 /// - a temporary is made: after a power cut the ledger would still hold its batch as executing,
@@ -44,7 +42,9 @@ struct FlushTally {
 /// together again from the traced writes. So nothing hangs on crash points or threads. Not checked:
 /// content of symlinks where each file is flushed by itself (Linux has no call for it), and
 /// objects, whose server is another process.
+/// The scenarios are files, records, records-single and schema. `jobs` runs at a time.
 [[nodiscard]] std::vector<FlushTally> check_flushes(const Options& options,
-                                                    const std::string& scenario);
+                                                    const std::vector<std::string>& scenarios,
+                                                    int jobs);
 
 }  // namespace dunlin::crash

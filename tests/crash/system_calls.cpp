@@ -250,7 +250,8 @@ Result<Trace> trace(const std::vector<std::string>& command, const Environment& 
                     Moment from) {
   const auto strace = find_program("strace");
   if (!strace)
-    return Error(ErrorType::preflight_refused, "there is no strace here" + std::string(kRemedy));
+    return Error(ErrorType::preflight_refused,
+                 "not run: there is no strace here" + std::string(kRemedy));
   const std::string log = output_file + ".strace";
   std::vector<std::string> words = {*strace, "-f",          "-y", "-qq",      "-e", kCalls,
                                     "-e",    "signal=none", "-s", kMostBytes, "-o", log};
@@ -263,7 +264,7 @@ Result<Trace> trace(const std::vector<std::string>& command, const Environment& 
   std::ifstream in(log, std::ios::binary);
   if (!in || in.peek() == std::ifstream::traits_type::eof()) {
     return Error(ErrorType::preflight_refused,
-                 "strace cannot trace here: " + ended.output + kRemedy);
+                 "not run: strace cannot trace here: " + ended.output + kRemedy);
   }
   if (ended.exit_code != 0 && !ended.killed) {
     return Error(ErrorType::defect, "the run below strace ended with " +
