@@ -24,18 +24,18 @@ namespace fsys = std::filesystem;
 constexpr int kShownOfARule = 3;
 
 /// The path of an item in hex, from the root of its tree.
-constexpr const char* kCompletedItems = R"(
+constexpr const char* kEndedItems = R"(
   SELECT o.item_id, b.id, t.task_type, hex(i.name), (
     WITH RECURSIVE up(id, path) AS (
       SELECT i.directory_id, '' UNION ALL
       SELECT d.parent, CASE WHEN d.parent > 0 THEN '2F' || hex(d.name) || up.path ELSE up.path END
       FROM up JOIN directory d ON d.id = up.id)
     SELECT path FROM up ORDER BY length(path) DESC LIMIT 1) || '2F' || hex(i.name),
-    b.status = (SELECT code FROM code WHERE of = 'batch' AND name = 'done')
+    (SELECT name FROM code WHERE of = 'batch' AND code = b.status), s.name
   FROM outcome o JOIN item i ON i.id = o.item_id
   JOIN batch b ON b.id = (SELECT max(id) FROM batch WHERE first_item <= i.id AND i.id < first_item + item_count)
   JOIN task t ON t.id = b.task_id
-  WHERE o.status = (SELECT code FROM code WHERE of = 'item' AND name = 'completed'))";
+  JOIN code s ON s.of = 'item' AND s.code = o.status AND s.name IN ('completed', 'rolled_back'))";
 
 constexpr const char* kExecutingBatches = R"(
   SELECT b.id, b.first_item, b.item_count, EXISTS(SELECT 1 FROM intent WHERE batch_id = b.id)
@@ -83,8 +83,10 @@ class Rules {
         scratch_(std::move(scratch)) {}
 
   void begin(const SystemCall& call) {
-    if (call.name == "write" && call.has(0, "1<") && call.bytes(1).starts_with("completed"))
-      check_told();
+    if (call.name == "write" && call.has(0, "1<")) {
+      for (const char* status : {"completed", "rolled_back"})
+        if (call.bytes(1).starts_with(status)) check_told(status);
+    }
     for (const std::string& path : names_changed_by(call)) {
       const auto item = item_of_temporary(path);
       if (!item) continue;
@@ -190,20 +192,22 @@ class Rules {
   }
 
   void check_outcomes() {
-    for (const auto& row : ledger(As::written, kCompletedItems)) {
+    for (const auto& row : ledger(As::written, kEndedItems)) {
       const std::int64_t item = std::stoll(row[0]);
       // In a database the batch is what is committed, or all of them together: until then an
       // outcome only waits for it.
-      if (!target_.database.empty() && row[5] != "1") continue;
-      if (!completed_.insert(item).second) continue;
+      if (!target_.database.empty() && row[5] != "done" && row[5] != "undone") continue;
+      const bool rolled_back = row[6] == "rolled_back";
+      if (!ended_.emplace(item, rolled_back).second) continue;
       ++tally_.outcomes;
       if (!target_.database.empty()) {
-        check_target(row[1], from_hex(row[3]));
+        check_target(row[1], from_hex(row[3]), rolled_back);
         continue;
       }
       // The root's own item has no name, nor has that of a directory's times.
       const std::string path = fsys::path(destination_ + from_hex(row[4])).lexically_normal();
-      check_place(item, row[2], path.ends_with('/') ? path.substr(0, path.size() - 1) : path);
+      check_place(item, rolled_back ? "" : row[2],
+                  path.ends_with('/') ? path.substr(0, path.size() - 1) : path);
     }
   }
 
@@ -220,18 +224,19 @@ class Rules {
     }
   }
 
-  void check_target(const std::string& batch, const std::string& name) {
+  void check_target(const std::string& batch, const std::string& name, bool rolled_back) {
     std::string sql = "SELECT 1 FROM __dunlin_batches WHERE batch_id = " + batch;
     if (target_.schema)
       sql = "SELECT 1 FROM __MigrationsHistory WHERE MigrationId = '" + name + "'";
-    if (ask_image(disk_, As::after_cut, target_.database, scratch_, sql).empty())
+    const bool there = !ask_image(disk_, As::after_cut, target_.database, scratch_, sql).empty();
+    if (there == rolled_back)
       fail("outcome written, a power cut takes it from the target", "batch " + batch + " " + name);
   }
 
-  void check_told() {
+  void check_told(const std::string& status) {
     told_ = true;
     const auto rows = ledger(As::after_cut, "SELECT status FROM state");
-    if (rows.empty() || rows[0][0] != "completed")
+    if (rows.empty() || rows[0][0] != status)
       fail("the user is told of the end, a power cut takes it from the ledger");
   }
 
@@ -247,7 +252,7 @@ class Rules {
   std::size_t known_at_ = 0;
   std::vector<Batch> batches_;  ///< executing ones, after a power cut
   std::map<std::int64_t, std::set<std::string>> changed_names_;
-  std::set<std::int64_t> completed_;
+  std::set<std::pair<std::int64_t, bool>> ended_;
   std::map<std::string, int> broken_;
 };
 
@@ -293,6 +298,13 @@ Target target_of(const std::string& scenario, const std::string& work) {
   return {};
 }
 
+/// How a scenario is run.
+struct Way {
+  std::string kill_at = {};  ///< empty: undisturbed
+  bool no_destination = false;
+  bool rollback = false;  ///< run, then taken back; the kill comes then
+};
+
 /// The scenario in a folder of its own, run once, or until it is killed and then once more.
 class TracedRun {
  public:
@@ -315,31 +327,29 @@ class TracedRun {
   [[nodiscard]] std::string home() const { return folder_.path() + "/home"; }
   [[nodiscard]] std::string scratch() const { return folder_.path() + "/image"; }
 
-  Status run(const std::string& kill_at, Disk& disk, Rules& rules) {
+  Status run(const Way& way, Disk& disk, Rules& rules) {
+    const std::vector<std::string> rollback{"rollback", "last"};
     Moment from = 0;
-    if (!kill_at.empty()) {
-      DUNLIN_ASSIGN(const Trace first, traced(command_, kill_at, from));
+    if (way.rollback) {
+      DUNLIN_ASSIGN(const Trace first, traced(command_, "", from));
       play(first, rules);
-      if (!first.killed) return not_killed(kill_at, rules);
-      disk.killed(first.ended, first.cut_short);
       from = first.ended;
     }
-    DUNLIN_ASSIGN(
-        const Trace last,
-        traced(from == 0 ? command_ : std::vector<std::string>{"resume", "last"}, "", from));
-    play(last, rules);
+    DUNLIN_ASSIGN(const Trace main, traced(way.rollback ? rollback : command_, way.kill_at, from));
+    play(main, rules);
+    // A crash point is there or not; how often the ledger flushes depends on its group commits.
+    if (!main.killed && way.kill_at.find('.') != std::string::npos)
+      return Error(ErrorType::defect, "it was not killed at " + way.kill_at);
+    if (main.killed) {
+      disk.killed(main.ended, main.cut_short);
+      DUNLIN_ASSIGN(const Trace resumed, traced({"resume", "last"}, "", main.ended));
+      play(resumed, rules);
+    }
     rules.check_something_was_seen();
     return success();
   }
 
  private:
-  /// A crash point is there or not; how often the ledger flushes depends on its group commits.
-  static Status not_killed(const std::string& kill_at, Rules& rules) {
-    if (kill_at.find('.') != std::string::npos)
-      return Error(ErrorType::defect, "it was not killed at " + kill_at);
-    rules.check_something_was_seen();
-    return success();
-  }
   [[nodiscard]] std::string runtime() const { return folder_.path() + "/run"; }
 
   /// `kill_at`: a crash point and its hit, or a system call and which one of it is not reached.
@@ -365,12 +375,6 @@ class TracedRun {
   std::string destination_ = work() + "/destination";
 };
 
-/// Where and how a scenario is run.
-struct Way {
-  std::string kill_at = {};  ///< empty: undisturbed
-  bool no_destination = false;
-};
-
 FlushTally check_run(const Options& options, const std::string& scenario, const std::string& folder,
                      const Way& way) {
   FlushTally tally;
@@ -378,7 +382,7 @@ FlushTally check_run(const Options& options, const std::string& scenario, const 
   Disk disk({run.work(), run.home()});
   Rules rules(disk, tally, run.work(), run.destination(), target_of(scenario, run.work()),
               run.scratch());
-  const Status ran = run.run(way.kill_at, disk, rules);
+  const Status ran = run.run(way, disk, rules);
   if (ran.ok()) return tally;
   tally.failures.push_back(ran.error().text());
   tally.not_traced = ran.error().type == ErrorType::preflight_refused;
@@ -392,10 +396,14 @@ std::vector<Way> ways_of(const std::string& scenario) {
             {"fs.exchange.after:1"},
             {"fs.make_directory.after:2"},
             {"fdatasync:20"},
-            {"fs.make_directory.after:2", true}};
+            {"fs.make_directory.after:2", true},
+            {"", false, true},
+            {"files.undo.after:1", false, true}};
   }
-  if (scenario == "schema") return {{}, {"schema.commit.after:2"}, {"fdatasync:20"}};
-  if (scenario == "records") return {{}, {"records.commit.after:3"}, {"fdatasync:20"}};
+  if (scenario == "schema")
+    return {{}, {"schema.commit.after:2"}, {"fdatasync:20"}, {"", false, true}};
+  if (scenario == "records")
+    return {{}, {"records.commit.after:3"}, {"fdatasync:20"}, {"", false, true}};
   return {{}, {"records.commit.after:1"}};
 }
 
@@ -433,6 +441,7 @@ std::vector<FlushTally> check_flushes(const Options& options,
       tally = check_run(options, task.scenario, task.folder, task.way);
       tally.scenario = task.scenario + (task.folder == kMemory ? " in memory" : "") +
                        (task.way.no_destination ? " to nothing" : "") +
+                       (task.way.rollback ? ", rollback" : "") +
                        (task.way.kill_at.empty() ? "" : ", " + task.way.kill_at);
       if (tally.not_traced) traced = false;
     }

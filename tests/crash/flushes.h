@@ -25,15 +25,16 @@ struct FlushTally {
 ///   so that recovery finds the name;
 /// - a temporary gets its final name: content and metadata of the file are flushed, and the ledger
 ///   after a power cut holds the batch's intents;
-/// - a transaction of the ledger is written that has an item completed (written, not flushed: the
+/// - a transaction of the ledger is written that has an item completed or rolled back (written, not
+/// flushed: the
 ///   kernel may put it on the device at once): every name that the item's renames changed, every
 ///   directory above it, and for `directory_times` mode and times are flushed;
 /// - the same for a database: the target after a power cut, opened and rolled back by SQLite
-///   itself, holds the record of that batch or migration;
-/// - the user is told "completed": so does the ledger after a power cut.
+///   itself, holds the record of that batch or migration, or no longer;
+/// - the user is told "completed" or "rolled_back": so does the ledger after a power cut.
 ///
-/// Once undisturbed, and then killed (at a crash point, or before the ledger's or target's next
-/// fdatasync) and resumed, where the model goes on: what the dead process wrote is in the page
+/// Undisturbed, rolled back, and killed (at a crash point, or before an fdatasync of SQLite) and
+/// resumed, where the model goes on: what the dead process wrote is in the page
 /// cache and not yet safe, so that it is seen whether recovery relies on it. Files on the scratch
 /// folder's file system and in memory, where they are flushed one by one and not by syncfs
 /// (fs/file_system.cpp).
@@ -42,6 +43,7 @@ struct FlushTally {
 /// together again from the traced writes. So nothing hangs on crash points or threads. Not checked:
 /// content of symlinks where each file is flushed by itself (Linux has no call for it), and
 /// objects, whose server is another process.
+///
 /// The scenarios are files, records, records-single and schema. `jobs` runs at a time.
 [[nodiscard]] std::vector<FlushTally> check_flushes(const Options& options,
                                                     const std::vector<std::string>& scenarios,
