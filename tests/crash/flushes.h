@@ -8,7 +8,7 @@ namespace dunlin::crash {
 
 struct FlushTally {
   std::string scenario;
-  int publishes = 0;      ///< temporaries given their final name
+  int publishes = 0;      ///< renames of temporaries, also of an old version to where it is kept
   int outcomes = 0;       ///< items that the ledger holds as completed
   int ledger_writes = 0;  ///< transactions of the ledger
   int ledger_flushes = 0;
