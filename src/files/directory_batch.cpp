@@ -134,14 +134,15 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
     DUNLIN_ASSIGN(witness, decode_witness(row.intent));
   }
   DUNLIN_TRY(context_.fence());
-  if (row.name.empty()) DUNLIN_TRY(create_root());
+  if (row.name.empty()) DUNLIN_TRY(create_root(witness.levels));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   DUNLIN_ASSIGN(const auto parent, root->get(row.directory_path));
   DUNLIN_TRY(flush_.prepare(*parent));
   if (!row.name.empty()) {
     const Status made = parent->make_directory(row.name, kWhileWorking);
     if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
-    if (made.ok()) DUNLIN_TRY(flush_.directory_changed(*parent));
+    // Also when it is there: a process that died may have made it and not flushed its name.
+    DUNLIN_TRY(flush_.directory_changed(*parent));
     DUNLIN_ASSIGN(const fs::FileInfo there, parent->info(row.name));
     if (there.type != fs::EntryType::directory) {
       return Error(ErrorType::destination_exists, parent->shown(row.name) + " is a " +
@@ -163,8 +164,9 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
   return outcome;
 }
 
-/// Makes the missing directories down to the root.
-Status DirectoryBatch::create_root() {
+/// Makes the missing directories down to the root. `levels` of them were missing when the intent
+/// was recorded: a process that died may have made some and not flushed their names.
+Status DirectoryBatch::create_root(std::int64_t levels) {
   DUNLIN_ASSIGN(Nearest nearest, site_.nearest_destination());
   fs::Directory at = std::move(nearest.directory);
   for (const std::string& name : nearest.missing) {
@@ -174,6 +176,15 @@ Status DirectoryBatch::create_root() {
     DUNLIN_TRY(flush_.directory_changed(at));
     DUNLIN_ASSIGN(fs::Directory next, at.open_directory(name));
     at = std::move(next);
+  }
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  std::string path = layout.destination_root;
+  for (; levels > 0 && path != "/"; --levels) {
+    path.erase(std::max<std::size_t>(path.rfind('/'), 1));
+    DUNLIN_ASSIGN(const fs::Directory above,
+                  fs::Directory::open_root(path, fs::Side::destination, at.features()));
+    DUNLIN_TRY(flush_.prepare(above));
+    DUNLIN_TRY(flush_.directory_changed(above));
   }
   return success();
 }

@@ -32,7 +32,7 @@ class DirectoryBatch {
   [[nodiscard]] Status each(Order order, const std::function<Made(engine::ItemRow&)>& step);
   [[nodiscard]] Status record_what_stands();
   [[nodiscard]] Made create_one(engine::ItemRow& row);
-  [[nodiscard]] Status create_root();
+  [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
   [[nodiscard]] Status remove_root(std::int64_t levels);
   [[nodiscard]] Status restore(const fs::Directory& directory, const fs::FileInfo& before);

@@ -82,11 +82,11 @@ Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
     } else if (exchanged || folder.error().native.code != "ENOENT") {
       return std::move(folder).error();
     }
-    if (exchanged) {
-      DUNLIN_TRY(fs::rename_new(directory, temporary, *undo, kept_name));
-      DUNLIN_TRY(flush_->directory_changed(*undo));
-    }
+    if (exchanged) DUNLIN_TRY(fs::rename_new(directory, temporary, *undo, kept_name));
     if (undo) {
+      // The process that put it there may have died before it flushed either name.
+      DUNLIN_TRY(flush_->directory_changed(destination_->root()));
+      DUNLIN_TRY(flush_->directory_changed(*undo));
       DUNLIN_ASSIGN(kept, undo->find(kept_name));
     }
   }

@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -43,16 +44,18 @@ std::string env(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
+/// Each name is flushed where it was made: a power cut after the first migration would otherwise
+/// take the whole directory, and with it what recovery needs.
 Status make_with_parents(const std::string& path) {
-  for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    const std::string parent = path.substr(0, slash);
-    if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)
-      return state_file_error(fmt::format("mkdir '{}'", parent));
+  for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+    const std::string made = path.substr(0, slash);
+    if (::mkdir(made.c_str(), 0700) == 0) {
+      DUNLIN_TRY(fsync_directory(made.substr(0, std::max<std::size_t>(made.rfind('/'), 1))));
+    } else if (errno != EEXIST) {
+      return state_file_error(fmt::format("mkdir '{}'", made));
+    }
+    if (slash == std::string::npos) return success();
   }
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    return state_file_error(fmt::format("mkdir '{}'", path));
-  return success();
 }
 
 /// Every failure to reach the directory itself tells the same thing to a person: choose another

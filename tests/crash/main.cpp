@@ -10,12 +10,14 @@
 
 #include "base/check.h"
 #include "control.h"
+#include "flushes.h"
 #include "loop.h"
 #include "points.h"
 #include "stopped_owner.h"
 
 namespace {
 
+using dunlin::crash::FlushTally;
 using dunlin::crash::Latencies;
 using dunlin::crash::Options;
 using dunlin::crash::Tally;
@@ -24,8 +26,10 @@ constexpr const char* kUsage =
     "usage: crash_loop [--short | --full] [--kind files|records|records-single|schema|objects|\n"
     "                  scripted|scripted-batch|scripted-execution]... [--random N] [--seed S]\n"
     "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"
-    "                  [--binary PATH] [--jobs N]\n"
+    "                  [--flushes] [--binary PATH] [--jobs N]\n"
     "  --points: each point with its hits, compared with the table in the kind's README\n"
+    "  --flushes: under strace, whether each flush has ended before what relies on it (files,\n"
+    "             records, records-single, schema)\n"
     "  without --random: at each crash point; with it: N random kills of each kind instead\n";
 
 struct Arguments {
@@ -33,6 +37,7 @@ struct Arguments {
   std::vector<std::string> kinds;
   bool stopped_owner = false;
   bool points = false;
+  bool flushes = false;
   int control = 0;
   int jobs = 2;
 };
@@ -76,6 +81,8 @@ Arguments parse(int argc, char** argv) {
       arguments.stopped_owner = true;
     else if (word == "--points")
       arguments.points = true;
+    else if (word == "--flushes")
+      arguments.flushes = true;
     else if (word == "--control")
       arguments.control = std::stoi(value());
     else if (word == "--binary")
@@ -142,10 +149,33 @@ int run_control(const Arguments& arguments) {
   return good ? 0 : 1;
 }
 
+int run_flushes(const Arguments& arguments) {
+  std::vector<std::string> kinds;
+  for (const std::string& kind : arguments.kinds) {
+    if (kind == "files" || kind == "schema" || kind.starts_with("records")) kinds.push_back(kind);
+  }
+  if (kinds.empty()) {
+    std::printf("FAILED none of these kinds writes to local files\n");
+    return 1;
+  }
+  std::printf("%-54s %9s %8s %13s %14s %7s %6s %8s\n", "scenario", "publishes", "outcomes",
+              "ledger writes", "ledger flushes", "flushes", "syncfs", "failures");
+  bool good = true;
+  for (const FlushTally& tally : check_flushes(arguments.options, kinds, arguments.jobs)) {
+    good = good && tally.failures.empty();
+    std::printf("%-54s %9d %8d %13d %14d %7d %6d %8zu\n", tally.scenario.c_str(), tally.publishes,
+                tally.outcomes, tally.ledger_writes, tally.ledger_flushes, tally.flushes,
+                tally.file_system_flushes, tally.failures.size());
+    for (const std::string& failure : tally.failures) std::printf("FAILED %s\n", failure.c_str());
+  }
+  return good ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Arguments arguments = parse(argc, argv);
+  if (arguments.flushes) return run_flushes(arguments);
   return arguments.control > 0 ? run_control(arguments) : run_loops(arguments);
 }

@@ -46,7 +46,7 @@ TEST(SqliteOpen, MakesAFileInWalMode) {
   auto database = Database::open(scratch.file("state.db"));
   ASSERT_TRUE(database.ok()) << database.error().text();
   EXPECT_EQ(*database->query_text("PRAGMA journal_mode"), "wal");
-  EXPECT_EQ(*database->query_int64("PRAGMA synchronous"), 2);
+  EXPECT_EQ(*database->query_int64("PRAGMA synchronous"), 3);  // EXTRA
   EXPECT_EQ(*database->query_int64("PRAGMA foreign_keys"), 1);
   EXPECT_EQ(database->path(), scratch.file("state.db"));
 }
