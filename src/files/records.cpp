@@ -8,7 +8,7 @@
 namespace dunlin::files {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;  // 2: a witness holds the time of change
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::size_t kIdDigits = 8;
