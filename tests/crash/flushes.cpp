@@ -447,7 +447,9 @@ std::vector<FlushTally> check_flushes(const Options& options,
     }
   };
   std::vector<std::future<void>> workers;
-  for (int job = 0; job < jobs; ++job) workers.push_back(std::async(std::launch::async, work));
+  workers.reserve(static_cast<std::size_t>(std::max(jobs, 1)));
+  for (int job = 0; job < std::max(jobs, 1); ++job)
+    workers.push_back(std::async(std::launch::async, work));
   for (auto& worker : workers) worker.get();
   std::erase_if(tallies, [](const FlushTally& tally) { return tally.scenario.empty(); });
   return tallies;
