@@ -4,7 +4,7 @@
 // Every durable step is ONE transaction. Writes are Mutations; the engine's ledger writer groups
 // them and calls apply(). Each carries the writer's epoch: a process that lost the execution to
 // another can change nothing any more. Implementations: sqlite_ledger.h (ledger.db, WAL,
-// synchronous=FULL); PostgreSQL comes later. All pass the same conformance suite
+// synchronous=EXTRA); PostgreSQL comes later. All pass the same conformance suite
 // (tests/store/ledger_conformance.h).
 //
 // Threads: apply() and take_over() from one thread at a time (the writer); all reads from any

@@ -1,4 +1,4 @@
-// SqliteLedger: the ledger of one execution in one SQLite file (WAL, synchronous=FULL), or in
+// SqliteLedger: the ledger of one execution in one SQLite file (WAL, synchronous=EXTRA), or in
 // memory.
 //
 // Writes go through one connection (LedgerWriter), reads through a second one (LedgerReader), which

@@ -293,6 +293,7 @@ TEST_F(ObjectsTest, SettleAbortsItsOwnUploadsAndNoOthers) {
   int records = 0;
   destination_->set_fault_hook([&](Call call, std::string_view, std::int64_t) {
     if (call == Call::begin_upload) ++records;
+    if (call == Call::abort_upload && records == 1) return Fault::lose_request;  // dead by then
     return Fault::none;
   });
   dunlin::testing::LocalExecution::Options options = options_;
@@ -315,6 +316,19 @@ TEST_F(ObjectsTest, SettleAbortsItsOwnUploadsAndNoOthers) {
   EXPECT_EQ(content(destination_, "large"), random_bytes(250, 1));
   EXPECT_TRUE(destination_->put_part("large", *foreign, 1, "x", never_).ok());
   EXPECT_TRUE(destination_->put_part("large", *anothers, 1, "x", never_).ok());
+}
+
+TEST_F(ObjectsTest, AnOwnerThatMayNotRecordItsUploadTakesItBack) {
+  put(source_, "large", random_bytes(250, 1));
+  static_cast<void>(execution());
+  dunlin::testing::LocalExecution::Options options = options_;
+  options.on_intents = [&](const std::vector<engine::ItemIntent>&) -> Status {
+    if (open_uploads() == 0) return success();
+    return Error(ErrorType::stale_owner, "another process has taken over, and has settled");
+  };
+  dunlin::testing::LocalExecution stale(*run_, options);
+  EXPECT_EQ(stale.run_to_end().error().type, ErrorType::stale_owner);
+  EXPECT_EQ(open_uploads(), 0U);
 }
 
 TEST_F(ObjectsTest, SettleBelievesOnlyWhatReadsBackRight) {
