@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks the durable path on purpose, one place at a time, and expects a proof to turn red.
 
-    ./dev mutate [--short] [--only NN[,NN]] [--list] [--jobs N]
+    ./dev mutate [--short] [--only NN[,NN]] [--list] [--evidence] [--jobs N]
 
 Each tests/mutants/NN-name.mutant names a file, an exact text in it, its replacement, and the proof that must notice
 (tests/mutants/README.md has the form). The tree is copied to build/mutants/tree, built there with the crash preset, and every proof
@@ -26,6 +26,7 @@ FOLDER = ROOT / "tests" / "mutants"
 TREE = ROOT / "build" / "mutants" / "tree"
 BUILD = TREE / "build" / "crash"
 LOGS = ROOT / "build" / "mutants" / "logs"
+EVIDENCE = ROOT / "docs" / "evidence" / "mutants.txt"
 DEFAULT_LIMIT_S = 300
 
 
@@ -116,6 +117,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="only mutants marked `short: yes`")
     parser.add_argument("--only", help="numbers, comma separated")
     parser.add_argument("--list", action="store_true", help="check and list them, run nothing")
+    parser.add_argument("--evidence", action="store_true", help="keep the table in docs/evidence/mutants.txt when all are red")
     parser.add_argument("--jobs", type=int, default=int(os.environ.get("DUNLIN_JOBS", os.cpu_count() or 1)))
     options = parser.parse_args()
 
@@ -164,7 +166,8 @@ def main() -> int:
             print("".join(f"    {line}\n" for line in log.read_text(errors="replace").splitlines()[-20:]), end="")
 
     passed, failed = 0, 0
-    print(f"\n{'no':<4}{'mutant':<34}{'verdict':<28}{'time':>8}  what was broken")
+    table = [f"{'no':<4}{'mutant':<34}{'verdict':<28}{'time':>8}  what was broken; what noticed"]
+    print(f"\n{table[0]}")
     for mutant in chosen:
         log = LOGS / f"{mutant.number}-{mutant.name}.log"
         log.write_text("")
@@ -187,10 +190,16 @@ def main() -> int:
                 path.write_bytes(original)
         passed += good
         failed += not good
-        print(f"{mutant.number:<4}{mutant.name:<34}{verdict:<28}{time.monotonic() - started:>6.1f} s  {mutant.about}", flush=True)
+        table.append(f"{mutant.number:<4}{mutant.name:<34}{verdict:<28}{time.monotonic() - started:>6.1f} s  {mutant.about}; "
+                     f"{shlex.join(mutant.proof)}")
+        print(table[-1], flush=True)
         if not good:
             print(f"    see build/mutants/logs/{log.name}; again:  ./dev mutate --only {mutant.number}")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
+    summary = f"{passed} passed, {failed} failed, 0 skipped"
+    print(summary)
+    if options.evidence and not failed:
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        EVIDENCE.write_text("\n".join([f"# ./dev mutate --evidence at commit {commit}", *table, summary]) + "\n")
     return 1 if failed else 0
 
 
