@@ -250,6 +250,7 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   DUNLIN_ASSIGN(const fs::FileInfo before,
                 fs::info_of(in.get(), from.shown(name), fs::Side::source));
   if (before.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
+  DUNLIN_TRY(context_.fence());  // a name made now would change the directory's time
   DUNLIN_TRY(to.remove_file(copy.temporary));
   DUNLIN_ASSIGN(const UniqueFd out, to.open_file(copy.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
@@ -282,6 +283,7 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
 Status CopyBatch::write_symlink(Copy& copy, const fs::Directory& from, const fs::Directory& to,
                                 const fs::FileInfo& source) {
   DUNLIN_ASSIGN(const std::string target, from.read_link(copy.row->name));
+  DUNLIN_TRY(context_.fence());
   DUNLIN_TRY(to.remove_file(copy.temporary));
   DUNLIN_TRY(to.make_symlink(target, copy.temporary));
   DUNLIN_ASSIGN(copy.witness.loss, fs::apply_symlink_metadata(to, copy.temporary, source));
@@ -362,10 +364,18 @@ Status CopyBatch::publish(Copy& copy) {
 }
 
 /// However the waves ended: what was published is made durable and reported, what was not leaves no
-/// temporary. After an emergency stop or a take-over nothing is touched: recovery is the clean-up.
+/// temporary. After an emergency stop nothing is touched: recovery is the clean-up. After a
+/// take-over that clean-up may be over already, so an owner that was stopped removes what it made
+/// since: names that carry its epoch, which nobody else will look for.
 Status CopyBatch::end(Status status) {
+  const Status owner = context_.fence();
+  if (!owner.ok() && owner.error().type == ErrorType::stale_owner) {
+    for (const Stage stage : {Stage::written, Stage::proven}) {
+      for (Copy* copy : in_stage(stage)) discard(*copy).ignore("the new owner has it");
+    }
+    return owner;
+  }
   if (context_.cancel().reason() == CancelReason::stop) return status;
-  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
   const auto published = in_stage(Stage::published);
   if (!published.empty()) {
     DUNLIN_TRY(flush_->flush_names());

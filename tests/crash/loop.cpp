@@ -28,6 +28,20 @@ constexpr const char* kCounters[] = {"total_",   "processed_",   "successful_", 
                                      "skipped_", "rolled_back_", "verified_"};
 constexpr const char* kByteCounters[] = {"total_bytes", "processed_bytes", "transferred_bytes"};
 
+/// First, last and some between; all of them when there are few or when asked.
+std::vector<int> chosen_hits(int hits, bool full) {
+  const int most = full ? 24 : 2;
+  std::set<int> chosen;
+  if (hits <= most) {
+    for (int h = 1; h <= hits; ++h) chosen.insert(h);
+  } else {
+    for (int i = 0; i < most; ++i) chosen.insert(1 + i * (hits - 1) / (most - 1));
+  }
+  return {chosen.begin(), chosen.end()};
+}
+
+}  // namespace
+
 std::string first_difference(const std::string& expected, const std::string& actual) {
   std::istringstream want(expected);
   std::istringstream have(actual);
@@ -46,20 +60,6 @@ std::string first_difference(const std::string& expected, const std::string& act
   }
   return text.empty() ? "\n    (the same lines, other numbers of them)" : text;
 }
-
-/// First, last and some between; all of them when there are few or when asked.
-std::vector<int> chosen_hits(int hits, bool full) {
-  const int most = full ? 24 : 2;
-  std::set<int> chosen;
-  if (hits <= most) {
-    for (int h = 1; h <= hits; ++h) chosen.insert(h);
-  } else {
-    for (int i = 0; i < most; ++i) chosen.insert(1 + i * (hits - 1) / (most - 1));
-  }
-  return {chosen.begin(), chosen.end()};
-}
-
-}  // namespace
 
 Bench::Bench(const Options& options, const std::string& scenario)
     : options_(options), scenario_(make_scenario(scenario)) {

@@ -31,6 +31,9 @@ struct Tally {
   std::vector<std::string> failures;
 };
 
+/// Lines that only one of both texts has; some of them.
+[[nodiscard]] std::string first_difference(const std::string& expected, const std::string& actual);
+
 /// One scenario in a folder of its own, with what an undisturbed run leaves.
 class Bench {
  public:

@@ -43,7 +43,8 @@ std::string stop_at(Bench& bench, const std::string& place, Taken& how) {
   const std::string before = bench.scenario().state() + bench.counters();
   text = let_go_on(old_owner);
   const std::string after = bench.scenario().state() + bench.counters();
-  if (before != after) text += "\n  the old owner wrote after the take-over";
+  if (before != after)
+    text += "\n  the old owner wrote after the take-over:" + first_difference(before, after);
   for (const std::string& leftover : bench.scenario().leftovers())
     text += "\n  left over: " + leftover;
   return text;
