@@ -9,6 +9,10 @@ namespace {
 /// Mutations in one transaction at most: bounds its time to tens of milliseconds.
 constexpr std::size_t kGroupMax = 512;
 
+LedgerWriter::Written dropped() {
+  return {Error(ErrorType::interrupted, "the execution is stopping"), {}, 0};
+}
+
 }  // namespace
 
 LedgerWriter::LedgerWriter(store::Ledger& ledger, std::int64_t epoch)
@@ -24,15 +28,9 @@ LedgerWriter::~LedgerWriter() {
 }
 
 void LedgerWriter::submit(std::vector<store::Mutation> mutations, Done done) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!abandoned_) {
-      queue_.push_back({std::move(mutations), std::move(done)});
-      wake_.notify_one();
-      return;
-    }
-  }
-  done({Error(ErrorType::interrupted, "the execution is stopping"), {}, 0});
+  const std::lock_guard lock(mutex_);
+  queue_.push_back({std::move(mutations), std::move(done)});
+  wake_.notify_one();
 }
 
 Status LedgerWriter::write(std::vector<store::Mutation> mutations) {
@@ -49,23 +47,24 @@ Status LedgerWriter::write(std::vector<store::Mutation> mutations) {
 }
 
 void LedgerWriter::abandon() {
-  std::deque<Group> dropped;
+  std::deque<Group> waiting;
   {
     const std::lock_guard lock(mutex_);
     abandoned_ = true;
-    dropped.swap(queue_);
+    waiting.swap(queue_);
   }
-  for (Group& group : dropped)
-    group.done({Error(ErrorType::interrupted, "the execution is stopping"), {}, 0});
+  for (Group& group : waiting) group.done(dropped());
 }
 
 void LedgerWriter::loop() {
   for (;;) {
     std::vector<Group> groups;
+    bool abandoned = false;
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
       if (queue_.empty()) return;
+      abandoned = abandoned_;
       std::size_t taken = 0;
       while (!queue_.empty() &&
              (groups.empty() || taken + queue_.front().mutations.size() <= kGroupMax)) {
@@ -74,7 +73,11 @@ void LedgerWriter::loop() {
         queue_.pop_front();
       }
     }
-    apply(groups);
+    if (abandoned) {
+      for (Group& group : groups) group.done(dropped());
+    } else {
+      apply(groups);
+    }
   }
 }
 

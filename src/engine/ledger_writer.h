@@ -2,8 +2,9 @@
 //
 // Whatever is waiting when a transaction ends goes into the next one: 366 commits a second one by
 // one become hundreds of thousands of rows a second (anchors: SQLite with synchronous=FULL,
-// measured). submit() may be called from any thread and never blocks on I/O; callbacks run on the
-// writer's thread and must be short.
+// measured). submit() may be called from any thread, also under a lock that the callback takes, and
+// never blocks on I/O; callbacks run on the writer's thread (of what abandon() gives up: on its
+// caller's) and must be short.
 #pragma once
 
 #include <condition_variable>

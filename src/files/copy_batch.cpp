@@ -250,8 +250,9 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   DUNLIN_ASSIGN(const fs::FileInfo before,
                 fs::info_of(in.get(), from.shown(name), fs::Side::source));
   if (before.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
-  DUNLIN_TRY(context_.fence());  // a name made now would change the directory's time
   DUNLIN_TRY(to.remove_file(copy.temporary));
+  // As late as can be: a name made after a take-over changes the directory's time.
+  DUNLIN_TRY(context_.fence());
   DUNLIN_ASSIGN(const UniqueFd out, to.open_file(copy.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
   DUNLIN_ASSIGN(copy.copied_bytes,
@@ -283,8 +284,8 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
 Status CopyBatch::write_symlink(Copy& copy, const fs::Directory& from, const fs::Directory& to,
                                 const fs::FileInfo& source) {
   DUNLIN_ASSIGN(const std::string target, from.read_link(copy.row->name));
-  DUNLIN_TRY(context_.fence());
   DUNLIN_TRY(to.remove_file(copy.temporary));
+  DUNLIN_TRY(context_.fence());
   DUNLIN_TRY(to.make_symlink(target, copy.temporary));
   DUNLIN_ASSIGN(copy.witness.loss, fs::apply_symlink_metadata(to, copy.temporary, source));
   DUNLIN_ASSIGN(copy.witness.placed, to.info(copy.temporary));

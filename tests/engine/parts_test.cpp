@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -12,8 +14,10 @@
 #include "engine/batch_end.h"
 #include "engine/control_socket.h"
 #include "engine/governor.h"
+#include "engine/ledger_writer.h"
 #include "engine/retry.h"
 #include "engine/thread_pool.h"
+#include "store/sqlite_ledger.h"
 
 namespace dunlin::engine {
 namespace {
@@ -155,6 +159,27 @@ BatchResult ends(const Status& status, const BatchTally& tally, bool retry, bool
                  CommitScope scope = CommitScope::item, Pass pass = Pass::work) {
   return decide_batch_end(status, tally, pass, settle, scope, [&](const Error&) { return retry; })
       .result;
+}
+
+TEST(LedgerWriter, WhatComesAfterAnEmergencyStopIsAnsweredToACallerThatHoldsALock) {
+  const SystemClock clock;
+  store::ExecutionRow row;
+  row.id = ExecutionId(new_uuid_v7(clock.wall_ms()));
+  const auto ledger = store::SqliteLedger::create_in_memory(row, clock);
+  ASSERT_TRUE(ledger.ok()) << ledger.error().text();
+  LedgerWriter writer(**ledger, 0);
+  writer.abandon();
+  std::mutex mutex;
+  std::condition_variable answered;
+  bool done = false;
+  std::unique_lock lock(mutex);
+  writer.submit({store::AddMilestone{"first_byte"}}, [&](const LedgerWriter::Written& written) {
+    EXPECT_EQ(written.results.error().type, ErrorType::interrupted);
+    const std::lock_guard mine(mutex);
+    done = true;
+    answered.notify_all();
+  });
+  answered.wait(lock, [&] { return done; });
 }
 
 TEST(BatchEnd, EveryCase) {
