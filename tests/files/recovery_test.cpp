@@ -300,17 +300,37 @@ TEST(FilesRecovery, AnOwnerThatWasReplacedPublishesNothing) {
   make_odd_tree(scratch.file("source"));
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
   LocalExecution::Options options;
+  bool overtaken = false;  // once there are temporaries whose intents are on record
+  options.on_intents = [&](const std::vector<engine::ItemIntent>&) -> Status {
+    overtaken = overtaken || !own_names(scratch.file("target")).empty();
+    return success();
+  };
   options.on_fence = [&]() -> Status {
-    if (own_names(scratch.file("target")).empty()) return success();
+    if (!overtaken) return success();
     return Error(ErrorType::stale_owner, "taken over");
   };
   LocalExecution& execution = copy.start(options);
   const Status status = execution.run_to_end();
   ASSERT_FALSE(status.ok());
+  EXPECT_TRUE(overtaken);
   EXPECT_EQ(status.error().type, ErrorType::stale_owner);
   EXPECT_FALSE(stdfs::exists(scratch.file("target/a.txt")));
-  EXPECT_THAT(own_names(scratch.file("target")), Not(IsEmpty()))
-      << "a replaced owner touches nothing more";
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty())
+      << "the new owner may have looked for them before they were made";
+}
+
+TEST(FilesRecovery, AnOwnerThatWasReplacedMakesNoTemporary) {
+  const ScratchDirectory scratch;
+  make_odd_tree(scratch.file("source"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution::Options options;
+  options.on_fence = [&]() -> Status {
+    if (!stdfs::exists(scratch.file("target/sub"))) return success();
+    return Error(ErrorType::stale_owner, "taken over");
+  };
+  LocalExecution& execution = copy.start(options);
+  EXPECT_EQ(execution.run_to_end().error().type, ErrorType::stale_owner);
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
 }
 
 TEST(FilesRecovery, AListingInterruptedInsideADirectoryGoesOnWithoutDuplicates) {
