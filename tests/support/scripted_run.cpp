@@ -210,17 +210,26 @@ Result<ScriptedRun::Decision> ScriptedRun::decide(const RunContext& context, con
 Status ScriptedRun::publish(RunContext& context, const std::string& temporary,
                             const std::string& keep, const std::string& name, const Blob& blob,
                             std::string* kept) {
+  DUNLIN_TRY(context.fence());
   DUNLIN_TRY(destination_->write(temporary, encode(blob)));
   DUNLIN_CRASH_POINT("scripted.write.after");
-  DUNLIN_ASSIGN(const auto old, read_blob(name));
-  if (old && old->execution != blob.execution) {
+  const auto place = [&]() -> Status {
+    DUNLIN_ASSIGN(const auto old, read_blob(name));
+    if (old && old->execution != blob.execution) {
+      DUNLIN_TRY(context.fence());
+      DUNLIN_TRY(destination_->link(name, keep));
+      DUNLIN_CRASH_POINT("scripted.keep.after");
+    }
+    DUNLIN_CRASH_POINT("scripted.publish.before");
     DUNLIN_TRY(context.fence());
-    DUNLIN_TRY(destination_->link(name, keep));
-    DUNLIN_CRASH_POINT("scripted.keep.after");
+    return destination_->rename(temporary, name);
+  };
+  const Status placed = place();
+  if (!placed.ok() && placed.error().type == ErrorType::stale_owner) {
+    // It carries our epoch: the new owner may have looked for it before it was made.
+    destination_->remove(temporary).ignore("settle removes it as well");
   }
-  DUNLIN_CRASH_POINT("scripted.publish.before");
-  DUNLIN_TRY(context.fence());
-  DUNLIN_TRY(destination_->rename(temporary, name));
+  DUNLIN_TRY(placed);
   DUNLIN_CRASH_POINT("scripted.publish.after");
   DUNLIN_ASSIGN(const auto stood, destination_->read(keep));
   *kept = stood ? "kept:" + fingerprint(*stood) : "created";
