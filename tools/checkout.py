@@ -96,4 +96,6 @@ class Stage:
             if entry.is_file() and os.access(entry, os.X_OK):
                 shutil.copy2(entry, self.programs / entry.name)
         self.source = self.scratch / "source"
-        shutil.copytree(source_folder / "tests", self.source / "tests")
+        # Fixtures; documents that tests compare with the program; the tables of crash points.
+        for folder in ("tests", "docs", "src"):
+            shutil.copytree(source_folder / folder, self.source / folder)
