@@ -113,7 +113,6 @@ Status ScriptedRun::enumerate(EnumerateContext& context) {
     root.id = context.new_directory_id();
     chunk.directories.push_back(std::move(root));
   }
-  BatchId before;  // in the same stage, journaled by this attempt or the last one
   std::size_t first = 0;
   for (std::size_t n = 0; n < script_.stages.size(); ++n) {
     const ScriptedStage& stage = script_.stages[n];
