@@ -187,14 +187,15 @@ void Owner::perform(co::CommitExecution command) {
       world_.require(world_.shadow().committing(),
                      [] { return "a commit without its announcement in the ledger"; });
       for (const auto& [id, item] : world_.shadow().items()) {
-        world_.require(item.status != store::ItemStatus::failed, [id = id] {
-          return fmt::format("a commit of all or nothing leaves out item {}, which failed", id);
+        world_.require(item.status != store::ItemStatus::failed, [failed = id] {
+          return fmt::format("a commit of all or nothing leaves out item {}, which failed", failed);
         });
         const bool in_transaction = item.status == store::ItemStatus::completed &&
                                     !world_.destination().present(id) &&
                                     world_.scenario().items.at(id).kind != ItemScript::Kind::lie;
-        world_.require(!in_transaction || staged_.contains(id), [id = id] {
-          return fmt::format("the commit lacks item {}, which the ledger holds for completed", id);
+        world_.require(!in_transaction || staged_.contains(id), [lost = id] {
+          return fmt::format("the commit lacks item {}, which the ledger holds for completed",
+                             lost);
         });
       }
       world_.destination().commit(staged_);

@@ -262,7 +262,7 @@ void Owner::work_item(Worker& worker, const ItemRow& item) {
   ++worker.in_flight;
   submit({store::RecordOutcomes{worker.command.batch.id, worker.command.token,
                                 std::exchange(worker.outcomes, {})}},
-         [this, &worker](const Written& written) {
+         [&worker](const Written& written) {
            --worker.in_flight;
            if (written.error) worker.ledger_error = written.error;
            if (worker.ending && worker.in_flight == 0) worker.ending();

@@ -300,11 +300,12 @@ void World::check_migrated(const store::ExecutionRow& row) {
                        expected.size());
   });
   std::int64_t ended = 0;
-  for (const auto& [id, item] : shadow_.items()) {
+  for (const auto& [key, item] : shadow_.items()) {
+    const std::int64_t id = key;  // a lambda may capture it
     ended += item.status == ItemStatus::completed || item.status == ItemStatus::failed ||
              item.status == ItemStatus::skipped;
     if (open_ended_.contains(id)) continue;
-    require(item.status == expected.at(id), [&, id = id, status = item.status] {
+    require(item.status == expected.at(id), [&, status = item.status] {
       return fmt::format("item {} is {} in the end; undisturbed it is {}", id, to_string(status),
                          to_string(expected.at(id)));
     });
@@ -316,7 +317,8 @@ void World::check_migrated(const store::ExecutionRow& row) {
 
 void World::check_verified(const store::ExecutionRow& row) {
   std::int64_t lies = 0;
-  for (const auto& [id, item] : shadow_.items()) {
+  for (const auto& [key, item] : shadow_.items()) {
+    const std::int64_t id = key;  // a lambda may capture it
     if (item.status == ItemStatus::completed &&
         scenario_.items.at(id).kind == ItemScript::Kind::lie)
       ++lies;
@@ -338,35 +340,34 @@ void World::check_end() {
 
 /// Ledger and destination say the same.
 void World::check_items(bool rolled_back) {
-  for (const auto& [id, item] : shadow_.items()) {
+  for (const auto& [key, item] : shadow_.items()) {
+    const std::int64_t id = key;  // a lambda may capture it
     const Destination::Effect effect = destination_.effect(id);
     const bool lie = scenario_.items.at(id).kind == ItemScript::Kind::lie;
-    require(effect.applied <= 1, [&, id = id] {
-      return fmt::format("item {} took effect {} times", id, effect.applied);
-    });
+    require(effect.applied <= 1,
+            [&] { return fmt::format("item {} took effect {} times", id, effect.applied); });
     if (rolled_back) {
       require(item.status != ItemStatus::completed,
-              [&, id = id] { return fmt::format("item {} is not rolled back", id); });
+              [&] { return fmt::format("item {} is not rolled back", id); });
     }
     if (item.status == ItemStatus::completed && !lie) {
-      require(effect.present, [&, id = id] {
-        return fmt::format("item {} is completed and did not take effect", id);
-      });
+      require(effect.present,
+              [&] { return fmt::format("item {} is completed and did not take effect", id); });
     }
     if (item.status != ItemStatus::completed && effect.present) {
       // Honest are two: its reply was lost and nobody tried again before the end; or the ledger
       // could not be written and still holds its batch as open.
       const bool in_doubt = item_tries_[id].reply_lost && item.status == ItemStatus::pending;
       const bool open = shadow_.batch(item.batch).status == store::BatchStatus::executing;
-      require(in_doubt || open, [&, id = id, status = item.status] {
+      require(in_doubt || open, [&, status = item.status] {
         return fmt::format("item {} is {} and took effect all the same", id, to_string(status));
       });
     }
   }
-  for (const auto& [id, effect] : destination_.effects()) {
-    require(shadow_.items().contains(id), [&, id = id] {
-      return fmt::format("item {} took effect and was never journaled", id);
-    });
+  for (const auto& [key, effect] : destination_.effects()) {
+    const std::int64_t id = key;
+    require(shadow_.items().contains(id),
+            [&] { return fmt::format("item {} took effect and was never journaled", id); });
   }
 }
 
