@@ -103,6 +103,7 @@ inside 900 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install 
   die "git cannot be installed in the fresh system"
 }
 # The checkout may belong to another user than root; that is no reason to distrust it here.
+commit="$(git -c safe.directory="$PWD" rev-parse --short HEAD)" # now: work may go on here while the copy is tested
 inside 300 'git config --global --add safe.directory "*" && git clone -q file:///mnt/origin ~/dunlin'
 
 results=()
@@ -124,7 +125,7 @@ report() {
   echo "# The two commands on a fresh Debian 12"
   echo
   echo "\`./dev fresh\`: \`debootstrap --variant=minbase bookworm\` ($debootstrap_s s), chroot, git installed, clone of commit"
-  echo "$(git -c safe.directory="$PWD" rev-parse --short HEAD), then the commands, each including the installation of what it needs; $(nproc) CPUs."
+  echo "$commit, then the commands, each including the installation of what it needs; $(nproc) CPUs."
   echo
   echo "| command | result | time | last words |"
   echo "| --- | --- | --- | --- |"
