@@ -21,6 +21,8 @@ using store::ExecutionStatus;
 
 /// How long an evicted owner's lock may take to come free.
 constexpr std::int64_t kEvictWaitMs = 5000;
+constexpr std::int64_t kTurnWaitMs = 10'000;  // for the turn to make an execution
+constexpr std::int64_t kTurnPollMs = 5;
 
 Json identity_json(const ProcessIdentity& identity) {
   return Json{{"pid", identity.pid},
@@ -53,8 +55,20 @@ Result<UniqueFd> creation_turn(const store::StateDirectory& state) {
   DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   struct flock lock{};
   lock.l_type = F_WRLCK;
-  while (::fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) {
-    if (errno != EINTR) return error_from_errno(errno, "lock '" + path + "'", true);
+  // Making an execution takes milliseconds; a process that stands still in it must not hold up all
+  // others without a word.
+  for (std::int64_t waited = 0; ::fcntl(fd.get(), F_OFD_SETLK, &lock) != 0; waited += kTurnPollMs) {
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+      return error_from_errno(errno, "lock '" + path + "'", true);
+    if (waited >= kTurnWaitMs) {
+      Error error(ErrorType::lock_held, "another process has been starting an execution for " +
+                                            std::to_string(kTurnWaitMs / 1000) + " s and holds '" +
+                                            path + "'");
+      error.remediation =
+          "`pgrep -a dunlin` lists them; let the one that stands still go on or end it";
+      return error;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(kTurnPollMs));
   }
   return fd;
 }

@@ -1,4 +1,7 @@
 // A whole execution on a real ledger: the host's threads, recovery, retry, control, exit codes.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -469,6 +472,21 @@ TEST_F(ExecutionTest, WhatDiedBeforeItHadALedgerBlocksNobody) {
   const ExecutionId next = create();
   EXPECT_EQ(run(next).exit_code, 0);
   EXPECT_EQ(*engine_->resolve("last"), next);
+}
+
+TEST_F(ExecutionTest, AProcessThatStandsStillWhileItStartsIsNamed) {
+  // The lock belongs to the open file, so another one of this process is as another process.
+  const int held = ::open((directory_ + "/state/create.lock").c_str(), O_RDWR | O_CREAT, 0600);
+  ASSERT_GE(held, 0);
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  ASSERT_EQ(::fcntl(held, F_OFD_SETLK, &lock), 0);
+  const auto refused = engine_->create(plan());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().type, ErrorType::lock_held);
+  EXPECT_NE(refused.error().text().find("create.lock"), std::string::npos);
+  ::close(held);
+  EXPECT_EQ(run(create()).exit_code, 0);
 }
 
 TEST_F(ExecutionTest, OnlyOneOwner) {
