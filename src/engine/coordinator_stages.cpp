@@ -111,11 +111,14 @@ void Stepper::refuse_part_of_the_whole() {
   if (!s_.config.execution_scope || s_.target || items + s_.counters.failed_batches == 0) return;
   const bool none = items == 0;  // the batch as a whole
   const std::int64_t count = none ? s_.counters.failed_batches : items;
-  set_target(ExecutionStatus::failed,
-             Error(ErrorType::too_many_failures,
-                   std::to_string(count) + (none ? " batches" : " items") +
-                       " have failed and the plan commits all or nothing: nothing is committed"),
-             false);
+  Error reason(ErrorType::too_many_failures,
+               std::to_string(count) + (none ? " batches" : " items") +
+                   " have failed and the plan commits all or nothing: nothing is committed");
+  // Failed items of a staged batch are pending again with it; a failed batch waits for a person.
+  if (s_.counters.failed_batches > 0) {
+    reason.remediation = "`dunlin errors %E` says why; mend the cause, then run `dunlin retry %E`";
+  }
+  set_target(ExecutionStatus::failed, std::move(reason), false);
 }
 
 bool Stepper::advance_pass(Pass pass) {
