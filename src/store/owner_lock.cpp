@@ -1,6 +1,7 @@
 // Who owns an execution: an OFD write lock on executions/<id>/owner, held for the owner's whole
 // life.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +31,10 @@ Result<bool> try_lock(int fd, std::string_view what) {
   if (errno == EAGAIN || errno == EACCES) return false;
   return state_file_error(what);
 }
+
+/// The first byte of an owner's file: of its identity's JSON, or what a taker has put over it.
+constexpr char kOwned = '{';
+constexpr char kTakenOver = '!';
 
 std::string identity_json(const ProcessIdentity& identity) {
   Json json = Json::object();
@@ -70,8 +75,19 @@ bool same_file(int fd, const std::string& path) {
 
 }  // namespace
 
+OwnerLock::OwnerLock(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
+  void* page = ::mmap(nullptr, 1, PROT_READ, MAP_SHARED, fd_.get(), 0);
+  if (page != MAP_FAILED) mark_.reset(static_cast<const char*>(page));
+}
+
+void OwnerLock::Unmap::operator()(const char* page) const {
+  ::munmap(const_cast<char*>(page), 1);
+}
+
 bool OwnerLock::still_held() const {
-  return fd_.valid() && same_file(fd_.get(), path_);
+  if (!fd_.valid() || !same_file(fd_.get(), path_)) return false;
+  // Last, and no system call: a signal that stops the process is acted on when one returns.
+  return mark_ == nullptr || __atomic_load_n(mark_.get(), __ATOMIC_ACQUIRE) == kOwned;
 }
 
 Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
@@ -102,6 +118,8 @@ Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
     if (!ours)
       return Error(ErrorType::defect, fmt::format("'{}' is locked although it is new", fresh));
     DUNLIN_TRY(write_identity(replacement.get(), fresh));
+    // Before the rename: who dies in between leaves an execution without an owner, not one with two.
+    DUNLIN_TRY(pwrite_all(fd.get(), &kTakenOver, 1, 0, path));
     if (::rename(fresh.c_str(), path.c_str()) != 0)
       return state_file_error(fmt::format("rename '{}'", fresh));
     DUNLIN_TRY(fsync_directory(folder));

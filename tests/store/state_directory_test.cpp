@@ -1,6 +1,7 @@
 // The state directory: what lies where, who owns an execution, and what is rebuilt after a loss.
 #include "store/state_directory.h"
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -320,6 +321,36 @@ TEST_F(StateDirectoryTest, AStoppedOwnerKeepsTheLockAndAForcedTakeOverFencesIt) 
     EXPECT_FALSE(entry.path().filename().string().starts_with("owner."))
         << "the new file was renamed";
   }
+}
+
+TEST_F(StateDirectoryTest, ATakerMarksTheOldOwnersFileBeforeItReplacesIt) {
+  const auto state = open();
+  ASSERT_TRUE(state->create_ledger(row_of(kFirst, 1)).ok());
+  const std::string path = path_ + "/executions/" + kFirst.value + "/owner";
+  {
+    const auto old_owner = state->acquire(kFirst);
+    ASSERT_TRUE(old_owner.ok());
+    const UniqueFd old_file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto new_owner = state->acquire(kFirst, true);
+    ASSERT_TRUE(new_owner.ok());
+    EXPECT_FALSE(old_owner->still_held());
+    char mark = 0;
+    ASSERT_EQ(::pread(old_file.get(), &mark, 1, 0), 1);
+    EXPECT_EQ(mark, '!') << "what a continued owner sees without a system call";
+    EXPECT_TRUE(new_owner->still_held());
+  }
+  // A taker that died between the mark and the rename: the old owner stops, the next one is whole.
+  auto old_owner = state->acquire(kFirst);
+  ASSERT_TRUE(old_owner.ok());
+  {
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_EQ(::pwrite(file.get(), "!", 1, 0), 1);
+  }
+  EXPECT_FALSE(old_owner->still_held());
+  old_owner = Error(ErrorType::stale_owner, "it ends");
+  const auto next = state->acquire(kFirst);
+  ASSERT_TRUE(next.ok()) << next.error().text();
+  EXPECT_TRUE(next->still_held());
 }
 
 // ---- Rebuilding -------------------------------------------------------------------------------
