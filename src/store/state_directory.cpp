@@ -45,14 +45,20 @@ std::string env(const char* name) {
 }
 
 /// Each name is flushed where it was made: a power cut after the first migration would otherwise
-/// take the whole directory, and with it what recovery needs.
+/// take the whole directory, and with it what recovery needs. Until the first use is complete
+/// (`executions` is made last) also those that exist: who made them may have been killed before its
+/// flush. Of them, one that we may not open was not made by us.
 Status make_with_parents(const std::string& path) {
+  const bool used = ::access((path + "/executions").c_str(), F_OK) == 0;
   for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string made = path.substr(0, slash);
+    const std::string parent = made.substr(0, std::max<std::size_t>(made.rfind('/'), 1));
     if (::mkdir(made.c_str(), 0700) == 0) {
-      DUNLIN_TRY(fsync_directory(made.substr(0, std::max<std::size_t>(made.rfind('/'), 1))));
+      DUNLIN_TRY(fsync_directory(parent));
     } else if (errno != EEXIST) {
       return state_file_error(fmt::format("mkdir '{}'", made));
+    } else if (!used) {
+      fsync_directory(parent).ignore("made by somebody else, or flushed by the next who opens it");
     }
     if (slash == std::string::npos) return success();
   }
