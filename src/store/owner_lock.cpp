@@ -118,7 +118,8 @@ Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
     if (!ours)
       return Error(ErrorType::defect, fmt::format("'{}' is locked although it is new", fresh));
     DUNLIN_TRY(write_identity(replacement.get(), fresh));
-    // Before the rename: who dies in between leaves an execution without an owner, not one with two.
+    // Before the rename: who dies in between leaves an execution without an owner, not one with
+    // two.
     DUNLIN_TRY(pwrite_all(fd.get(), &kTakenOver, 1, 0, path));
     if (::rename(fresh.c_str(), path.c_str()) != 0)
       return state_file_error(fmt::format("rename '{}'", fresh));
