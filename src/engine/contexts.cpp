@@ -47,7 +47,8 @@ Status LedgerEnumerateContext::commit(Chunk chunk) {
   DUNLIN_TRY(cancel_.check());
   store::AppendWork work{
       std::move(chunk.tasks),   std::move(chunk.directories), std::move(chunk.closed_directories),
-      std::move(chunk.batches), chunk.cursor_after,           chunk.complete};
+      std::move(chunk.batches), std::move(chunk.first_items), chunk.cursor_after,
+      chunk.complete};
   DUNLIN_CRASH_POINT("engine.append.before");
   std::vector<store::Mutation> mutations;
   mutations.emplace_back(std::move(work));
@@ -105,6 +106,17 @@ Result<std::vector<ItemRow>> LedgerBatchContext::items() {
     expected_[slot(item.id)] = true;
   }
   return items;
+}
+
+Result<ItemRow> LedgerBatchContext::item(ItemId id) {
+  store::ItemFilter filter;
+  filter.item = id;
+  DUNLIN_ASSIGN(std::vector<ItemRow> found, parts_.ledger.items(filter));
+  if (found.empty()) {
+    return Error(ErrorType::defect, "an item refers to item " + std::to_string(id.value) +
+                                        ", which is not there");
+  }
+  return std::move(found.front());
 }
 
 std::optional<Error> LedgerBatchContext::stop_reason() {

@@ -91,6 +91,9 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
                                                                   std::string_view name) override {
     return parts_.ledger.find_directory(parent, name);
   }
+  [[nodiscard]] Result<std::optional<ItemId>> first_item(std::string_view key) override {
+    return parts_.ledger.first_item(key);
+  }
   [[nodiscard]] bool continued() const override { return continued_; }
   [[nodiscard]] Status commit(Chunk chunk) override;
   [[nodiscard]] bool complete() const { return complete_; }
@@ -117,6 +120,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) override {
     return parts_.ledger.directory(id);
   }
+  [[nodiscard]] Result<ItemRow> item(ItemId id) override;
   [[nodiscard]] Status for_each_item(std::span<ItemRow> items,
                                      const std::function<void(ItemRow&)>& fn) override;
   [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override;

@@ -32,6 +32,7 @@ using store::ItemRow;
 using store::ItemStatus;
 using store::NewBatch;
 using store::NewDirectory;
+using store::NewFirstItem;
 using store::NewItem;
 using store::NewTask;
 using store::Proof;
@@ -106,6 +107,7 @@ class EnumerateContext : public RunContext {
     std::vector<NewDirectory> directories;
     std::vector<DirectoryId> closed_directories;
     std::vector<NewBatch> batches;
+    std::vector<NewFirstItem> first_items;  ///< of this chunk or an older one; each key once
     std::string cursor_after;
     bool complete = false;
   };
@@ -123,6 +125,8 @@ class EnumerateContext : public RunContext {
   [[nodiscard]] virtual Result<bool> has_item(DirectoryId directory, std::string_view name) = 0;
   [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(
       DirectoryId parent, std::string_view name) = 0;
+  /// The item that an earlier chunk journaled with this key.
+  [[nodiscard]] virtual Result<std::optional<ItemId>> first_item(std::string_view key) = 0;
   /// True until this attempt's first commit when an earlier attempt committed something.
   [[nodiscard]] virtual bool continued() const = 0;
   /// Journals the chunk; durable on return, and its batches may start at once. Blocks while too
@@ -137,6 +141,8 @@ class BatchContext : public RunContext {
   /// Work: the items still pending. Verify and undo: all items that completed.
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items() = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) = 0;
+  /// Any item, as the ledger has it now: one that this batch's items refer to.
+  [[nodiscard]] virtual Result<ItemRow> item(ItemId id) = 0;
   /// Runs `fn` for each item on the engine's pool under `io_concurrency` and waits for all. Returns
   /// interrupted when cancelled: items not begun are then not run. `fn` reports through report();
   /// it must not call for_each_item.

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/crash_point.h"
+#include "base/text.h"
 #include "files/decide.h"
 #include "files/first_error.h"
 #include "fs/metadata.h"
@@ -41,6 +42,21 @@ Proof proof_of(fs::Origin origin) {
       return Proof::cached;
   }
   return Proof::none;
+}
+
+/// Hard links are not to be had here, or not one more: the file is copied instead.
+bool linkless(const Error& error) {
+  const std::string& code = error.native.code;
+  return code == "EMLINK" || code == "EXDEV" || code == "EPERM" || code == "EOPNOTSUPP" ||
+         code == "ENOSYS" || code == "ENOENT";
+}
+
+void add_loss(std::string& loss, const std::string& more) {
+  if (!more.empty()) loss += loss.empty() ? more : ", " + more;
+}
+
+bool wants_extended(const fs::Preserve& preserve) {
+  return preserve.xattrs || preserve.acls || preserve.flags;
 }
 
 /// Same inode, nothing written and no name changed since.
@@ -114,18 +130,14 @@ void CopyBatch::finish(Copy& copy) {
   outcome.transferred_bytes = copy.copied_bytes;
   outcome.checksum = std::move(copy.witness.checksum);
   outcome.proof = static_cast<Proof>(copy.witness.proof);
-  outcome.action = copy.witness.replaced ? "overwritten" : "created";
+  outcome.action = copy.witness.linked     ? "linked"
+                   : copy.witness.replaced ? "overwritten"
+                                           : "created";
   outcome.message = std::move(copy.witness.loss);
   copy.witness.checksum.clear();
   copy.witness.loss.clear();
   outcome.undo = encode(copy.witness);
   context_.report(std::move(outcome));
-}
-
-/// For undo, which asks whether somebody has touched the file since it stands under its name.
-void CopyBatch::remember_change(Copy& copy, const fs::Directory& directory) {
-  const auto there = directory.find(copy.name);
-  if (there.ok() && *there) copy.witness.changed = (*there)->ctime;
 }
 
 Result<CopyBatch::Handle> CopyBatch::destination_of(const Copy& copy) {
@@ -196,8 +208,8 @@ Status CopyBatch::write_all(bool fsync_each) {
 
 Status CopyBatch::write(Copy& copy) {
   const ItemRow& row = *copy.row;
-  DUNLIN_ASSIGN(const fs::FileInfo listed, decode_info(row.detail));
-  if (const auto reason = reason_to_leave_out(listed, row.name)) {
+  DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
+  if (const auto reason = reason_to_leave_out(listed.info, row.name, site_.plan.special_files)) {
     copy.stage = Stage::ended;
     context_.report(skipped(row, *reason));
     return success();
@@ -209,13 +221,22 @@ Status CopyBatch::write(Copy& copy) {
                  from->shown("") + " could not be listed when its turn came");
   }
   DUNLIN_ASSIGN(const fs::FileInfo source, from->info(row.name));
-  if (source.type != listed.type && listed.type != fs::EntryType::unknown) {
+  if (source.type != listed.info.type && listed.info.type != fs::EntryType::unknown) {
     return from->error(ESTALE, "copy", row.name);
   }
+  copy.witness = Witness{};
+  copy.witness.epoch = context_.epoch();
+  copy.witness.shared = source.links > 1;
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
   DUNLIN_TRY(flush_->prepare(*to));
+  std::optional<First> first;
+  if (listed.first.valid()) {
+    DUNLIN_ASSIGN(first, first_of_set(copy, listed, source));
+  }
   DUNLIN_ASSIGN(const auto there, to->find(copy.name));
-  const Decision decision = decide(source, there, site_.plan.conflict, granularity_ns_);
+  const Decision decision =
+      first ? decide_link(source, there, first->info.inode, site_.plan.conflict, granularity_ns_)
+            : decide(source, there, site_.plan.conflict, granularity_ns_);
   if (decision.action == Action::skip) {
     copy.stage = Stage::ended;
     context_.report(skipped(row, decision.reason));
@@ -223,8 +244,6 @@ Status CopyBatch::write(Copy& copy) {
   }
   if (decision.action == Action::refuse)
     return Error(decision.type, to->shown(copy.name) + ": " + decision.reason);
-  copy.witness = Witness{};
-  copy.witness.epoch = context_.epoch();
   if (decision.action == Action::overwrite) {
     if (to->device() != destination_->root().device()) {
       return Error(ErrorType::unsupported_item, to->shown(copy.name) +
@@ -234,14 +253,63 @@ Status CopyBatch::write(Copy& copy) {
     copy.witness.replaced = there;
   }
   copy.stage = Stage::written;  // from here on there may be a temporary to discard
-  Status written = source.type == fs::EntryType::symlink ? write_symlink(copy, *from, *to, source)
-                                                         : write_file(copy, *from, *to);
-  if (!written.ok() && written.error().type == ErrorType::write_error &&
-      source.type == fs::EntryType::file) {
+  if (first) {
+    Status linked = write_link(copy, *first, *to);
+    if (linked.ok() || !linkless(linked.error())) return linked;
+    copy.witness.loss = "hard link not preserved: " + linked.error().message;
+  }
+  const bool file = source.type == fs::EntryType::file;
+  Status written = file ? write_file(copy, *from, *to) : write_node(copy, *from, *to);
+  if (!written.ok() && written.error().type == ErrorType::write_error && file) {
     DUNLIN_TRY(discard(copy));  // the file's own fsync failed: write it again, once
     written = write_file(copy, *from, *to);
   }
   return written;
+}
+
+/// Where the first name of the set stands now. nullopt when there is nothing that may be linked to;
+/// then this one is copied by itself, and its message says why.
+Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, const Detail& listed,
+                                                                const fs::FileInfo& source) {
+  DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
+  const auto alone = [&](std::string_view why) {
+    copy.witness.loss = "copied by itself, not linked to '" +
+                        escape_bytes(row.directory_path.empty() ? row.name
+                                                                : row.directory_path + "/" +
+                                                                      row.name) +
+                        "': " + std::string(why);
+    return std::optional<First>();
+  };
+  if (source.inode != listed.info.inode) return alone("another file has taken its place since");
+  auto directory = destination_->get(row.directory_path);
+  if (!directory.ok()) return alone(directory.error().message);
+  First first{*directory, row.name, {}, row.checksum, static_cast<std::uint8_t>(row.proof)};
+  DUNLIN_ASSIGN(const auto there, first.directory->find(first.name));
+  if (!there) return alone("it is not at the destination");
+  first.info = *there;
+  if (row.status == ItemStatus::completed) {
+    DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+    if (!there->same_content_as(*witness.placed)) return alone("it was changed since");
+  } else {
+    // Skipped because it was there already: it must be what this one would be.
+    const bool same = there->type == source.type && there->size == source.size &&
+                      fs::same_time(there->mtime, source.mtime, granularity_ns_);
+    if (row.status != ItemStatus::skipped || !same) return alone("it was not copied");
+  }
+  return std::optional(std::move(first));
+}
+
+Status CopyBatch::write_link(Copy& copy, const First& first, const fs::Directory& to) {
+  DUNLIN_TRY(to.remove_file(copy.temporary));
+  DUNLIN_TRY(context_.fence());
+  DUNLIN_TRY(fs::make_link(*first.directory, first.name, to, copy.temporary));
+  DUNLIN_ASSIGN(copy.witness.placed, to.info(copy.temporary));
+  if (!copy.witness.placed->same_content_as(first.info))
+    return first.directory->error(ESTALE, "link to", first.name);
+  copy.witness.linked = true;
+  copy.witness.checksum = first.checksum;
+  copy.witness.proof = first.proof;
+  return success();
 }
 
 Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
@@ -255,15 +323,29 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   DUNLIN_TRY(context_.fence());
   DUNLIN_ASSIGN(const UniqueFd out, to.open_file(copy.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
-  DUNLIN_ASSIGN(copy.copied_bytes,
-                fs::copy_content(in.get(), from.shown(name), out.get(), to.shown(copy.name),
-                                 before.size, hashes, transfer()));
+  const std::string from_shown = from.shown(name);
+  const std::string to_shown = to.shown(copy.name);
+  if (site_.plan.preserve_holes && before.has_holes()) {
+    DUNLIN_ASSIGN(copy.copied_bytes, fs::copy_with_holes(in.get(), from_shown, out.get(), to_shown,
+                                                         hashes, transfer()));
+  } else {
+    DUNLIN_ASSIGN(copy.copied_bytes, fs::copy_content(in.get(), from_shown, out.get(), to_shown,
+                                                      before.size, hashes, transfer()));
+  }
+  fs::Extended extended;
+  if (wants_extended(site_.plan.preserve)) {
+    DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
+  }
   // By name, so that a file put in its place shows as well.
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
   if (!untouched(before, after) || copy.copied_bytes != before.size) {
     return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
   }
-  DUNLIN_ASSIGN(copy.witness.loss, fs::apply_metadata(out.get(), before, to, copy.name));
+  DUNLIN_ASSIGN(const fs::Loss loss,
+                fs::apply_metadata({out.get(), false}, before, extended, site_.plan.preserve, to,
+                                   copy.name));
+  add_loss(copy.witness.loss, loss);
+  keep_final_flags(copy, extended);
   copy.witness.checksum = hashes.finish();
   DUNLIN_TRY(flush_->file_written(to, out.get(), copy.temporary));
   DUNLIN_ASSIGN(copy.witness.placed,
@@ -274,36 +356,82 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
     // not tell them apart.
     return to.error(ESTALE, "replace", copy.name);
   }
-  if (placed.size != before.size || !fs::same_time(placed.mtime, before.mtime, granularity_ns_)) {
+  const bool took_time = !site_.plan.preserve.times ||
+                         fs::same_time(placed.mtime, before.mtime, granularity_ns_);
+  if (placed.size != before.size || !took_time) {
     return Error(ErrorType::verification_mismatch,
                  to.shown(copy.name) + " did not take the size or time of its source");
   }
   return success();
 }
 
-Status CopyBatch::write_symlink(Copy& copy, const fs::Directory& from, const fs::Directory& to,
-                                const fs::FileInfo& source) {
-  DUNLIN_ASSIGN(const std::string target, from.read_link(copy.row->name));
+/// Set under the final name; a file with more names could not be linked any more.
+void CopyBatch::keep_final_flags(Copy& copy, const fs::Extended& extended) {
+  const std::uint32_t flags = extended.flags.value_or(0) & fs::kFinalFlags;
+  if (flags == 0 || !site_.plan.preserve.flags) return;
+  if (copy.witness.shared) {
+    add_loss(copy.witness.loss, "immutable and append-only flags not set: it has several names");
+  } else {
+    copy.witness.final_flags = flags;
+  }
+}
+
+/// A symlink, FIFO, socket or device node: never opened, only held by a descriptor, on both sides,
+/// so that owner and mode reach what was made here and nothing that was put in its place.
+Status CopyBatch::write_node(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
+  const std::string& name = copy.row->name;
+  DUNLIN_ASSIGN(const UniqueFd in, fs::open_node(from, name));
+  DUNLIN_ASSIGN(const fs::FileInfo source,
+                fs::info_of(in.get(), from.shown(name), fs::Side::source));
+  const bool symlink = source.type == fs::EntryType::symlink;
+  std::string target;
+  if (symlink) {
+    DUNLIN_ASSIGN(target, from.read_link(name));
+  }
+  fs::Extended extended;
+  if (wants_extended(site_.plan.preserve)) {
+    DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), true}, from, name));
+  }
+  DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
+  if (!untouched(source, after)) {
+    return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
+  }
   DUNLIN_TRY(to.remove_file(copy.temporary));
   DUNLIN_TRY(context_.fence());
-  DUNLIN_TRY(to.make_symlink(target, copy.temporary));
-  DUNLIN_ASSIGN(copy.witness.loss, fs::apply_symlink_metadata(to, copy.temporary, source));
-  DUNLIN_ASSIGN(copy.witness.placed, to.info(copy.temporary));
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
-  hashes.update(std::as_bytes(std::span(target)));
-  copy.witness.checksum = hashes.finish();
+  if (symlink) {
+    DUNLIN_TRY(to.make_symlink(target, copy.temporary));
+  } else {
+    DUNLIN_TRY(to.make_special(source, copy.temporary));
+  }
+  DUNLIN_ASSIGN(const UniqueFd out, fs::open_node(to, copy.temporary));
+  DUNLIN_ASSIGN(const fs::FileInfo made,
+                fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
+  if (made.type != source.type || made.links != 1) return to.error(ESTALE, "create", copy.name);
+  DUNLIN_ASSIGN(const fs::Loss loss,
+                fs::apply_metadata({out.get(), true}, source, extended, site_.plan.preserve, to,
+                                   copy.name));
+  add_loss(copy.witness.loss, loss);
+  DUNLIN_ASSIGN(copy.witness.placed,
+                fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
+  if (symlink) {
+    DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
+    hashes.update(std::as_bytes(std::span(target)));
+    copy.witness.checksum = hashes.finish();
+  }
   return success();
 }
 
 Status CopyBatch::prove(Copy& copy) {
-  if (context_.settings().verification_level == engine::VerificationLevel::full) {
+  const fs::EntryType type = copy.witness.placed->type;
+  const bool has_content = type == fs::EntryType::file || type == fs::EntryType::symlink;
+  if (context_.settings().verification_level == engine::VerificationLevel::full && has_content &&
+      !copy.witness.linked) {
     DUNLIN_ASSIGN(const Handle to, destination_of(copy));
     Witness proven = copy.witness;
     const auto holds = content_holds(*to, copy, proven);
     if (!holds.ok() && holds.error().type == ErrorType::permission_denied) {
       // Readable at the source by another right than the owner's, which the copy has not.
-      copy.witness.loss += copy.witness.loss.empty() ? "" : ", ";
-      copy.witness.loss += "not read back: its mode forbids it";
+      add_loss(copy.witness.loss, "not read back: its mode forbids it");
       proven.proof = static_cast<std::uint8_t>(Proof::none);
     } else {
       DUNLIN_TRY(holds);
@@ -360,8 +488,22 @@ Status CopyBatch::publish(Copy& copy) {
     DUNLIN_TRY(fs::rename_new(*to, copy.temporary, *to, copy.name));
   }
   copy.stage = Stage::published;
-  remember_change(copy, *to);
-  return flush_->directory_changed(*to);
+  DUNLIN_TRY(flush_->directory_changed(*to));
+  return complete(copy, *to);
+}
+
+/// What belongs to the final name: flags that would have forbidden the rename, and the time of
+/// change by which undo knows that nobody has touched it since.
+Status CopyBatch::complete(Copy& copy, const fs::Directory& to) {
+  if (copy.witness.final_flags != 0) {
+    DUNLIN_TRY(context_.fence());
+    DUNLIN_ASSIGN(const fs::Loss loss,
+                  fs::apply_final_flags(to, copy.name, copy.witness.final_flags));
+    add_loss(copy.witness.loss, loss);
+  }
+  const auto there = to.find(copy.name);
+  if (there.ok() && *there) copy.witness.changed = (*there)->ctime;
+  return success();
 }
 
 /// However the waves ended: what was published is made durable and reported, what was not leaves no
@@ -404,6 +546,17 @@ Status CopyBatch::discard(Copy& copy) {
   return to->remove_file(copy.temporary);
 }
 
+/// Of the first name of a set, if it stands at the destination and would be left there; else 0.
+Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
+  DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const destination, site_.destination());
+  const auto directory = destination->get(row.directory_path);
+  if (!directory.ok()) return std::uint64_t{0};
+  DUNLIN_ASSIGN(const auto there, (*directory)->find(row.name));
+  const Decision first = decide(listed.info, there, site_.plan.conflict, granularity_ns_);
+  return there && first.action == Action::skip ? there->inode : std::uint64_t{0};
+}
+
 Result<std::vector<engine::Operation>> CopyBatch::operations() {
   std::vector<engine::Operation> operations;
   DUNLIN_ASSIGN(rows_, context_.items());
@@ -416,10 +569,12 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
     DUNLIN_TRY(context_.cancel().check());
     engine::Operation operation;
     operation.item = row.id;
-    DUNLIN_ASSIGN(const fs::FileInfo source, decode_info(row.detail));
+    DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
+    const fs::FileInfo& source = listed.info;
     DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
     Decision decision;
-    if (const auto reason = reason_to_leave_out(source, row.name)) {
+    if (const auto reason =
+            reason_to_leave_out(source, row.name, site_.plan.special_files)) {
       decision = {Action::skip, *reason, {}};
     } else {
       std::optional<fs::FileInfo> there;
@@ -429,7 +584,13 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
           DUNLIN_ASSIGN(there, (*directory)->find(name));
         }
       }
-      decision = decide(source, there, site_.plan.conflict, granularity_ns_);
+      if (listed.first.valid()) {
+        DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
+        decision =
+            decide_link(source, there, first_inode, site_.plan.conflict, granularity_ns_);
+      } else {
+        decision = decide(source, there, site_.plan.conflict, granularity_ns_);
+      }
     }
     operation.action = to_string(decision.action);
     operation.reason = decision.reason;

@@ -163,16 +163,21 @@ INSTANTIATE_TEST_SUITE_P(
                       ConflictCase{"fail", "old", ItemStatus::failed}),
     [](const auto& tested) { return tested.param.policy; });
 
-TEST(FilesCopy, SpecialFilesAreReportedAndSkipped) {
+TEST(FilesCopy, SpecialFilesAreMadeAnewOrSkippedAsAsked) {
   const ScratchDirectory scratch;
   write_file(scratch.file("source/f"), "x");
-  ASSERT_EQ(::mkfifo(scratch.file("source/pipe").c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo(scratch.file("source/pipe").c_str(), 0604), 0);
+  ASSERT_EQ(::mknod(scratch.file("source/socket").c_str(), S_IFSOCK | 0644, 0), 0);
+  ASSERT_EQ(::chmod(scratch.file("source/pipe").c_str(), 0604), 0);
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
-  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(copy.start().run_to_end()));
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+  CopyTest skipping(scratch.file("source/"), scratch.file("other"), {{"special-files", "skip"}});
+  LocalExecution& execution = skipping.start();
   ASSERT_TRUE(is_ok(execution.run_to_end()));
   EXPECT_EQ(execution.item("pipe")->row.status, ItemStatus::skipped);
-  EXPECT_THAT(execution.item("pipe")->row.message, HasSubstr("unsupported_item: a FIFO"));
-  EXPECT_FALSE(stdfs::exists(scratch.file("target/pipe")));
+  EXPECT_THAT(execution.item("pipe")->row.message, HasSubstr("special_files: skip (a FIFO)"));
+  EXPECT_FALSE(stdfs::exists(scratch.file("other/pipe")));
 }
 
 TEST(FilesCopy, OwnTemporariesAndUndoFoldersAreLeftOut) {

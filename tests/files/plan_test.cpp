@@ -261,7 +261,7 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length)).ok());
   }
-  EXPECT_FALSE(decode_info(bytes).ok());
+  EXPECT_FALSE(decode_detail(bytes).ok());
 }
 
 }  // namespace

@@ -210,7 +210,7 @@ TEST(FsMetadata, ModeAndTimesAsTheSourceHasThem) {
   wanted.mtime = {-3, 7};
   wanted.atime = {3'000'000'000, 1};
   const UniqueFd file(::open(scratch.file("f").c_str(), O_RDWR));
-  const auto loss = apply_metadata(file.get(), wanted, directory, "f");
+  const auto loss = apply_metadata({file.get(), false}, wanted, {}, {}, directory, "f");
   ASSERT_TRUE(loss.ok());
   EXPECT_EQ(*loss, "");
   const FileInfo now = directory.info("f").value();
@@ -228,7 +228,7 @@ TEST(FsMetadata, WithoutTheRightToGiveAwayTheLossIsNamedAndSetuidTakenOff) {
   wanted.uid = 0;
   wanted.mode = 06755;
   const UniqueFd file(::open(scratch.file("f").c_str(), O_RDWR));
-  const auto loss = apply_metadata(file.get(), wanted, directory, "f");
+  const auto loss = apply_metadata({file.get(), false}, wanted, {}, {}, directory, "f");
   ASSERT_TRUE(loss.ok());
   EXPECT_THAT(*loss, HasSubstr("owner not preserved"));
   EXPECT_THAT(*loss, HasSubstr("setuid"));
@@ -244,7 +244,7 @@ TEST(FsMetadataNeedsRoot, OwnerComesBeforeModeSoThatSetuidStays) {
   wanted.gid = 54321;
   wanted.mode = 06755;
   const UniqueFd file(::open(scratch.file("f").c_str(), O_RDWR));
-  ASSERT_EQ(apply_metadata(file.get(), wanted, directory, "f").value(), "");
+  ASSERT_EQ(apply_metadata({file.get(), false}, wanted, {}, {}, directory, "f").value(), "");
   const FileInfo now = directory.info("f").value();
   EXPECT_EQ(now.uid, 12345U);
   EXPECT_EQ(now.gid, 54321U);

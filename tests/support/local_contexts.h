@@ -45,6 +45,7 @@ struct LocalLedger {
   std::map<std::int64_t, store::DirectoryRow> directories;
   std::map<std::int64_t, LocalBatch> batches;
   std::map<std::int64_t, LocalItem> items;
+  std::map<std::string, std::int64_t> first_items;
   std::string cursor;
   bool enumeration_complete = false;
   bool committing = false;
