@@ -224,9 +224,10 @@ Result<Loss> apply_final_flags(const Directory& directory, std::string_view name
   if ((flags & kFinalFlags) == 0) return Loss();
   DUNLIN_ASSIGN(const UniqueFd file, directory.open_file(name, O_RDONLY));
   const int refused = change_flags(file.get(), flags, kFinalFlags);
-  if (refused == 0) return Loss();
-  if (!is_loss(refused)) return directory.error(refused, "change flags of", name);
-  return not_preserved("flags", refused);
+  if (refused != 0 && !is_loss(refused)) return directory.error(refused, "change flags of", name);
+  if (refused != 0) return not_preserved("flags", refused);
+  if (::fsync(file.get()) != 0) return directory.error(errno, "flush", name);
+  return Loss();
 }
 
 Status remove_final_flags(int fd, const Directory& directory, std::string_view name) {

@@ -37,8 +37,8 @@ using Loss = std::string;
 [[nodiscard]] Result<Loss> apply_directory_metadata(const Directory& directory,
                                                     const FileInfo& from, const Extended& extended,
                                                     const Preserve& preserve);
-/// Those of kFinalFlags that are in `flags`, of a file under its final name; success without a
-/// system call when there are none.
+/// Those of kFinalFlags that are in `flags`, of a file under its final name, durable on return;
+/// success without a system call when there are none.
 [[nodiscard]] Result<Loss> apply_final_flags(const Directory& directory, std::string_view name,
                                              std::uint32_t flags);
 /// Takes kFinalFlags off, so that an entry can be removed or a directory worked in. Of `fd`.

@@ -136,8 +136,9 @@ inline void make_odd_tree(const std::string& root) {
   write_file(root + "/block", std::string(1 << 20, 'x') + "tail", 5'000'000'000);
   write_file(root + "/exact", std::string(1 << 20, 'y'));
   write_sparse(root + "/sub/sparse");
-  stdfs::create_hard_link(root + "/a.txt", root + "/sub/deep/er/a again");
-  stdfs::create_hard_link(root + "/a.txt", root + "/z");
+  write_file(root + "/shared", "of three names\n", 1'450'000'000, 0604);
+  stdfs::create_hard_link(root + "/shared", root + "/sub/deep/er/shared again");
+  stdfs::create_hard_link(root + "/shared", root + "/z");
   stdfs::create_directory(root + "/pipes");
   ASSERT_EQ(::mkfifo((root + "/pipes/fifo").c_str(), 0620), 0);
   set_mtime(root + "/pipes/fifo", 1'250'000'000);

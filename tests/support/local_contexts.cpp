@@ -193,7 +193,7 @@ Result<LocalLedger> LocalLedger::decode(std::string_view bytes) {
     ledger.items.emplace(item.row.id.value, std::move(item));
   }
   for (std::size_t n = in.count(); n > 0 && in.ok(); --n) {
-    const std::string key = in.bytes();
+    const std::string key(in.bytes());
     ledger.first_items.emplace(key, in.zigzag());
   }
   ledger.cursor = in.bytes();
