@@ -43,6 +43,17 @@ Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(
   return context;
 }
 
+Result<bool> LedgerEnumerateContext::is_own_execution(std::string_view short_id) {
+  constexpr std::int64_t kAgeMaxMs = 1000;  // others may start meanwhile
+  if (own_executions_.contains(short_id)) return true;
+  const std::int64_t now_ms = parts_.clock.monotonic_ms();
+  if (asked_ms_ >= 0 && now_ms - asked_ms_ < kAgeMaxMs) return false;
+  asked_ms_ = now_ms;
+  DUNLIN_ASSIGN(const auto executions, parts_.state.store().executions());
+  for (const auto& execution : executions) own_executions_.insert(dunlin::short_id(execution.id));
+  return own_executions_.contains(short_id);
+}
+
 Status LedgerEnumerateContext::commit(Chunk chunk) {
   DUNLIN_TRY(cancel_.check());
   store::AppendWork work{

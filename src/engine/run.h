@@ -127,6 +127,11 @@ class EnumerateContext : public RunContext {
       DirectoryId parent, std::string_view name) = 0;
   /// The item that an earlier chunk journaled with this key.
   [[nodiscard]] virtual Result<std::optional<ItemId>> first_item(std::string_view key) = 0;
+  /// Is this the end of the id (short_id) of an execution of this state directory? Then names that
+  /// carry it are dunlin's own and no part of a source.
+  [[nodiscard]] virtual Result<bool> is_own_execution(std::string_view short_id) = 0;
+  /// The state directory, which a source leaves out when it holds it; empty: there is none.
+  [[nodiscard]] virtual const std::string& state_path() const = 0;
   /// True until this attempt's first commit when an earlier attempt committed something.
   [[nodiscard]] virtual bool continued() const = 0;
   /// Journals the chunk; durable on return, and its batches may start at once. Blocks while too

@@ -209,7 +209,7 @@ Status CopyBatch::write_all(bool fsync_each) {
 Status CopyBatch::write(Copy& copy) {
   const ItemRow& row = *copy.row;
   DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
-  if (const auto reason = reason_to_leave_out(listed.info, row.name, site_.plan.special_files)) {
+  if (const auto reason = reason_to_leave_out(listed, site_.plan.special_files)) {
     copy.stage = Stage::ended;
     context_.report(skipped(row, *reason));
     return success();
@@ -573,8 +573,7 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
     const fs::FileInfo& source = listed.info;
     DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
     Decision decision;
-    if (const auto reason =
-            reason_to_leave_out(source, row.name, site_.plan.special_files)) {
+    if (const auto reason = reason_to_leave_out(listed, site_.plan.special_files)) {
       decision = {Action::skip, *reason, {}};
     } else {
       std::optional<fs::FileInfo> there;

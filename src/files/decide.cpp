@@ -1,7 +1,6 @@
 // Decisions; see decide.h.
 #include "files/decide.h"
 
-#include "files/records.h"
 #include "fs/file_system.h"
 
 namespace dunlin::files {
@@ -53,13 +52,14 @@ Decision decide_link(const fs::FileInfo& source, const std::optional<fs::FileInf
   return decide(source, there, conflict, granularity_ns);
 }
 
-std::optional<std::string> reason_to_leave_out(const fs::FileInfo& source, std::string_view name,
+std::optional<std::string> reason_to_leave_out(const Detail& source,
                                                SpecialFiles special_files) {
-  if (is_own_name(name)) return "own_state: written by dunlin itself";
-  const bool special = source.type == fs::EntryType::fifo ||
-                       source.type == fs::EntryType::socket || source.is_device();
+  if (source.own_state) return "own_state: written by dunlin itself";
+  const fs::EntryType type = source.info.type;
+  const bool special = type == fs::EntryType::fifo || type == fs::EntryType::socket ||
+                       source.info.is_device();
   if (special && special_files == SpecialFiles::skip)
-    return "special_files: skip (a " + std::string(fs::to_string(source.type)) + ")";
+    return "special_files: skip (a " + std::string(fs::to_string(type)) + ")";
   return std::nullopt;
 }
 

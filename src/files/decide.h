@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "files/plan.h"
+#include "files/records.h"
 #include "fs/types.h"
 
 namespace dunlin::files {
@@ -33,8 +34,7 @@ struct Decision {
 
 /// What is never copied, whatever stands there: our own state, and special files when the plan
 /// leaves them out. nullopt for all else.
-[[nodiscard]] std::optional<std::string> reason_to_leave_out(const fs::FileInfo& source,
-                                                             std::string_view name,
+[[nodiscard]] std::optional<std::string> reason_to_leave_out(const Detail& source,
                                                              SpecialFiles special_files);
 
 }  // namespace dunlin::files

@@ -75,7 +75,8 @@ class Enumerator {
                    const fs::Directory& directory);
   void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
                      const fs::FileInfo& info);
-  void add(Draft& draft, DirectoryId directory, std::string_view name, const fs::FileInfo& info);
+  void add(Draft& draft, DirectoryId directory, std::string_view name, const Detail& detail);
+  Result<bool> is_own_state(std::string_view name, const fs::FileInfo& info);
   Status add_file(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info);
   void resolve_links(ItemId first_copied);
   TaskId new_task(std::string_view type, int stage, bool barrier, std::string_view description);
@@ -90,6 +91,8 @@ class Enumerator {
   std::vector<Link> link_details_;                       ///< of links_.items
   std::map<std::string, std::size_t> first_of_chunk_;    ///< key of a set: index in copy_.items
   std::uint64_t root_device_ = 0;
+  std::uint64_t state_device_ = 0;
+  std::uint64_t state_inode_ = 0;
   std::int64_t copy_bytes_ = 0;
   EnumerateContext::Chunk chunk_;
   std::deque<DirectoryRow> waiting_;
@@ -97,16 +100,28 @@ class Enumerator {
 };
 
 void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
-                     const fs::FileInfo& info) {
+                     const Detail& detail) {
   // Only the directories' batch is named before it is full: the others depend on it, and a batch
   // may depend on older ones alone.
   if (&draft == &create_ && draft.items.empty()) draft.id = context_.new_batch_id();
   NewItem item;
   item.directory = directory;
   item.name = name;
-  item.size = info.type == fs::EntryType::file ? info.size : 0;
-  item.detail = encode(Detail{info, {}});
+  item.size = detail.info.type == fs::EntryType::file ? detail.info.size : 0;
+  item.detail = encode(detail);
   draft.items.push_back(std::move(item));
+}
+
+/// Never migrated: the state directory, and what executions of it have at a destination that is a
+/// source now.
+Result<bool> Enumerator::is_own_state(std::string_view name, const fs::FileInfo& info) {
+  if (info.type == fs::EntryType::directory && info.device == state_device_ &&
+      info.inode == state_inode_) {
+    return true;
+  }
+  const std::string_view digits = execution_in_name(name);
+  if (digits.empty()) return false;
+  return context_.is_own_execution(digits);
 }
 
 /// Everything but a directory. With more names than this one it is the first of its set, or a link.
@@ -114,7 +129,7 @@ Status Enumerator::add_file(const DirectoryRow& row, std::string_view name,
                             const fs::FileInfo& info) {
   if (info.links > 1 && site_.plan.preserve_links) {
     std::string key = link_set_key(info, root_device_);
-    Link link{{info, {}}, ""};
+    Link link{{info, {}, false}, ""};
     if (first_of_chunk_.contains(key)) {
       link.key = std::move(key);
     } else {
@@ -128,13 +143,13 @@ Status Enumerator::add_file(const DirectoryRow& row, std::string_view name,
     if (link.detail.first.valid() || !link.key.empty()) {
       if (!links_.task.valid())
         links_.task = new_task(kLinkSets, 2, true, "link the further names of hard-linked files");
-      add(links_, row.id, name, info);
+      add(links_, row.id, name, link.detail);
       links_.items.back().size = 0;  // the first name counts its bytes
       link_details_.push_back(std::move(link));
       return success();
     }
   }
-  add(copy_, row.id, name, info);
+  add(copy_, row.id, name, {info, {}, false});
   if (info.type == fs::EntryType::file) copy_bytes_ += info.size;
   return success();
 }
@@ -236,24 +251,24 @@ Status Enumerator::begin() {
   DUNLIN_ASSIGN(const fs::FileInfo info, source->root().info());
   DirectoryRow root;
   root.id = context_.new_directory_id();
-  add(create_, root.id, "", info);
+  add(create_, root.id, "", {info, {}, false});
   root.detail = encode_batch(create_.id);
   root.open = layout.whole_tree();
   chunk_.directories.push_back(root);
   if (layout.whole_tree()) {
-    add(times_, root.id, "", info);
+    add(times_, root.id, "", {info, {}, false});
     waiting_.push_back(std::move(root));
     return success();
   }
   DUNLIN_ASSIGN(const fs::FileInfo single, source->root().info(layout.single_name));
   copy_.depends_on.insert(create_.id);
-  add(copy_, root.id, layout.single_name, single);
+  add(copy_, root.id, layout.single_name, {single, {}, false});
   return commit(true);
 }
 
 void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
                                const fs::FileInfo& info) {
-  add(create_, parent.id, name, info);
+  add(create_, parent.id, name, {info, {}, false});
   create_.depends_on.insert(made_by);
   DirectoryRow row;
   row.id = context_.new_directory_id();
@@ -262,7 +277,7 @@ void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std:
   row.detail = encode_batch(create_.id);
   row.open = true;
   row.path = below(parent.path, name);
-  add(times_, row.id, "", info);
+  add(times_, row.id, "", {info, {}, false});
   chunk_.directories.push_back(row);
   waiting_.push_back(std::move(row));
 }
@@ -275,12 +290,17 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
     if (!*looked) return success();  // gone again before it was listed
     info = **looked;
   }
+  copy_.depends_on.insert(made_by);
+  DUNLIN_ASSIGN(const bool own_state, is_own_state(entry.name, info));
+  if (own_state) {
+    add(copy_, row.id, entry.name, {info, {}, true});
+    return success();
+  }
   // What cannot be looked at is an item all the same: its turn will fail with the reason.
-  if (info.type == fs::EntryType::directory && !is_own_name(entry.name)) {
+  if (info.type == fs::EntryType::directory) {
     add_directory(row, made_by, entry.name, info);
     return success();
   }
-  copy_.depends_on.insert(made_by);
   return add_file(row, entry.name, info);
 }
 
@@ -318,7 +338,7 @@ Status Enumerator::read(const DirectoryRow& row) {
     fs::FileInfo unread;
     unread.type = fs::EntryType::directory;
     copy_.depends_on.insert(made_by);
-    add(copy_, row.id, "", unread);
+    add(copy_, row.id, "", {unread, {}, false});
   }
   half_read_.erase(row.id);
   // A directory first seen in this chunk is journaled as read; an older one is closed.
@@ -334,6 +354,11 @@ Status Enumerator::read(const DirectoryRow& row) {
 Status Enumerator::run() {
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   root_device_ = source->root().device();
+  if (const std::string& path = context_.state_path(); !path.empty()) {
+    DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));
+    state_device_ = state.device();
+    state_inode_ = state.inode();
+  }
   if (context_.continued()) {
     DUNLIN_TRY(find_tasks());
     DUNLIN_TRY(read_cursor());

@@ -58,7 +58,7 @@ bool all_digits(std::string_view text, bool hexadecimal) {
 std::string encode(const Detail& detail) {
   ByteWriter out;
   put(out.u8(kVersion), detail.info);
-  out.varint(static_cast<std::uint64_t>(detail.first.value));
+  out.varint(static_cast<std::uint64_t>(detail.first.value) << 1U | (detail.own_state ? 1U : 0U));
   return out.take();
 }
 
@@ -67,7 +67,9 @@ Result<Detail> decode_detail(std::string_view bytes) {
   Detail detail;
   if (in.u8() != kVersion) in.fail();
   detail.info = get(in);
-  detail.first = ItemId(static_cast<std::int64_t>(in.varint()));
+  const std::uint64_t first_and_own = in.varint();
+  detail.first = ItemId(static_cast<std::int64_t>(first_and_own >> 1U));
+  detail.own_state = (first_and_own & 1U) != 0;
   DUNLIN_TRY(in.finish("detail of a file"));
   return detail;
 }
@@ -122,16 +124,19 @@ std::string undo_folder_name(const ExecutionId& execution) {
   return std::string(kPrefix) + std::string(kUndo) + short_id(execution);
 }
 
-bool is_own_name(std::string_view name) {
-  if (!name.starts_with(kPrefix)) return false;
+std::string_view execution_in_name(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return {};
   name.remove_prefix(kPrefix.size());
-  if (name.starts_with(kUndo))
-    return name.size() == kUndo.size() + kIdDigits && all_digits(name.substr(kUndo.size()), true);
+  if (name.starts_with(kUndo)) {
+    name.remove_prefix(kUndo.size());
+    return name.size() == kIdDigits && all_digits(name, true) ? name : std::string_view();
+  }
   const std::size_t dash = name.rfind('-');
-  if (name.size() < kIdDigits + 4 || name[kIdDigits] != '-' || dash == kIdDigits) return false;
-  return all_digits(name.substr(0, kIdDigits), true) &&
-         all_digits(name.substr(kIdDigits + 1, dash - kIdDigits - 1), false) &&
-         all_digits(name.substr(dash + 1), false);
+  if (name.size() < kIdDigits + 4 || name[kIdDigits] != '-' || dash == kIdDigits) return {};
+  const bool ours = all_digits(name.substr(0, kIdDigits), true) &&
+                    all_digits(name.substr(kIdDigits + 1, dash - kIdDigits - 1), false) &&
+                    all_digits(name.substr(dash + 1), false);
+  return ours ? name.substr(0, kIdDigits) : std::string_view();
 }
 
 }  // namespace dunlin::files

@@ -20,6 +20,7 @@ struct Detail {
   /// The item by whose copy this one becomes a hard link: the first name of the set that was found.
   /// Not valid: it is copied by itself.
   ItemId first;
+  bool own_state = false;  ///< dunlin's own: the state directory, a temporary, an undo folder
 };
 [[nodiscard]] std::string encode(const Detail& detail);
 [[nodiscard]] Result<Detail> decode_detail(std::string_view bytes);
@@ -62,7 +63,8 @@ struct Witness {
                                          ItemId item);
 /// `.dunlin-undo-<last 8 digits>`, in the destination root.
 [[nodiscard]] std::string undo_folder_name(const ExecutionId& execution);
-/// True for the two forms above, of any execution: such entries are left out of every source.
-[[nodiscard]] bool is_own_name(std::string_view name);
+/// The digits of the execution in a name of the two forms above; empty for every other name. Such
+/// entries are left out of every source, if the execution is one of ours: anybody may choose a name.
+[[nodiscard]] std::string_view execution_in_name(std::string_view name);
 
 }  // namespace dunlin::files

@@ -180,16 +180,23 @@ TEST(FilesCopy, SpecialFilesAreMadeAnewOrSkippedAsAsked) {
   EXPECT_FALSE(stdfs::exists(scratch.file("other/pipe")));
 }
 
-TEST(FilesCopy, OwnTemporariesAndUndoFoldersAreLeftOut) {
+TEST(FilesCopy, OwnStateIsLeftOutAndNothingElseOfThatName) {
   const ScratchDirectory scratch;
-  write_file(scratch.file("source/.dunlin-01234567-1-17"), "partial");
-  write_file(scratch.file("source/.dunlin-undo-0123abcd/3"), "old");
+  write_file(scratch.file("source/.dunlin-456789ab-1-17"), "partial");
+  write_file(scratch.file("source/.dunlin-undo-456789ab/3"), "old");
+  write_file(scratch.file("source/state/state.db"), "ours");
+  write_file(scratch.file("source/.dunlin-01234567-1-17"), "of nobody's execution");
   write_file(scratch.file("source/.dunlin-notes"), "a user's own");
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
-  LocalExecution& execution = copy.start();
+  LocalExecution::Options options;
+  options.state_path = scratch.file("source/state");
+  LocalExecution& execution = copy.start(options);
   ASSERT_TRUE(is_ok(execution.run_to_end()));
-  EXPECT_THAT(own_names(scratch.file("target")), ElementsAre("/.dunlin-notes"));
-  EXPECT_THAT(execution.item(".dunlin-undo-0123abcd")->row.message, HasSubstr("own_state"));
+  EXPECT_THAT(own_names(scratch.file("target")),
+              ::testing::UnorderedElementsAre("/.dunlin-notes", "/.dunlin-01234567-1-17"));
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/state")));
+  for (const char* name : {"state", ".dunlin-undo-456789ab", ".dunlin-456789ab-1-17"})
+    EXPECT_THAT(execution.item(name)->row.message, HasSubstr("own_state")) << name;
 }
 
 TEST(FilesCopy, WhatCannotBeReadFailsAloneAndIsNoEmptyDirectory) {

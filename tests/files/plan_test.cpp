@@ -228,13 +228,13 @@ TEST(FilesRecords, OwnNamesAreToldFromThoseOfUsers) {
   const ExecutionId id("01890000-0000-7000-8000-0123456789ab");
   EXPECT_EQ(temporary_name(id, 3, ItemId(17)), ".dunlin-456789ab-3-17");
   EXPECT_EQ(undo_folder_name(id), ".dunlin-undo-456789ab");
-  EXPECT_TRUE(is_own_name(temporary_name(id, 3, ItemId(17))));
-  EXPECT_TRUE(is_own_name(undo_folder_name(id)));
+  EXPECT_EQ(execution_in_name(".dunlin-456789ab-3-17"), "456789ab");
+  EXPECT_EQ(execution_in_name(".dunlin-undo-456789ab"), "456789ab");
   for (const char* name :
        {".dunlin", ".dunlin-", ".dunlin-notes", ".dunlin-456789ab-3", ".dunlin-456789ab--17",
         ".dunlin-456789ab-3-", ".dunlin-456789aX-3-17", ".dunlin-undo-456789a",
         ".dunlin-undo-456789ab-1", "x.dunlin-456789ab-3-17"}) {
-    EXPECT_FALSE(is_own_name(name)) << name;
+    EXPECT_EQ(execution_in_name(name), "") << name;
   }
 }
 

@@ -300,6 +300,12 @@ class LocalExecution::Enumeration final : public engine::EnumerateContext {
     if (found == owner_.ledger_.first_items.end()) return std::optional<ItemId>();
     return std::optional<ItemId>(ItemId(found->second));
   }
+  [[nodiscard]] Result<bool> is_own_execution(std::string_view digits) override {
+    return digits == short_id(owner_.options_.execution);
+  }
+  [[nodiscard]] const std::string& state_path() const override {
+    return owner_.options_.state_path;
+  }
   [[nodiscard]] bool continued() const override { return continued_; }
   [[nodiscard]] Status commit(Chunk chunk) override;
 
