@@ -225,6 +225,25 @@ TEST(FilesFidelity, ALinkWhoseFirstNameFailedIsCopiedByItselfAndSaysSo) {
   EXPECT_THAT(copied->row.message, HasSubstr("copied by itself, not linked to"));
 }
 
+TEST(FilesFidelity, WhereTheFileSystemKnowsNoLinksEachNameIsCopiedAndSaysSo) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/a"), "shared");
+  stdfs::create_hard_link(scratch.file("source/a"), scratch.file("source/b"));
+  fs::Features features;
+  features.hard_links = false;
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {}, features);
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(all_ended(execution));
+  EXPECT_EQ(read_all(scratch.file("target/a")), "shared");
+  EXPECT_EQ(read_all(scratch.file("target/b")), "shared");
+  ASSERT_EQ(execution.items("link_set").size(), 1U);
+  EXPECT_THAT(execution.items("link_set").front()->row.message,
+              HasSubstr("hard link not preserved"));
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+}
+
 TEST(FilesFidelity, WithoutLinksEachNameIsAFileOfItsOwn) {
   const ScratchDirectory scratch;
   write_file(scratch.file("source/a"), "shared");

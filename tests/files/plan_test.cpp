@@ -53,6 +53,42 @@ TEST(FilesPlanText, OptionsThatAreNotImplementedAreRefusedByName) {
   EXPECT_EQ(refused("conflict", "skip"), "accepted");
 }
 
+TEST(FilesPlanText, PreserveNamesWhatIsKeptOrWithNoWhatIsNot) {
+  const auto decoded = [](const std::string& list, std::vector<std::string>& problems) {
+    Json document = *parse_json(R"({"kind":"files","source":{"paths":["/a"]},
+      "destination":{"base_path":"/b"},"strategy":{}})");
+    document["strategy"]["preserve"] = list;
+    return decode_plan(document, problems);
+  };
+  const auto kept = [&](const std::string& list) {
+    std::vector<std::string> problems;
+    const FilesPlan plan = decoded(list, problems);
+    EXPECT_THAT(problems, IsEmpty());
+    std::string names;
+    for (const auto& [name, on] : std::vector<std::pair<std::string, bool>>{
+             {"times", plan.preserve.times},
+             {"mode", plan.preserve.mode},
+             {"owner", plan.preserve.owner},
+             {"xattr", plan.preserve.xattrs},
+             {"acl", plan.preserve.acls},
+             {"flags", plan.preserve.flags},
+             {"links", plan.preserve_links},
+             {"holes", plan.preserve_holes}}) {
+      if (on) names += " " + name;
+    }
+    return names;
+  };
+  EXPECT_EQ(kept("all"), " times mode owner xattr acl flags links holes");
+  EXPECT_EQ(kept("none"), "");
+  EXPECT_EQ(kept("times,mode"), " times mode");
+  EXPECT_EQ(kept("no-owner,no-acl"), " times mode xattr flags links holes");
+  EXPECT_EQ(kept("all,no-holes"), " times mode owner xattr acl flags links");
+  std::vector<std::string> problems;
+  static_cast<void>(decoded("times,ownr", problems));
+  EXPECT_THAT(problems, ElementsAre(::testing::AllOf(HasSubstr("/strategy/preserve: \"ownr\""),
+                                                     HasSubstr("did you mean owner?"))));
+}
+
 TEST(FilesPlanText, AcceptsPlainPathsOnly) {
   const auto kind = make_files_kind();
   EXPECT_TRUE(kind->accepts({"copy", {"a", "b"}, {}}));
