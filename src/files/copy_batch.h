@@ -52,6 +52,7 @@ class CopyBatch {
   [[nodiscard]] Status each(Stage stage, Status (CopyBatch::*step)(Copy&));
   [[nodiscard]] std::vector<Copy*> in_stage(Stage stage);
   void fail(Copy& copy, Error error);
+  void skip(Copy& copy, std::string reason);
   void finish(Copy& copy);
 
   [[nodiscard]] Status copy_all();

@@ -331,7 +331,7 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
   DUNLIN_TRY(context_.fence());
   DUNLIN_ASSIGN(const fs::Loss loss,
                 fs::apply_directory_metadata(*directory, listed.info, extended, preserve));
-  if (!loss.empty()) outcome.message += (outcome.message.empty() ? "" : ", ") + loss;
+  fs::add_loss(outcome.message, loss);
   DUNLIN_TRY(flush_.directory_changed(*directory));
   Witness witness;
   DUNLIN_ASSIGN(witness.placed, directory->info());

@@ -40,10 +40,6 @@ bool is_xattr_loss(int errno_value) {
          errno_value == ERANGE || errno_value == EACCES;
 }
 
-void add(Loss& loss, const std::string& text) {
-  loss += loss.empty() ? text : ", " + text;
-}
-
 std::string not_preserved(const std::string& name, int errno_value) {
   return escape_bytes(name) + " not preserved (" + std::strerror(errno_value) + ")";
 }
@@ -105,9 +101,9 @@ class Applier {
     if (!is_loss(refused)) return directory_.error(refused, "change owner of", name_);
     const bool group = now.gid != from_.gid &&
                        change_owner(to_, static_cast<std::uint32_t>(-1), from_.gid) == 0;
-    add(loss_, group ? "owner not preserved (group is)" : "owner not preserved");
+    add_loss(loss_, group ? "owner not preserved (group is)" : "owner not preserved");
     if ((mode_ & kSetIds) != 0 && from_.type != EntryType::directory)
-      add(loss_, "setuid and setgid taken off");
+      add_loss(loss_, "setuid and setgid taken off");
     if (from_.type != EntryType::directory) mode_ &= ~kSetIds;
     return success();
   }
@@ -139,7 +135,7 @@ class Applier {
       if (!is_xattr_loss(refused))
         return directory_.error(refused, "set attribute " + attribute.name + " of", name_);
       if (attribute.name == kAccessAcl) acl_lost = true;
-      add(loss_, not_preserved(attribute.name, refused));
+      add_loss(loss_, not_preserved(attribute.name, refused));
     }
     return without_acl(acl_lost);
   }
@@ -156,7 +152,7 @@ class Applier {
     const int refused = change_mode(to_, mode_);
     if (refused == 0) return success();
     if (to_.path_only && is_loss(refused)) {
-      add(loss_, "mode not preserved");
+      add_loss(loss_, "mode not preserved");
       return success();
     }
     return directory_.error(refused, "change mode of", name_);
@@ -166,7 +162,7 @@ class Applier {
     const int refused = change_times(to_, from_.atime, from_.mtime);
     if (refused == 0) return success();
     if (from_.type == EntryType::symlink && is_loss(refused)) {
-      add(loss_, "times not preserved");
+      add_loss(loss_, "times not preserved");
       return success();
     }
     return directory_.error(refused, "change times of", name_);
@@ -178,7 +174,7 @@ class Applier {
     const int refused = change_flags(to_.fd, wanted_flags, flags_to_set);
     if (refused == 0 || (is_loss(refused) && wanted_flags == 0)) return success();
     if (!is_loss(refused)) return directory_.error(refused, "change flags of", name_);
-    add(loss_, not_preserved("flags", refused));
+    add_loss(loss_, not_preserved("flags", refused));
     return success();
   }
 
@@ -207,6 +203,12 @@ std::uint32_t Applier::current_umask() {
 }
 
 }  // namespace
+
+void add_loss(Loss& loss, std::string_view more) {
+  if (more.empty()) return;
+  if (!loss.empty()) loss += ", ";
+  loss += more;
+}
 
 Result<Loss> apply_metadata(InodeRef to, const FileInfo& from, const Extended& extended,
                             const Preserve& preserve, const Directory& directory,

@@ -23,6 +23,7 @@ struct Preserve {
 
 /// What could not be given to the destination, for the item's message; empty: everything was.
 using Loss = std::string;
+void add_loss(Loss& loss, std::string_view more);
 
 /// Owner first (chown clears setuid and capabilities), then attributes, ACL, mode, and times last
 /// (every earlier step may move them). Attributes of the user and ACLs that the source has not

@@ -280,9 +280,7 @@ TEST(FilesFidelity, HolesStayHolesAtEveryPlaceAndLevel) {
   }
 }
 
-TEST(FilesFidelity, DataInWhatTheFileSystemCallsAHoleIsCopied) {
-  // Written zeros that lie beside data are data; a file whose blocks are fewer than its size says
-  // takes the path with holes, and every byte counts all the same.
+TEST(FilesFidelity, EveryByteBetweenHolesIsCopied) {
   const ScratchDirectory scratch;
   write_file(scratch.file("source/f"), "");
   std::string expected(2 << 20, '\0');
