@@ -181,6 +181,14 @@ class Run {
   /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for
   /// undo too. A difference pauses with root_changed.
   [[nodiscard]] virtual Result<std::string> root_identity(RunContext& context) = 0;
+  /// Verify on request, and undo: is the destination the one of `stored`, an identity as above? A
+  /// kind that then asks the destination and the ledger alone does not ask for the source, which
+  /// may be gone by then.
+  [[nodiscard]] virtual Result<bool> same_destination(RunContext& context,
+                                                      const std::string& stored) {
+    DUNLIN_ASSIGN(const std::string now, root_identity(context));
+    return now == stored;
+  }
   [[nodiscard]] virtual Result<Analysis> analyse(RunContext& context) = 0;
   /// All problems at once; reads, and a write probe that it removes again.
   [[nodiscard]] virtual Result<std::vector<Problem>> preflight(RunContext& context) = 0;

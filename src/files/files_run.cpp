@@ -26,6 +26,10 @@ Result<std::string> FilesRun::root_identity(RunContext&) {
   return site_.identity();
 }
 
+Result<bool> FilesRun::same_destination(RunContext&, const std::string& stored) {
+  return site_.same_destination(stored);
+}
+
 Result<engine::Analysis> FilesRun::analyse(RunContext&) {
   engine::Analysis analysis;
   DUNLIN_ASSIGN(const Layout layout, site_.layout());

@@ -269,11 +269,17 @@ Result<Layout> layout_of(const FilesPlan& plan) {
   const bool contents = ends_in_slash(plan.source);
   const int looked =
       contents ? ::stat(plan.source.c_str(), &raw) : ::lstat(plan.source.c_str(), &raw);
-  if (looked != 0)
-    return error_from_errno(errno, "look at source '" + escape_bytes(plan.source) + "'");
+  const int why_not = looked == 0 ? 0 : errno;
   const auto [parent, name] = split(plan.source);
+  bool whole_tree = S_ISDIR(raw.st_mode);
+  if (why_not != 0) {
+    if (why_not != ENOENT && why_not != ENOTDIR)
+      return error_from_errno(why_not, "look at source '" + escape_bytes(plan.source) + "'");
+    // Gone: what it was shows in what became of it, for a later verification or rollback.
+    whole_tree = contents || is_directory(under(plan.destination, name), true);
+  }
   Layout layout;
-  if (S_ISDIR(raw.st_mode)) {
+  if (whole_tree) {
     layout.source_root = plan.source;
     layout.destination_root = contents ? plan.destination : under(plan.destination, name);
   } else {

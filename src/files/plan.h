@@ -48,7 +48,8 @@ struct Layout {
   [[nodiscard]] bool whole_tree() const { return single_name.empty(); }
 };
 
-/// Looks at the source (directory or not) and, for a single file, at the destination.
+/// Looks at the source (directory or not) and, for a single file, at the destination. A source that
+/// is gone is no error here: who needs it will not find it.
 [[nodiscard]] Result<Layout> layout_of(const FilesPlan& plan);
 
 }  // namespace dunlin::files
