@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -221,6 +222,11 @@ class Run {
   [[nodiscard]] virtual Status undo(BatchContext& context) = 0;
   /// Drops undo data and scratch; aborts what is unfinished at the destination. Repeatable.
   [[nodiscard]] virtual Status release(RunContext& context) = 0;
+  /// The path below the destination of an item that is a file with bytes of its own, for a list of
+  /// checksums; nullopt for all others. Looks at nothing outside.
+  [[nodiscard]] virtual std::optional<std::string> manifest_path(const ItemRow&) const {
+    return std::nullopt;
+  }
   [[nodiscard]] virtual bool matches(const Selector& selector, const ItemRow& item) const = 0;
   /// The kind's own part of report and finished event.
   [[nodiscard]] virtual Json report_sections() const { return Json::object(); }

@@ -111,6 +111,16 @@ Status FilesRun::release(RunContext& context) {
   return success();
 }
 
+std::optional<std::string> FilesRun::manifest_path(const engine::ItemRow& item) const {
+  if (item.status != engine::ItemStatus::completed || item.undo.empty()) return std::nullopt;
+  const auto witness = decode_witness(item.undo);
+  if (!witness.ok() || !witness->placed || witness->placed->type != fs::EntryType::file)
+    return std::nullopt;
+  const auto name = site_.target_name(item.name);
+  if (!name.ok()) return std::nullopt;
+  return item.directory_path.empty() ? *name : item.directory_path + "/" + *name;
+}
+
 bool FilesRun::matches(const engine::Selector& selector, const engine::ItemRow& item) const {
   const std::string path =
       item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name;

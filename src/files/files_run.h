@@ -34,6 +34,8 @@ class FilesRun final : public engine::Run {
   [[nodiscard]] Status verify(engine::BatchContext& context) override;
   [[nodiscard]] Status undo(engine::BatchContext& context) override;
   [[nodiscard]] Status release(engine::RunContext& context) override;
+  [[nodiscard]] std::optional<std::string> manifest_path(
+      const engine::ItemRow& item) const override;
   [[nodiscard]] bool matches(const engine::Selector& selector,
                              const engine::ItemRow& item) const override;
   [[nodiscard]] Json report_sections() const override;
