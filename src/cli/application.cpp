@@ -33,6 +33,7 @@ void add_all(Verbs& verbs) {
   add_watch_verbs(verbs);
   add_detail_verbs(verbs);
   add_report_verbs(verbs);
+  add_manifest_verb(verbs);
   add_plan_verbs(verbs);
   add_doctor_verbs(verbs);
   add_about_verbs(verbs);

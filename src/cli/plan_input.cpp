@@ -35,6 +35,12 @@ const std::vector<KindFlag>& kind_flags() {
        "(objects), overwrite_if_different, fail",
        {"files", "objects"}},
       {"copy", "hash", "LIST", "md5, sha256, xxh3, or several with commas between", {"files"}},
+      {"copy",
+       "preserve",
+       "LIST",
+       "times,mode,owner,xattr,acl,flags,links,holes (default all); no-owner: all but the owner",
+       {"files"}},
+      {"copy", "special-files", "POLICY", "FIFOs, sockets, devices: copy (default) or skip", {"files"}},
       {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},
       {"copy", "part-size", "SIZE", "of one part", {"objects"}},
       {"load", "table", "TABLE", "one table", {"records"}},
@@ -58,7 +64,7 @@ struct NotBuilt {
 };
 constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
 constexpr NotBuilt kNotBuiltToCopy[] = {
-    {"-a,--archive", false}, {"--preserve", true}, {"--include", true},   {"--exclude", true},
+    {"-a,--archive", false}, {"--include", true},   {"--exclude", true},
     {"--min-size", true},    {"--max-size", true}, {"--checksum", false}, {"--delete", false}};
 
 /// `concurrency` bounds both numbers: items in flight, and batches never above their default.

@@ -43,11 +43,23 @@ Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(
   return context;
 }
 
+Result<bool> LedgerEnumerateContext::is_own_execution(std::string_view short_id) {
+  constexpr std::int64_t kAgeMaxMs = 1000;  // others may start meanwhile
+  if (own_executions_.contains(short_id)) return true;
+  const std::int64_t now_ms = parts_.clock.monotonic_ms();
+  if (asked_ms_ >= 0 && now_ms - asked_ms_ < kAgeMaxMs) return false;
+  asked_ms_ = now_ms;
+  DUNLIN_ASSIGN(const auto executions, parts_.state.store().executions());
+  for (const auto& execution : executions) own_executions_.insert(dunlin::short_id(execution.id));
+  return own_executions_.contains(short_id);
+}
+
 Status LedgerEnumerateContext::commit(Chunk chunk) {
   DUNLIN_TRY(cancel_.check());
   store::AppendWork work{
       std::move(chunk.tasks),   std::move(chunk.directories), std::move(chunk.closed_directories),
-      std::move(chunk.batches), chunk.cursor_after,           chunk.complete};
+      std::move(chunk.batches), std::move(chunk.first_items), chunk.cursor_after,
+      chunk.complete};
   DUNLIN_CRASH_POINT("engine.append.before");
   std::vector<store::Mutation> mutations;
   mutations.emplace_back(std::move(work));
@@ -105,6 +117,17 @@ Result<std::vector<ItemRow>> LedgerBatchContext::items() {
     expected_[slot(item.id)] = true;
   }
   return items;
+}
+
+Result<ItemRow> LedgerBatchContext::item(ItemId id) {
+  store::ItemFilter filter;
+  filter.item = id;
+  DUNLIN_ASSIGN(std::vector<ItemRow> found, parts_.ledger.items(filter));
+  if (found.empty()) {
+    return Error(ErrorType::defect, "an item refers to item " + std::to_string(id.value) +
+                                        ", which is not there");
+  }
+  return std::move(found.front());
 }
 
 std::optional<Error> LedgerBatchContext::stop_reason() {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct HostParts {
   const Clock& clock;
   store::Ledger& ledger;
   const store::OwnerLock& lock;
+  store::StateDirectory& state;
   LedgerWriter& writer;
   ItemPool& pool;
   Governor& governor;
@@ -91,6 +93,11 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
                                                                   std::string_view name) override {
     return parts_.ledger.find_directory(parent, name);
   }
+  [[nodiscard]] Result<std::optional<ItemId>> first_item(std::string_view key) override {
+    return parts_.ledger.first_item(key);
+  }
+  [[nodiscard]] Result<bool> is_own_execution(std::string_view short_id) override;
+  [[nodiscard]] const std::string& state_path() const override { return parts_.state.path(); }
   [[nodiscard]] bool continued() const override { return continued_; }
   [[nodiscard]] Status commit(Chunk chunk) override;
   [[nodiscard]] bool complete() const { return complete_; }
@@ -100,6 +107,8 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
   std::function<void()> appended_;
   std::string cursor_;
   store::Ledger::LastIds last_;
+  std::set<std::string, std::less<>> own_executions_;
+  std::int64_t asked_ms_ = -1;  ///< monotonic: when they were read
   bool continued_ = false;
   bool complete_ = false;
 };
@@ -117,6 +126,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) override {
     return parts_.ledger.directory(id);
   }
+  [[nodiscard]] Result<ItemRow> item(ItemId id) override;
   [[nodiscard]] Status for_each_item(std::span<ItemRow> items,
                                      const std::function<void(ItemRow&)>& fn) override;
   [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override;

@@ -78,7 +78,7 @@ Outcome Execution::Host::run() {
       static_cast<std::size_t>(std::max(1, parts.plan.settings.io_concurrency)));
   shared_ = std::make_unique<HostParts>(HostParts{
       parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger, parts.lock,
-      *writer_, *pool_, governor_, retry_, meter_, stale_, parts.goal == Goal::verify});
+      parts.state, *writer_, *pool_, governor_, retry_, meter_, stale_, parts.goal == Goal::verify});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());
@@ -301,6 +301,23 @@ void Execution::Host::carry_out(const coordinator::Finish& command) {
 // ---- Work
 // ----------------------------------------------------------------------------------------------------------
 
+/// root_changed when a root is not what it was at the start; `roots` is what it is.
+Status Execution::Host::check_roots(RunContext& context, std::string& roots) {
+  const std::string& stored = parts.row.roots;
+  if (parts.goal != Goal::migrate && !stored.empty()) {
+    DUNLIN_ASSIGN(const bool same, run_->same_destination(context, stored));
+    roots = stored;
+    if (same) return success();
+    return Error(ErrorType::root_changed,
+                 "the destination is not the one this execution started with, which was " + stored);
+  }
+  DUNLIN_ASSIGN(roots, run_->root_identity(context));
+  if (stored.empty() || stored == roots) return success();
+  return Error(ErrorType::root_changed,
+               "source or destination is not the one this execution started with: was " + stored +
+                   ", is " + roots);
+}
+
 coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflight& command) {
   coordinator::PreflightDone done;
   done.call = command.call;
@@ -326,16 +343,8 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
     });
     if (done.refused) return done;
   }
-  Result<std::string> roots = run_->root_identity(context);
-  if (!roots.ok()) {
-    done.error = roots.error();
-    return done;
-  }
-  done.roots = *std::move(roots);
-  if (!parts.row.roots.empty() && parts.row.roots != done.roots) {
-    done.error = Error(ErrorType::root_changed,
-                       "source or destination is not the one this execution started with: was " +
-                           parts.row.roots + ", is " + done.roots);
+  if (const Status same = check_roots(context, done.roots); !same.ok()) {
+    done.error = same.error();
     return done;
   }
   if (parts.row.committing) {

@@ -61,6 +61,7 @@ class Execution::Host {
   void carry_out(const coordinator::Finish& command);
 
   // Other threads
+  [[nodiscard]] Status check_roots(RunContext& context, std::string& roots);
   [[nodiscard]] coordinator::PreflightDone preflight(const coordinator::Preflight& command);
   [[nodiscard]] coordinator::EnumerationEnded enumerate(std::int64_t call);
   void run_batch(const coordinator::RunBatch& command);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ using store::ItemRow;
 using store::ItemStatus;
 using store::NewBatch;
 using store::NewDirectory;
+using store::NewFirstItem;
 using store::NewItem;
 using store::NewTask;
 using store::Proof;
@@ -106,6 +108,7 @@ class EnumerateContext : public RunContext {
     std::vector<NewDirectory> directories;
     std::vector<DirectoryId> closed_directories;
     std::vector<NewBatch> batches;
+    std::vector<NewFirstItem> first_items;  ///< of this chunk or an older one; each key once
     std::string cursor_after;
     bool complete = false;
   };
@@ -123,6 +126,13 @@ class EnumerateContext : public RunContext {
   [[nodiscard]] virtual Result<bool> has_item(DirectoryId directory, std::string_view name) = 0;
   [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(
       DirectoryId parent, std::string_view name) = 0;
+  /// The item that an earlier chunk journaled with this key.
+  [[nodiscard]] virtual Result<std::optional<ItemId>> first_item(std::string_view key) = 0;
+  /// Is this the end of the id (short_id) of an execution of this state directory? Then names that
+  /// carry it are dunlin's own and no part of a source.
+  [[nodiscard]] virtual Result<bool> is_own_execution(std::string_view short_id) = 0;
+  /// The state directory, which a source leaves out when it holds it; empty: there is none.
+  [[nodiscard]] virtual const std::string& state_path() const = 0;
   /// True until this attempt's first commit when an earlier attempt committed something.
   [[nodiscard]] virtual bool continued() const = 0;
   /// Journals the chunk; durable on return, and its batches may start at once. Blocks while too
@@ -137,6 +147,8 @@ class BatchContext : public RunContext {
   /// Work: the items still pending. Verify and undo: all items that completed.
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items() = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) = 0;
+  /// Any item, as the ledger has it now: one that this batch's items refer to.
+  [[nodiscard]] virtual Result<ItemRow> item(ItemId id) = 0;
   /// Runs `fn` for each item on the engine's pool under `io_concurrency` and waits for all. Returns
   /// interrupted when cancelled: items not begun are then not run. `fn` reports through report();
   /// it must not call for_each_item.
@@ -170,6 +182,14 @@ class Run {
   /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for
   /// undo too. A difference pauses with root_changed.
   [[nodiscard]] virtual Result<std::string> root_identity(RunContext& context) = 0;
+  /// Verify on request, and undo: is the destination the one of `stored`, an identity as above? A
+  /// kind that then asks the destination and the ledger alone does not ask for the source, which
+  /// may be gone by then.
+  [[nodiscard]] virtual Result<bool> same_destination(RunContext& context,
+                                                      const std::string& stored) {
+    DUNLIN_ASSIGN(const std::string now, root_identity(context));
+    return now == stored;
+  }
   [[nodiscard]] virtual Result<Analysis> analyse(RunContext& context) = 0;
   /// All problems at once; reads, and a write probe that it removes again.
   [[nodiscard]] virtual Result<std::vector<Problem>> preflight(RunContext& context) = 0;
@@ -202,6 +222,11 @@ class Run {
   [[nodiscard]] virtual Status undo(BatchContext& context) = 0;
   /// Drops undo data and scratch; aborts what is unfinished at the destination. Repeatable.
   [[nodiscard]] virtual Status release(RunContext& context) = 0;
+  /// The path below the destination of an item that is a file with bytes of its own, for a list of
+  /// checksums; nullopt for all others. Looks at nothing outside.
+  [[nodiscard]] virtual std::optional<std::string> manifest_path(const ItemRow&) const {
+    return std::nullopt;
+  }
   [[nodiscard]] virtual bool matches(const Selector& selector, const ItemRow& item) const = 0;
   /// The kind's own part of report and finished event.
   [[nodiscard]] virtual Json report_sections() const { return Json::object(); }

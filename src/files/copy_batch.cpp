@@ -1,4 +1,5 @@
-// Copying a batch; see copy_batch.h. What happens after a crash is in settle.cpp.
+// Copying a batch; see copy_batch.h. How one entry is written is in write_item.cpp, what happens
+// after a crash in settle.cpp.
 #include "files/copy_batch.h"
 
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <span>
 
 #include "base/crash_point.h"
+#include "base/text.h"
 #include "files/decide.h"
 #include "files/first_error.h"
 #include "fs/metadata.h"
@@ -22,15 +24,6 @@ using store::Proof;
 
 namespace {
 
-ItemOutcome skipped(const ItemRow& row, std::string reason) {
-  ItemOutcome outcome;
-  outcome.item = row.id;
-  outcome.status = ItemStatus::skipped;
-  outcome.action = "skipped";
-  outcome.message = std::move(reason);
-  return outcome;
-}
-
 Proof proof_of(fs::Origin origin) {
   switch (origin) {
     case fs::Origin::device:
@@ -41,11 +34,6 @@ Proof proof_of(fs::Origin origin) {
       return Proof::cached;
   }
   return Proof::none;
-}
-
-/// Same inode, nothing written and no name changed since.
-bool untouched(const fs::FileInfo& before, const fs::FileInfo& after) {
-  return before.same_content_as(after) && before.ctime == after.ctime;
 }
 
 }  // namespace
@@ -107,6 +95,16 @@ void CopyBatch::fail(Copy& copy, Error error) {
   context_.report(std::move(outcome));
 }
 
+void CopyBatch::skip(Copy& copy, std::string reason) {
+  copy.stage = Stage::ended;
+  ItemOutcome outcome;
+  outcome.item = copy.row->id;
+  outcome.status = ItemStatus::skipped;
+  outcome.action = "skipped";
+  outcome.message = std::move(reason);
+  context_.report(std::move(outcome));
+}
+
 void CopyBatch::finish(Copy& copy) {
   copy.stage = Stage::ended;
   ItemOutcome outcome;
@@ -114,18 +112,14 @@ void CopyBatch::finish(Copy& copy) {
   outcome.transferred_bytes = copy.copied_bytes;
   outcome.checksum = std::move(copy.witness.checksum);
   outcome.proof = static_cast<Proof>(copy.witness.proof);
-  outcome.action = copy.witness.replaced ? "overwritten" : "created";
+  outcome.action = copy.witness.linked     ? "linked"
+                   : copy.witness.replaced ? "overwritten"
+                                           : "created";
   outcome.message = std::move(copy.witness.loss);
   copy.witness.checksum.clear();
   copy.witness.loss.clear();
   outcome.undo = encode(copy.witness);
   context_.report(std::move(outcome));
-}
-
-/// For undo, which asks whether somebody has touched the file since it stands under its name.
-void CopyBatch::remember_change(Copy& copy, const fs::Directory& directory) {
-  const auto there = directory.find(copy.name);
-  if (there.ok() && *there) copy.witness.changed = (*there)->ctime;
 }
 
 Result<CopyBatch::Handle> CopyBatch::destination_of(const Copy& copy) {
@@ -194,116 +188,17 @@ Status CopyBatch::write_all(bool fsync_each) {
   return success();
 }
 
-Status CopyBatch::write(Copy& copy) {
-  const ItemRow& row = *copy.row;
-  DUNLIN_ASSIGN(const fs::FileInfo listed, decode_info(row.detail));
-  if (const auto reason = reason_to_leave_out(listed, row.name)) {
-    copy.stage = Stage::ended;
-    context_.report(skipped(row, *reason));
-    return success();
-  }
-  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
-  if (row.name.empty()) {
-    DUNLIN_TRY(fs::Listing::open(*from));
-    return Error(ErrorType::read_error,
-                 from->shown("") + " could not be listed when its turn came");
-  }
-  DUNLIN_ASSIGN(const fs::FileInfo source, from->info(row.name));
-  if (source.type != listed.type && listed.type != fs::EntryType::unknown) {
-    return from->error(ESTALE, "copy", row.name);
-  }
-  DUNLIN_ASSIGN(const Handle to, destination_of(copy));
-  DUNLIN_TRY(flush_->prepare(*to));
-  DUNLIN_ASSIGN(const auto there, to->find(copy.name));
-  const Decision decision = decide(source, there, site_.plan.conflict, granularity_ns_);
-  if (decision.action == Action::skip) {
-    copy.stage = Stage::ended;
-    context_.report(skipped(row, decision.reason));
-    return success();
-  }
-  if (decision.action == Action::refuse)
-    return Error(decision.type, to->shown(copy.name) + ": " + decision.reason);
-  copy.witness = Witness{};
-  copy.witness.epoch = context_.epoch();
-  if (decision.action == Action::overwrite) {
-    if (to->device() != destination_->root().device()) {
-      return Error(ErrorType::unsupported_item, to->shown(copy.name) +
-                                                    " lies on a file system mounted inside the "
-                                                    "destination: its old version cannot be kept");
-    }
-    copy.witness.replaced = there;
-  }
-  copy.stage = Stage::written;  // from here on there may be a temporary to discard
-  Status written = source.type == fs::EntryType::symlink ? write_symlink(copy, *from, *to, source)
-                                                         : write_file(copy, *from, *to);
-  if (!written.ok() && written.error().type == ErrorType::write_error &&
-      source.type == fs::EntryType::file) {
-    DUNLIN_TRY(discard(copy));  // the file's own fsync failed: write it again, once
-    written = write_file(copy, *from, *to);
-  }
-  return written;
-}
-
-Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
-  const std::string& name = copy.row->name;
-  DUNLIN_ASSIGN(const UniqueFd in, from.open_file(name, O_RDONLY | O_NOATIME));
-  DUNLIN_ASSIGN(const fs::FileInfo before,
-                fs::info_of(in.get(), from.shown(name), fs::Side::source));
-  if (before.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
-  DUNLIN_TRY(to.remove_file(copy.temporary));
-  // As late as can be: a name made after a take-over changes the directory's time.
-  DUNLIN_TRY(context_.fence());
-  DUNLIN_ASSIGN(const UniqueFd out, to.open_file(copy.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
-  DUNLIN_ASSIGN(copy.copied_bytes,
-                fs::copy_content(in.get(), from.shown(name), out.get(), to.shown(copy.name),
-                                 before.size, hashes, transfer()));
-  // By name, so that a file put in its place shows as well.
-  DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  if (!untouched(before, after) || copy.copied_bytes != before.size) {
-    return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
-  }
-  DUNLIN_ASSIGN(copy.witness.loss, fs::apply_metadata(out.get(), before, to, copy.name));
-  copy.witness.checksum = hashes.finish();
-  DUNLIN_TRY(flush_->file_written(to, out.get(), copy.temporary));
-  DUNLIN_ASSIGN(copy.witness.placed,
-                fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
-  const fs::FileInfo& placed = *copy.witness.placed;
-  if (copy.witness.replaced && placed.inode == copy.witness.replaced->inode) {
-    // The old version was removed meanwhile and its number given to our temporary: recovery could
-    // not tell them apart.
-    return to.error(ESTALE, "replace", copy.name);
-  }
-  if (placed.size != before.size || !fs::same_time(placed.mtime, before.mtime, granularity_ns_)) {
-    return Error(ErrorType::verification_mismatch,
-                 to.shown(copy.name) + " did not take the size or time of its source");
-  }
-  return success();
-}
-
-Status CopyBatch::write_symlink(Copy& copy, const fs::Directory& from, const fs::Directory& to,
-                                const fs::FileInfo& source) {
-  DUNLIN_ASSIGN(const std::string target, from.read_link(copy.row->name));
-  DUNLIN_TRY(to.remove_file(copy.temporary));
-  DUNLIN_TRY(context_.fence());
-  DUNLIN_TRY(to.make_symlink(target, copy.temporary));
-  DUNLIN_ASSIGN(copy.witness.loss, fs::apply_symlink_metadata(to, copy.temporary, source));
-  DUNLIN_ASSIGN(copy.witness.placed, to.info(copy.temporary));
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
-  hashes.update(std::as_bytes(std::span(target)));
-  copy.witness.checksum = hashes.finish();
-  return success();
-}
-
 Status CopyBatch::prove(Copy& copy) {
-  if (context_.settings().verification_level == engine::VerificationLevel::full) {
+  const fs::EntryType type = copy.witness.placed->type;
+  const bool has_content = type == fs::EntryType::file || type == fs::EntryType::symlink;
+  if (context_.settings().verification_level == engine::VerificationLevel::full && has_content &&
+      !copy.witness.linked) {
     DUNLIN_ASSIGN(const Handle to, destination_of(copy));
     Witness proven = copy.witness;
     const auto holds = content_holds(*to, copy, proven);
     if (!holds.ok() && holds.error().type == ErrorType::permission_denied) {
       // Readable at the source by another right than the owner's, which the copy has not.
-      copy.witness.loss += copy.witness.loss.empty() ? "" : ", ";
-      copy.witness.loss += "not read back: its mode forbids it";
+      fs::add_loss(copy.witness.loss, "not read back: its mode forbids it");
       proven.proof = static_cast<std::uint8_t>(Proof::none);
     } else {
       DUNLIN_TRY(holds);
@@ -360,8 +255,22 @@ Status CopyBatch::publish(Copy& copy) {
     DUNLIN_TRY(fs::rename_new(*to, copy.temporary, *to, copy.name));
   }
   copy.stage = Stage::published;
-  remember_change(copy, *to);
-  return flush_->directory_changed(*to);
+  DUNLIN_TRY(flush_->directory_changed(*to));
+  return complete(copy, *to);
+}
+
+/// What belongs to the final name: flags that would have forbidden the rename, and the time of
+/// change by which undo knows that nobody has touched it since.
+Status CopyBatch::complete(Copy& copy, const fs::Directory& to) {
+  if (copy.witness.final_flags != 0) {
+    DUNLIN_TRY(context_.fence());
+    DUNLIN_ASSIGN(const fs::Loss loss,
+                  fs::apply_final_flags(to, copy.name, copy.witness.final_flags));
+    fs::add_loss(copy.witness.loss, loss);
+  }
+  const auto there = to.find(copy.name);
+  if (there.ok() && *there) copy.witness.changed = (*there)->ctime;
+  return success();
 }
 
 /// However the waves ended: what was published is made durable and reported, what was not leaves no
@@ -404,6 +313,17 @@ Status CopyBatch::discard(Copy& copy) {
   return to->remove_file(copy.temporary);
 }
 
+/// Of the first name of a set, if it stands at the destination and would be left there; else 0.
+Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
+  DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const destination, site_.destination());
+  const auto directory = destination->get(row.directory_path);
+  if (!directory.ok()) return std::uint64_t{0};
+  DUNLIN_ASSIGN(const auto there, (*directory)->find(row.name));
+  const Decision first = decide(listed.info, there, site_.plan.conflict, granularity_ns_);
+  return there && first.action == Action::skip ? there->inode : std::uint64_t{0};
+}
+
 Result<std::vector<engine::Operation>> CopyBatch::operations() {
   std::vector<engine::Operation> operations;
   DUNLIN_ASSIGN(rows_, context_.items());
@@ -416,10 +336,11 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
     DUNLIN_TRY(context_.cancel().check());
     engine::Operation operation;
     operation.item = row.id;
-    DUNLIN_ASSIGN(const fs::FileInfo source, decode_info(row.detail));
+    DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
+    const fs::FileInfo& source = listed.info;
     DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
     Decision decision;
-    if (const auto reason = reason_to_leave_out(source, row.name)) {
+    if (const auto reason = reason_to_leave_out(listed, site_.plan.special_files)) {
       decision = {Action::skip, *reason, {}};
     } else {
       std::optional<fs::FileInfo> there;
@@ -429,7 +350,13 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
           DUNLIN_ASSIGN(there, (*directory)->find(name));
         }
       }
-      decision = decide(source, there, site_.plan.conflict, granularity_ns_);
+      if (listed.first.valid()) {
+        DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
+        decision =
+            decide_link(source, there, first_inode, site_.plan.conflict, granularity_ns_);
+      } else {
+        decision = decide(source, there, site_.plan.conflict, granularity_ns_);
+      }
     }
     operation.action = to_string(decision.action);
     operation.reason = decision.reason;

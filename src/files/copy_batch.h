@@ -1,4 +1,5 @@
-// One batch of files and symlinks: copied, settled after a crash, shown by the dry run.
+// One batch of entries that are no directories: copied, or linked to what an earlier stage copied;
+// settled after a crash; shown by the dry run.
 //
 // The order of durable steps and what settle() finds after a crash in each is the table in
 // README.md. Made for one pass and driven by one thread; the items run on the engine's pool.
@@ -15,6 +16,7 @@
 #include "files/site.h"
 #include "fs/copy.h"
 #include "fs/flush.h"
+#include "fs/inode.h"
 
 namespace dunlin::files {
 
@@ -37,23 +39,36 @@ class CopyBatch {
     std::int64_t copied_bytes = 0;
   };
   using Handle = std::shared_ptr<const fs::Directory>;
+  /// The first name of a set of hard links, at the destination.
+  struct First {
+    Handle directory;
+    std::string name;
+    fs::FileInfo info;
+    std::string checksum;
+    std::uint8_t proof = 0;
+  };
 
   [[nodiscard]] Status prepare();
   [[nodiscard]] Status each(Stage stage, Status (CopyBatch::*step)(Copy&));
   [[nodiscard]] std::vector<Copy*> in_stage(Stage stage);
   void fail(Copy& copy, Error error);
+  void skip(Copy& copy, std::string reason);
   void finish(Copy& copy);
-  static void remember_change(Copy& copy, const fs::Directory& directory);
 
   [[nodiscard]] Status copy_all();
   [[nodiscard]] Status write_all(bool fsync_each);
   [[nodiscard]] Status write(Copy& copy);
   [[nodiscard]] Status write_file(Copy& copy, const fs::Directory& from, const fs::Directory& to);
-  [[nodiscard]] Status write_symlink(Copy& copy, const fs::Directory& from, const fs::Directory& to,
-                                     const fs::FileInfo& source);
+  [[nodiscard]] Status write_node(Copy& copy, const fs::Directory& from, const fs::Directory& to);
+  [[nodiscard]] Status write_link(Copy& copy, const First& first, const fs::Directory& to);
+  void keep_final_flags(Copy& copy, const fs::Extended& extended);
+  [[nodiscard]] Result<std::optional<First>> first_of_set(Copy& copy, const Detail& listed,
+                                                          const fs::FileInfo& source);
+  [[nodiscard]] Result<std::uint64_t> inode_of_first(const Detail& listed);
   [[nodiscard]] Status prove(Copy& copy);
   [[nodiscard]] Status record_intents();
   [[nodiscard]] Status publish(Copy& copy);
+  [[nodiscard]] Status complete(Copy& copy, const fs::Directory& to);
   [[nodiscard]] Status end(Status status);
   [[nodiscard]] Status discard(Copy& copy);
 

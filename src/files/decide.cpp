@@ -1,7 +1,6 @@
 // Decisions; see decide.h.
 #include "files/decide.h"
 
-#include "files/records.h"
 #include "fs/file_system.h"
 
 namespace dunlin::files {
@@ -30,6 +29,7 @@ Decision decide(const fs::FileInfo& source, const std::optional<fs::FileInfo>& t
       return {Action::refuse, "exists at the destination", ErrorType::destination_exists};
     case Conflict::overwrite_if_different:
       if (there->type == source.type && there->size == source.size &&
+          there->special_device == source.special_device &&
           fs::same_time(there->mtime, source.mtime, granularity_ns)) {
         return {Action::skip, "unchanged: same type, size and time", {}};
       }
@@ -44,18 +44,23 @@ Decision decide(const fs::FileInfo& source, const std::optional<fs::FileInfo>& t
   return {Action::overwrite, "", {}};
 }
 
-std::optional<std::string> reason_to_leave_out(const fs::FileInfo& source, std::string_view name) {
-  if (is_own_name(name)) return "own_state: written by dunlin itself";
-  switch (source.type) {
-    case fs::EntryType::file:
-    case fs::EntryType::symlink:
-    case fs::EntryType::directory:
-    case fs::EntryType::unknown:
-      return std::nullopt;
-    default:
-      return "unsupported_item: a " + std::string(fs::to_string(source.type)) +
-             " is not copied yet";
-  }
+Decision decide_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
+                     std::uint64_t first_inode, Conflict conflict, std::int64_t granularity_ns) {
+  if (there && there->inode == first_inode)
+    return {Action::skip, "unchanged: linked to the first name of its set", {}};
+  if (conflict == Conflict::overwrite_if_different) conflict = Conflict::overwrite;
+  return decide(source, there, conflict, granularity_ns);
+}
+
+std::optional<std::string> reason_to_leave_out(const Detail& source,
+                                               SpecialFiles special_files) {
+  if (source.own_state) return "own_state: written by dunlin itself";
+  const fs::EntryType type = source.info.type;
+  const bool special = type == fs::EntryType::fifo || type == fs::EntryType::socket ||
+                       source.info.is_device();
+  if (special && special_files == SpecialFiles::skip)
+    return "special_files: skip (a " + std::string(fs::to_string(type)) + ")";
+  return std::nullopt;
 }
 
 }  // namespace dunlin::files

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "files/plan.h"
+#include "files/records.h"
 #include "fs/types.h"
 
 namespace dunlin::files {
@@ -20,13 +21,20 @@ struct Decision {
   ErrorType type = ErrorType::destination_exists;  ///< of refuse
 };
 
-/// For files and symlinks. `granularity_ns` is the coarser of both file systems.
+/// For everything but directories. `granularity_ns` is the coarser of both file systems.
 [[nodiscard]] Decision decide(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
                               Conflict conflict, std::int64_t granularity_ns);
 
-/// What is never copied, whatever stands there: our own state, and kinds of entry that are not
-/// supported yet. nullopt for all else.
-[[nodiscard]] std::optional<std::string> reason_to_leave_out(const fs::FileInfo& source,
-                                                             std::string_view name);
+/// For a further name of a set of hard links, whose first stands at the destination with the inode
+/// `first_inode`: the same rules, but what is equal and no link to it is not unchanged.
+[[nodiscard]] Decision decide_link(const fs::FileInfo& source,
+                                   const std::optional<fs::FileInfo>& there,
+                                   std::uint64_t first_inode, Conflict conflict,
+                                   std::int64_t granularity_ns);
+
+/// What is never copied, whatever stands there: our own state, and special files when the plan
+/// leaves them out. nullopt for all else.
+[[nodiscard]] std::optional<std::string> reason_to_leave_out(const Detail& source,
+                                                             SpecialFiles special_files);
 
 }  // namespace dunlin::files

@@ -107,11 +107,20 @@ Status DirectoryBatch::record_what_stands() {
       witness.levels = static_cast<std::int64_t>(nearest.missing.size());
       if (nearest.missing.empty()) {
         DUNLIN_ASSIGN(witness.replaced, nearest.directory.info());
+        DUNLIN_ASSIGN(const fs::Extended before,
+                      fs::read_extended({nearest.directory.fd(), false}, nearest.directory, ""));
+        witness.extended_before = fs::encode_extended(before);
       }
     } else if (auto root = site_.destination(); root.ok()) {
       const auto parent = (*root)->get(row.directory_path);
       if (parent.ok()) {
         DUNLIN_ASSIGN(witness.replaced, (*parent)->find(row.name));
+        if (witness.replaced && witness.replaced->type == fs::EntryType::directory) {
+          DUNLIN_ASSIGN(const auto there, (*root)->get(path_of(row)));
+          DUNLIN_ASSIGN(const fs::Extended before,
+                        fs::read_extended({there->fd(), false}, *there, ""));
+          witness.extended_before = fs::encode_extended(before);
+        }
       } else if (!is_absent(parent.error())) {
         continue;  // its creation will fail with the reason
       }
@@ -233,7 +242,7 @@ DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
   }
   if (witness.replaced) {
     DUNLIN_ASSIGN(const auto directory, (*root)->get(path_of(row)));
-    DUNLIN_TRY(restore(*directory, *witness.replaced));
+    DUNLIN_TRY(restore(*directory, witness));
     return done;
   }
   Status removed = success();
@@ -276,9 +285,16 @@ Status DirectoryBatch::remove_root(std::int64_t levels) {
   return success();
 }
 
-Status DirectoryBatch::restore(const fs::Directory& directory, const fs::FileInfo& before) {
+Status DirectoryBatch::restore(const fs::Directory& directory, const Witness& witness) {
   DUNLIN_TRY(flush_.prepare(directory));
-  DUNLIN_TRY(fs::apply_directory_metadata(directory, before));
+  fs::Preserve everything;
+  fs::Extended before;
+  if (witness.extended_before.empty()) {
+    everything.xattrs = everything.acls = everything.flags = false;
+  } else {
+    DUNLIN_ASSIGN(before, fs::decode_extended(witness.extended_before));
+  }
+  DUNLIN_TRY(fs::apply_directory_metadata(directory, *witness.replaced, before, everything));
   return flush_.directory_changed(directory);
 }
 
@@ -293,13 +309,29 @@ Status DirectoryBatch::set_times() {
 }
 
 DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
-  DUNLIN_ASSIGN(const fs::FileInfo source, decode_info(row.detail));
+  DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
+  ItemOutcome outcome = outcome_of(row, ItemStatus::completed, "set");
+  fs::Preserve preserve = site_.plan.preserve;
+  fs::Extended extended;
+  if (preserve.xattrs || preserve.acls || preserve.flags) {
+    DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+    auto from = source->get(path_of(row));
+    auto read = from.ok() ? fs::read_extended({(*from)->fd(), false}, **from, "")
+                          : Result<fs::Extended>(from.error());
+    if (read.ok()) {
+      extended = std::move(read).value();
+    } else {
+      preserve.xattrs = preserve.acls = preserve.flags = false;
+      outcome.message = "attributes not preserved: " + read.error().message;
+    }
+  }
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   DUNLIN_ASSIGN(const auto directory, root->get(path_of(row)));
   DUNLIN_TRY(flush_.prepare(*directory));
   DUNLIN_TRY(context_.fence());
-  ItemOutcome outcome = outcome_of(row, ItemStatus::completed, "set");
-  DUNLIN_ASSIGN(outcome.message, fs::apply_directory_metadata(*directory, source));
+  DUNLIN_ASSIGN(const fs::Loss loss,
+                fs::apply_directory_metadata(*directory, listed.info, extended, preserve));
+  fs::add_loss(outcome.message, loss);
   DUNLIN_TRY(flush_.directory_changed(*directory));
   Witness witness;
   DUNLIN_ASSIGN(witness.placed, directory->info());
@@ -322,9 +354,11 @@ DirectoryBatch::Made DirectoryBatch::undo_times_one(ItemRow& row) {
     if (is_absent(directory.error())) return done;
     return directory.error();
   }
+  DUNLIN_TRY(context_.fence());
+  if (site_.plan.preserve.flags)
+    DUNLIN_TRY(fs::remove_final_flags((*directory)->fd(), **directory, ""));
   DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());
   if ((now.mode & kWhileWorking) != kWhileWorking && now.uid == ::geteuid()) {
-    DUNLIN_TRY(context_.fence());
     if (::fchmod((*directory)->fd(), now.mode | kWhileWorking) != 0) {
       return (*directory)->error(errno, "change mode of", "");
     }

@@ -35,7 +35,7 @@ class DirectoryBatch {
   [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
   [[nodiscard]] Status remove_root(std::int64_t levels);
-  [[nodiscard]] Status restore(const fs::Directory& directory, const fs::FileInfo& before);
+  [[nodiscard]] Status restore(const fs::Directory& directory, const Witness& witness);
   [[nodiscard]] Made times_one(engine::ItemRow& row);
   [[nodiscard]] Made undo_times_one(engine::ItemRow& row);
   [[nodiscard]] Result<std::optional<Error>> difference(const engine::ItemRow& row);

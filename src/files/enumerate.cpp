@@ -1,4 +1,9 @@
-// Enumeration: the source tree becomes three tasks, chunk by chunk, in bounded memory.
+// Enumeration: the source tree becomes three tasks (four where there are hard links), chunk by
+// chunk, in bounded memory.
+//
+// Of a set of hard links the first name that is found is copied; the others become links to it in a
+// stage of their own, once every copy has ended. The ledger remembers the first item of each set,
+// so the sets hold across chunks and across a crash without a map in memory.
 //
 // A chunk holds up to one batch of files, the directories found meanwhile, and their two batches.
 // What is found but not read yet stays in the ledger as open directories (the frontier); a getdents
@@ -7,6 +12,7 @@
 #include "files/enumerate.h"
 
 #include <deque>
+#include <map>
 #include <set>
 
 #include "base/binary.h"
@@ -56,6 +62,11 @@ class Enumerator {
     std::vector<NewItem> items;
     std::set<BatchId> depends_on;
   };
+  /// A further name: its item, and the set it belongs to when the first is of this chunk, too.
+  struct Link {
+    Detail detail;
+    std::string key;
+  };
 
   Status begin();
   Status find_tasks();
@@ -64,7 +75,11 @@ class Enumerator {
                    const fs::Directory& directory);
   void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
                      const fs::FileInfo& info);
-  void add(Draft& draft, DirectoryId directory, std::string_view name, const fs::FileInfo& info);
+  void add(Draft& draft, DirectoryId directory, std::string_view name, const Detail& detail);
+  Result<bool> is_own_state(std::string_view name, const fs::FileInfo& info);
+  Status add_file(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info);
+  void resolve_links(ItemId first_copied);
+  TaskId new_task(std::string_view type, int stage, bool barrier, std::string_view description);
   Status commit(bool complete);
   Status read_cursor();
   void move_into(EnumerateContext::Chunk& chunk, Draft& draft);
@@ -72,7 +87,12 @@ class Enumerator {
 
   Site& site_;
   EnumerateContext& context_;
-  Draft create_, copy_, times_;
+  Draft create_, copy_, links_, times_;
+  std::vector<Link> link_details_;                       ///< of links_.items
+  std::map<std::string, std::size_t> first_of_chunk_;    ///< key of a set: index in copy_.items
+  std::uint64_t root_device_ = 0;
+  std::uint64_t state_device_ = 0;
+  std::uint64_t state_inode_ = 0;
   std::int64_t copy_bytes_ = 0;
   EnumerateContext::Chunk chunk_;
   std::deque<DirectoryRow> waiting_;
@@ -80,21 +100,79 @@ class Enumerator {
 };
 
 void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
-                     const fs::FileInfo& info) {
+                     const Detail& detail) {
   // Only the directories' batch is named before it is full: the others depend on it, and a batch
   // may depend on older ones alone.
   if (&draft == &create_ && draft.items.empty()) draft.id = context_.new_batch_id();
   NewItem item;
   item.directory = directory;
   item.name = name;
-  item.size = info.type == fs::EntryType::file ? info.size : 0;
-  item.detail = encode_info(info);
+  item.size = detail.info.type == fs::EntryType::file ? detail.info.size : 0;
+  item.detail = encode(detail);
   draft.items.push_back(std::move(item));
+}
+
+/// Never migrated: the state directory, and what executions of it have at a destination that is a
+/// source now.
+Result<bool> Enumerator::is_own_state(std::string_view name, const fs::FileInfo& info) {
+  if (info.type == fs::EntryType::directory && info.device == state_device_ &&
+      info.inode == state_inode_) {
+    return true;
+  }
+  const std::string_view digits = execution_in_name(name);
+  if (digits.empty()) return false;
+  return context_.is_own_execution(digits);
+}
+
+/// Everything but a directory. With more names than this one it is the first of its set, or a link.
+Status Enumerator::add_file(const DirectoryRow& row, std::string_view name,
+                            const fs::FileInfo& info) {
+  if (info.links > 1 && site_.plan.preserve_links) {
+    std::string key = link_set_key(info, root_device_);
+    Link link{{info, {}, false}, ""};
+    if (first_of_chunk_.contains(key)) {
+      link.key = std::move(key);
+    } else {
+      DUNLIN_ASSIGN(const auto first, context_.first_item(key));
+      if (!first) {
+        first_of_chunk_.emplace(std::move(key), copy_.items.size());
+      } else {
+        link.detail.first = *first;
+      }
+    }
+    if (link.detail.first.valid() || !link.key.empty()) {
+      if (!links_.task.valid())
+        links_.task = new_task(kLinkSets, 2, true, "link the further names of hard-linked files");
+      add(links_, row.id, name, link.detail);
+      links_.items.back().size = 0;  // the first name counts its bytes
+      link_details_.push_back(std::move(link));
+      return success();
+    }
+  }
+  add(copy_, row.id, name, {info, {}, false});
+  if (info.type == fs::EntryType::file) copy_bytes_ += info.size;
+  return success();
+}
+
+/// The copies of this chunk have their ids now: what refers to them is complete.
+void Enumerator::resolve_links(ItemId first_copied) {
+  const auto id_of = [&](std::size_t index) {
+    return ItemId(first_copied.value + static_cast<std::int64_t>(index));
+  };
+  for (std::size_t n = 0; n < link_details_.size(); ++n) {
+    Link& link = link_details_[n];
+    if (!link.key.empty()) link.detail.first = id_of(first_of_chunk_.at(link.key));
+    links_.items[n].detail = encode(link.detail);
+  }
+  for (const auto& [key, index] : first_of_chunk_) chunk_.first_items.push_back({key, id_of(index)});
+  link_details_.clear();
+  first_of_chunk_.clear();
 }
 
 bool Enumerator::full() const {
   const auto limit = static_cast<std::size_t>(context_.settings().batch_size);
   return copy_.items.size() >= limit || create_.items.size() >= limit ||
+         links_.items.size() >= limit ||
          copy_bytes_ >= context_.settings().batch_bytes;
 }
 
@@ -113,7 +191,10 @@ void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
 
 Status Enumerator::commit(bool complete) {
   move_into(chunk_, create_);
+  const bool copies = !copy_.items.empty();
   move_into(chunk_, copy_);
+  resolve_links(copies ? chunk_.batches.back().items.front().id : ItemId());
+  move_into(chunk_, links_);
   move_into(chunk_, times_);
   copy_bytes_ = 0;
   ByteWriter cursor;
@@ -132,6 +213,7 @@ Status Enumerator::find_tasks() {
   for (const auto& task : tasks) {
     if (task.task_type == kCreateDirectory) create_.task = task.id;
     if (task.task_type == kCopyFiles) copy_.task = task.id;
+    if (task.task_type == kLinkSets) links_.task = task.id;
     if (task.task_type == kDirectoryTimes) times_.task = task.id;
   }
   return success();
@@ -145,46 +227,48 @@ Status Enumerator::read_cursor() {
   return in.finish("cursor of the enumeration");
 }
 
+TaskId Enumerator::new_task(std::string_view type, int stage, bool barrier,
+                            std::string_view description) {
+  NewTask fresh;
+  fresh.id = context_.new_task_id();
+  fresh.task_type = type;
+  fresh.stage = stage;
+  fresh.barrier = barrier;
+  fresh.priority = stage == 0 ? store::Priority::immediate : store::Priority::normal;
+  fresh.description = description;
+  chunk_.tasks.push_back(fresh);
+  return fresh.id;
+}
+
 /// The tasks, the root, and for a single file the whole work.
 Status Enumerator::begin() {
-  const auto task = [&](std::string_view type, int stage, bool barrier,
-                        std::string_view description) {
-    NewTask fresh;
-    fresh.id = context_.new_task_id();
-    fresh.task_type = type;
-    fresh.stage = stage;
-    fresh.barrier = barrier;
-    fresh.priority = stage == 0 ? store::Priority::immediate : store::Priority::normal;
-    fresh.description = description;
-    chunk_.tasks.push_back(fresh);
-    return fresh.id;
-  };
-  create_.task = task(kCreateDirectory, 0, false, "create directories, parents first");
-  copy_.task = task(kCopyFiles, 1, false, "copy files");
-  times_.task = task(kDirectoryTimes, 2, true, "set mode and times of directories, deepest first");
+  create_.task = new_task(kCreateDirectory, 0, false, "create directories, parents first");
+  copy_.task = new_task(kCopyFiles, 1, false, "copy files");
+  times_.task =
+      new_task(kDirectoryTimes, 3, true, "set mode and times of directories, deepest first");
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   DUNLIN_ASSIGN(const Layout layout, site_.layout());
   DUNLIN_ASSIGN(const fs::FileInfo info, source->root().info());
   DirectoryRow root;
   root.id = context_.new_directory_id();
-  add(create_, root.id, "", info);
+  add(create_, root.id, "", {info, {}, false});
   root.detail = encode_batch(create_.id);
   root.open = layout.whole_tree();
   chunk_.directories.push_back(root);
   if (layout.whole_tree()) {
-    add(times_, root.id, "", info);
+    add(times_, root.id, "", {info, {}, false});
     waiting_.push_back(std::move(root));
     return success();
   }
   DUNLIN_ASSIGN(const fs::FileInfo single, source->root().info(layout.single_name));
   copy_.depends_on.insert(create_.id);
-  add(copy_, root.id, layout.single_name, single);
+  add(copy_, root.id, layout.single_name, {single, {}, false});
   return commit(true);
 }
 
 void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
                                const fs::FileInfo& info) {
-  add(create_, parent.id, name, info);
+  add(create_, parent.id, name, {info, {}, false});
   create_.depends_on.insert(made_by);
   DirectoryRow row;
   row.id = context_.new_directory_id();
@@ -193,7 +277,7 @@ void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std:
   row.detail = encode_batch(create_.id);
   row.open = true;
   row.path = below(parent.path, name);
-  add(times_, row.id, "", info);
+  add(times_, row.id, "", {info, {}, false});
   chunk_.directories.push_back(row);
   waiting_.push_back(std::move(row));
 }
@@ -206,15 +290,18 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
     if (!*looked) return success();  // gone again before it was listed
     info = **looked;
   }
-  // What cannot be looked at is an item all the same: its turn will fail with the reason.
-  if (info.type == fs::EntryType::directory && !is_own_name(entry.name)) {
-    add_directory(row, made_by, entry.name, info);
-  } else {
-    copy_.depends_on.insert(made_by);
-    add(copy_, row.id, entry.name, info);
-    if (info.type == fs::EntryType::file) copy_bytes_ += info.size;
+  copy_.depends_on.insert(made_by);
+  DUNLIN_ASSIGN(const bool own_state, is_own_state(entry.name, info));
+  if (own_state) {
+    add(copy_, row.id, entry.name, {info, {}, true});
+    return success();
   }
-  return success();
+  // What cannot be looked at is an item all the same: its turn will fail with the reason.
+  if (info.type == fs::EntryType::directory) {
+    add_directory(row, made_by, entry.name, info);
+    return success();
+  }
+  return add_file(row, entry.name, info);
 }
 
 /// One directory, to its end. A listing that fails becomes an item that fails (its name is empty):
@@ -251,7 +338,7 @@ Status Enumerator::read(const DirectoryRow& row) {
     fs::FileInfo unread;
     unread.type = fs::EntryType::directory;
     copy_.depends_on.insert(made_by);
-    add(copy_, row.id, "", unread);
+    add(copy_, row.id, "", {unread, {}, false});
   }
   half_read_.erase(row.id);
   // A directory first seen in this chunk is journaled as read; an older one is closed.
@@ -265,6 +352,13 @@ Status Enumerator::read(const DirectoryRow& row) {
 }
 
 Status Enumerator::run() {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  root_device_ = source->root().device();
+  if (const std::string& path = context_.state_path(); !path.empty()) {
+    DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));
+    state_device_ = state.device();
+    state_inode_ = state.inode();
+  }
   if (context_.continued()) {
     DUNLIN_TRY(find_tasks());
     DUNLIN_TRY(read_cursor());

@@ -9,6 +9,8 @@ namespace dunlin::files {
 /// Names of task types, as the originals have them.
 inline constexpr std::string_view kCreateDirectory = "create_directory";
 inline constexpr std::string_view kCopyFiles = "batch_file_operation";
+/// Further names of sets of hard links.
+inline constexpr std::string_view kLinkSets = "link_set";
 inline constexpr std::string_view kDirectoryTimes = "directory_times";
 
 [[nodiscard]] Status enumerate(Site& site, engine::EnumerateContext& context);

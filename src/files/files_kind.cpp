@@ -53,12 +53,17 @@ class FilesKind final : public engine::Kind {
 Result<Json> FilesKind::plan_for(const CommandLine& line) const {
   if (!accepts(line)) return Error(ErrorType::invalid_input, "use: dunlin copy SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.positional[0], line.positional[1]));
-  static const std::vector<std::string_view> known{"verify", "hash", "conflict"};
+  static const std::vector<std::string_view> known{"verify", "hash", "conflict", "preserve",
+                                                   "special-files"};
   for (const auto& [option, value] : line.options) {
     if (option == "verify") {
       document["settings"]["verification_level"] = value;
     } else if (option == "hash") {
       document["strategy"]["hash"] = value;
+    } else if (option == "preserve") {
+      document["strategy"]["preserve"] = value;
+    } else if (option == "special-files") {
+      document["strategy"]["special_files"] = value;
     } else if (option == "conflict") {
       document["strategy"]["conflict_resolution"] = value;
     } else {
@@ -118,6 +123,20 @@ Json FilesKind::schema() const {
       {"type", "string"},
       {"default", "md5"},
       {"description", "md5, sha256, xxh3, or several separated by commas"}};
+  strategy["properties"]["preserve_metadata"] = {
+      {"type", "boolean"},
+      {"default", true},
+      {"description", "false: neither times, mode, owner, attributes, ACLs nor flags"}};
+  strategy["properties"]["preserve"] = {
+      {"type", "string"},
+      {"default", "all"},
+      {"description",
+       "times, mode, owner, xattr, acl, flags, links, holes with commas between: these only; with "
+       "no- before each: all but these; all, none"}};
+  strategy["properties"]["special_files"] = {
+      {"enum", {"copy", "skip"}},
+      {"default", "copy"},
+      {"description", "FIFOs, sockets and device nodes"}};
   return {{"source", source}, {"destination", destination}, {"strategy", strategy}};
 }
 

@@ -14,8 +14,20 @@ namespace dunlin::files {
 using engine::BatchContext;
 using engine::RunContext;
 
+namespace {
+
+bool of_files(BatchContext& context) {
+  return context.batch().task_type == kCopyFiles || context.batch().task_type == kLinkSets;
+}
+
+}  // namespace
+
 Result<std::string> FilesRun::root_identity(RunContext&) {
   return site_.identity();
+}
+
+Result<bool> FilesRun::same_destination(RunContext&, const std::string& stored) {
+  return site_.same_destination(stored);
 }
 
 Result<engine::Analysis> FilesRun::analyse(RunContext&) {
@@ -48,7 +60,7 @@ Status FilesRun::enumerate(engine::EnumerateContext& context) {
 }
 
 Result<std::vector<engine::Operation>> FilesRun::operations(BatchContext& context) {
-  if (context.batch().task_type == kCopyFiles) return CopyBatch(site_, context).operations();
+  if (of_files(context)) return CopyBatch(site_, context).operations();
   return DirectoryBatch(site_, context).operations();
 }
 
@@ -60,12 +72,12 @@ Status FilesRun::execute(BatchContext& context) {
 }
 
 Status FilesRun::settle(BatchContext& context) {
-  if (context.batch().task_type != kCopyFiles) return success();
+  if (!of_files(context)) return success();
   return CopyBatch(site_, context).settle();
 }
 
 Status FilesRun::verify(BatchContext& context) {
-  if (context.batch().task_type != kCopyFiles) return DirectoryBatch(site_, context).verify();
+  if (!of_files(context)) return DirectoryBatch(site_, context).verify();
   return PlacedFiles(site_, context).verify();
 }
 
@@ -99,6 +111,16 @@ Status FilesRun::release(RunContext& context) {
   return success();
 }
 
+std::optional<std::string> FilesRun::manifest_path(const engine::ItemRow& item) const {
+  if (item.status != engine::ItemStatus::completed || item.undo.empty()) return std::nullopt;
+  const auto witness = decode_witness(item.undo);
+  if (!witness.ok() || !witness->placed || witness->placed->type != fs::EntryType::file)
+    return std::nullopt;
+  const auto name = site_.target_name(item.name);
+  if (!name.ok()) return std::nullopt;
+  return item.directory_path.empty() ? *name : item.directory_path + "/" + *name;
+}
+
 bool FilesRun::matches(const engine::Selector& selector, const engine::ItemRow& item) const {
   const std::string path =
       item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name;
@@ -106,16 +128,19 @@ bool FilesRun::matches(const engine::Selector& selector, const engine::ItemRow& 
     return false;
   if (!selector.entity.empty() && selector.entity != item.directory_path) return false;
   if (selector.type.empty()) return true;
-  const auto detail = decode_info(item.detail);
-  return detail.ok() && selector.type == fs::to_string(detail->type);
+  const auto detail = decode_detail(item.detail);
+  return detail.ok() && selector.type == fs::to_string(detail->info.type);
 }
 
 Json FilesRun::report_sections() const {
   Json section = Json::object();
   // Said in words because a reader would assume otherwise (files.md F-5).
   section["symlinks"] = "copied as symlinks";
-  section["hard_links"] = "each name is copied as a file of its own; sets are not preserved yet";
-  section["special_files"] = "FIFOs, sockets and devices are skipped, one line each";
+  section["hard_links"] = site_.plan.preserve_links ? "sets stay sets within the tree"
+                                                    : "each name is copied as a file of its own";
+  section["special_files"] = site_.plan.special_files == SpecialFiles::copy
+                                 ? "FIFOs, sockets and devices are made anew"
+                                 : "FIFOs, sockets and devices are skipped, one line each";
   if (const auto layout = site_.layout(); layout.ok()) {
     put_path(section, "source", layout->source_root);
     put_path(section, "destination", layout->destination_root);

@@ -18,6 +18,8 @@ class FilesRun final : public engine::Run {
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::ledger; }
   [[nodiscard]] Result<std::string> root_identity(engine::RunContext& context) override;
+  [[nodiscard]] Result<bool> same_destination(engine::RunContext& context,
+                                              const std::string& stored) override;
   [[nodiscard]] Result<engine::Analysis> analyse(engine::RunContext& context) override;
   [[nodiscard]] Result<std::vector<engine::Problem>> preflight(
       engine::RunContext& context) override;
@@ -32,6 +34,8 @@ class FilesRun final : public engine::Run {
   [[nodiscard]] Status verify(engine::BatchContext& context) override;
   [[nodiscard]] Status undo(engine::BatchContext& context) override;
   [[nodiscard]] Status release(engine::RunContext& context) override;
+  [[nodiscard]] std::optional<std::string> manifest_path(
+      const engine::ItemRow& item) const override;
   [[nodiscard]] bool matches(const engine::Selector& selector,
                              const engine::ItemRow& item) const override;
   [[nodiscard]] Json report_sections() const override;

@@ -1,6 +1,8 @@
 // Comparing and taking back; see placed_files.h.
 #include "files/placed_files.h"
 
+#include <fcntl.h>
+
 #include <mutex>
 #include <span>
 
@@ -8,6 +10,7 @@
 #include "files/first_error.h"
 #include "fs/copy.h"
 #include "fs/flush.h"
+#include "fs/metadata.h"
 #include "fs/placement.h"
 
 namespace dunlin::files {
@@ -60,13 +63,29 @@ Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
   if (there->mtime != placed.mtime) return differs("the time was changed");
   if (there->mode != placed.mode) return differs("the mode was changed");
   if (there->uid != placed.uid || there->gid != placed.gid) return differs("the owner was changed");
+  if (there->special_device != placed.special_device)
+    return differs("it is another device node now");
+  if (witness.linked) {
+    DUNLIN_ASSIGN(const bool still, still_linked(row, *there));
+    if (!still) return differs("it is no hard link to the first name of its set any more");
+  }
   const bool proven = row.proof == store::Proof::device || row.proof == store::Proof::evicted;
   const bool full = context_.settings().verification_level == engine::VerificationLevel::full;
-  if (full && !row.checksum.empty() && (context_.compare_anew() || !proven)) {
+  if (full && !witness.linked && !row.checksum.empty() && (context_.compare_anew() || !proven)) {
     DUNLIN_ASSIGN(const bool other, content_differs(**directory, name, row, witness));
     if (other) return differs("the content is not what was read from the source");
   }
   return std::optional<Error>();
+}
+
+Result<bool> PlacedFiles::still_linked(const ItemRow& row, const fs::FileInfo& there) {
+  DUNLIN_ASSIGN(const Detail detail, decode_detail(row.detail));
+  DUNLIN_ASSIGN(const ItemRow first, context_.item(detail.first));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto directory = root->get(first.directory_path);
+  if (!directory.ok()) return false;
+  DUNLIN_ASSIGN(const auto first_there, (*directory)->find(first.name));
+  return first_there && first_there->device == there.device && first_there->inode == there.inode;
 }
 
 Result<bool> PlacedFiles::content_differs(const fs::Directory& directory, const std::string& name,
@@ -132,9 +151,19 @@ Result<bool> PlacedFiles::still_ours(const fs::Directory& directory, const std::
                                      const Witness& witness) {
   if (!there.same_content_as(*witness.placed)) return false;
   if (there.ctime == witness.changed) return true;
+  // A set of hard links shares its ctime, which each name that comes or goes moves.
+  if (witness.shared && row.checksum.empty()) return true;
   if (row.checksum.empty()) return false;  // perhaps only its mode; nobody can tell
   DUNLIN_ASSIGN(const bool other, content_differs(directory, name, row, witness));
   return !other;
+}
+
+/// What forbids to remove it, set by ourselves.
+Status PlacedFiles::without_final_flags(const fs::Directory& directory, const std::string& name,
+                                        const Witness& witness) {
+  if (witness.final_flags == 0) return success();
+  DUNLIN_ASSIGN(const UniqueFd file, directory.open_file(name, O_RDONLY));
+  return fs::remove_final_flags(file.get(), directory, name);
 }
 
 Status PlacedFiles::take_back(const ItemRow& row) {
@@ -159,11 +188,13 @@ Status PlacedFiles::take_back(const ItemRow& row) {
   if (!witness.replaced) {
     if (!there) return success();  // taken back before a crash, or removed by somebody: as wanted
     if (!ours) return refused("was changed since it was copied");
+    DUNLIN_TRY(without_final_flags(**directory, name, witness));
     return (*directory)->remove_file(name);
   }
   if (there && there->inode == witness.replaced->inode) return success();
   if (!ours)
     return refused(there ? "was changed since it was copied" : "was removed since it was copied");
+  DUNLIN_TRY(without_final_flags(**directory, name, witness));
   DUNLIN_ASSIGN(const fs::Directory kept,
                 root->root().open_directory(undo_folder_name(context_.execution())));
   return fs::rename_over(kept, std::to_string(row.id.value), **directory, name);

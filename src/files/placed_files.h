@@ -30,6 +30,9 @@ class PlacedFiles {
   [[nodiscard]] Result<bool> still_ours(const fs::Directory& directory, const std::string& name,
                                         const fs::FileInfo& there, const engine::ItemRow& row,
                                         const Witness& witness);
+  [[nodiscard]] Result<bool> still_linked(const engine::ItemRow& row, const fs::FileInfo& there);
+  [[nodiscard]] static Status without_final_flags(const fs::Directory& directory,
+                                                  const std::string& name, const Witness& witness);
   [[nodiscard]] Status take_back(const engine::ItemRow& row);
 
   Site& site_;

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -96,8 +97,85 @@ void decode_source(const Json& document, FilesPlan& plan, std::vector<std::strin
   plan.source = path_value(holder, "path", "/source/paths/0", problems);
 }
 
+/// Name in `preserve`, and where it is kept.
+struct Kept {
+  std::string_view name;
+  bool& (*of)(FilesPlan&);
+};
+constexpr std::array<Kept, 8> kKept{{
+    {"times", [](FilesPlan& plan) -> bool& { return plan.preserve.times; }},
+    {"mode", [](FilesPlan& plan) -> bool& { return plan.preserve.mode; }},
+    {"owner", [](FilesPlan& plan) -> bool& { return plan.preserve.owner; }},
+    {"xattr", [](FilesPlan& plan) -> bool& { return plan.preserve.xattrs; }},
+    {"acl", [](FilesPlan& plan) -> bool& { return plan.preserve.acls; }},
+    {"flags", [](FilesPlan& plan) -> bool& { return plan.preserve.flags; }},
+    {"links", [](FilesPlan& plan) -> bool& { return plan.preserve_links; }},
+    {"holes", [](FilesPlan& plan) -> bool& { return plan.preserve_holes; }},
+}};
+
+void preserve_all(FilesPlan& plan, bool value) {
+  for (const Kept& kept : kKept) kept.of(plan) = value;
+}
+
+/// "times,mode" keeps these two; "no-owner,no-acl" all but these; "all" and "none" begin anew.
+void decode_preserve(const std::string& list, FilesPlan& plan, std::vector<std::string>& problems) {
+  static const std::vector<std::string_view> known{"times", "mode",  "owner", "xattr", "acl",
+                                                   "flags", "links", "holes", "all",   "none"};
+  preserve_all(plan, list.starts_with("no-"));
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t comma = std::min(list.find(',', begin), list.size());
+    std::string name = list.substr(begin, comma - begin);
+    begin = comma + 1;
+    const std::string given = name;
+    const bool value = !name.starts_with("no-");
+    if (!value) name.erase(0, 3);
+    if (value && (name == "all" || name == "none")) {
+      preserve_all(plan, name == "all");
+      continue;
+    }
+    const auto kept = std::find_if(kKept.begin(), kKept.end(),
+                                   [&](const Kept& one) { return one.name == name; });
+    if (kept != kKept.end()) {
+      kept->of(plan) = value;
+      continue;
+    }
+    const auto near = nearest_word(name, known);
+    problems.push_back("/strategy/preserve: \"" + escape_bytes(given) +
+                       "\" is none of times, mode, owner, xattr, acl, flags, links, holes, all, none" +
+                       (near ? "; did you mean " + *near + "?" : ""));
+  }
+}
+
+void decode_metadata(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
+  if (const Json* all = find_member(strategy, "preserve_metadata")) {
+    if (!all->is_boolean()) {
+      problems.emplace_back("/strategy/preserve_metadata: must be true or false");
+    } else if (!all->get<bool>()) {
+      plan.preserve = {false, false, false, false, false, false};
+    }
+  }
+  if (const Json* preserve = find_member(strategy, "preserve")) {
+    if (preserve->is_string()) {
+      decode_preserve(preserve->get<std::string>(), plan, problems);
+    } else {
+      problems.emplace_back("/strategy/preserve: must be text, as \"times,mode\" or \"no-owner\"");
+    }
+  }
+  const std::string special = string_or(strategy, "special_files", "copy");
+  if (special == "skip") {
+    plan.special_files = SpecialFiles::skip;
+  } else if (special != "copy") {
+    problems.push_back("/strategy/special_files: \"" + escape_bytes(special) +
+                       "\" is neither copy nor skip");
+  }
+}
+
 void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
-  check_keys(strategy, "/strategy", {"operation", "conflict_resolution", "hash"}, problems);
+  check_keys(strategy, "/strategy",
+             {"operation", "conflict_resolution", "hash", "preserve", "preserve_metadata",
+              "special_files"},
+             problems);
+  decode_metadata(strategy, plan, problems);
   if (string_or(strategy, "operation", "copy") != "copy") {
     problems.emplace_back("/strategy/operation: only copy is supported yet");
   }
@@ -191,11 +269,17 @@ Result<Layout> layout_of(const FilesPlan& plan) {
   const bool contents = ends_in_slash(plan.source);
   const int looked =
       contents ? ::stat(plan.source.c_str(), &raw) : ::lstat(plan.source.c_str(), &raw);
-  if (looked != 0)
-    return error_from_errno(errno, "look at source '" + escape_bytes(plan.source) + "'");
+  const int why_not = looked == 0 ? 0 : errno;
   const auto [parent, name] = split(plan.source);
+  bool whole_tree = S_ISDIR(raw.st_mode);
+  if (why_not != 0) {
+    if (why_not != ENOENT && why_not != ENOTDIR)
+      return error_from_errno(why_not, "look at source '" + escape_bytes(plan.source) + "'");
+    // Gone: what it was shows in what became of it, for a later verification or rollback.
+    whole_tree = contents || is_directory(under(plan.destination, name), true);
+  }
   Layout layout;
-  if (S_ISDIR(raw.st_mode)) {
+  if (whole_tree) {
     layout.source_root = plan.source;
     layout.destination_root = contents ? plan.destination : under(plan.destination, name);
   } else {

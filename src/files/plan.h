@@ -10,17 +10,25 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "fs/metadata.h"
 
 namespace dunlin::files {
 
 /// What happens where an entry stands already.
 enum class Conflict : std::uint8_t { skip, overwrite, overwrite_if_different, fail };
 
+/// FIFOs, sockets and device nodes.
+enum class SpecialFiles : std::uint8_t { copy, skip };
+
 struct FilesPlan {
   std::string source;       ///< absolute; ends in '/' when its contents are meant
   std::string destination;  ///< absolute; ends in '/' when a file goes into it
   Conflict conflict = Conflict::overwrite_if_different;
   std::vector<HashKind> hashes;
+  fs::Preserve preserve;
+  bool preserve_links = true;  ///< sets of hard links stay sets
+  bool preserve_holes = true;
+  SpecialFiles special_files = SpecialFiles::copy;
   bool hashes_named = false;  ///< by a person: then they are computed without verification, too
 };
 
@@ -40,7 +48,8 @@ struct Layout {
   [[nodiscard]] bool whole_tree() const { return single_name.empty(); }
 };
 
-/// Looks at the source (directory or not) and, for a single file, at the destination.
+/// Looks at the source (directory or not) and, for a single file, at the destination. A source that
+/// is gone is no error here: who needs it will not find it.
 [[nodiscard]] Result<Layout> layout_of(const FilesPlan& plan);
 
 }  // namespace dunlin::files

@@ -8,7 +8,7 @@
 namespace dunlin::files {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;  // 2: a witness holds the time of change
+constexpr std::uint8_t kVersion = 3;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::size_t kIdDigits = 8;
@@ -18,6 +18,7 @@ void put(ByteWriter& out, const fs::FileInfo& info) {
   out.varint(info.inode).zigzag(info.size);
   out.zigzag(info.mtime.seconds).varint(info.mtime.nanoseconds);
   out.zigzag(info.atime.seconds - info.mtime.seconds).varint(info.atime.nanoseconds);
+  if (info.is_device()) out.varint(info.special_device);
 }
 
 fs::FileInfo get(ByteReader& in) {
@@ -32,6 +33,7 @@ fs::FileInfo get(ByteReader& in) {
   info.mtime.nanoseconds = static_cast<std::uint32_t>(in.varint());
   info.atime.seconds = info.mtime.seconds + in.zigzag();
   info.atime.nanoseconds = static_cast<std::uint32_t>(in.varint());
+  if (info.is_device()) info.special_device = in.varint();
   return info;
 }
 
@@ -53,18 +55,30 @@ bool all_digits(std::string_view text, bool hexadecimal) {
 
 }  // namespace
 
-std::string encode_info(const fs::FileInfo& info) {
+std::string encode(const Detail& detail) {
   ByteWriter out;
-  put(out.u8(kVersion), info);
+  put(out.u8(kVersion), detail.info);
+  out.varint(static_cast<std::uint64_t>(detail.first.value) << 1U | (detail.own_state ? 1U : 0U));
   return out.take();
 }
 
-Result<fs::FileInfo> decode_info(std::string_view bytes) {
+Result<Detail> decode_detail(std::string_view bytes) {
   ByteReader in(bytes);
+  Detail detail;
   if (in.u8() != kVersion) in.fail();
-  const fs::FileInfo info = get(in);
+  detail.info = get(in);
+  const std::uint64_t first_and_own = in.varint();
+  detail.first = ItemId(static_cast<std::int64_t>(first_and_own >> 1U));
+  detail.own_state = (first_and_own & 1U) != 0;
   DUNLIN_TRY(in.finish("detail of a file"));
-  return info;
+  return detail;
+}
+
+std::string link_set_key(const fs::FileInfo& info, std::uint64_t root_device) {
+  ByteWriter out;
+  out.varint(info.inode);
+  if (info.device != root_device) out.varint(info.device);
+  return out.take();
 }
 
 std::string encode(const Witness& witness) {
@@ -74,6 +88,8 @@ std::string encode(const Witness& witness) {
   put(out, witness.replaced);
   out.zigzag(witness.changed.seconds).varint(witness.changed.nanoseconds);
   out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
+  out.u8(static_cast<std::uint8_t>((witness.linked ? 1U : 0U) | (witness.shared ? 2U : 0U)));
+  out.varint(witness.final_flags).bytes(witness.extended_before);
   return out.take();
 }
 
@@ -90,6 +106,11 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.checksum = in.bytes();
   witness.proof = in.u8();
   witness.loss = in.bytes();
+  const unsigned marks = in.u8();
+  witness.linked = (marks & 1U) != 0;
+  witness.shared = (marks & 2U) != 0;
+  witness.final_flags = static_cast<std::uint32_t>(in.varint());
+  witness.extended_before = in.bytes();
   DUNLIN_TRY(in.finish("witness of a file"));
   return witness;
 }
@@ -103,16 +124,19 @@ std::string undo_folder_name(const ExecutionId& execution) {
   return std::string(kPrefix) + std::string(kUndo) + short_id(execution);
 }
 
-bool is_own_name(std::string_view name) {
-  if (!name.starts_with(kPrefix)) return false;
+std::string_view execution_in_name(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return {};
   name.remove_prefix(kPrefix.size());
-  if (name.starts_with(kUndo))
-    return name.size() == kUndo.size() + kIdDigits && all_digits(name.substr(kUndo.size()), true);
+  if (name.starts_with(kUndo)) {
+    name.remove_prefix(kUndo.size());
+    return name.size() == kIdDigits && all_digits(name, true) ? name : std::string_view();
+  }
   const std::size_t dash = name.rfind('-');
-  if (name.size() < kIdDigits + 4 || name[kIdDigits] != '-' || dash == kIdDigits) return false;
-  return all_digits(name.substr(0, kIdDigits), true) &&
-         all_digits(name.substr(kIdDigits + 1, dash - kIdDigits - 1), false) &&
-         all_digits(name.substr(dash + 1), false);
+  if (name.size() < kIdDigits + 4 || name[kIdDigits] != '-' || dash == kIdDigits) return {};
+  const bool ours = all_digits(name.substr(0, kIdDigits), true) &&
+                    all_digits(name.substr(kIdDigits + 1, dash - kIdDigits - 1), false) &&
+                    all_digits(name.substr(dash + 1), false);
+  return ours ? name.substr(0, kIdDigits) : std::string_view();
 }
 
 }  // namespace dunlin::files

@@ -13,9 +13,21 @@
 
 namespace dunlin::files {
 
-/// Without device, ctime, links and allocation: those are looked at anew.
-[[nodiscard]] std::string encode_info(const fs::FileInfo& info);
-[[nodiscard]] Result<fs::FileInfo> decode_info(std::string_view bytes);
+/// What enumeration saw of an entry.
+struct Detail {
+  /// Without device, ctime, links and allocation: those are looked at anew.
+  fs::FileInfo info;
+  /// The item by whose copy this one becomes a hard link: the first name of the set that was found.
+  /// Not valid: it is copied by itself.
+  ItemId first;
+  bool own_state = false;  ///< dunlin's own: the state directory, a temporary, an undo folder
+};
+[[nodiscard]] std::string encode(const Detail& detail);
+[[nodiscard]] Result<Detail> decode_detail(std::string_view bytes);
+
+/// The key of a set of hard links in the ledger: its inode at the source, and its device where that
+/// is not the root's (a number that a mount may change).
+[[nodiscard]] std::string link_set_key(const fs::FileInfo& info, std::uint64_t root_device);
 
 /// Intent and undo data of an item.
 ///
@@ -35,6 +47,12 @@ struct Witness {
   std::string checksum;
   std::uint8_t proof = 0;  ///< store::Proof
   std::string loss;        ///< metadata that could not be preserved
+  bool linked = false;     ///< a second name of what another item has placed
+  /// Has other names at the source: links made and removed move its ctime, which then says nothing.
+  bool shared = false;
+  std::uint32_t final_flags = 0;  ///< fs::kFinalFlags that it has under its final name
+  /// fs::encode_extended of a directory that stood there before; empty: none did, or not asked for.
+  std::string extended_before;
 };
 [[nodiscard]] std::string encode(const Witness& witness);
 [[nodiscard]] Result<Witness> decode_witness(std::string_view bytes);
@@ -45,7 +63,8 @@ struct Witness {
                                          ItemId item);
 /// `.dunlin-undo-<last 8 digits>`, in the destination root.
 [[nodiscard]] std::string undo_folder_name(const ExecutionId& execution);
-/// True for the two forms above, of any execution: such entries are left out of every source.
-[[nodiscard]] bool is_own_name(std::string_view name);
+/// The digits of the execution in a name of the two forms above; empty for every other name. Such
+/// entries are left out of every source, if the execution is one of ours: anybody may choose a name.
+[[nodiscard]] std::string_view execution_in_name(std::string_view name);
 
 }  // namespace dunlin::files

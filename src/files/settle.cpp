@@ -52,14 +52,15 @@ Status CopyBatch::settle_one(Copy& copy) {
     DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
     DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
     if (done) {
-      copy.copied_bytes = intent.placed->type == fs::EntryType::file ? intent.placed->size : 0;
+      const bool content = intent.placed->type == fs::EntryType::file && !intent.linked;
+      copy.copied_bytes = content ? intent.placed->size : 0;
       copy.witness = std::move(intent);
       copy.stage = Stage::published;
       DUNLIN_TRY(flush_->directory_changed(**directory));
     }
   }
   DUNLIN_TRY(remove_temporaries(copy, **directory));
-  if (done) remember_change(copy, **directory);
+  if (done) DUNLIN_TRY(complete(copy, **directory));
   return success();
 }
 

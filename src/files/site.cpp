@@ -144,17 +144,30 @@ Result<Nearest> Site::nearest_destination() {
 Result<std::string> Site::identity() {
   DUNLIN_ASSIGN(fs::DirectoryCache* const from, source());
   DUNLIN_ASSIGN(const std::string source_id, fs::file_system_id(from->root()));
-  DUNLIN_ASSIGN(const Nearest to, nearest_destination());
-  DUNLIN_ASSIGN(const std::string destination_id, fs::file_system_id(to.directory));
   DUNLIN_ASSIGN(const Layout where, layout());
   Json json = Json::object();
   json["source"] = {{"file_system", source_id}, {"inode", from->root().inode()}};
   put_path(json["source"], "path", where.source_root);
-  // Not the inode of the root: it comes into being during the execution, and identity() is not told
-  // what was stored before. A disk that is not mounted any more shows in the file system.
-  json["destination"] = {{"file_system", destination_id}};
-  put_path(json["destination"], "path", where.destination_root);
+  DUNLIN_ASSIGN(json["destination"], destination_identity());
   return dump_json(json);
+}
+
+/// Not the inode of the root: it comes into being during the execution, and identity() is not told
+/// what was stored before. A disk that is not mounted any more shows in the file system.
+Result<Json> Site::destination_identity() {
+  DUNLIN_ASSIGN(const Nearest to, nearest_destination());
+  DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(to.directory));
+  DUNLIN_ASSIGN(const Layout where, layout());
+  Json json = {{"file_system", file_system}};
+  put_path(json, "path", where.destination_root);
+  return json;
+}
+
+Result<bool> Site::same_destination(const std::string& identity) {
+  DUNLIN_ASSIGN(const Json before, parse_json(identity, "identity of the roots"));
+  DUNLIN_ASSIGN(const Json now, destination_identity());
+  const Json* destination = find_member(before, "destination");
+  return destination != nullptr && *destination == now;
 }
 
 Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {

@@ -39,12 +39,15 @@ class Site {
   /// JSON that stays the same while both roots are on the file systems that the execution started
   /// with, and the source root is the same directory.
   [[nodiscard]] Result<std::string> identity();
+  /// Of an identity as above; the source may be gone.
+  [[nodiscard]] Result<bool> same_destination(const std::string& identity);
   [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
 
   const FilesPlan plan;
 
  private:
   [[nodiscard]] Result<Layout> layout_locked();
+  [[nodiscard]] Result<Json> destination_identity();
   fs::Features features_;
   std::mutex mutex_;
   std::optional<Layout> layout_;

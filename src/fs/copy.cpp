@@ -2,10 +2,12 @@
 #include "fs/copy.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "base/file_io.h"
@@ -16,6 +18,25 @@ namespace {
 
 constexpr std::int64_t kBlockBytes = 1 << 20;
 constexpr std::int64_t kSmallestBlockBytes = 4096;
+
+/// The part of a file from `begin` to `end`, all hole or all data as the file system says.
+struct Extent {
+  std::int64_t end = 0;
+  bool hole = false;
+};
+
+/// The extent at `offset`, which lies before `size`. Without an answer everything is data.
+Extent extent_at(int fd, std::int64_t offset, std::int64_t size) {
+  const off_t data = ::lseek(fd, offset, SEEK_DATA);
+  if (data < 0) return {size, errno == ENXIO};
+  if (data > offset) return {std::min<std::int64_t>(data, size), true};
+  const off_t hole = ::lseek(fd, offset, SEEK_HOLE);
+  return {hole > offset ? std::min<std::int64_t>(hole, size) : size, false};
+}
+
+bool all_zero(const std::byte* bytes, std::size_t size) {
+  return size == 0 || (bytes[0] == std::byte{0} && std::memcmp(bytes, bytes + 1, size - 1) == 0);
+}
 
 }  // namespace
 
@@ -68,6 +89,39 @@ Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
     }
     if (bytes < block) return copied;
   }
+}
+
+Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int to,
+                                     std::string_view to_shown, HashSet& hashes,
+                                     const Transfer& transfer) {
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kBlockBytes);
+  struct stat info{};
+  if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown);
+  std::int64_t offset = 0;
+  for (Extent extent{0, false};;) {
+    DUNLIN_TRY(transfer.cancel.check());
+    if (offset >= extent.end && offset < info.st_size)
+      extent = extent_at(from, offset, info.st_size);
+    if (extent.hole && hashes.empty() && offset < extent.end) {
+      offset = extent.end;
+      continue;
+    }
+    // At the end one byte more is asked for: whatever was appended since shows as a change.
+    const std::int64_t left = std::max<std::int64_t>(extent.end - offset, 1);
+    const auto wanted = static_cast<std::size_t>(std::min(left, kBlockBytes));
+    DUNLIN_TRY(transfer.permits.acquire(static_cast<std::int64_t>(wanted), 1, transfer.cancel));
+    auto got = pread_up_to(from, buffer.get(), wanted, offset, from_shown);
+    if (!got.ok())
+      return std::move(got).error().with_context("at offset " + std::to_string(offset));
+    if (*got == 0) break;
+    hashes.update({buffer.get(), *got});
+    if (!extent.hole || !all_zero(buffer.get(), *got))
+      DUNLIN_TRY(pwrite_all(to, buffer.get(), *got, offset, to_shown));
+    offset += static_cast<std::int64_t>(*got);
+    if (transfer.progress) transfer.progress(static_cast<std::int64_t>(*got));
+  }
+  if (::ftruncate(to, offset) != 0) return error_from_errno(errno, to_shown, true);
+  return offset;
 }
 
 }  // namespace dunlin::fs

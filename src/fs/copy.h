@@ -32,6 +32,7 @@ class HashSet {
   void update(std::span<const std::byte> bytes);
   /// "md5:<hex> xxh3:<hex>" of everything since the last call; empty for no kinds.
   [[nodiscard]] std::string finish();
+  [[nodiscard]] bool empty() const { return hashers_.empty(); }
 
  private:
   std::vector<Hasher> hashers_;
@@ -43,6 +44,13 @@ class HashSet {
 [[nodiscard]] Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
                                                 std::string_view to_shown, std::int64_t size_hint,
                                                 HashSet& hashes, const Transfer& transfer);
+
+/// As copy_content, from the start of a file with holes into an empty one: what the source calls a
+/// hole and reads as zeros is not written. A hole is read all the same where there are hashes, and
+/// what is not zero in it is written (file systems have been wrong about holes, OpenZFS #15526).
+[[nodiscard]] Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int to,
+                                                   std::string_view to_shown, HashSet& hashes,
+                                                   const Transfer& transfer);
 
 /// Where the bytes of a read-back came from (files.md F-14).
 enum class Origin : std::uint8_t {

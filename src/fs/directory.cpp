@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -127,6 +128,7 @@ bool stat_at(int fd, const char* name, int flags, FileInfo& info) {
   info.inode = raw.stx_ino;
   info.size = static_cast<std::int64_t>(raw.stx_size);
   info.allocated_bytes = static_cast<std::int64_t>(raw.stx_blocks) * 512;
+  if (info.is_device()) info.special_device = makedev(raw.stx_rdev_major, raw.stx_rdev_minor);
   info.atime = time_of(raw.stx_atime);
   info.mtime = time_of(raw.stx_mtime);
   info.ctime = time_of(raw.stx_ctime);
@@ -273,6 +275,32 @@ Status Directory::make_symlink(std::string_view target, std::string_view name) c
   if (!is_name(name)) return error(EINVAL, "create symlink", name);
   if (::symlinkat(std::string(target).c_str(), fd_.get(), std::string(name).c_str()) != 0) {
     return error(errno, "create symlink", name);
+  }
+  return success();
+}
+
+Status Directory::make_special(const FileInfo& like, std::string_view name) const {
+  if (!is_name(name)) return error(EINVAL, "create", name);
+  mode_t kind = 0;
+  switch (like.type) {
+    case EntryType::fifo:
+      kind = S_IFIFO;
+      break;
+    case EntryType::socket:
+      kind = S_IFSOCK;
+      break;
+    case EntryType::character_device:
+      kind = S_IFCHR;
+      break;
+    case EntryType::block_device:
+      kind = S_IFBLK;
+      break;
+    default:
+      return error(EINVAL, "create", name);
+  }
+  if (::mknodat(fd_.get(), std::string(name).c_str(), kind | 0600,
+                static_cast<dev_t>(like.special_device)) != 0) {
+    return error(errno, "create " + std::string(to_string(like.type)), name);
   }
   return success();
 }

@@ -44,6 +44,8 @@ class Directory {
 
   [[nodiscard]] Status make_directory(std::string_view name, mode_t mode) const;
   [[nodiscard]] Status make_symlink(std::string_view target, std::string_view name) const;
+  /// A FIFO, socket or device node like `like`, 0600. Device nodes need CAP_MKNOD.
+  [[nodiscard]] Status make_special(const FileInfo& like, std::string_view name) const;
   [[nodiscard]] Result<std::string> read_link(std::string_view name) const;
   /// Removes anything but a directory; an absent name is success (so it may be repeated).
   [[nodiscard]] Status remove_file(std::string_view name) const;

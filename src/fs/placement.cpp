@@ -113,6 +113,12 @@ Status rename_new(const Directory& from_directory, std::string_view from,
   return success();
 }
 
+Status make_link(const Directory& from_directory, std::string_view from,
+                 const Directory& to_directory, std::string_view to) {
+  if (!link_at(from_directory, from, to_directory, to)) return to_directory.error(errno, "link", to);
+  return success();
+}
+
 Status replace_keeping(const Directory& directory, std::string_view temporary,
                        std::string_view name, const FileInfo& expected, const Directory& kept,
                        std::string_view kept_name) {

@@ -18,6 +18,12 @@ namespace dunlin::fs {
 [[nodiscard]] Status rename_new(const Directory& from_directory, std::string_view from,
                                 const Directory& to_directory, std::string_view to);
 
+/// A second name for an inode of any type, never through a symlink. The error's native code says
+/// why a file system refused: EMLINK (as many names as it allows), EXDEV, EPERM or EOPNOTSUPP
+/// (hard links unknown there).
+[[nodiscard]] Status make_link(const Directory& from_directory, std::string_view from,
+                               const Directory& to_directory, std::string_view to);
+
 /// Puts `temporary` in place of `name` and keeps the old version as `kept_name` in `kept`, a
 /// directory on the same file system. At every instant `name` is the old or the new version, whole.
 ///

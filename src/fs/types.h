@@ -41,10 +41,16 @@ struct FileInfo {
   std::uint64_t inode = 0;
   std::int64_t size = 0;
   std::int64_t allocated_bytes = 0;
+  std::uint64_t special_device = 0;  ///< of a device node: what it stands for, as makedev(3) has it
   Time atime;
   Time mtime;
   Time ctime;
 
+  [[nodiscard]] bool is_device() const {
+    return type == EntryType::character_device || type == EntryType::block_device;
+  }
+  /// Has blocks that were never written: a copy need not write them either.
+  [[nodiscard]] bool has_holes() const { return allocated_bytes < size; }
   /// The same inode, not written since: size and mtime are equal too. (ctime also moves by a
   /// rename, so it is compared only where nothing renames.)
   [[nodiscard]] bool same_content_as(const FileInfo& other) const {

@@ -27,6 +27,7 @@ struct AppendWork {
   std::vector<NewDirectory> directories;
   std::vector<DirectoryId> closed_directories;  ///< read to the end: leave the frontier
   std::vector<NewBatch> batches;
+  std::vector<NewFirstItem> first_items;  ///< each key once
   std::string cursor_after;
   bool complete = false;  ///< nothing is left to enumerate
 };
@@ -202,6 +203,8 @@ class Ledger {
                                               std::string_view name) const = 0;
   [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(
       DirectoryId parent, std::string_view name) const = 0;
+  /// The item journaled with this key.
+  [[nodiscard]] virtual Result<std::optional<ItemId>> first_item(std::string_view key) const = 0;
   /// Highest ids given out so far, for the enumerator.
   struct LastIds {
     TaskId task;

@@ -51,6 +51,10 @@ LedgerWriter::Applied LedgerWriter::change(const AppendWork& mutation) {
   DUNLIN_TRY(append_tasks(mutation));
   DUNLIN_TRY(append_directories(mutation));
   for (const NewBatch& batch : mutation.batches) DUNLIN_TRY(append_batch(batch));
+  for (const NewFirstItem& first : mutation.first_items) {
+    DUNLIN_TRY(database_.run("INSERT INTO first_item(key, item_id) VALUES (?1, ?2)",
+                             sql::Blob{first.key}, first.item.value));
+  }
   state_.cursor = mutation.cursor_after;
   state_.enumeration_complete = mutation.complete;
   return success();
@@ -125,6 +129,21 @@ LedgerWriter::Applied LedgerWriter::check_append_batches(const AppendWork& mutat
         return defect(
             fmt::format("item {} in the unknown directory {}", item, row.directory.value));
     }
+  }
+  return check_append_first_items(mutation, item);
+}
+
+LedgerWriter::Applied LedgerWriter::check_append_first_items(const AppendWork& mutation,
+                                                             std::int64_t last_item) {
+  std::unordered_set<std::string_view> fresh;
+  for (const NewFirstItem& first : mutation.first_items) {
+    if (!first.item.valid() || first.item.value > last_item)
+      return defect(fmt::format("the unknown item {} as the first", first.item.value));
+    DUNLIN_ASSIGN(const auto taken,
+                  database_.query_int64("SELECT item_id FROM first_item WHERE key = ?1",
+                                        sql::Blob{first.key}));
+    if (taken || !fresh.insert(first.key).second)
+      return defect(fmt::format("item {} as the first where another is", first.item.value));
   }
   return success();
 }

@@ -385,6 +385,13 @@ Result<std::optional<DirectoryId>> LedgerReader::find_directory(DirectoryId pare
   return found ? std::optional(DirectoryId(*found)) : std::nullopt;
 }
 
+Result<std::optional<ItemId>> LedgerReader::first_item(std::string_view key) {
+  DUNLIN_ASSIGN(const auto found,
+                database_.query_int64("SELECT item_id FROM first_item WHERE key = ?1",
+                                      sql::Blob{key}));
+  return found ? std::optional(ItemId(*found)) : std::nullopt;
+}
+
 Result<Ledger::LastIds> LedgerReader::last_ids() {
   DUNLIN_ASSIGN(const LedgerState state, read_ledger_state(database_));
   return Ledger::LastIds{TaskId(state.last_task), BatchId(state.last_batch),

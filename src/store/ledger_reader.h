@@ -33,6 +33,7 @@ class LedgerReader {
   [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name);
   [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(DirectoryId parent,
                                                                   std::string_view name);
+  [[nodiscard]] Result<std::optional<ItemId>> first_item(std::string_view key);
   [[nodiscard]] Result<Ledger::LastIds> last_ids();
   [[nodiscard]] Result<std::vector<TaskRow>> tasks(std::size_t limit);
   [[nodiscard]] Result<std::vector<ItemRow>> items(const ItemFilter& filter);

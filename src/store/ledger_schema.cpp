@@ -93,6 +93,9 @@ CREATE INDEX dependency_of ON dependency(dependant);
 CREATE TABLE item(
   id INTEGER PRIMARY KEY, directory_id INTEGER, name BLOB, size INTEGER NOT NULL, detail BLOB) STRICT;
 
+-- The first item of those that share something, by what they share (hard links: the inode). Empty where nothing is.
+CREATE TABLE first_item(key BLOB PRIMARY KEY, item_id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
 -- How an item ended; status 0 (pending) when it failed and is tried again. No row: nothing has happened to it.
 -- `action` and `message`: a number is a row of `word`. `transferred_bytes` NULL: the item's size. `ended_after_ms`:
 -- since execution.created_ms. `checksum`: packed as in ledger_codec.h, or text.

@@ -145,6 +145,8 @@ class LedgerWriter {
   [[nodiscard]] Applied check_append(const AppendWork& mutation);
   [[nodiscard]] Applied check_append_directories(const AppendWork& mutation);
   [[nodiscard]] Applied check_append_batches(const AppendWork& mutation);
+  [[nodiscard]] Applied check_append_first_items(const AppendWork& mutation,
+                                                 std::int64_t last_item);
   [[nodiscard]] Status append_tasks(const AppendWork& mutation);
   [[nodiscard]] Status append_directories(const AppendWork& mutation);
   [[nodiscard]] Status append_batch(const NewBatch& batch);

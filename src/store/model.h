@@ -165,6 +165,13 @@ struct NewItem {
   std::string detail;     ///< what the kind needs to execute it; its own encoding
 };
 
+/// The first item of those that share something, which the others look up by its key (a hard-link
+/// set: the inode of the source).
+struct NewFirstItem {
+  std::string key;  ///< bytes; the kind's own encoding
+  ItemId item;
+};
+
 struct NewBatch {
   BatchId id;
   TaskId task;

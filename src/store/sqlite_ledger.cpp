@@ -233,6 +233,9 @@ Result<std::optional<DirectoryId>> SqliteLedger::find_directory(DirectoryId pare
   return connections_->read(
       [&](LedgerReader& reader) { return reader.find_directory(parent, name); });
 }
+Result<std::optional<ItemId>> SqliteLedger::first_item(std::string_view key) const {
+  return connections_->read([&](LedgerReader& reader) { return reader.first_item(key); });
+}
 Result<Ledger::LastIds> SqliteLedger::last_ids() const {
   return connections_->read([](LedgerReader& reader) { return reader.last_ids(); });
 }

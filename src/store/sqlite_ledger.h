@@ -55,6 +55,7 @@ class SqliteLedger final : public Ledger {
   [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name) const override;
   [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(
       DirectoryId parent, std::string_view name) const override;
+  [[nodiscard]] Result<std::optional<ItemId>> first_item(std::string_view key) const override;
   [[nodiscard]] Result<LastIds> last_ids() const override;
   [[nodiscard]] Result<std::vector<TaskRow>> tasks(std::size_t limit) const override;
   [[nodiscard]] Result<std::vector<ItemRow>> items(const ItemFilter& filter) const override;

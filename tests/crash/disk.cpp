@@ -62,7 +62,7 @@ Written written_by(const SystemCall& call) {
   if (any_of(n, {"copy_file_range", "splice"})) return {call.descriptor_path(2), true};
   if (n == "ioctl" && call.has(1, "FICLONE")) return {call.descriptor_path(0), true};
   if (n == "truncate") return {plain_path(call, 0), true};
-  if (any_of(n, {"fchmod", "fchown", "fsetxattr"})) return {call.descriptor_path(0), false};
+  if (any_of(n, {"fchmod", "fchown", "fsetxattr", "fremovexattr"})) return {call.descriptor_path(0), false};
   if (any_of(n, {"chmod", "chown", "lchown", "setxattr"})) return {plain_path(call, 0), false};
   if (any_of(n, {"utimensat", "fchmodat", "fchownat"})) {
     // Without a path (NULL or "") it is the descriptor's own file.
@@ -75,8 +75,8 @@ std::vector<std::string> names_changed_by(const SystemCall& call) {
   const std::string& n = call.name;
   if (n == "open" && call.has(1, "O_CREAT")) return {plain_path(call, 0)};
   if (n == "openat" && call.has(2, "O_CREAT")) return {call.path_at(0)};
-  if (any_of(n, {"creat", "mkdir", "rmdir", "unlink"})) return {plain_path(call, 0)};
-  if (any_of(n, {"mkdirat", "unlinkat"})) return {call.path_at(0)};
+  if (any_of(n, {"creat", "mknod", "mkdir", "rmdir", "unlink"})) return {plain_path(call, 0)};
+  if (any_of(n, {"mknodat", "mkdirat", "unlinkat"})) return {call.path_at(0)};
   if (n == "symlink") return {plain_path(call, 1)};
   if (n == "symlinkat") return {call.path_at(1)};
   if (any_of(n, {"rename", "link"})) return {plain_path(call, 0), plain_path(call, 1)};
@@ -95,7 +95,7 @@ void Disk::read_tree(const std::string& tree) {
     Name& own = names_[path];
     own.present = own.safely_present = true;
     File& there = files_[path];
-    there.symlink = entry.is_symlink();
+    there.node = !entry.is_directory() && !entry.is_regular_file();
     if (!is_database(path)) continue;
     there.now = there.safe = content_of(path);
   }
@@ -199,7 +199,7 @@ void Disk::begin(const SystemCall& call) {
   } else if (ours) {
     if (name(names[0]).present) return;  // O_CREAT of what is there
     create(names[0]);
-    file(names[0]).symlink = call.name.starts_with("symlink");
+    file(names[0]).node = call.name.starts_with("symlink") || call.name.starts_with("mknod");
   }
   if (ours) created_by_[call.began] = names;
   if (call.name == "fsync" || call.name == "fdatasync")
@@ -334,9 +334,9 @@ bool Disk::name_changed(const std::string& path) const {
   return own != nullptr && (own->changes.last > 0 || own->changes.under_way > 0);
 }
 
-bool Disk::is_symlink(const std::string& path) const {
+bool Disk::is_node(const std::string& path) const {
   const auto found = files_.find(path);
-  return found != files_.end() && found->second.symlink;
+  return found != files_.end() && found->second.node;
 }
 
 std::optional<std::string> Disk::bytes_now(const std::string& path) const {

@@ -37,7 +37,8 @@ class Disk {
   [[nodiscard]] bool path_flushed(const std::string& path) const;
   /// Somebody has made, renamed or removed it since the beginning.
   [[nodiscard]] bool name_changed(const std::string& path) const;
-  [[nodiscard]] bool is_symlink(const std::string& path) const;
+  /// A symlink, FIFO, socket or device: there is no descriptor to flush it by.
+  [[nodiscard]] bool is_node(const std::string& path) const;
   /// Of databases (*.db, with their logs and journals): the bytes of now, of after a power cut.
   [[nodiscard]] std::optional<std::string> bytes_now(const std::string& path) const;
   [[nodiscard]] std::optional<std::string> bytes_after_cut(const std::string& path) const;
@@ -59,7 +60,7 @@ class Disk {
   struct File {
     Changes content;
     Changes metadata;
-    bool symlink = false;
+    bool node = false;
     std::string now;   ///< of databases
     std::string safe;  ///< of databases
   };

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,6 +68,18 @@ class FilesScenario final : public Scenario {
     }
     write(source_ + "/a/large", 2'500'000, 99, 0640, 1'500'000'000);
     write(source_ + "/a/\xff\xfe not utf-8", 500, 98, 0604, -86'400);
+    fsys::create_hard_link(source_ + "/a/large", source_ + "/a/b/c/large again");
+    fsys::create_hard_link(source_ + "/a/large", source_ + "/-dash\nline/large again");
+    fsys::create_hard_link(source_ + "/a/file14", source_ + "/a/b/one of two");
+    DUNLIN_CHECK(::mkfifo((source_ + "/a/pipe").c_str(), 0620) == 0, "mkfifo");
+    write(source_ + "/a/b/holes", 3, 97, 0644, 1'600'000'097);
+    DUNLIN_CHECK(::truncate((source_ + "/a/b/holes").c_str(), 700'000) == 0, "truncate");
+    DUNLIN_CHECK(::setxattr((source_ + "/a/b/holes").c_str(), "user.note", "kept", 4, 0) == 0,
+                 "setxattr");
+    for (const char* timed : {"/a/pipe", "/a/b/holes"}) {
+      const timespec times[2] = {{1'600'000'097, 1}, {1'600'000'097, 2}};
+      DUNLIN_CHECK(::utimensat(AT_FDCWD, (source_ + timed).c_str(), times, 0) == 0, timed);
+    }
     fsys::create_symlink("../nowhere", source_ + "/a/b/link");
     fsys::create_symlink("file1", source_ + "/link to file1");
     DUNLIN_CHECK(::chmod((source_ + "/a/b").c_str(), 0750) == 0, "chmod");
@@ -133,6 +146,10 @@ class FilesScenario final : public Scenario {
     if (S_ISREG(info.st_mode)) {
       line += " size " + std::to_string(info.st_size) + " links " + std::to_string(info.st_nlink) +
               " content " + fnv(content_of(path));
+      char note[64];
+      const ssize_t length = ::getxattr(path.c_str(), "user.note", note, sizeof note);
+      if (length > 0) line += " note " + std::string(note, static_cast<std::size_t>(length));
+      if (info.st_blocks * 1024 < info.st_size) line += " mostly holes";
     } else if (S_ISLNK(info.st_mode)) {
       line += " to " + fsys::read_symlink(path).string();
     }

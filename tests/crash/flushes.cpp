@@ -183,7 +183,7 @@ class Rules {
     for (const std::string& path : names) changed_names_[item].insert(path);
     if (!item_of_temporary(names[0])) return;  // an old version is put aside
     ++tally_.publishes;
-    if (!disk_.is_symlink(names[0])) {
+    if (!disk_.is_node(names[0])) {
       if (!disk_.content_flushed(names[0])) fail("published, content not flushed", names[1]);
       if (!disk_.metadata_flushed(names[0])) fail("published, metadata not flushed", names[1]);
     }

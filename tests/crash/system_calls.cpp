@@ -19,8 +19,9 @@ namespace {
 constexpr const char* kCalls =
     "trace=write,pwrite64,writev,pwritev,pwritev2,copy_file_range,sendfile,splice,truncate,"
     "ftruncate,fallocate,ioctl,open,openat,creat,rename,renameat,renameat2,link,linkat,symlink,"
-    "symlinkat,mkdir,mkdirat,rmdir,unlink,unlinkat,chmod,fchmod,fchmodat,chown,fchown,lchown,"
-    "fchownat,utimensat,setxattr,fsetxattr,fsync,fdatasync,syncfs,sync";
+    "symlinkat,mknod,mknodat,mkdir,mkdirat,rmdir,unlink,unlinkat,chmod,fchmod,fchmodat,chown,fchown,"
+    "lchown,fchownat,utimensat,setxattr,fsetxattr,removexattr,fremovexattr,fsync,fdatasync,syncfs,"
+    "sync";
 
 /// A page of SQLite, which is replayed, and some more; contents of files are not looked at.
 constexpr const char* kMostBytes = "4200";

@@ -128,6 +128,26 @@ TEST_F(Copy, ChangedContentIsFoundByVerifyThoughSizeAndTimeAreTheSame) {
   EXPECT_THAT(done.out, HasSubstr("1 file differs from its source"));
 }
 
+TEST_F(Copy, VerifyAndRollbackDoNotNeedTheSource) {
+  make_tree("src", 10, 100);
+  write("single", "one file");
+  ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);
+  ASSERT_EQ(run({"copy", path("single"), path("other/name")}).code, 0);
+  std::filesystem::remove_all(path("src"));
+  std::filesystem::remove(path("single"));
+  const Finished first = run({"verify", "1"});
+  EXPECT_EQ(first.code, 0) << first.out << first.err;
+  EXPECT_EQ(run({"verify", "2"}).code, 0);
+  write("dst/src/d1/f1", "bit rot");
+  EXPECT_EQ(run({"verify", "1"}).code, 6);
+  const Finished copied = run({"copy", path("src"), path("dst")});
+  EXPECT_EQ(copied.code, 2) << "but there is nothing to copy";
+  EXPECT_EQ(run({"rollback", "2", "--yes"}).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(path("other")));
+  EXPECT_EQ(run({"rollback", "1", "--yes"}).code, 1) << "somebody changed a file";
+  EXPECT_EQ(std::filesystem::file_size(path("dst/src/d1/f1")), 7U);
+}
+
 TEST_F(Copy, RollbackTakesBackWhatWasCopied) {
   make_tree("src", 10, 100);
   ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);

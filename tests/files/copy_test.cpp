@@ -163,28 +163,40 @@ INSTANTIATE_TEST_SUITE_P(
                       ConflictCase{"fail", "old", ItemStatus::failed}),
     [](const auto& tested) { return tested.param.policy; });
 
-TEST(FilesCopy, SpecialFilesAreReportedAndSkipped) {
+TEST(FilesCopy, SpecialFilesAreMadeAnewOrSkippedAsAsked) {
   const ScratchDirectory scratch;
   write_file(scratch.file("source/f"), "x");
-  ASSERT_EQ(::mkfifo(scratch.file("source/pipe").c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo(scratch.file("source/pipe").c_str(), 0604), 0);
+  ASSERT_EQ(::mknod(scratch.file("source/socket").c_str(), S_IFSOCK | 0644, 0), 0);
+  ASSERT_EQ(::chmod(scratch.file("source/pipe").c_str(), 0604), 0);
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
-  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(copy.start().run_to_end()));
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+  CopyTest skipping(scratch.file("source/"), scratch.file("other"), {{"special-files", "skip"}});
+  LocalExecution& execution = skipping.start();
   ASSERT_TRUE(is_ok(execution.run_to_end()));
   EXPECT_EQ(execution.item("pipe")->row.status, ItemStatus::skipped);
-  EXPECT_THAT(execution.item("pipe")->row.message, HasSubstr("unsupported_item: a FIFO"));
-  EXPECT_FALSE(stdfs::exists(scratch.file("target/pipe")));
+  EXPECT_THAT(execution.item("pipe")->row.message, HasSubstr("special_files: skip (a FIFO)"));
+  EXPECT_FALSE(stdfs::exists(scratch.file("other/pipe")));
 }
 
-TEST(FilesCopy, OwnTemporariesAndUndoFoldersAreLeftOut) {
+TEST(FilesCopy, OwnStateIsLeftOutAndNothingElseOfThatName) {
   const ScratchDirectory scratch;
-  write_file(scratch.file("source/.dunlin-01234567-1-17"), "partial");
-  write_file(scratch.file("source/.dunlin-undo-0123abcd/3"), "old");
+  write_file(scratch.file("source/.dunlin-456789ab-1-17"), "partial");
+  write_file(scratch.file("source/.dunlin-undo-456789ab/3"), "old");
+  write_file(scratch.file("source/state/state.db"), "ours");
+  write_file(scratch.file("source/.dunlin-01234567-1-17"), "of nobody's execution");
   write_file(scratch.file("source/.dunlin-notes"), "a user's own");
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
-  LocalExecution& execution = copy.start();
+  LocalExecution::Options options;
+  options.state_path = scratch.file("source/state");
+  LocalExecution& execution = copy.start(options);
   ASSERT_TRUE(is_ok(execution.run_to_end()));
-  EXPECT_THAT(own_names(scratch.file("target")), ElementsAre("/.dunlin-notes"));
-  EXPECT_THAT(execution.item(".dunlin-undo-0123abcd")->row.message, HasSubstr("own_state"));
+  EXPECT_THAT(own_names(scratch.file("target")),
+              ::testing::UnorderedElementsAre("/.dunlin-notes", "/.dunlin-01234567-1-17"));
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/state")));
+  for (const char* name : {"state", ".dunlin-undo-456789ab", ".dunlin-456789ab-1-17"})
+    EXPECT_THAT(execution.item(name)->row.message, HasSubstr("own_state")) << name;
 }
 
 TEST(FilesCopy, WhatCannotBeReadFailsAloneAndIsNoEmptyDirectory) {

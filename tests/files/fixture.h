@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -16,6 +18,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/unique_fd.h"
 #include "files/files_kind.h"
 #include "support/local_contexts.h"
 #include "support/scratch.h"
@@ -50,11 +53,40 @@ inline std::string read_all(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-/// One line per entry: type, mode, owner, mtime, and content or target. `directory_times` false:
-/// without the mtime of directories.
+/// 3 MiB, of which only some bytes in the middle were ever written.
+inline void write_sparse(const std::string& path, std::int64_t mtime = 1'500'000'000) {
+  write_file(path, "");
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_EQ(::ftruncate(file.get(), 3 << 20), 0);
+  ASSERT_EQ(::pwrite(file.get(), "island", 6, 1 << 20), 6);
+  set_mtime(path, mtime);
+}
+
+/// " name=value" of each, in order of names.
+inline std::string xattrs_of(const std::string& path) {
+  std::string names(4096, '\0');
+  const ssize_t length = ::llistxattr(path.c_str(), names.data(), names.size());
+  std::map<std::string, std::string> found;
+  for (std::size_t at = 0; length > 0 && at < static_cast<std::size_t>(length);) {
+    const std::string name = names.c_str() + at;
+    at += name.size() + 1;
+    std::string value(4096, '\0');
+    value.resize(static_cast<std::size_t>(std::max<ssize_t>(
+        ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size()), 0)));
+    found[name] = value;
+  }
+  std::string text;
+  for (const auto& [name, value] : found) text += " " + name + "=" + value;
+  return text;
+}
+
+/// One line per entry: type, mode, owner, mtime, content or target, whether most of it is holes, and
+/// for hard links the first name of their set. `directory_times` false: without the mtime of
+/// directories.
 inline std::map<std::string, std::string> snapshot(const std::string& root,
                                                    bool directory_times = true) {
   std::map<std::string, std::string> tree;
+  std::map<ino_t, std::vector<std::string>> names;
   const auto add = [&](const stdfs::path& path) {
     struct stat raw{};
     if (::lstat(path.c_str(), &raw) != 0) return;
@@ -64,13 +96,20 @@ inline std::map<std::string, std::string> snapshot(const std::string& root,
     }
     if (S_ISREG(raw.st_mode))
       line += " " + std::to_string(std::hash<std::string>()(read_all(path))) + "/" +
-              std::to_string(raw.st_size);
+              std::to_string(raw.st_size) + (raw.st_blocks * 1024 < raw.st_size ? " sparse" : "");
+    if (!S_ISDIR(raw.st_mode) && raw.st_nlink > 1)
+      names[raw.st_ino].push_back(path.native().substr(root.size()));
+    line += xattrs_of(path.native());
     if (S_ISLNK(raw.st_mode)) line += " -> " + stdfs::read_symlink(path).native();
     tree[path.native().substr(root.size())] = line;
   };
   add(root);
   std::error_code ignored;
   for (const auto& entry : stdfs::recursive_directory_iterator(root, ignored)) add(entry.path());
+  for (auto& [inode, linked] : names) {
+    std::sort(linked.begin(), linked.end());
+    for (const std::string& name : linked) tree[name] += " = " + linked.front();
+  }
   return tree;
 }
 
@@ -96,10 +135,19 @@ inline void make_odd_tree(const std::string& root) {
   write_file(root + "/sub/readonly", "r", 1'600'000'001, 0444);
   write_file(root + "/block", std::string(1 << 20, 'x') + "tail", 5'000'000'000);
   write_file(root + "/exact", std::string(1 << 20, 'y'));
+  write_sparse(root + "/sub/sparse");
+  write_file(root + "/shared", "of three names\n", 1'450'000'000, 0604);
+  stdfs::create_hard_link(root + "/shared", root + "/sub/deep/er/shared again");
+  stdfs::create_hard_link(root + "/shared", root + "/z");
+  stdfs::create_directory(root + "/pipes");
+  ASSERT_EQ(::mkfifo((root + "/pipes/fifo").c_str(), 0620), 0);
+  set_mtime(root + "/pipes/fifo", 1'250'000'000);
   write_file(root + "/names/new\nline", "1");
   write_file(root + "/names/-dash", "2");
   write_file(root + "/names/\xff\xfe invalid", "3");
   write_file(root + "/names/" + std::string(255, 'n'), "4");
+  ASSERT_EQ(::setxattr((root + "/sub/script").c_str(), "user.note", "kept\0too", 8, 0), 0);
+  ASSERT_EQ(::setxattr((root + "/names").c_str(), "user.empty", "", 0, 0), 0);
   stdfs::create_directories(root + "/empty dir/inner");
   stdfs::create_symlink("a.txt", root + "/link");
   stdfs::create_symlink("/nowhere/at all", root + "/dangling");
@@ -108,7 +156,7 @@ inline void make_odd_tree(const std::string& root) {
     set_mtime(root + name, 1'300'000'000);
   ASSERT_EQ(::chmod((root + "/sub/deep").c_str(), 0555), 0);
   for (const char* name :
-       {"/empty dir/inner", "/empty dir", "/names", "/sub/deep/er", "/sub/deep", "/sub", ""}) {
+       {"/empty dir/inner", "/empty dir", "/pipes", "/names", "/sub/deep/er", "/sub/deep", "/sub", ""}) {
     set_mtime(root + name, 1'200'000'000);
   }
 }

@@ -53,6 +53,42 @@ TEST(FilesPlanText, OptionsThatAreNotImplementedAreRefusedByName) {
   EXPECT_EQ(refused("conflict", "skip"), "accepted");
 }
 
+TEST(FilesPlanText, PreserveNamesWhatIsKeptOrWithNoWhatIsNot) {
+  const auto decoded = [](const std::string& list, std::vector<std::string>& problems) {
+    Json document = *parse_json(R"({"kind":"files","source":{"paths":["/a"]},
+      "destination":{"base_path":"/b"},"strategy":{}})");
+    document["strategy"]["preserve"] = list;
+    return decode_plan(document, problems);
+  };
+  const auto kept = [&](const std::string& list) {
+    std::vector<std::string> problems;
+    const FilesPlan plan = decoded(list, problems);
+    EXPECT_THAT(problems, IsEmpty());
+    std::string names;
+    for (const auto& [name, on] : std::vector<std::pair<std::string, bool>>{
+             {"times", plan.preserve.times},
+             {"mode", plan.preserve.mode},
+             {"owner", plan.preserve.owner},
+             {"xattr", plan.preserve.xattrs},
+             {"acl", plan.preserve.acls},
+             {"flags", plan.preserve.flags},
+             {"links", plan.preserve_links},
+             {"holes", plan.preserve_holes}}) {
+      if (on) names += " " + name;
+    }
+    return names;
+  };
+  EXPECT_EQ(kept("all"), " times mode owner xattr acl flags links holes");
+  EXPECT_EQ(kept("none"), "");
+  EXPECT_EQ(kept("times,mode"), " times mode");
+  EXPECT_EQ(kept("no-owner,no-acl"), " times mode xattr flags links holes");
+  EXPECT_EQ(kept("all,no-holes"), " times mode owner xattr acl flags links");
+  std::vector<std::string> problems;
+  static_cast<void>(decoded("times,ownr", problems));
+  EXPECT_THAT(problems, ElementsAre(::testing::AllOf(HasSubstr("/strategy/preserve: \"ownr\""),
+                                                     HasSubstr("did you mean owner?"))));
+}
+
 TEST(FilesPlanText, AcceptsPlainPathsOnly) {
   const auto kind = make_files_kind();
   EXPECT_TRUE(kind->accepts({"copy", {"a", "b"}, {}}));
@@ -228,13 +264,13 @@ TEST(FilesRecords, OwnNamesAreToldFromThoseOfUsers) {
   const ExecutionId id("01890000-0000-7000-8000-0123456789ab");
   EXPECT_EQ(temporary_name(id, 3, ItemId(17)), ".dunlin-456789ab-3-17");
   EXPECT_EQ(undo_folder_name(id), ".dunlin-undo-456789ab");
-  EXPECT_TRUE(is_own_name(temporary_name(id, 3, ItemId(17))));
-  EXPECT_TRUE(is_own_name(undo_folder_name(id)));
+  EXPECT_EQ(execution_in_name(".dunlin-456789ab-3-17"), "456789ab");
+  EXPECT_EQ(execution_in_name(".dunlin-undo-456789ab"), "456789ab");
   for (const char* name :
        {".dunlin", ".dunlin-", ".dunlin-notes", ".dunlin-456789ab-3", ".dunlin-456789ab--17",
         ".dunlin-456789ab-3-", ".dunlin-456789aX-3-17", ".dunlin-undo-456789a",
         ".dunlin-undo-456789ab-1", "x.dunlin-456789ab-3-17"}) {
-    EXPECT_FALSE(is_own_name(name)) << name;
+    EXPECT_EQ(execution_in_name(name), "") << name;
   }
 }
 
@@ -261,7 +297,7 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length)).ok());
   }
-  EXPECT_FALSE(decode_info(bytes).ok());
+  EXPECT_FALSE(decode_detail(bytes).ok());
 }
 
 }  // namespace

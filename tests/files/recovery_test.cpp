@@ -29,6 +29,7 @@ void make_case(const std::string& directory) {
   make_odd_tree(directory + "/source");
   write_file(directory + "/target/a.txt", "the old alpha", 1'100'000'000, 0600);
   write_file(directory + "/target/sub/b.txt", "the old beta", 1'100'000'001);
+  write_file(directory + "/target/z", "no link yet", 1'100'000'006);
   write_file(directory + "/target/sub/foreign", "not ours", 1'100'000'002);
   stdfs::create_symlink("elsewhere", directory + "/target/link");
   set_mtime(directory + "/target/link", 1'100'000'003);
@@ -355,7 +356,8 @@ TEST(FilesRecovery, AListingInterruptedInsideADirectoryGoesOnWithoutDuplicates) 
     left = 1 << 20;
     ASSERT_TRUE(is_ok(copy.take_over().run_to_end()));
     EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
-    EXPECT_EQ(execution.items("batch_file_operation").size(), 40U + 15U);
+    EXPECT_EQ(execution.items("batch_file_operation").size(), 40U + 18U);
+    EXPECT_EQ(execution.items("link_set").size(), 2U);
   }
 }
 

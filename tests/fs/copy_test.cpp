@@ -1,8 +1,16 @@
 // Content, metadata, flush and read-back.
 #include "fs/copy.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <thread>
 
 #include "fs/fixture.h"
 #include "fs/flush.h"
@@ -12,6 +20,23 @@ namespace dunlin::fs::testing {
 namespace {
 
 using ::testing::HasSubstr;
+
+/// From here on the calling thread is told by every lseek(SEEK_DATA) that only a hole follows.
+bool make_seek_data_lie() {
+  constexpr auto kNumber = static_cast<std::uint32_t>(offsetof(seccomp_data, nr));
+  constexpr auto kWhence = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 16);
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kNumber),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_lseek, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kWhence),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SEEK_DATA, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENXIO),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog program{static_cast<unsigned short>(std::size(filter)), filter};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
 
 class FsCopy : public ::testing::Test {
  protected:
@@ -54,6 +79,28 @@ TEST_F(FsCopy, AFileThatGrowsOrShrinksIsCopiedToItsRealEnd) {
   write(scratch.file("f"), std::string(10'000, 'x'));
   EXPECT_EQ(*copy(scratch.file("f"), 100), 10'000);
   EXPECT_EQ(*copy(scratch.file("f"), 1'000'000), 10'000);
+}
+
+/// OpenZFS #15526: for a while data just written was called a hole, and programs that trusted it
+/// left it out.
+TEST_F(FsCopy, AFileSystemThatCallsDataAHoleLosesNothing) {
+  std::string content(3 << 20, '\0');
+  content.replace(5000, 5, "early");
+  content.replace(2'000'000, 4, "late");
+  write(scratch.file("from"), content);
+  Result<std::int64_t> copied = Error(ErrorType::defect, "not run");
+  std::thread lied_to([&] {  // the filter ends with its thread
+    ASSERT_TRUE(make_seek_data_lie());
+    const UniqueFd in(::open(scratch.file("from").c_str(), O_RDONLY));
+    const UniqueFd out(::open(scratch.file("to").c_str(), O_RDWR | O_CREAT, 0600));
+    hashes = HashSet::create({HashKind::md5}).value();
+    copied = copy_with_holes(in.get(), "from", out.get(), "to", hashes, transfer);
+  });
+  lied_to.join();
+  ASSERT_TRUE(copied.ok()) << copied.error().text();
+  EXPECT_EQ(*copied, 3 << 20);
+  EXPECT_TRUE(read(scratch.file("to")) == content);
+  EXPECT_EQ(hashes.finish(), "md5:" + hex(*hash_bytes(HashKind::md5, content)));
 }
 
 TEST_F(FsCopy, PermitsAreAskedForAtMostOneMebibyteAndCancelIsSeen) {
@@ -210,7 +257,7 @@ TEST(FsMetadata, ModeAndTimesAsTheSourceHasThem) {
   wanted.mtime = {-3, 7};
   wanted.atime = {3'000'000'000, 1};
   const UniqueFd file(::open(scratch.file("f").c_str(), O_RDWR));
-  const auto loss = apply_metadata(file.get(), wanted, directory, "f");
+  const auto loss = apply_metadata({file.get(), false}, wanted, {}, {}, directory, "f");
   ASSERT_TRUE(loss.ok());
   EXPECT_EQ(*loss, "");
   const FileInfo now = directory.info("f").value();
@@ -228,7 +275,7 @@ TEST(FsMetadata, WithoutTheRightToGiveAwayTheLossIsNamedAndSetuidTakenOff) {
   wanted.uid = 0;
   wanted.mode = 06755;
   const UniqueFd file(::open(scratch.file("f").c_str(), O_RDWR));
-  const auto loss = apply_metadata(file.get(), wanted, directory, "f");
+  const auto loss = apply_metadata({file.get(), false}, wanted, {}, {}, directory, "f");
   ASSERT_TRUE(loss.ok());
   EXPECT_THAT(*loss, HasSubstr("owner not preserved"));
   EXPECT_THAT(*loss, HasSubstr("setuid"));
@@ -244,7 +291,7 @@ TEST(FsMetadataNeedsRoot, OwnerComesBeforeModeSoThatSetuidStays) {
   wanted.gid = 54321;
   wanted.mode = 06755;
   const UniqueFd file(::open(scratch.file("f").c_str(), O_RDWR));
-  ASSERT_EQ(apply_metadata(file.get(), wanted, directory, "f").value(), "");
+  ASSERT_EQ(apply_metadata({file.get(), false}, wanted, {}, {}, directory, "f").value(), "");
   const FileInfo now = directory.info("f").value();
   EXPECT_EQ(now.uid, 12345U);
   EXPECT_EQ(now.gid, 54321U);

@@ -225,6 +225,30 @@ TYPED_TEST_P(LedgerConformance, FindsWhatWasJournaledForADirectory) {
   EXPECT_EQ(ledger.directory(DirectoryId(3))->path, "sub/deep");
 }
 
+TYPED_TEST_P(LedgerConformance, RemembersTheFirstOfThoseThatShareSomething) {
+  Ledger& ledger = this->ledger();
+  const std::string odd("\0\xff key", 6);
+  AppendWork work;
+  work.tasks = {task(1)};
+  work.batches = {batch(1, 1, 1, 3)};
+  work.first_items = {{odd, ItemId(2)}, {"other", ItemId(3)}};
+  must_apply(ledger, {work});
+  EXPECT_EQ(*ledger.first_item(odd), ItemId(2));
+  EXPECT_EQ(*ledger.first_item("other"), ItemId(3));
+  EXPECT_EQ(*ledger.first_item("\0"), std::nullopt);
+  AppendWork more;
+  more.batches = {batch(2, 1, 4, 1)};
+  more.first_items = {{odd, ItemId(4)}};
+  EXPECT_EQ(refusal(ledger, more), ErrorType::defect) << "the first stays the first";
+  more.first_items = {{"twice", ItemId(4)}, {"twice", ItemId(4)}};
+  EXPECT_EQ(refusal(ledger, more), ErrorType::defect);
+  more.first_items = {{"third", ItemId(5)}};
+  EXPECT_EQ(refusal(ledger, more), ErrorType::defect) << "there is no such item";
+  more.first_items = {{"third", ItemId(1)}};
+  must_apply(ledger, {more});
+  EXPECT_EQ(*ledger.first_item("third"), ItemId(1)) << "of an older chunk";
+}
+
 // ---- Starts and ends --------------------------------------------------------------------------
 
 TYPED_TEST_P(LedgerConformance, AStaleEpochChangesNothingAndAllAreRefused) {
@@ -944,7 +968,7 @@ TYPED_TEST_P(LedgerConformance, AnEmptyGroupIsNothing) {
 REGISTER_TYPED_TEST_SUITE_P(
     LedgerConformance, KeepsTheExecutionRow, RunsABatchFromAppendToDone,
     AppendKeepsWorkCursorAndFrontier, AppendRefusesIdsThatAreNotNext,
-    FindsWhatWasJournaledForADirectory, AStaleEpochChangesNothingAndAllAreRefused,
+    FindsWhatWasJournaledForADirectory, RemembersTheFirstOfThoseThatShareSomething, AStaleEpochChangesNothingAndAllAreRefused,
     ARefusedMutationLeavesTheOthersAlone, WritesUnderAnotherTokenAreRefused,
     KeepsEverythingOfAnOutcome, AnItemThatIsTriedAgainCountsOnce, ARetriedBatchWaitsForItsTime,
     ReadyFollowsPriorityStageAndId, ABarrierWaitsForEnumerationAndAllStagesBelow,

@@ -144,6 +144,8 @@ std::string LocalLedger::encode() const {
     put(out, item.row);
     put(out, item.error);
   }
+  out.varint(first_items.size());
+  for (const auto& [key, item] : first_items) out.bytes(key).zigzag(item);
   out.bytes(cursor).u8(enumeration_complete ? 1 : 0).u8(committing ? 1 : 0).zigzag(epoch);
   out.zigzag(last_task)
       .zigzag(last_batch)
@@ -189,6 +191,10 @@ Result<LocalLedger> LocalLedger::decode(std::string_view bytes) {
     item.row = get_item(in);
     item.error = get_error(in);
     ledger.items.emplace(item.row.id.value, std::move(item));
+  }
+  for (std::size_t n = in.count(); n > 0 && in.ok(); --n) {
+    const std::string key(in.bytes());
+    ledger.first_items.emplace(key, in.zigzag());
   }
   ledger.cursor = in.bytes();
   ledger.enumeration_complete = in.u8() != 0;
@@ -289,6 +295,17 @@ class LocalExecution::Enumeration final : public engine::EnumerateContext {
     }
     return std::optional<DirectoryId>();
   }
+  [[nodiscard]] Result<std::optional<ItemId>> first_item(std::string_view key) override {
+    const auto found = owner_.ledger_.first_items.find(std::string(key));
+    if (found == owner_.ledger_.first_items.end()) return std::optional<ItemId>();
+    return std::optional<ItemId>(ItemId(found->second));
+  }
+  [[nodiscard]] Result<bool> is_own_execution(std::string_view digits) override {
+    return digits == short_id(owner_.options_.execution);
+  }
+  [[nodiscard]] const std::string& state_path() const override {
+    return owner_.options_.state_path;
+  }
   [[nodiscard]] bool continued() const override { return continued_; }
   [[nodiscard]] Status commit(Chunk chunk) override;
 
@@ -356,6 +373,11 @@ Status LocalExecution::Enumeration::commit(Chunk chunk) {
                    "a batch depends on one that does not exist yet");
     }
   }
+  for (auto& first : chunk.first_items) {
+    DUNLIN_CHECK(ledger.items.contains(first.item.value), "an unknown item as the first");
+    DUNLIN_CHECK(ledger.first_items.emplace(first.key, first.item.value).second,
+                 "two first items of one key");
+  }
   ledger.cursor = std::move(chunk.cursor_after);
   ledger.enumeration_complete = chunk.complete;
   ledger.last_task = last_.task;
@@ -390,6 +412,11 @@ class LocalExecution::Batch final : public BatchContext {
     if (found == owner_.ledger_.directories.end())
       return Error(ErrorType::defect, "no such directory");
     return found->second;
+  }
+  [[nodiscard]] Result<ItemRow> item(ItemId id) override {
+    const auto found = owner_.ledger_.items.find(id.value);
+    if (found == owner_.ledger_.items.end()) return Error(ErrorType::defect, "no such item");
+    return found->second.row;
   }
   [[nodiscard]] Status for_each_item(std::span<ItemRow> items,
                                      const std::function<void(ItemRow&)>& fn) override {

@@ -45,6 +45,7 @@ struct LocalLedger {
   std::map<std::int64_t, store::DirectoryRow> directories;
   std::map<std::int64_t, LocalBatch> batches;
   std::map<std::int64_t, LocalItem> items;
+  std::map<std::string, std::int64_t> first_items;
   std::string cursor;
   bool enumeration_complete = false;
   bool committing = false;
@@ -64,6 +65,8 @@ class LocalExecution {
     /// When set, the ledger is written there after each durable call, so that a killed process
     /// leaves it behind.
     std::string journal_path;
+    /// Passed for a state directory, which a source leaves out.
+    std::string state_path;
     /// Answers of fence(), record_intents() and EnumerateContext::commit(); unset: success. An
     /// error of the latter two means that nothing was recorded.
     std::function<Status()> on_fence;
