@@ -90,8 +90,9 @@ class Applier {
 
  private:
   Status owner() {
+    const bool directory = from_.type == EntryType::directory;  // there they grant nothing
     if (!preserve_.owner) {
-      mode_ &= ~kSetIds;
+      if (!directory) mode_ &= ~kSetIds;
       return success();
     }
     DUNLIN_ASSIGN(const FileInfo now, info_of(to_.fd, name_, directory_.side()));
@@ -102,9 +103,10 @@ class Applier {
     const bool group = now.gid != from_.gid &&
                        change_owner(to_, static_cast<std::uint32_t>(-1), from_.gid) == 0;
     add_loss(loss_, group ? "owner not preserved (group is)" : "owner not preserved");
-    if ((mode_ & kSetIds) != 0 && from_.type != EntryType::directory)
+    if ((mode_ & kSetIds) != 0 && !directory) {
       add_loss(loss_, "setuid and setgid taken off");
-    if (from_.type != EntryType::directory) mode_ &= ~kSetIds;
+      mode_ &= ~kSetIds;
+    }
     return success();
   }
 
