@@ -90,7 +90,8 @@ class ProofNeedsRoot : public Proof {
     mounted_ = true;
   }
   void unmount() {
-    if (mounted_) EXPECT_EQ(tool({"/bin/umount", path("dst")}), 0);
+    if (!mounted_) return;
+    EXPECT_EQ(tool({"/bin/umount", path("dst")}), 0);
     mounted_ = false;
   }
   void flip_a_bit(std::int64_t at) const {
