@@ -62,7 +62,8 @@ int exit_code_of(const engine::Snapshot& snapshot) {
       if (counters.differences > 0) return kDifferences;
       return counters.failed_items > 0 || counters.failed_batches > 0 ? kItemsFailed : kDone;
     case ExecutionStatus::rolled_back:
-      return counters.failed_items > 0 ? kItemsFailed : kDone;
+      // What was copied and is still counted as such was refused: somebody has changed it since.
+      return counters.failed_items > 0 || counters.succeeded_items > 0 ? kItemsFailed : kDone;
     case ExecutionStatus::pending:
     case ExecutionStatus::running:
     case ExecutionStatus::rolling_back:

@@ -38,7 +38,8 @@ const std::vector<KindFlag>& kind_flags() {
       {"copy",
        "preserve",
        "LIST",
-       "times,mode,owner,xattr,acl,flags,links,holes (default all); no-owner: all but the owner",
+       "times, mode, owner, xattr, acl, flags, links, holes with commas between (default all); "
+       "no-owner: all but the owner",
        {"files"}},
       {"copy", "special-files", "POLICY", "FIFOs, sockets, devices: copy (default) or skip", {"files"}},
       {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},

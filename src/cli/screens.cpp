@@ -245,10 +245,17 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
       lines.add("try", printable(remedy_text(shown)));
     }
   }
-  if (snapshot.row.phase == "rolling_back" || snapshot.shown_status == ExecutionStatus::rolled_back)
+  if (snapshot.row.phase == "rolling_back" ||
+      snapshot.shown_status == ExecutionStatus::rolled_back) {
     lines.add("taken back", count_of(counters.rolled_back_items, noun));
-  else if (shown.problems.empty() || counters.succeeded_items > 0)
+    if (snapshot.shown_status == ExecutionStatus::rolled_back && counters.succeeded_items > 0) {
+      lines.add("left alone",
+                terminal.paint(Colour::red, count_of(counters.succeeded_items, noun)) +
+                    ": changed since; dunlin errors " + std::to_string(snapshot.row.number));
+    }
+  } else if (shown.problems.empty() || counters.succeeded_items > 0) {
     lines.add(done_word(snapshot), done_line(shown));
+  }
   if (!ended_well && counters.total_items > ended_items(counters))
     lines.add("left", count_of(counters.total_items - ended_items(counters), noun) +
                           (snapshot.progress.totals_exact ? "" : " or more"));

@@ -541,9 +541,11 @@ int Execution::Host::exit_code(const coordinator::Finish& finish) const {
   switch (finish.status) {
     case ExecutionStatus::completed:
     case ExecutionStatus::rolled_back: {
+      const bool refused = finish.status == ExecutionStatus::rolled_back &&
+                           state_.counters.succeeded_items > 0;  // what was changed since
       const bool any_failed =
           state_.counters.failed_items > 0 || state_.counters.failed_batches > 0;
-      return any_failed ? 1 : 0;
+      return any_failed || refused ? 1 : 0;
     }
     case ExecutionStatus::paused:
       return finish.reason && finish.reason->type == ErrorType::stale_owner ? 5 : kExitPaused;

@@ -22,7 +22,6 @@ class FilesSubject final : public WorkloadSubject {
     // What an earlier execution left in the source (its temporaries, its undo folder) must not be
     // migrated, and its state may be on another machine: only the name tells, so all names of this
     // form are skipped, each with its reason.
-    capabilities.reserves_names = true;
     return capabilities;
   }
   void make_source(std::int64_t items) override {
@@ -64,7 +63,7 @@ class FilesSubject final : public WorkloadSubject {
   Contents expected() override {
     Contents all;
     for (auto& [path, content] : tree("in")) {
-      if (!path.ends_with("/" + std::string(kReserved))) all[path] = content;
+      all[path] = content;
     }
     if (stdfs::exists(scratch_.file("out/not ours")))
       all["/not ours"] = tree("out").at("/not ours");
@@ -74,7 +73,8 @@ class FilesSubject final : public WorkloadSubject {
     std::vector<std::string> names;
     for (const auto& entry : stdfs::recursive_directory_iterator(scratch_.file("out"))) {
       const std::string name = entry.path().filename();
-      if (name.starts_with(".dunlin-") && name != kLookalike) names.push_back(entry.path());
+      if (name.starts_with(".dunlin-") && name != kLookalike && name != kReserved)
+        names.push_back(entry.path());
     }
     return names;
   }
@@ -106,7 +106,7 @@ class FilesSubject final : public WorkloadSubject {
   }
 
  private:
-  static constexpr std::string_view kReserved = ".dunlin-12345678-1-1";  ///< a temporary's form
+  static constexpr std::string_view kReserved = ".dunlin-12345678-1-1";  ///< of nobody's execution
   static constexpr std::string_view kLookalike = ".dunlin-notes";
   void make_folders() {
     stdfs::create_directories(scratch_.file("in"));

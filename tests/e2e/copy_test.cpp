@@ -144,7 +144,9 @@ TEST_F(Copy, VerifyAndRollbackDoNotNeedTheSource) {
   EXPECT_EQ(copied.code, 2) << "but there is nothing to copy";
   EXPECT_EQ(run({"rollback", "2", "--yes"}).code, 0);
   EXPECT_FALSE(std::filesystem::exists(path("other")));
-  EXPECT_EQ(run({"rollback", "1", "--yes"}).code, 1) << "somebody changed a file";
+  const Finished refused = run({"rollback", "1", "--yes"});
+  EXPECT_EQ(refused.code, 1) << "somebody changed a file";
+  EXPECT_THAT(refused.out, HasSubstr("left alone"));
   EXPECT_EQ(std::filesystem::file_size(path("dst/src/d1/f1")), 7U);
 }
 

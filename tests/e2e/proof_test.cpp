@@ -60,7 +60,7 @@ TEST_F(Proof, AManifestWithoutChecksumsSaysHowToGetThem) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("--hash sha256"));
   EXPECT_EQ(run({"manifest", "last", "--hash", "crc"}).code, 2);
-  EXPECT_EQ(run({"manifest", "last", "-o", path("no/such/folder")}).code, 1);
+  EXPECT_NE(run({"manifest", "last", "-o", path("no/such/folder")}).code, 0);
 }
 
 /// Where the first byte of a file lies on its device; -1 when the file system does not say.
