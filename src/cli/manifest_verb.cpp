@@ -94,9 +94,10 @@ Result<Counts> each_line(const store::Ledger& ledger, const engine::Run& run, st
 }
 
 /// Under its name once it is whole and on the device.
-Result<Counts> into_file(const std::string& path,
-                         const std::function<Result<Counts>(
-                             const std::function<Status(const std::string&)>&)>& produce) {
+Result<Counts> into_file(
+    const std::string& path,
+    const std::function<Result<Counts>(const std::function<Status(const std::string&)>&)>&
+        produce) {
   const std::string temporary = fmt::format("{}.tmp-{}", path, ::getpid());
   const auto attempt = [&]() -> Result<Counts> {
     DUNLIN_ASSIGN(const UniqueFd file,
@@ -118,8 +119,8 @@ Result<Counts> into_file(const std::string& path,
 Result<std::string> hash_asked_for(const std::string& text) {
   const std::string name = text.empty() ? "md5" : text;
   if (hash_kind_from_name(name)) return name;
-  return Error(ErrorType::invalid_input, fmt::format("--hash takes md5, sha256 or xxh3, not '{}'",
-                                                     escape_bytes(name)));
+  return Error(ErrorType::invalid_input,
+               fmt::format("--hash takes md5, sha256 or xxh3, not '{}'", escape_bytes(name)));
 }
 
 Result<int> manifest(Session& session, const Flags& flags) {
@@ -162,12 +163,12 @@ Result<int> manifest(Session& session, const Flags& flags) {
 
 void add_manifest_verb(Verbs& verbs) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& app = verbs.add("manifest",
-                            "Lists the checksums of the files written, for md5sum -c and the like.",
-                            "dunlin manifest last -o MD5SUMS\n"
-                            "dunlin manifest 3 --hash sha256 > SHA256SUMS\n"
-                            "cd /mnt/backup/photos && md5sum -c --quiet ~/MD5SUMS",
-                            [flags](Session& session) { return manifest(session, *flags); });
+  CLI::App& app =
+      verbs.add("manifest", "Lists the checksums of the files written, for md5sum -c and the like.",
+                "dunlin manifest last -o MD5SUMS\n"
+                "dunlin manifest 3 --hash sha256 > SHA256SUMS\n"
+                "cd /mnt/backup/photos && md5sum -c --quiet ~/MD5SUMS",
+                [flags](Session& session) { return manifest(session, *flags); });
   flags->execution =
       add_place(app, "EXEC", "the execution: its number in `dunlin ps`, its id, or last");
   flags->hash = add_text(app, "--hash", "KIND", "md5 (the default), sha256 or xxh3");

@@ -41,7 +41,11 @@ const std::vector<KindFlag>& kind_flags() {
        "times, mode, owner, xattr, acl, flags, links, holes with commas between (default all); "
        "no-owner: all but the owner",
        {"files"}},
-      {"copy", "special-files", "POLICY", "FIFOs, sockets, devices: copy (default) or skip", {"files"}},
+      {"copy",
+       "special-files",
+       "POLICY",
+       "FIFOs, sockets, devices: copy (default) or skip",
+       {"files"}},
       {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},
       {"copy", "part-size", "SIZE", "of one part", {"objects"}},
       {"load", "table", "TABLE", "one table", {"records"}},
@@ -65,8 +69,8 @@ struct NotBuilt {
 };
 constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
 constexpr NotBuilt kNotBuiltToCopy[] = {
-    {"-a,--archive", false}, {"--include", true},   {"--exclude", true},
-    {"--min-size", true},    {"--max-size", true}, {"--checksum", false}, {"--delete", false}};
+    {"-a,--archive", false}, {"--include", true},   {"--exclude", true}, {"--min-size", true},
+    {"--max-size", true},    {"--checksum", false}, {"--delete", false}};
 
 /// `concurrency` bounds both numbers: items in flight, and batches never above their default.
 constexpr std::int64_t kDefaultParallelBatches = 4;

@@ -56,10 +56,13 @@ Result<bool> LedgerEnumerateContext::is_own_execution(std::string_view short_id)
 
 Status LedgerEnumerateContext::commit(Chunk chunk) {
   DUNLIN_TRY(cancel_.check());
-  store::AppendWork work{
-      std::move(chunk.tasks),   std::move(chunk.directories), std::move(chunk.closed_directories),
-      std::move(chunk.batches), std::move(chunk.first_items), chunk.cursor_after,
-      chunk.complete};
+  store::AppendWork work{std::move(chunk.tasks),
+                         std::move(chunk.directories),
+                         std::move(chunk.closed_directories),
+                         std::move(chunk.batches),
+                         std::move(chunk.first_items),
+                         chunk.cursor_after,
+                         chunk.complete};
   DUNLIN_CRASH_POINT("engine.append.before");
   std::vector<store::Mutation> mutations;
   mutations.emplace_back(std::move(work));
@@ -124,8 +127,8 @@ Result<ItemRow> LedgerBatchContext::item(ItemId id) {
   filter.item = id;
   DUNLIN_ASSIGN(std::vector<ItemRow> found, parts_.ledger.items(filter));
   if (found.empty()) {
-    return Error(ErrorType::defect, "an item refers to item " + std::to_string(id.value) +
-                                        ", which is not there");
+    return Error(ErrorType::defect,
+                 "an item refers to item " + std::to_string(id.value) + ", which is not there");
   }
   return std::move(found.front());
 }

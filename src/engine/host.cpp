@@ -76,9 +76,10 @@ Outcome Execution::Host::run() {
   writer_ = std::make_unique<LedgerWriter>(*parts.ledger, parts.row.epoch);
   pool_ = std::make_unique<ItemPool>(
       static_cast<std::size_t>(std::max(1, parts.plan.settings.io_concurrency)));
-  shared_ = std::make_unique<HostParts>(HostParts{
-      parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger, parts.lock,
-      parts.state, *writer_, *pool_, governor_, retry_, meter_, stale_, parts.goal == Goal::verify});
+  shared_ = std::make_unique<HostParts>(
+      HostParts{parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger,
+                parts.lock, parts.state, *writer_, *pool_, governor_, retry_, meter_, stale_,
+                parts.goal == Goal::verify});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());

@@ -352,8 +352,7 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
       }
       if (listed.first.valid()) {
         DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
-        decision =
-            decide_link(source, there, first_inode, site_.plan.conflict, granularity_ns_);
+        decision = decide_link(source, there, first_inode, site_.plan.conflict, granularity_ns_);
       } else {
         decision = decide(source, there, site_.plan.conflict, granularity_ns_);
       }

@@ -52,12 +52,11 @@ Decision decide_link(const fs::FileInfo& source, const std::optional<fs::FileInf
   return decide(source, there, conflict, granularity_ns);
 }
 
-std::optional<std::string> reason_to_leave_out(const Detail& source,
-                                               SpecialFiles special_files) {
+std::optional<std::string> reason_to_leave_out(const Detail& source, SpecialFiles special_files) {
   if (source.own_state) return "own_state: written by dunlin itself";
   const fs::EntryType type = source.info.type;
-  const bool special = type == fs::EntryType::fifo || type == fs::EntryType::socket ||
-                       source.info.is_device();
+  const bool special =
+      type == fs::EntryType::fifo || type == fs::EntryType::socket || source.info.is_device();
   if (special && special_files == SpecialFiles::skip)
     return "special_files: skip (a " + std::string(fs::to_string(type)) + ")";
   return std::nullopt;

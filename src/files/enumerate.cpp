@@ -88,8 +88,8 @@ class Enumerator {
   Site& site_;
   EnumerateContext& context_;
   Draft create_, copy_, links_, times_;
-  std::vector<Link> link_details_;                       ///< of links_.items
-  std::map<std::string, std::size_t> first_of_chunk_;    ///< key of a set: index in copy_.items
+  std::vector<Link> link_details_;                     ///< of links_.items
+  std::map<std::string, std::size_t> first_of_chunk_;  ///< key of a set: index in copy_.items
   std::uint64_t root_device_ = 0;
   std::uint64_t state_device_ = 0;
   std::uint64_t state_inode_ = 0;
@@ -164,7 +164,8 @@ void Enumerator::resolve_links(ItemId first_copied) {
     if (!link.key.empty()) link.detail.first = id_of(first_of_chunk_.at(link.key));
     links_.items[n].detail = encode(link.detail);
   }
-  for (const auto& [key, index] : first_of_chunk_) chunk_.first_items.push_back({key, id_of(index)});
+  for (const auto& [key, index] : first_of_chunk_)
+    chunk_.first_items.push_back({key, id_of(index)});
   link_details_.clear();
   first_of_chunk_.clear();
 }
@@ -172,8 +173,7 @@ void Enumerator::resolve_links(ItemId first_copied) {
 bool Enumerator::full() const {
   const auto limit = static_cast<std::size_t>(context_.settings().batch_size);
   return copy_.items.size() >= limit || create_.items.size() >= limit ||
-         links_.items.size() >= limit ||
-         copy_bytes_ >= context_.settings().batch_bytes;
+         links_.items.size() >= limit || copy_bytes_ >= context_.settings().batch_bytes;
 }
 
 void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {

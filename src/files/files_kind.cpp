@@ -133,10 +133,9 @@ Json FilesKind::schema() const {
       {"description",
        "times, mode, owner, xattr, acl, flags, links, holes with commas between: these only; with "
        "no- before each: all but these; all, none"}};
-  strategy["properties"]["special_files"] = {
-      {"enum", {"copy", "skip"}},
-      {"default", "copy"},
-      {"description", "FIFOs, sockets and device nodes"}};
+  strategy["properties"]["special_files"] = {{"enum", {"copy", "skip"}},
+                                             {"default", "copy"},
+                                             {"description", "FIFOs, sockets and device nodes"}};
   return {{"source", source}, {"destination", destination}, {"strategy", strategy}};
 }
 

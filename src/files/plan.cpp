@@ -133,16 +133,17 @@ void decode_preserve(const std::string& list, FilesPlan& plan, std::vector<std::
       preserve_all(plan, name == "all");
       continue;
     }
-    const auto kept = std::find_if(kKept.begin(), kKept.end(),
-                                   [&](const Kept& one) { return one.name == name; });
+    const auto kept =
+        std::find_if(kKept.begin(), kKept.end(), [&](const Kept& one) { return one.name == name; });
     if (kept != kKept.end()) {
       kept->of(plan) = value;
       continue;
     }
     const auto near = nearest_word(name, known);
-    problems.push_back("/strategy/preserve: \"" + escape_bytes(given) +
-                       "\" is none of times, mode, owner, xattr, acl, flags, links, holes, all, none" +
-                       (near ? "; did you mean " + *near + "?" : ""));
+    problems.push_back(
+        "/strategy/preserve: \"" + escape_bytes(given) +
+        "\" is none of times, mode, owner, xattr, acl, flags, links, holes, all, none" +
+        (near ? "; did you mean " + *near + "?" : ""));
   }
 }
 

@@ -64,7 +64,8 @@ struct Witness {
 /// `.dunlin-undo-<last 8 digits>`, in the destination root.
 [[nodiscard]] std::string undo_folder_name(const ExecutionId& execution);
 /// The digits of the execution in a name of the two forms above; empty for every other name. Such
-/// entries are left out of every source, if the execution is one of ours: anybody may choose a name.
+/// entries are left out of every source, if the execution is one of ours: anybody may choose a
+/// name.
 [[nodiscard]] std::string_view execution_in_name(std::string_view name);
 
 }  // namespace dunlin::files

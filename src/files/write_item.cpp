@@ -100,11 +100,10 @@ Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, cons
                                                                 const fs::FileInfo& source) {
   DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
   const auto alone = [&](std::string_view why) {
-    copy.witness.loss = "copied by itself, not linked to '" +
-                        escape_bytes(row.directory_path.empty() ? row.name
-                                                                : row.directory_path + "/" +
-                                                                      row.name) +
-                        "': " + std::string(why);
+    copy.witness.loss =
+        "copied by itself, not linked to '" +
+        escape_bytes(row.directory_path.empty() ? row.name : row.directory_path + "/" + row.name) +
+        "': " + std::string(why);
     return std::optional<First>();
   };
   if (source.inode != listed.info.inode) return alone("another file has taken its place since");
@@ -168,9 +167,8 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   if (!untouched(before, after) || copy.copied_bytes != before.size) {
     return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
   }
-  DUNLIN_ASSIGN(const fs::Loss loss,
-                fs::apply_metadata({out.get(), false}, before, extended, site_.plan.preserve, to,
-                                   copy.name));
+  DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), false}, before, extended,
+                                                        site_.plan.preserve, to, copy.name));
   fs::add_loss(copy.witness.loss, loss);
   keep_final_flags(copy, extended);
   copy.witness.checksum = hashes.finish();
@@ -183,8 +181,8 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
     // not tell them apart.
     return to.error(ESTALE, "replace", copy.name);
   }
-  const bool took_time = !site_.plan.preserve.times ||
-                         fs::same_time(placed.mtime, before.mtime, granularity_ns_);
+  const bool took_time =
+      !site_.plan.preserve.times || fs::same_time(placed.mtime, before.mtime, granularity_ns_);
   if (placed.size != before.size || !took_time) {
     return Error(ErrorType::verification_mismatch,
                  to.shown(copy.name) + " did not take the size or time of its source");
@@ -197,7 +195,8 @@ void CopyBatch::keep_final_flags(Copy& copy, const fs::Extended& extended) {
   const std::uint32_t flags = extended.flags.value_or(0) & fs::kFinalFlags;
   if (flags == 0 || !site_.plan.preserve.flags) return;
   if (copy.witness.shared) {
-    fs::add_loss(copy.witness.loss, "immutable and append-only flags not set: it has several names");
+    fs::add_loss(copy.witness.loss,
+                 "immutable and append-only flags not set: it has several names");
   } else {
     copy.witness.final_flags = flags;
   }
@@ -234,9 +233,8 @@ Status CopyBatch::write_node(Copy& copy, const fs::Directory& from, const fs::Di
   DUNLIN_ASSIGN(const fs::FileInfo made,
                 fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
   if (made.type != source.type || made.links != 1) return to.error(ESTALE, "create", copy.name);
-  DUNLIN_ASSIGN(const fs::Loss loss,
-                fs::apply_metadata({out.get(), true}, source, extended, site_.plan.preserve, to,
-                                   copy.name));
+  DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), true}, source, extended,
+                                                        site_.plan.preserve, to, copy.name));
   fs::add_loss(copy.witness.loss, loss);
   DUNLIN_ASSIGN(copy.witness.placed,
                 fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));

@@ -81,10 +81,9 @@ Result<std::vector<Xattr>> read_xattrs(InodeRef inode, const Directory& director
                                        std::string_view name) {
   std::vector<Xattr> found;
   std::string names;
-  const ssize_t listed =
-      read_growing(names, kUsualListBytes, [&](char* buffer, std::size_t size) {
-        return list_raw(inode, buffer, size);
-      });
+  const ssize_t listed = read_growing(names, kUsualListBytes, [&](char* buffer, std::size_t size) {
+    return list_raw(inode, buffer, size);
+  });
   if (listed < 0) {
     if (has_no_xattrs(errno)) return found;
     return directory.error(errno, "list attributes of", name);
@@ -119,18 +118,16 @@ Result<Extended> read_extended(InodeRef inode, const Directory& directory, std::
 
 int set_xattr(InodeRef inode, const Xattr& attribute) {
   const char* name = attribute.name.c_str();
-  const int done =
-      inode.path_only ? ::setxattr(proc_path(inode.fd).c_str(), name, attribute.value.data(),
-                                   attribute.value.size(), 0)
-                      : ::fsetxattr(inode.fd, name, attribute.value.data(),
-                                    attribute.value.size(), 0);
+  const int done = inode.path_only ? ::setxattr(proc_path(inode.fd).c_str(), name,
+                                                attribute.value.data(), attribute.value.size(), 0)
+                                   : ::fsetxattr(inode.fd, name, attribute.value.data(),
+                                                 attribute.value.size(), 0);
   return done == 0 ? 0 : errno;
 }
 
 int remove_xattr(InodeRef inode, const std::string& name) {
-  const int done = inode.path_only
-                       ? ::removexattr(proc_path(inode.fd).c_str(), name.c_str())
-                       : ::fremovexattr(inode.fd, name.c_str());
+  const int done = inode.path_only ? ::removexattr(proc_path(inode.fd).c_str(), name.c_str())
+                                   : ::fremovexattr(inode.fd, name.c_str());
   return done == 0 || errno == ENODATA ? 0 : errno;
 }
 
@@ -139,8 +136,8 @@ int change_owner(InodeRef inode, std::uint32_t uid, std::uint32_t gid) {
 }
 
 int change_mode(InodeRef inode, std::uint32_t mode) {
-  const int done = inode.path_only ? ::chmod(proc_path(inode.fd).c_str(), mode)
-                                   : ::fchmod(inode.fd, mode);
+  const int done =
+      inode.path_only ? ::chmod(proc_path(inode.fd).c_str(), mode) : ::fchmod(inode.fd, mode);
   return done == 0 ? 0 : errno;
 }
 

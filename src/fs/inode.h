@@ -30,8 +30,8 @@ struct Xattr {
 
 /// What statx does not tell.
 struct Extended {
-  std::vector<Xattr> xattrs;             ///< by name
-  std::optional<std::uint32_t> flags;    ///< FS_IOC_GETFLAGS, kFlags only; nullopt: none are kept
+  std::vector<Xattr> xattrs;           ///< by name
+  std::optional<std::uint32_t> flags;  ///< FS_IOC_GETFLAGS, kFlags only; nullopt: none are kept
   friend bool operator==(const Extended&, const Extended&) = default;
 };
 
@@ -57,7 +57,8 @@ inline constexpr std::string_view kCapability = "security.capability";
 [[nodiscard]] Result<Extended> read_extended(InodeRef inode, const Directory& directory,
                                              std::string_view name);
 
-/// These return errno, 0 for success: whether a refusal is a loss or an error depends on the caller.
+/// These return errno, 0 for success: whether a refusal is a loss or an error depends on the
+/// caller.
 [[nodiscard]] int set_xattr(InodeRef inode, const Xattr& attribute);
 /// Absent is success.
 [[nodiscard]] int remove_xattr(InodeRef inode, const std::string& name);

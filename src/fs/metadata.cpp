@@ -100,8 +100,8 @@ class Applier {
     const int refused = change_owner(to_, from_.uid, from_.gid);
     if (refused == 0) return success();
     if (!is_loss(refused)) return directory_.error(refused, "change owner of", name_);
-    const bool group = now.gid != from_.gid &&
-                       change_owner(to_, static_cast<std::uint32_t>(-1), from_.gid) == 0;
+    const bool group =
+        now.gid != from_.gid && change_owner(to_, static_cast<std::uint32_t>(-1), from_.gid) == 0;
     add_loss(loss_, group ? "owner not preserved (group is)" : "owner not preserved");
     if ((mode_ & kSetIds) != 0 && !directory) {
       add_loss(loss_, "setuid and setgid taken off");

@@ -34,7 +34,8 @@ void add_loss(Loss& loss, std::string_view more);
 [[nodiscard]] Result<Loss> apply_metadata(InodeRef to, const FileInfo& from,
                                           const Extended& extended, const Preserve& preserve,
                                           const Directory& directory, std::string_view name);
-/// As apply_metadata, for the directory itself; kFinalFlags too. They forbid all further work in it.
+/// As apply_metadata, for the directory itself; kFinalFlags too. They forbid all further work in
+/// it.
 [[nodiscard]] Result<Loss> apply_directory_metadata(const Directory& directory,
                                                     const FileInfo& from, const Extended& extended,
                                                     const Preserve& preserve);

@@ -115,7 +115,8 @@ Status rename_new(const Directory& from_directory, std::string_view from,
 
 Status make_link(const Directory& from_directory, std::string_view from,
                  const Directory& to_directory, std::string_view to) {
-  if (!link_at(from_directory, from, to_directory, to)) return to_directory.error(errno, "link", to);
+  if (!link_at(from_directory, from, to_directory, to))
+    return to_directory.error(errno, "link", to);
   return success();
 }
 

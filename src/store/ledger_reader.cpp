@@ -386,9 +386,9 @@ Result<std::optional<DirectoryId>> LedgerReader::find_directory(DirectoryId pare
 }
 
 Result<std::optional<ItemId>> LedgerReader::first_item(std::string_view key) {
-  DUNLIN_ASSIGN(const auto found,
-                database_.query_int64("SELECT item_id FROM first_item WHERE key = ?1",
-                                      sql::Blob{key}));
+  DUNLIN_ASSIGN(
+      const auto found,
+      database_.query_int64("SELECT item_id FROM first_item WHERE key = ?1", sql::Blob{key}));
   return found ? std::optional(ItemId(*found)) : std::nullopt;
 }
 

@@ -62,7 +62,8 @@ Written written_by(const SystemCall& call) {
   if (any_of(n, {"copy_file_range", "splice"})) return {call.descriptor_path(2), true};
   if (n == "ioctl" && call.has(1, "FICLONE")) return {call.descriptor_path(0), true};
   if (n == "truncate") return {plain_path(call, 0), true};
-  if (any_of(n, {"fchmod", "fchown", "fsetxattr", "fremovexattr"})) return {call.descriptor_path(0), false};
+  if (any_of(n, {"fchmod", "fchown", "fsetxattr", "fremovexattr"}))
+    return {call.descriptor_path(0), false};
   if (any_of(n, {"chmod", "chown", "lchown", "setxattr"})) return {plain_path(call, 0), false};
   if (any_of(n, {"utimensat", "fchmodat", "fchownat"})) {
     // Without a path (NULL or "") it is the descriptor's own file.

@@ -41,8 +41,8 @@ struct FlushTally {
 ///
 /// Which item a transaction completes is read from the ledger itself: its file and log are put
 /// together again from the traced writes. So nothing hangs on crash points or threads. Not checked:
-/// content of symlinks and special files where each file is flushed by itself (Linux has no call for it), and
-/// objects, whose server is another process.
+/// content of symlinks and special files where each file is flushed by itself (Linux has no call
+/// for it), and objects, whose server is another process.
 ///
 /// The scenarios are files, records, records-single and schema. `jobs` runs at a time.
 [[nodiscard]] std::vector<FlushTally> check_flushes(const Options& options,

@@ -19,7 +19,8 @@ namespace {
 constexpr const char* kCalls =
     "trace=write,pwrite64,writev,pwritev,pwritev2,copy_file_range,sendfile,splice,truncate,"
     "ftruncate,fallocate,ioctl,open,openat,creat,rename,renameat,renameat2,link,linkat,symlink,"
-    "symlinkat,mknod,mknodat,mkdir,mkdirat,rmdir,unlink,unlinkat,chmod,fchmod,fchmodat,chown,fchown,"
+    "symlinkat,mknod,mknodat,mkdir,mkdirat,rmdir,unlink,unlinkat,chmod,fchmod,fchmodat,chown,"
+    "fchown,"
     "lchown,fchownat,utimensat,setxattr,fsetxattr,removexattr,fremovexattr,fsync,fdatasync,syncfs,"
     "sync";
 

@@ -39,21 +39,19 @@ TEST_P(FilesOnAnOldKernel, TheResultIsTheSame) {
   EXPECT_TRUE(all_ended(execution));
   auto result = snapshot(scratch.file("target"));
   result.erase("/.dunlin-undo-456789ab");
-  result.erase("/.dunlin-undo-456789ab/" +
-               std::to_string(execution.item("a.txt")->row.id.value));
+  result.erase("/.dunlin-undo-456789ab/" + std::to_string(execution.item("a.txt")->row.id.value));
   EXPECT_EQ(result, snapshot(scratch.file("source")));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Without, FilesOnAnOldKernel,
-    ::testing::Values(
-        OldKernel{"Openat2", {{__NR_openat2, ENOSYS}}},
-        OldKernel{"RenameNoreplace", {{__NR_renameat2, EINVAL, kRenameFlags, 1}}},
-        OldKernel{"RenameExchange", {{__NR_renameat2, EINVAL, kRenameFlags, 2}}},
-        OldKernel{"RenameFlags",
-                  {{__NR_renameat2, EINVAL, kRenameFlags, 1},
-                   {__NR_renameat2, EINVAL, kRenameFlags, 2}}},
-        OldKernel{"Flags", {{__NR_ioctl, ENOTTY}}}),
+    ::testing::Values(OldKernel{"Openat2", {{__NR_openat2, ENOSYS}}},
+                      OldKernel{"RenameNoreplace", {{__NR_renameat2, EINVAL, kRenameFlags, 1}}},
+                      OldKernel{"RenameExchange", {{__NR_renameat2, EINVAL, kRenameFlags, 2}}},
+                      OldKernel{"RenameFlags",
+                                {{__NR_renameat2, EINVAL, kRenameFlags, 1},
+                                 {__NR_renameat2, EINVAL, kRenameFlags, 2}}},
+                      OldKernel{"Flags", {{__NR_ioctl, ENOTTY}}}),
     [](const auto& tested) { return tested.param.name; });
 
 TEST(FilesFaults, ASetOfLinksBeyondTheLimitGoesOnAsCopies) {

@@ -120,8 +120,8 @@ TEST(FilesFidelityRsyncNeedsRoot, FindsNothingToDoAfterwards) {
   CopyTest copy(trees.source() + "/", trees.target());
   ASSERT_TRUE(is_ok(copy.start().run_to_end()));
   dunlin::testing::ProcessOptions rsync;
-  rsync.words = {"/usr/bin/rsync", "-aHAXSn", "-ic", "--delete", trees.source() + "/",
-                 trees.target() + "/"};
+  rsync.words = {"/usr/bin/rsync",     "-aHAXSn",           "-ic", "--delete",
+                 trees.source() + "/", trees.target() + "/"};
   const auto judged = dunlin::testing::run_process(rsync);
   EXPECT_EQ(judged.code, 0) << judged.err;
   EXPECT_EQ(judged.out, "");
@@ -302,13 +302,13 @@ TEST(FilesFidelity, AnAclThatTheDestinationInheritsDoesNotWiden) {
   write_file(scratch.file("source/secret"), "s", 1'500'000'000, 0600);
   write_file(scratch.file("source/shared"), "s", 1'500'000'000, 0640);
   const std::string shared = scratch.file("source/shared");
-  ASSERT_EQ(::setxattr(shared.c_str(), "system.posix_acl_access", an_acl().data(),
-                       an_acl().size(), 0),
-            0);
+  ASSERT_EQ(
+      ::setxattr(shared.c_str(), "system.posix_acl_access", an_acl().data(), an_acl().size(), 0),
+      0);
   set_mtime(shared, 1'500'000'000);
   stdfs::create_directory(scratch.file("target"));
-  ASSERT_EQ(::setxattr(scratch.file("target").c_str(), "system.posix_acl_default",
-                       an_acl().data(), an_acl().size(), 0),
+  ASSERT_EQ(::setxattr(scratch.file("target").c_str(), "system.posix_acl_default", an_acl().data(),
+                       an_acl().size(), 0),
             0);
   CopyTest copy(scratch.file("source/"), scratch.file("target"));
   ASSERT_TRUE(is_ok(copy.start().run_to_end()));

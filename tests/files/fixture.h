@@ -71,8 +71,8 @@ inline std::string xattrs_of(const std::string& path) {
     const std::string name = names.c_str() + at;
     at += name.size() + 1;
     std::string value(4096, '\0');
-    value.resize(static_cast<std::size_t>(std::max<ssize_t>(
-        ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size()), 0)));
+    value.resize(static_cast<std::size_t>(
+        std::max<ssize_t>(::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size()), 0)));
     found[name] = value;
   }
   std::string text;
@@ -80,8 +80,8 @@ inline std::string xattrs_of(const std::string& path) {
   return text;
 }
 
-/// One line per entry: type, mode, owner, mtime, content or target, whether most of it is holes, and
-/// for hard links the first name of their set. `directory_times` false: without the mtime of
+/// One line per entry: type, mode, owner, mtime, content or target, whether most of it is holes,
+/// and for hard links the first name of their set. `directory_times` false: without the mtime of
 /// directories.
 inline std::map<std::string, std::string> snapshot(const std::string& root,
                                                    bool directory_times = true) {
@@ -155,8 +155,8 @@ inline void make_odd_tree(const std::string& root) {
   for (const char* name : {"/link", "/dangling", "/link to directory"})
     set_mtime(root + name, 1'300'000'000);
   ASSERT_EQ(::chmod((root + "/sub/deep").c_str(), 0555), 0);
-  for (const char* name :
-       {"/empty dir/inner", "/empty dir", "/pipes", "/names", "/sub/deep/er", "/sub/deep", "/sub", ""}) {
+  for (const char* name : {"/empty dir/inner", "/empty dir", "/pipes", "/names", "/sub/deep/er",
+                           "/sub/deep", "/sub", ""}) {
     set_mtime(root + name, 1'200'000'000);
   }
 }

@@ -65,15 +65,15 @@ TEST(FilesPlanText, PreserveNamesWhatIsKeptOrWithNoWhatIsNot) {
     const FilesPlan plan = decoded(list, problems);
     EXPECT_THAT(problems, IsEmpty());
     std::string names;
-    for (const auto& [name, on] : std::vector<std::pair<std::string, bool>>{
-             {"times", plan.preserve.times},
-             {"mode", plan.preserve.mode},
-             {"owner", plan.preserve.owner},
-             {"xattr", plan.preserve.xattrs},
-             {"acl", plan.preserve.acls},
-             {"flags", plan.preserve.flags},
-             {"links", plan.preserve_links},
-             {"holes", plan.preserve_holes}}) {
+    for (const auto& [name, on] :
+         std::vector<std::pair<std::string, bool>>{{"times", plan.preserve.times},
+                                                   {"mode", plan.preserve.mode},
+                                                   {"owner", plan.preserve.owner},
+                                                   {"xattr", plan.preserve.xattrs},
+                                                   {"acl", plan.preserve.acls},
+                                                   {"flags", plan.preserve.flags},
+                                                   {"links", plan.preserve_links},
+                                                   {"holes", plan.preserve_holes}}) {
       if (on) names += " " + name;
     }
     return names;

@@ -968,17 +968,17 @@ TYPED_TEST_P(LedgerConformance, AnEmptyGroupIsNothing) {
 REGISTER_TYPED_TEST_SUITE_P(
     LedgerConformance, KeepsTheExecutionRow, RunsABatchFromAppendToDone,
     AppendKeepsWorkCursorAndFrontier, AppendRefusesIdsThatAreNotNext,
-    FindsWhatWasJournaledForADirectory, RemembersTheFirstOfThoseThatShareSomething, AStaleEpochChangesNothingAndAllAreRefused,
-    ARefusedMutationLeavesTheOthersAlone, WritesUnderAnotherTokenAreRefused,
-    KeepsEverythingOfAnOutcome, AnItemThatIsTriedAgainCountsOnce, ARetriedBatchWaitsForItsTime,
-    ReadyFollowsPriorityStageAndId, ABarrierWaitsForEnumerationAndAllStagesBelow,
-    DependantsWaitAndAreSkippedWithTheCause, WorkThatDependsOnAFailureIsSkippedAsItIsAppended,
-    TaskStatusFollowsItsBatches, StagedBatchesCountWhenTheTargetHasCommitted,
-    UnstagingMakesEverythingPendingAgain, ACommitStandsWhenALaterTransactionIsLost,
-    VerifiesWhatIsDoneAndMayBeginAnew, UndoGoesBackwardsAndKeepsWhatWasChangedByOthers,
-    RetryReopensFailedItemsAndLeavesTheRest, RetryOfAFailedBatchBringsItsDependantsBack,
-    FollowsTheStateMachine, KeepsMilestonesAuditErrorsRootsAndSettings,
-    FiltersItemsAndErrorsAndPagesThem, CheckpointsAreDerivedAndTheNewestStays,
-    TheAuditChainNamesEveryBatch, AnEmptyGroupIsNothing);
+    FindsWhatWasJournaledForADirectory, RemembersTheFirstOfThoseThatShareSomething,
+    AStaleEpochChangesNothingAndAllAreRefused, ARefusedMutationLeavesTheOthersAlone,
+    WritesUnderAnotherTokenAreRefused, KeepsEverythingOfAnOutcome, AnItemThatIsTriedAgainCountsOnce,
+    ARetriedBatchWaitsForItsTime, ReadyFollowsPriorityStageAndId,
+    ABarrierWaitsForEnumerationAndAllStagesBelow, DependantsWaitAndAreSkippedWithTheCause,
+    WorkThatDependsOnAFailureIsSkippedAsItIsAppended, TaskStatusFollowsItsBatches,
+    StagedBatchesCountWhenTheTargetHasCommitted, UnstagingMakesEverythingPendingAgain,
+    ACommitStandsWhenALaterTransactionIsLost, VerifiesWhatIsDoneAndMayBeginAnew,
+    UndoGoesBackwardsAndKeepsWhatWasChangedByOthers, RetryReopensFailedItemsAndLeavesTheRest,
+    RetryOfAFailedBatchBringsItsDependantsBack, FollowsTheStateMachine,
+    KeepsMilestonesAuditErrorsRootsAndSettings, FiltersItemsAndErrorsAndPagesThem,
+    CheckpointsAreDerivedAndTheNewestStays, TheAuditChainNamesEveryBatch, AnEmptyGroupIsNothing);
 
 }  // namespace dunlin::store::test
