@@ -251,7 +251,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
     if (snapshot.shown_status == ExecutionStatus::rolled_back && counters.succeeded_items > 0) {
       lines.add("left alone",
                 terminal.paint(Colour::red, count_of(counters.succeeded_items, noun)) +
-                    ": changed since; dunlin errors " + std::to_string(snapshot.row.number));
+                    ": dunlin errors " + std::to_string(snapshot.row.number) + "  says why");
     }
   } else if (shown.problems.empty() || counters.succeeded_items > 0) {
     lines.add(done_word(snapshot), done_line(shown));

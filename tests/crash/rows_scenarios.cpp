@@ -87,6 +87,10 @@ class SchemaScenario final : public Scenario {
           "ALTER TABLE people ADD COLUMN age INTEGER DEFAULT 7;\nCREATE INDEX by_age ON "
           "people(age);\n");
     write("20251119143022_view.up.sql", "CREATE VIEW names AS SELECT name FROM people;\n");
+    write("2_log.down.sql", "DROP TRIGGER t;\nDROP TABLE log;\n");
+    write("3_more.down.sql", "DELETE FROM people WHERE name IN ('d', 'e');\n");
+    write("0010_column.down.sql", "DROP INDEX by_age;\nALTER TABLE people DROP COLUMN age;\n");
+    write("20251119143022_view.down.sql", "DROP VIEW names;\n");
   }
   void reset_destination() override { remove_database(target_); }
   std::vector<std::string> command() const override {
