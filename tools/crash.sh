@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     --no-build) do_build=no ;;
     --help)
       echo "usage: ./dev crash [--full] [--no-build] [ARGUMENT of crash_loop]..."
-      echo "  --full: every point, 200 random kills of each kind, 200 trials of each verb; kept in docs/evidence/crash-loop.txt"
+      echo "  --full: every point, 200 random kills of each kind and of an adversarial tree, 200 trials of each verb; kept in docs/evidence/crash-loop.txt"
       echo "  with arguments of crash_loop (--kind K, --point NAME:HIT, --random N, --stopped-owner, --flushes, --control N): that part alone"
       exit 0
       ;;
@@ -42,9 +42,19 @@ part() {
   shift
   loop "$@" || code=1
 }
+# Owners, devices and flags of the tree need root; what runs is killed as everybody else is.
+adversarial() {
+  printf '\n%s\n' "an adversarial tree, killed $random times at random moments"
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "not run: needs root"
+  else
+    python3 tools/run_program.py --as-root crash crash_loop --kind files-adversarial --random "$random" || code=1
+  fi
+}
 all() {
   part "killed at crash points"
   part "killed $random times each at random moments" --random "$random"
+  adversarial
   part "stopped, overtaken, continued" --stopped-owner
   part "crash points and the READMEs" --points
   part "flushes before what relies on them" --flushes

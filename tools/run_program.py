@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs one program of a build (the crash loop, the simulator) the way tests are run: unprivileged, in a scratch folder.
 
-    tools/run_program.py PRESET PROGRAM [ARGUMENT...]
+    tools/run_program.py [--as-root] PRESET PROGRAM [ARGUMENT...]
 
+--as-root keeps root's rights, for what nobody else can make (device nodes, owners).
 Ends with the program's exit code. However many kills or seeds it ran, ./dev test counts it as one case.
 """
 
@@ -14,15 +15,18 @@ from checkout import ROOT, Stage
 
 
 def main() -> int:
-    if len(sys.argv) < 3 or sys.argv[1].startswith("-"):
+    words = sys.argv[1:]
+    as_root = words[:1] == ["--as-root"]
+    words = words[1:] if as_root else words
+    if len(words) < 2 or words[0].startswith("-"):
         print(__doc__)
         return 2
-    preset, program, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
+    preset, program, arguments = words[0], words[1], words[2:]
     build = ROOT / "build" / preset
     if not (build / program).exists():
         print(f"run_program: build/{preset}/{program} does not exist\n  try:  ./dev build {preset} {program}", file=sys.stderr)
         return 2
-    with Stage(build) as stage:
+    with Stage(build, as_root=as_root) as stage:
         environment = stage.environment(program)
         process = subprocess.Popen([*stage.prefix(), str(stage.programs / program), *arguments], env=environment,
                                    cwd=stage.scratch / program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

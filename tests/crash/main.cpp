@@ -23,8 +23,9 @@ using dunlin::crash::Options;
 using dunlin::crash::Tally;
 
 constexpr const char* kUsage =
-    "usage: crash_loop [--short | --full] [--kind files|records|records-single|schema|objects|\n"
-    "                  scripted|scripted-batch|scripted-execution]... [--random N] [--seed S]\n"
+    "usage: crash_loop [--short | --full] [--kind files|files-adversarial|records|\n"
+    "                  records-single|schema|objects|scripted|scripted-batch|\n"
+    "                  scripted-execution]... [--random N] [--seed S]\n"
     "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"
     "                  [--flushes] [--binary PATH] [--jobs N]\n"
     "  --points: each point with its hits, compared with the table in the kind's README\n"

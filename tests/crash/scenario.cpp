@@ -11,6 +11,7 @@ std::vector<std::string> scenario_names() {
 
 std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "files") return make_files_scenario();
+  if (name == "files-adversarial") return make_adversarial_scenario();
   if (name == "records") return make_records_scenario(false);
   if (name == "records-single") return make_records_scenario(true);
   if (name == "schema") return make_schema_scenario();

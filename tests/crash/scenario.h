@@ -32,11 +32,12 @@ class Scenario {
 };
 
 /// "files", "records", "records-single", "schema", "objects", "scripted", "scripted-batch",
-/// "scripted-execution".
+/// "scripted-execution". There is also "files-adversarial", which needs root and is run by itself.
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
 std::unique_ptr<Scenario> make_files_scenario();
+std::unique_ptr<Scenario> make_adversarial_scenario();
 std::unique_ptr<Scenario> make_records_scenario(bool single);
 std::unique_ptr<Scenario> make_schema_scenario();
 std::unique_ptr<Scenario> make_objects_scenario();
