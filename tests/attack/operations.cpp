@@ -192,7 +192,7 @@ class Arena {
     Process process(how);
     std::optional<int> code;
     if (kill) {
-      const auto longest = std::chrono::duration_cast<std::chrono::microseconds>(longest_copy_);
+      const auto longest = std::chrono::duration_cast<std::chrono::microseconds>(last_run_);
       code = process.wait(
           milliseconds(rng_.below(static_cast<std::uint64_t>(longest.count() / 1000) + 1)));
       if (!code) {
@@ -204,7 +204,7 @@ class Arena {
     } else {
       code = process.wait(kPatience);
     }
-    longest_copy_ =
+    last_run_ =
         std::clamp<Clock::duration>(Clock::now() - begin, milliseconds(30), milliseconds(1500));
     const std::string said = process.out() + process.err();
     if (!code) {
@@ -262,7 +262,7 @@ class Arena {
   std::string prefix_;
   bool old_kernel_ = false;
   std::unique_ptr<Outside> outside_;
-  Clock::duration longest_copy_ = milliseconds(300);
+  Clock::duration last_run_ = milliseconds(300);
   Tally tally_;
 };
 

@@ -24,8 +24,7 @@ struct Options {
 struct Tally {
   std::string operation;
   int rounds = 0;
-  int refused =
-      0;  ///< rounds that dunlin did not end with 0 though nobody killed it: it has met us
+  int refused = 0;  ///< runs of dunlin that did not end with 0, nor by our hand: it has met us
   int kills = 0;
   int old_kernel = 0;  ///< rounds as on an old kernel
   Counts working;      ///< swaps while dunlin worked
