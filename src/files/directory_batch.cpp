@@ -186,12 +186,14 @@ Status DirectoryBatch::create_root(std::int64_t levels) {
     DUNLIN_ASSIGN(fs::Directory next, at.open_directory(name));
     at = std::move(next);
   }
+  const fs::Features features = at.features();
+  site_.keep_destination(std::move(at));
   DUNLIN_ASSIGN(const Layout layout, site_.layout());
   std::string path = layout.destination_root;
   for (; levels > 0 && path != "/"; --levels) {
     path.erase(std::max<std::size_t>(path.rfind('/'), 1));
     DUNLIN_ASSIGN(const fs::Directory above,
-                  fs::Directory::open_root(path, fs::Side::destination, at.features()));
+                  fs::Directory::open_root(path, fs::Side::destination, features));
     DUNLIN_TRY(flush_.prepare(above));
     DUNLIN_TRY(flush_.directory_changed(above));
   }

@@ -265,6 +265,12 @@ Result<Json> plan_document(const std::string& source, const std::string& destina
   return document;
 }
 
+std::string Layout::destination_base() const {
+  if (destination_name.empty()) return destination_root;
+  const std::size_t length = destination_root.size() - destination_name.size();
+  return destination_root.substr(0, std::max<std::size_t>(length - 1, 1));
+}
+
 Result<Layout> layout_of(const FilesPlan& plan) {
   struct stat raw{};
   const bool contents = ends_in_slash(plan.source);
@@ -277,12 +283,13 @@ Result<Layout> layout_of(const FilesPlan& plan) {
     if (why_not != ENOENT && why_not != ENOTDIR)
       return error_from_errno(why_not, "look at source '" + escape_bytes(plan.source) + "'");
     // Gone: what it was shows in what became of it, for a later verification or rollback.
-    whole_tree = contents || is_directory(under(plan.destination, name), true);
+    whole_tree = contents || is_directory(under(plan.destination, name), false);
   }
   Layout layout;
   if (whole_tree) {
     layout.source_root = plan.source;
     layout.destination_root = contents ? plan.destination : under(plan.destination, name);
+    if (!contents) layout.destination_name = name;
   } else {
     layout.source_root = parent;
     layout.single_name = name;

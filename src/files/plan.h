@@ -42,10 +42,15 @@ struct FilesPlan {
 struct Layout {
   std::string source_root;
   std::string destination_root;  ///< made when missing, with its parents
+  /// The last name of destination_root when nobody typed it (SRC's own, "copied as DST/name"). What
+  /// a person names may be a symlink and is followed; this may not, as no name below it may.
+  std::string destination_name;
   /// Set when the source is one entry and no directory: its name in either root.
   std::string single_name;
   std::string single_target;
   [[nodiscard]] bool whole_tree() const { return single_name.empty(); }
+  /// destination_root without destination_name.
+  [[nodiscard]] std::string destination_base() const;
 };
 
 /// Looks at the source (directory or not) and, for a single file, at the destination. A source that

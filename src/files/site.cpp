@@ -43,6 +43,21 @@ Result<bool> lies_in(const fs::Directory& inner, const fs::Directory& outer) {
   return true;
 }
 
+/// The root itself, below what the person has named; that is `base` when nothing is derived.
+Result<fs::Directory> open_derived(fs::Directory base, const Layout& where) {
+  if (where.destination_name.empty()) return base;
+  DUNLIN_ASSIGN(const auto there, base.find(where.destination_name));
+  if (there && there->type != fs::EntryType::directory) {
+    Error error(ErrorType::destination_exists,
+                base.shown(where.destination_name) + " is a " +
+                    std::string(fs::to_string(there->type)) +
+                    " at the destination, where the directory of this name would be copied to");
+    error.remediation = "name the place itself: SRC/ DST/NAME copies the contents of SRC into it";
+    return error;
+  }
+  return base.open_directory(where.destination_name);
+}
+
 /// Writes one byte into an unnamed file; where there are none, into a temporary that is removed
 /// again, with the times of the directory put back.
 Status probe_write(const fs::Directory& directory, const engine::RunContext& context) {
@@ -99,12 +114,20 @@ Result<fs::DirectoryCache*> Site::destination() {
   const std::scoped_lock lock(mutex_);
   if (!destination_) {
     DUNLIN_ASSIGN(const Layout where, layout_locked());
-    DUNLIN_ASSIGN(fs::Directory root, fs::Directory::open_root(where.destination_root,
+    DUNLIN_ASSIGN(fs::Directory base, fs::Directory::open_root(where.destination_base(),
                                                                fs::Side::destination, features_));
+    DUNLIN_ASSIGN(fs::Directory root, open_derived(std::move(base), where));
     destination_ = std::make_unique<fs::DirectoryCache>(
         std::make_shared<const fs::Directory>(std::move(root)));
   }
   return destination_.get();
+}
+
+void Site::keep_destination(fs::Directory root) {
+  const std::scoped_lock lock(mutex_);
+  if (destination_) return;
+  destination_ =
+      std::make_unique<fs::DirectoryCache>(std::make_shared<const fs::Directory>(std::move(root)));
 }
 
 Result<fs::FileSystemTraits> Site::destination_traits() {
@@ -126,10 +149,18 @@ Result<std::string> Site::target_name(const std::string& name) {
 
 Result<Nearest> Site::nearest_destination() {
   DUNLIN_ASSIGN(const Layout where, layout());
-  std::string path = where.destination_root;
+  std::string path = where.destination_base();
   std::vector<std::string> missing;
+  if (!where.destination_name.empty()) missing.push_back(where.destination_name);
   while (true) {
     auto opened = fs::Directory::open_root(path, fs::Side::destination, features_);
+    if (opened.ok() && missing.size() == 1 && !where.destination_name.empty()) {
+      DUNLIN_ASSIGN(const auto there, opened->find(where.destination_name));
+      if (there) {
+        DUNLIN_ASSIGN(fs::Directory root, open_derived(std::move(opened).value(), where));
+        return Nearest{std::move(root), {}};
+      }
+    }
     if (opened.ok()) {
       std::reverse(missing.begin(), missing.end());
       return Nearest{std::move(opened).value(), std::move(missing)};

@@ -28,6 +28,8 @@ class Site {
   [[nodiscard]] Result<fs::DirectoryCache*> source();
   /// The root has to exist: create_directory makes it.
   [[nodiscard]] Result<fs::DirectoryCache*> destination();
+  /// The root as it was just made or found: it is not opened by its path again.
+  void keep_destination(fs::Directory root);
   /// Of the destination root's file system.
   [[nodiscard]] Result<fs::FileSystemTraits> destination_traits();
   /// The coarser of both roots: what finer times say more is lost on the way.

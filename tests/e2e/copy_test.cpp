@@ -150,6 +150,23 @@ TEST_F(Copy, VerifyAndRollbackDoNotNeedTheSource) {
   EXPECT_EQ(std::filesystem::file_size(path("dst/src/d1/f1")), 7U);
 }
 
+TEST_F(Copy, ASymlinkInPlaceOfTheDirectoryToMakeLeadsNowhere) {
+  make_tree("src", 3, 10);
+  write("outside/d1/f1", "theirs");
+  std::filesystem::create_directory(path("dst"));
+  std::filesystem::create_directory_symlink(path("outside"), path("dst/src"));
+  const Finished refused = run({"copy", path("src"), path("dst"), "--conflict", "overwrite"});
+  EXPECT_EQ(refused.code, 3) << refused.out << refused.err;
+  EXPECT_THAT(refused.out + refused.err, HasSubstr("symlink at the destination"));
+  EXPECT_EQ(std::filesystem::file_size(path("outside/d1/f1")), 6U);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path("outside")),
+                          std::filesystem::directory_iterator()),
+            1);
+  // What a person names is followed.
+  EXPECT_EQ(run({"copy", path("src") + "/", path("dst/src"), "--conflict", "skip"}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(path("outside/d2")));
+}
+
 TEST_F(Copy, RollbackTakesBackWhatWasCopied) {
   make_tree("src", 10, 100);
   ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);
