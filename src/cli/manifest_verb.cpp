@@ -131,22 +131,29 @@ Result<int> manifest(Session& session, const Flags& flags) {
   DUNLIN_ASSIGN(const Json document, parse_json(snapshot.row.plan_json, "plan"));
   DUNLIN_ASSIGN(const engine::Plan plan, engine::decode_plan(document, session.kinds()));
   DUNLIN_ASSIGN(const auto run, session.kinds().find(plan.kind)->open(plan));
-  const auto produce = [&](const std::function<Status(const std::string&)>& write) {
-    return each_line(*ledger, *run, kind, write);
+  // An error before the file gets its name: an older list is not replaced by an empty one.
+  const auto produce =
+      [&](const std::function<Status(const std::string&)>& write) -> Result<Counts> {
+    DUNLIN_ASSIGN(const Counts found, each_line(*ledger, *run, kind, write));
+    if (found.listed > 0) return found;
+    return Error(ErrorType::invalid_input,
+                 fmt::format("execution {} has recorded no {} checksums of files; they are when it "
+                             "runs with --hash {}",
+                             snapshot.row.number, kind, kind));
   };
   const bool to_output = flags.file->empty() || *flags.file == "-";
+  if (to_output && session.options().json) {
+    return Error(ErrorType::invalid_input,
+                 fmt::format("a manifest is no JSON; `dunlin items {} --json` has the checksums, "
+                             "and -o FILE writes the manifest",
+                             snapshot.row.number));
+  }
   Result<Counts> counts = to_output ? produce([&](const std::string& lines) {
     session.result(lines);
     return success();
   })
                                     : into_file(*flags.file, produce);
   DUNLIN_TRY(counts);
-  if (counts->listed == 0) {
-    return Error(ErrorType::invalid_input,
-                 fmt::format("execution {} has recorded no {} checksums of files; they are when it "
-                             "runs with --hash {}",
-                             snapshot.row.number, kind, kind));
-  }
   if (!to_output) {
     session.print(fmt::format("written: {} ({} files); check it at the destination with {}\n",
                               escape_bytes(*flags.file), format_count(counts->listed),

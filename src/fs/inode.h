@@ -42,7 +42,6 @@ extern const std::uint32_t kFinalFlags;
 
 inline constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 inline constexpr std::string_view kDefaultAcl = "system.posix_acl_default";
-inline constexpr std::string_view kCapability = "security.capability";
 [[nodiscard]] inline bool is_acl(std::string_view name) {
   return name == kAccessAcl || name == kDefaultAcl;
 }

@@ -59,6 +59,10 @@ TEST_F(Proof, AManifestWithoutChecksumsSaysHowToGetThem) {
   const Finished refused = run({"manifest", "last", "--hash", "sha256"});
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("--hash sha256"));
+  write("SHA256SUMS", "an older list");
+  EXPECT_EQ(run({"manifest", "last", "--hash", "sha256", "-o", path("SHA256SUMS")}).code, 2);
+  EXPECT_EQ(std::filesystem::file_size(path("SHA256SUMS")), 13U) << "it is not replaced";
+  EXPECT_EQ(run({"manifest", "last", "--json"}).code, 2) << "standard output is for JSON alone";
   EXPECT_EQ(run({"manifest", "last", "--hash", "crc"}).code, 2);
   EXPECT_NE(run({"manifest", "last", "-o", path("no/such/folder")}).code, 0);
 }

@@ -78,6 +78,15 @@ TEST(FilesFaults, AttributesThatAreRefusedAreNamedAndTheFileArrives) {
   EXPECT_THAT(execution.item("f")->row.message, HasSubstr("user.note not preserved"));
 }
 
+TEST(FilesFaults, WithoutTheRightADeviceNodeIsListedAsMissing) {
+  const ScratchDirectory scratch;
+  CopyTest copy("/dev/null", scratch.file("null"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(run_denied(execution, {{__NR_mknodat, EPERM}})));
+  EXPECT_EQ(error_of(execution, "null"), ErrorType::permission_denied);
+  EXPECT_FALSE(stdfs::exists(scratch.file("null")));
+}
+
 struct Fault {
   const char* name;
   std::vector<DeniedCall> calls;

@@ -394,13 +394,5 @@ TEST(FilesFidelityFlagsNeedsRoot, ImmutableAndAppendOnlyArriveAndAreTakenBack) {
   EXPECT_FALSE(stdfs::exists(trees.target()));
 }
 
-TEST(FilesFidelityDevices, WithoutTheRightADeviceNodeIsListedAsMissing) {
-  if (::geteuid() == 0) GTEST_SKIP() << "root may make device nodes";
-  CopyTest copy("/dev/null", ::testing::TempDir() + "dunlin-null");
-  LocalExecution& execution = copy.start();
-  ASSERT_TRUE(is_ok(execution.run_to_end()));
-  EXPECT_EQ(error_of(execution, "null"), ErrorType::permission_denied);
-}
-
 }  // namespace
 }  // namespace dunlin::files::testing

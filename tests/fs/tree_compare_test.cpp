@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <stdexcept>
@@ -30,8 +31,8 @@ using Lines = std::vector<std::string>;
 
 class Trees : public ::testing::Test {
  protected:
-  explicit Trees(const char* parent = std::getenv("TMPDIR")) {
-    base = std::string(parent != nullptr ? parent : "/tmp") + "/dunlin-judge-XXXXXX";
+  explicit Trees(const std::string& parent = std::filesystem::temp_directory_path()) {
+    base = parent + "/dunlin-judge-XXXXXX";
     if (::mkdtemp(base.data()) == nullptr) throw std::runtime_error("no directory for the test");
     base += "/";
   }
