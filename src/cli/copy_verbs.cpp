@@ -48,7 +48,8 @@ void add_copy_verbs(Verbs& verbs) {
                 "dunlin copy /data/photos /mnt/backup           # becomes /mnt/backup/photos\n"
                 "dunlin copy /data/photos/ /mnt/backup/photos   # the contents of photos\n"
                 "dunlin copy /data /mnt/backup --io-limit 100MB/s --detach\n"
-                "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%",
+                "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%\n"
+                "dunlin copy /data /mnt/usb --preserve no-owner,no-acl",
                 [copy](Session& session) { return run_line(session, *copy); });
   copy->places = {
       add_place(copy_app, "SRC", "what to copy; with a slash at its end, only its contents"),

@@ -53,7 +53,9 @@ class Trees : public ::testing::Test {
 /// In memory: 6000 directories cost ext4 ten seconds on a busy disk.
 class TreeCompareDepth : public Trees {
  protected:
-  TreeCompareDepth() : Trees(::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") {}
+  TreeCompareDepth()
+      : Trees(::access("/dev/shm", W_OK) == 0 ? std::string("/dev/shm")
+                                              : std::filesystem::temp_directory_path().string()) {}
 };
 class TreeCompare : public Trees {};
 class TreeCompareNeedsRoot : public Trees {};
