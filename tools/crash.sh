@@ -51,6 +51,8 @@ adversarial() {
   local title="an adversarial tree, killed $random times at random moments"
   if [ "$(id -u)" -eq 0 ]; then
     part "$title" --kind files-adversarial --random "$random"
+    part "an adversarial tree, killed where its flags forbid to do it again" --kind files-adversarial \
+      --point files.directory_times.after
   else
     printf '\n%s: not run: needs root\n' "$title"
   fi

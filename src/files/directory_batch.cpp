@@ -331,6 +331,9 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
   DUNLIN_ASSIGN(const auto directory, root->get(path_of(row)));
   DUNLIN_TRY(flush_.prepare(*directory));
   DUNLIN_TRY(context_.fence());
+  // A try that was killed may have set them already, and nothing can be set over them.
+  if (preserve.flags && (extended.flags.value_or(0) & fs::kFinalFlags) != 0)
+    DUNLIN_TRY(fs::remove_final_flags(directory->fd(), *directory, ""));
   DUNLIN_ASSIGN(const fs::Loss loss,
                 fs::apply_directory_metadata(*directory, listed.info, extended, preserve));
   fs::add_loss(outcome.message, loss);

@@ -3,10 +3,13 @@
 // Inodes decide. The intent names the inode of our complete temporary and that of the old version.
 // The old version is known by its inode alone: whatever was written into it meanwhile, it is never
 // deleted. Ours must also have the size and time that we gave it, and the content.
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "base/crash_point.h"
 #include "files/copy_batch.h"
+#include "fs/metadata.h"
 #include "fs/placement.h"
 
 namespace dunlin::files {
@@ -102,6 +105,10 @@ Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
     if (*holds) return true;
     // A power cut took the content though the flush had promised it: take our own file away again.
     DUNLIN_TRY(context_.fence());
+    if (intent.final_flags != 0) {
+      DUNLIN_ASSIGN(const UniqueFd file, directory.open_file(copy.name, O_RDONLY));
+      DUNLIN_TRY(fs::remove_final_flags(file.get(), directory, copy.name));
+    }
     if (!intent.replaced) DUNLIN_TRY(directory.remove_file(copy.name));
   }
   if (have_old) {
