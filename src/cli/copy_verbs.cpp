@@ -1,4 +1,4 @@
-// copy, load, migrate: the one-line forms, each made into a plan by the kind that takes it.
+// copy, move, load, migrate: the one-line forms, each made into a plan by the kind that takes it.
 #include "cli/plan_input.h"
 #include "cli/start.h"
 #include "cli/verb_families.h"
@@ -55,6 +55,20 @@ void add_copy_verbs(Verbs& verbs) {
       add_place(copy_app, "SRC", "what to copy; with a slash at its end, only its contents"),
       add_place(copy_app, "DST", "where to; an existing directory is copied into")};
   copy->flags = std::make_unique<LineFlags>(copy_app, "copy");
+
+  auto move = make_line("move");
+  CLI::App& move_app = verbs.add(
+      "move",
+      "Moves files: a rename within one file system, else a copy whose source is removed once it is "
+      "proven.",
+      "dunlin move /data/photos /mnt/archive               # becomes /mnt/archive/photos\n"
+      "dunlin move /data/inbox/ /mnt/archive/2026          # the contents of inbox\n"
+      "dunlin move /data/photos /mnt/archive --delete-empty-src-dirs",
+      [move](Session& session) { return run_line(session, *move); });
+  move->places = {
+      add_place(move_app, "SRC", "what to move; with a slash at its end, only its contents"),
+      add_place(move_app, "DST", "where to; an existing directory is moved into")};
+  move->flags = std::make_unique<LineFlags>(move_app, "move");
 
   auto load = make_line("load");
   CLI::App& load_app = verbs.add(

@@ -48,6 +48,11 @@ const std::vector<KindFlag>& kind_flags() {
        {"files"}},
       {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},
       {"copy", "part-size", "SIZE", "of one part", {"objects"}},
+      {"move",
+       "delete-empty-src-dirs",
+       "",
+       "remove source directories that have become empty; SRC itself stays",
+       {"files"}},
       {"load", "table", "TABLE", "one table", {"records"}},
       {"load", "tables", "LIST", "several, with commas between", {"records"}},
       {"load", "all", "", "every table of the source", {"records"}},
@@ -127,7 +132,8 @@ Result<Json> SettingsFlags::read() const {
 
 KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
   for (const auto& flag : kind_flags()) {
-    if (flag.verb != verb) continue;
+    // A move is told the same things as a copy, and some more.
+    if (flag.verb != verb && !(verb == "move" && flag.verb == "copy")) continue;
     Given given{std::string(flag.name), flag.kinds, nullptr, nullptr};
     const std::string name = "--" + given.name;
     if (flag.value.empty())
@@ -146,7 +152,7 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
     not_built_.emplace_back(flag.names, option);
   };
   for (const auto& flag : kNotBuiltToStart) hidden(flag);
-  if (verb == "copy")
+  if (verb == "copy" || verb == "move")
     for (const auto& flag : kNotBuiltToCopy) hidden(flag);
 }
 

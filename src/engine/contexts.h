@@ -86,6 +86,10 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
   [[nodiscard]] Result<std::vector<DirectoryRow>> open_directories(std::size_t limit) override {
     return parts_.ledger.open_directories(limit);
   }
+  [[nodiscard]] Result<std::vector<DirectoryRow>> directories_before(DirectoryId before,
+                                                                     std::size_t limit) override {
+    return parts_.ledger.directories_before(before, limit);
+  }
   [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name) override {
     return parts_.ledger.has_item(directory, name);
   }

@@ -122,6 +122,10 @@ class EnumerateContext : public RunContext {
   [[nodiscard]] virtual Result<std::vector<store::TaskRow>> tasks() = 0;
   /// The frontier: directories journaled as `open` and not yet closed, lowest id first.
   [[nodiscard]] virtual Result<std::vector<DirectoryRow>> open_directories(std::size_t limit) = 0;
+  /// Directories journaled so far with an id below `before` (all, when it is not valid), highest id
+  /// first.
+  [[nodiscard]] virtual Result<std::vector<DirectoryRow>> directories_before(DirectoryId before,
+                                                                             std::size_t limit) = 0;
   /// For a directory that an earlier attempt had read in part: was this entry journaled already?
   [[nodiscard]] virtual Result<bool> has_item(DirectoryId directory, std::string_view name) = 0;
   [[nodiscard]] virtual Result<std::optional<DirectoryId>> find_directory(

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <span>
+#include <utility>
 
 #include "base/crash_point.h"
 #include "base/text.h"
@@ -23,6 +24,13 @@ using engine::ItemStatus;
 using store::Proof;
 
 namespace {
+
+std::string_view action_of(const Witness& witness, bool moves) {
+  if (witness.linked) return "linked";
+  if (witness.replaced) return "overwritten";
+  if (witness.renamed) return "renamed";
+  return moves ? "moved" : "created";
+}
 
 Proof proof_of(fs::Origin origin) {
   switch (origin) {
@@ -112,9 +120,7 @@ void CopyBatch::finish(Copy& copy) {
   outcome.transferred_bytes = copy.copied_bytes;
   outcome.checksum = std::move(copy.witness.checksum);
   outcome.proof = static_cast<Proof>(copy.witness.proof);
-  outcome.action = copy.witness.linked     ? "linked"
-                   : copy.witness.replaced ? "overwritten"
-                                           : "created";
+  outcome.action = action_of(copy.witness, site_.plan.moves());
   outcome.message = std::move(copy.witness.loss);
   copy.witness.checksum.clear();
   copy.witness.loss.clear();
@@ -141,11 +147,6 @@ Result<CopyBatch::Handle> CopyBatch::undo_folder(bool make) {
   return undo_;
 }
 
-fs::Transfer CopyBatch::transfer() {
-  return {context_.permits(), context_.cancel(),
-          [this](std::int64_t bytes) { context_.progress(bytes); }};
-}
-
 // ---- The steps of execute, in their order ----
 
 Status CopyBatch::execute() {
@@ -157,6 +158,12 @@ Status CopyBatch::execute() {
 }
 
 Status CopyBatch::copy_all() {
+  DUNLIN_TRY(copy_waiting());
+  // What could not be renamed to its place waits again, to be copied there.
+  return in_stage(Stage::waiting).empty() ? success() : copy_waiting();
+}
+
+Status CopyBatch::copy_waiting() {
   Status written = write_all(false);
   if (!written.ok() && written.error().type == ErrorType::write_error) {
     // The kernel has dropped what it could not write: flushing again would succeed over lost data.
@@ -244,6 +251,7 @@ Status CopyBatch::record_intents() {
 
 Status CopyBatch::publish(Copy& copy) {
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
+  if (copy.witness.renamed) return publish_renamed(copy, *to);
   if (copy.witness.replaced) {
     DUNLIN_ASSIGN(const Handle undo, undo_folder(true));
     DUNLIN_TRY(context_.fence());
@@ -290,7 +298,9 @@ Status CopyBatch::end(Status status) {
   if (!published.empty()) {
     DUNLIN_TRY(flush_->flush_names());
     DUNLIN_CRASH_POINT("files.flush_names.after");
-    for (Copy* copy : published) finish(*copy);
+    const Status removed = remove_sources();
+    if (status.ok()) status = removed;
+    report_ended();
     DUNLIN_CRASH_POINT("files.outcomes.after");
   }
   for (const Stage stage : {Stage::written, Stage::proven}) {
@@ -299,10 +309,24 @@ Status CopyBatch::end(Status status) {
   return status;
 }
 
+/// What is in place, and for a move gone from the source, is done. What is in place while its source
+/// could not be looked at yet (a pause) stays open: settle() goes on with it.
+void CopyBatch::report_ended() {
+  for (Copy& copy : copies_) {
+    const Stage done = site_.plan.moves() ? Stage::moved : Stage::published;
+    if (copy.stage == done) {
+      finish(copy);
+    } else if (copy.stage == Stage::refused) {
+      fail(copy, *std::exchange(copy.refusal, std::nullopt));
+    }
+  }
+}
+
 /// Removes the temporary, but only when it is ours: after a replacement that could not be put back
 /// the old version stands under this name, and settle() will find it by its inode.
 Status CopyBatch::discard(Copy& copy) {
   if (copy.stage != Stage::written && copy.stage != Stage::proven) return success();
+  if (copy.witness.renamed) return bring_back(copy, copy.witness);
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
   DUNLIN_ASSIGN(const auto there, to->find(copy.temporary));
   if (!there) return success();
@@ -320,7 +344,7 @@ Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
   const auto directory = destination->get(row.directory_path);
   if (!directory.ok()) return std::uint64_t{0};
   DUNLIN_ASSIGN(const auto there, (*directory)->find(row.name));
-  const Decision first = decide(listed.info, there, site_.plan.conflict, granularity_ns_);
+  const Decision first = decide(listed.info, there, site_.plan.conflict_rule(), granularity_ns_);
   return there && first.action == Action::skip ? there->inode : std::uint64_t{0};
 }
 
@@ -352,9 +376,9 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
       }
       if (listed.first.valid()) {
         DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
-        decision = decide_link(source, there, first_inode, site_.plan.conflict, granularity_ns_);
+        decision = decide_link(source, there, first_inode, site_.plan.conflict_rule(), granularity_ns_);
       } else {
-        decision = decide(source, there, site_.plan.conflict, granularity_ns_);
+        decision = decide(source, there, site_.plan.conflict_rule(), granularity_ns_);
       }
     }
     operation.action = to_string(decision.action);

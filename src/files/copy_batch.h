@@ -29,7 +29,9 @@ class CopyBatch {
   [[nodiscard]] Result<std::vector<engine::Operation>> operations();
 
  private:
-  enum class Stage : std::uint8_t { waiting, written, proven, published, ended };
+  /// `moved`: published, and its source is gone. `refused`: published, then taken away again because
+  /// its source could not be removed.
+  enum class Stage : std::uint8_t { waiting, written, proven, published, moved, refused, ended };
   struct Copy {
     engine::ItemRow* row = nullptr;
     Stage stage = Stage::waiting;
@@ -37,6 +39,8 @@ class CopyBatch {
     std::string temporary;
     Witness witness;
     std::int64_t copied_bytes = 0;
+    bool rename_refused = false;    ///< by the file system (EXDEV): the move is a copy
+    std::optional<Error> refusal;  ///< of stage `refused`
   };
   using Handle = std::shared_ptr<const fs::Directory>;
   /// The first name of a set of hard links, at the destination.
@@ -54,14 +58,15 @@ class CopyBatch {
   void fail(Copy& copy, Error error);
   void skip(Copy& copy, std::string reason);
   void finish(Copy& copy);
+  void report_ended();
 
   [[nodiscard]] Status copy_all();
+  [[nodiscard]] Status copy_waiting();
   [[nodiscard]] Status write_all(bool fsync_each);
   [[nodiscard]] Status write(Copy& copy);
-  [[nodiscard]] Status write_file(Copy& copy, const fs::Directory& from, const fs::Directory& to);
-  [[nodiscard]] Status write_node(Copy& copy, const fs::Directory& from, const fs::Directory& to);
+  [[nodiscard]] Status write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to);
   [[nodiscard]] Status write_link(Copy& copy, const First& first, const fs::Directory& to);
-  void keep_final_flags(Copy& copy, const fs::Extended& extended);
+  void keep_final_flags(Copy& copy, std::uint32_t flags);
   [[nodiscard]] Result<std::optional<First>> first_of_set(Copy& copy, const Detail& listed,
                                                           const fs::FileInfo& source);
   [[nodiscard]] Result<std::uint64_t> inode_of_first(const Detail& listed);
@@ -72,6 +77,37 @@ class CopyBatch {
   [[nodiscard]] Status end(Status status);
   [[nodiscard]] Status discard(Copy& copy);
 
+  // move.cpp
+  [[nodiscard]] Result<bool> prepare_rename(Copy& copy, const fs::Directory& from,
+                                            const fs::Directory& to, const fs::FileInfo& source,
+                                            const std::optional<fs::FileInfo>& there);
+  [[nodiscard]] Status publish_renamed(Copy& copy, const fs::Directory& to);
+  [[nodiscard]] Status bring_back(const Copy& copy, const Witness& intent);
+  [[nodiscard]] Status settle_rename(const Copy& copy, const fs::Directory& to,
+                                     const Witness& intent);
+  [[nodiscard]] Status remove_sources();
+  [[nodiscard]] Status remove_source(Copy& copy);
+  [[nodiscard]] Status remove_as_copied(const Copy& copy, const fs::Directory& from,
+                                        const fs::Directory& to);
+  [[nodiscard]] Status refuse(Copy& copy, const fs::Directory& from, const fs::Directory& to,
+                              const Error& error);
+  [[nodiscard]] Status settle_aside(const Copy& copy, bool done);
+  [[nodiscard]] Result<bool> as_copied(const Copy& copy, const fs::Directory& from,
+                                       const fs::FileInfo& now, const Witness& witness);
+  [[nodiscard]] Result<bool> source_moved_on(const Copy& copy, const Witness& intent);
+
+  /// What was found where a copy belongs.
+  struct Placed {
+    std::optional<fs::FileInfo> at_name;
+    bool ours = false;  ///< `at_name` is what we put there
+    Handle undo;        ///< the undo folder, where there is one
+    bool have_old = false;  ///< it holds the old version
+  };
+  [[nodiscard]] Result<bool> still_holds(Copy& copy, const fs::Directory& directory,
+                                         const Witness& intent);
+  [[nodiscard]] Status source_is_there(const Copy& copy, const fs::Directory& to);
+  [[nodiscard]] Status take_away(const Copy& copy, const fs::Directory& directory,
+                                 const Witness& intent, const Placed& found);
   [[nodiscard]] Status settle_one(Copy& copy);
   [[nodiscard]] Status settle_waiting();
   [[nodiscard]] Result<bool> find_done(Copy& copy, const fs::Directory& directory,
@@ -82,7 +118,6 @@ class CopyBatch {
 
   [[nodiscard]] Result<Handle> destination_of(const Copy& copy);
   [[nodiscard]] Result<Handle> undo_folder(bool make);
-  [[nodiscard]] fs::Transfer transfer();
 
   Site& site_;
   engine::BatchContext& context_;

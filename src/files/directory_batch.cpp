@@ -229,6 +229,30 @@ Status DirectoryBatch::undo_create() {
 }
 
 DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
+  DUNLIN_ASSIGN(ItemOutcome outcome, take_back(row));
+  if (site_.plan.moves()) DUNLIN_TRY(restore_source(row));
+  return outcome;
+}
+
+/// What left a source directory and came back has moved its time; one that was made again for them
+/// was open meanwhile.
+Status DirectoryBatch::restore_source(const ItemRow& row) {
+  DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  const auto directory = source->get(path_of(row));
+  if (!directory.ok()) return is_absent(directory.error()) ? success() : Status(directory.error());
+  const fs::InodeRef inode{(*directory)->fd(), false};
+  DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());
+  DUNLIN_TRY(context_.fence());
+  int refused = 0;
+  if (now.mode != listed.info.mode && now.mode == (listed.info.mode | kWhileWorking))
+    refused = fs::change_mode(inode, listed.info.mode);
+  if (refused == 0) refused = fs::change_times(inode, listed.info.atime, listed.info.mtime);
+  if (refused != 0) return (*directory)->error(refused, "change mode and times of", "");
+  return success();
+}
+
+DirectoryBatch::Made DirectoryBatch::take_back(const ItemRow& row) {
   DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
   const ItemOutcome done =
       outcome_of(row, ItemStatus::rolled_back, witness.replaced ? "restored" : "removed");

@@ -34,6 +34,8 @@ class DirectoryBatch {
   [[nodiscard]] Made create_one(engine::ItemRow& row);
   [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
+  [[nodiscard]] Made take_back(const engine::ItemRow& row);
+  [[nodiscard]] Status restore_source(const engine::ItemRow& row);
   [[nodiscard]] Status remove_root(std::int64_t levels);
   [[nodiscard]] Status restore(const fs::Directory& directory, const Witness& witness);
   [[nodiscard]] Made times_one(engine::ItemRow& row);

@@ -9,6 +9,10 @@
 // What is found but not read yet stays in the ledger as open directories (the frontier); a getdents
 // position is never stored. The cursor names the directories that were left half read (one per
 // crash at most): they are read again, and has_item() tells what was journaled already.
+//
+// Where a move also removes what it has emptied, the directories are journaled once more when all
+// are known, the last found first: a child is found after its parent. Each batch of them waits for
+// the one before.
 #include "files/enumerate.h"
 
 #include <deque>
@@ -82,12 +86,15 @@ class Enumerator {
   TaskId new_task(std::string_view type, int stage, bool barrier, std::string_view description);
   Status commit(bool complete);
   Status read_cursor();
+  Status list_emptied();
   void move_into(EnumerateContext::Chunk& chunk, Draft& draft);
   [[nodiscard]] bool full() const;
 
   Site& site_;
   EnumerateContext& context_;
-  Draft create_, copy_, links_, times_;
+  Draft create_, copy_, links_, times_, emptied_;
+  DirectoryId emptied_before_;  ///< those from this one on are journaled for removal
+  BatchId last_emptied_;
   std::vector<Link> link_details_;                     ///< of links_.items
   std::map<std::string, std::size_t> first_of_chunk_;  ///< key of a set: index in copy_.items
   std::uint64_t root_device_ = 0;
@@ -200,6 +207,8 @@ Status Enumerator::commit(bool complete) {
   ByteWriter cursor;
   cursor.varint(half_read_.size());
   for (const DirectoryId id : half_read_) cursor.varint(static_cast<std::uint64_t>(id.value));
+  cursor.varint(static_cast<std::uint64_t>(emptied_before_.value));
+  cursor.varint(static_cast<std::uint64_t>(last_emptied_.value));
   chunk_.cursor_after = cursor.take();
   chunk_.complete = complete;
   DUNLIN_TRY(context_.commit(std::exchange(chunk_, {})));
@@ -215,6 +224,7 @@ Status Enumerator::find_tasks() {
     if (task.task_type == kCopyFiles) copy_.task = task.id;
     if (task.task_type == kLinkSets) links_.task = task.id;
     if (task.task_type == kDirectoryTimes) times_.task = task.id;
+    if (task.task_type == kRemoveDirectories) emptied_.task = task.id;
   }
   return success();
 }
@@ -224,6 +234,8 @@ Status Enumerator::read_cursor() {
   for (std::size_t n = in.count(); n > 0; --n) {
     half_read_.emplace(static_cast<std::int64_t>(in.varint()));
   }
+  emptied_before_ = DirectoryId(static_cast<std::int64_t>(in.varint()));
+  last_emptied_ = BatchId(static_cast<std::int64_t>(in.varint()));
   return in.finish("cursor of the enumeration");
 }
 
@@ -290,6 +302,9 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
     if (!*looked) return success();  // gone again before it was listed
     info = **looked;
   }
+  // Set aside by our own move just now: its name is journaled already.
+  if (site_.plan.moves() && execution_in_name(entry.name) == short_id(context_.execution()))
+    return success();
   copy_.depends_on.insert(made_by);
   DUNLIN_ASSIGN(const bool own_state, is_own_state(entry.name, info));
   if (own_state) {
@@ -351,6 +366,30 @@ Status Enumerator::read(const DirectoryRow& row) {
   return success();
 }
 
+Status Enumerator::list_emptied() {
+  if (!emptied_.task.valid()) {
+    emptied_.task =
+        new_task(kRemoveDirectories, 4, true, "remove source directories that are empty now");
+  }
+  const auto limit = static_cast<std::size_t>(context_.settings().batch_size);
+  while (true) {
+    DUNLIN_ASSIGN(const auto rows, context_.directories_before(emptied_before_, limit));
+    for (const DirectoryRow& row : rows) {
+      emptied_before_ = row.id;
+      if (!row.parent.valid()) continue;  // the root is what a person named: it stays
+      NewItem item;
+      item.directory = row.id;
+      emptied_.items.push_back(std::move(item));
+    }
+    if (last_emptied_.valid()) emptied_.depends_on.insert(last_emptied_);
+    const bool any = !emptied_.items.empty();
+    move_into(chunk_, emptied_);
+    if (any) last_emptied_ = chunk_.batches.back().id;
+    if (rows.size() < limit) return commit(true);
+    DUNLIN_TRY(commit(false));
+  }
+}
+
 Status Enumerator::run() {
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   root_device_ = source->root().device();
@@ -372,7 +411,7 @@ Status Enumerator::run() {
       if (!chunk_.directories.empty() || !chunk_.closed_directories.empty())
         DUNLIN_TRY(commit(false));
       DUNLIN_ASSIGN(const auto open, context_.open_directories(kFrontierWindow));
-      if (open.empty()) return commit(true);
+      if (open.empty()) return site_.plan.remove_emptied ? list_emptied() : commit(true);
       waiting_.assign(open.begin(), open.end());
     }
     const DirectoryRow row = std::move(waiting_.front());

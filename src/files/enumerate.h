@@ -12,6 +12,8 @@ inline constexpr std::string_view kCopyFiles = "batch_file_operation";
 /// Further names of sets of hard links.
 inline constexpr std::string_view kLinkSets = "link_set";
 inline constexpr std::string_view kDirectoryTimes = "directory_times";
+/// Source directories that a move has emptied.
+inline constexpr std::string_view kRemoveDirectories = "remove_directories";
 
 [[nodiscard]] Status enumerate(Site& site, engine::EnumerateContext& context);
 

@@ -27,7 +27,7 @@ class FilesKind final : public engine::Kind {
   [[nodiscard]] std::string_view name() const override { return "files"; }
   [[nodiscard]] std::string_view item_noun() const override { return "files"; }
   [[nodiscard]] bool accepts(const CommandLine& line) const override {
-    return line.verb == "copy" && line.positional.size() == 2 &&
+    return (line.verb == "copy" || line.verb == "move") && line.positional.size() == 2 &&
            is_plain_path(line.positional[0]) && is_plain_path(line.positional[1]);
   }
   [[nodiscard]] Result<Json> plan_for(const CommandLine& line) const override;
@@ -51,10 +51,11 @@ class FilesKind final : public engine::Kind {
 };
 
 Result<Json> FilesKind::plan_for(const CommandLine& line) const {
-  if (!accepts(line)) return Error(ErrorType::invalid_input, "use: dunlin copy SRC DST");
-  DUNLIN_ASSIGN(Json document, plan_document(line.positional[0], line.positional[1]));
+  if (!accepts(line))
+    return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
+  DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
   static const std::vector<std::string_view> known{"verify", "hash", "conflict", "preserve",
-                                                   "special-files"};
+                                                   "special-files", "delete-empty-src-dirs"};
   for (const auto& [option, value] : line.options) {
     if (option == "verify") {
       document["settings"]["verification_level"] = value;
@@ -64,6 +65,8 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
       document["strategy"]["preserve"] = value;
     } else if (option == "special-files") {
       document["strategy"]["special_files"] = value;
+    } else if (option == "delete-empty-src-dirs") {
+      document["strategy"]["remove_emptied_directories"] = true;
     } else if (option == "conflict") {
       document["strategy"]["conflict_resolution"] = value;
     } else {
@@ -82,19 +85,23 @@ Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
   DUNLIN_ASSIGN(const Layout layout, layout_of(decoded(plan)));
   const bool slash = layout.destination_root.ends_with('/');
   const std::string below = layout.whole_tree() ? "" : (slash ? "" : "/") + layout.single_target;
-  return std::vector<engine::Claim>{"file:" + layout.destination_root + below};
+  std::vector<engine::Claim> claims{"file:" + layout.destination_root + below};
+  const FilesPlan files = decoded(plan);
+  if (files.moves()) claims.push_back("file:" + files.source);  // it is emptied
+  return claims;
 }
 
 std::string FilesKind::describe(const Plan& plan) const {
   const FilesPlan files = decoded(plan);
   const auto layout = layout_of(files);
+  const std::string verb = files.moves() ? "move " : "copy ";
   if (!layout.ok())
-    return "copy " + escape_bytes(files.source) + " to " + escape_bytes(files.destination);
+    return verb + escape_bytes(files.source) + " to " + escape_bytes(files.destination);
   const auto joined = [](const std::string& root, const std::string& name) {
     if (name.empty()) return escape_bytes(root);
     return escape_bytes(root.ends_with('/') ? root + name : root + "/" + name);
   };
-  return "copy " + joined(layout->source_root, layout->single_name) + " to " +
+  return verb + joined(layout->source_root, layout->single_name) + " to " +
          joined(layout->destination_root, layout->single_target);
 }
 
@@ -115,7 +122,15 @@ Json FilesKind::schema() const {
   destination["properties"]["base_path_b64"] = {
       {"type", "string"}, {"description", "its exact bytes when they are no UTF-8"}};
   Json strategy = {{"type", "object"}, {"additionalProperties", false}};
-  strategy["properties"]["operation"] = {{"enum", {"copy"}}};
+  strategy["properties"]["operation"] = {
+      {"enum", {"copy", "move"}},
+      {"default", "copy"},
+      {"description",
+       "move: a rename within one file system, else a copy after whose proof the source is removed"}};
+  strategy["properties"]["remove_emptied_directories"] = {
+      {"type", "boolean"},
+      {"default", false},
+      {"description", "move: remove source directories that have become empty, SRC itself stays"}};
   strategy["properties"]["conflict_resolution"] = {
       {"enum", {"skip", "overwrite", "overwrite_if_different", "fail"}},
       {"default", "overwrite_if_different"}};

@@ -6,6 +6,7 @@
 #include "base/crash_point.h"
 #include "files/copy_batch.h"
 #include "files/directory_batch.h"
+#include "files/emptied_directories.h"
 #include "files/enumerate.h"
 #include "files/placed_files.h"
 
@@ -20,6 +21,10 @@ bool of_files(BatchContext& context) {
   return context.batch().task_type == kCopyFiles || context.batch().task_type == kLinkSets;
 }
 
+bool of_emptied(BatchContext& context) {
+  return context.batch().task_type == kRemoveDirectories;
+}
+
 }  // namespace
 
 Result<std::string> FilesRun::root_identity(RunContext&) {
@@ -27,6 +32,11 @@ Result<std::string> FilesRun::root_identity(RunContext&) {
 }
 
 Result<bool> FilesRun::same_destination(RunContext&, const std::string& stored) {
+  if (site_.plan.moves()) {
+    // What is taken back goes to the source.
+    DUNLIN_ASSIGN(const std::string now, site_.identity());
+    return now == stored;
+  }
   return site_.same_destination(stored);
 }
 
@@ -61,6 +71,7 @@ Status FilesRun::enumerate(engine::EnumerateContext& context) {
 
 Result<std::vector<engine::Operation>> FilesRun::operations(BatchContext& context) {
   if (of_files(context)) return CopyBatch(site_, context).operations();
+  if (of_emptied(context)) return EmptiedDirectories(site_, context).operations();
   return DirectoryBatch(site_, context).operations();
 }
 
@@ -68,6 +79,7 @@ Status FilesRun::execute(BatchContext& context) {
   if (context.batch().task_type == kCreateDirectory) return DirectoryBatch(site_, context).create();
   if (context.batch().task_type == kDirectoryTimes)
     return DirectoryBatch(site_, context).set_times();
+  if (of_emptied(context)) return EmptiedDirectories(site_, context).remove();
   return CopyBatch(site_, context).execute();
 }
 
@@ -77,6 +89,7 @@ Status FilesRun::settle(BatchContext& context) {
 }
 
 Status FilesRun::verify(BatchContext& context) {
+  if (of_emptied(context)) return EmptiedDirectories(site_, context).verify();
   if (!of_files(context)) return DirectoryBatch(site_, context).verify();
   return PlacedFiles(site_, context).verify();
 }
@@ -86,6 +99,7 @@ Status FilesRun::undo(BatchContext& context) {
     return DirectoryBatch(site_, context).undo_create();
   if (context.batch().task_type == kDirectoryTimes)
     return DirectoryBatch(site_, context).undo_times();
+  if (of_emptied(context)) return EmptiedDirectories(site_, context).undo();
   return PlacedFiles(site_, context).undo();
 }
 
@@ -141,6 +155,13 @@ Json FilesRun::report_sections() const {
   section["special_files"] = site_.plan.special_files == SpecialFiles::copy
                                  ? "FIFOs, sockets and devices are made anew"
                                  : "FIFOs, sockets and devices are skipped, one line each";
+  if (site_.plan.moves()) {
+    section["sources"] = "renamed within one file system; across file systems removed once their "
+                         "copies were proven";
+    section["source_directories"] =
+        site_.plan.remove_emptied ? "removed where they have become empty, but for the root"
+                                  : "left where they are";
+  }
   if (const auto layout = site_.layout(); layout.ok()) {
     put_path(section, "source", layout->source_root);
     put_path(section, "destination", layout->destination_root);

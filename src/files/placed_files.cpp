@@ -8,6 +8,7 @@
 
 #include "base/crash_point.h"
 #include "files/first_error.h"
+#include "files/source_restorer.h"
 #include "fs/copy.h"
 #include "fs/flush.h"
 #include "fs/metadata.h"
@@ -113,16 +114,14 @@ Status PlacedFiles::undo() {
   std::vector<ItemOutcome> outcomes;
   FirstError ended;
   DUNLIN_CRASH_POINT("files.undo.before");
+  if (site_.plan.moves()) {
+    DUNLIN_TRY(refuse_changed(rows));
+    DUNLIN_TRY(SourceRestorer(site_, context_).restore(rows));
+  }
   Status status = context_.for_each_item(rows, [&](ItemRow& row) {
     if (ended.seen()) return;
     Status taken = take_back(row);
-    if (taken.ok()) {
-      const auto directory = root->get(row.directory_path);
-      if (directory.ok()) {
-        taken = flush.prepare(**directory);
-        if (taken.ok()) taken = flush.directory_changed(**directory);
-      }
-    }
+    if (taken.ok()) taken = changed_names(row, flush);
     ItemOutcome outcome;
     outcome.item = row.id;
     outcome.status = ItemStatus::rolled_back;
@@ -144,6 +143,103 @@ Status PlacedFiles::undo() {
   DUNLIN_CRASH_POINT("files.undo.after");
   for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
   return status;
+}
+
+/// The directories in which taking back has changed names.
+Status PlacedFiles::changed_names(const ItemRow& row, fs::BatchFlush& flush) {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  std::vector<fs::DirectoryCache*> roots{root};
+  if (site_.plan.moves()) {
+    DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+    roots.push_back(source);
+  }
+  for (fs::DirectoryCache* const one : roots) {
+    const auto directory = one->get(row.directory_path);
+    if (!directory.ok()) continue;  // taken back already, or not there: nothing changed in it
+    DUNLIN_TRY(flush.prepare(**directory));
+    DUNLIN_TRY(flush.directory_changed(**directory));
+  }
+  return success();
+}
+
+/// Before a source is made again: what was changed at the destination since is not taken back, so
+/// its source stays away. `rows` keeps the others.
+Status PlacedFiles::refuse_changed(std::vector<ItemRow>& rows) {
+  std::vector<ItemRow> kept;
+  for (ItemRow& row : rows) {
+    DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+    Status ours = success();
+    if (witness.source && !witness.renamed) ours = check_ours(row, witness);
+    if (ours.ok()) {
+      kept.push_back(std::move(row));
+      continue;
+    }
+    ItemOutcome outcome;
+    outcome.item = row.id;
+    outcome.status = ItemStatus::failed;
+    outcome.error = std::move(ours).error();
+    context_.report(std::move(outcome));
+  }
+  rows = std::move(kept);
+  return success();
+}
+
+/// Absent is ours: then it was taken back before a crash, and its source stands.
+Status PlacedFiles::check_ours(const ItemRow& row, const Witness& witness) {
+  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto directory = root->get(row.directory_path);
+  if (!directory.ok())
+    return directory.error().native.code == "ENOENT" ? success() : Status(directory.error());
+  DUNLIN_ASSIGN(const auto there, (*directory)->find(name));
+  if (!there || (witness.replaced && there->inode == witness.replaced->inode)) return success();
+  DUNLIN_ASSIGN(const bool ours, still_ours(**directory, name, *there, row, witness));
+  if (ours) return success();
+  return Error(ErrorType::destination_changed,
+               (*directory)->shown(name) + " was changed since it was moved");
+}
+
+/// The inode goes back to where it came from, then the old version to its name. May be repeated
+/// after a crash between the two, or between the two links of a rename.
+Status PlacedFiles::rename_back(const ItemRow& row, const Witness& witness,
+                                const fs::Directory& directory, const std::string& name) {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  DUNLIN_ASSIGN(const auto from, source->get(row.directory_path));
+  DUNLIN_ASSIGN(const auto there, directory.find(name));
+  DUNLIN_ASSIGN(const auto at_source, from->find(row.name));
+  const auto is_placed = [&](const std::optional<fs::FileInfo>& info) {
+    return info && info->inode == witness.placed->inode;
+  };
+  DUNLIN_TRY(context_.fence());
+  if (is_placed(at_source)) {
+    if (is_placed(there)) DUNLIN_TRY(directory.remove_file(name));
+  } else {
+    if (!there || !there->same_content_as(*witness.placed)) {
+      return Error(ErrorType::destination_changed,
+                   directory.shown(name) +
+                       (there ? " was changed since it was moved" : " was removed since it was moved"));
+    }
+    if (at_source) {
+      return Error(ErrorType::destination_changed,
+                   from->shown(row.name) + " stands where " + directory.shown(name) + " came from");
+    }
+    DUNLIN_TRY(fs::rename_new(directory, name, *from, row.name));
+  }
+  if (!witness.replaced) return success();
+  DUNLIN_ASSIGN(const auto old, directory.find(name));
+  if (old && old->inode == witness.replaced->inode) return success();
+  return put_back(row, directory, name, false);
+}
+
+/// The kept version, under its name again.
+Status PlacedFiles::put_back(const ItemRow& row, const fs::Directory& directory,
+                             const std::string& name, bool over_ours) {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  DUNLIN_ASSIGN(const fs::Directory kept,
+                root->root().open_directory(undo_folder_name(context_.execution())));
+  const std::string kept_name = std::to_string(row.id.value);
+  return over_ours ? fs::rename_over(kept, kept_name, directory, name)
+                   : fs::rename_new(kept, kept_name, directory, name);
 }
 
 Result<bool> PlacedFiles::still_ours(const fs::Directory& directory, const std::string& name,
@@ -175,6 +271,7 @@ Status PlacedFiles::take_back(const ItemRow& row) {
     if (directory.error().native.code == "ENOENT" && !witness.replaced) return success();
     return directory.error();
   }
+  if (witness.renamed) return rename_back(row, witness, **directory, name);
   DUNLIN_ASSIGN(const auto there, (*directory)->find(name));
   bool ours = false;
   if (there) {
@@ -195,9 +292,7 @@ Status PlacedFiles::take_back(const ItemRow& row) {
   if (!ours)
     return refused(there ? "was changed since it was copied" : "was removed since it was copied");
   DUNLIN_TRY(without_final_flags(**directory, name, witness));
-  DUNLIN_ASSIGN(const fs::Directory kept,
-                root->root().open_directory(undo_folder_name(context_.execution())));
-  return fs::rename_over(kept, std::to_string(row.id.value), **directory, name);
+  return put_back(row, **directory, name, true);
 }
 
 }  // namespace dunlin::files

@@ -6,6 +6,7 @@
 #include "engine/run.h"
 #include "files/records.h"
 #include "files/site.h"
+#include "fs/flush.h"
 
 namespace dunlin::files {
 
@@ -17,8 +18,9 @@ class PlacedFiles {
   /// the content, too: at the end of a migration only where it was not read back from the device
   /// inside the batch.
   [[nodiscard]] Status verify();
-  /// Created files are removed, overwritten ones get their old version back; what somebody changed
-  /// since is refused as destination_changed. Durable before it is reported; repeatable.
+  /// Created files are removed, overwritten ones get their old version back, moved ones stand at the
+  /// source again before that; what somebody changed since is refused as destination_changed.
+  /// Durable before it is reported; repeatable.
   [[nodiscard]] Status undo();
 
  private:
@@ -34,6 +36,13 @@ class PlacedFiles {
   [[nodiscard]] static Status without_final_flags(const fs::Directory& directory,
                                                   const std::string& name, const Witness& witness);
   [[nodiscard]] Status take_back(const engine::ItemRow& row);
+  [[nodiscard]] Status changed_names(const engine::ItemRow& row, fs::BatchFlush& flush);
+  [[nodiscard]] Status refuse_changed(std::vector<engine::ItemRow>& rows);
+  [[nodiscard]] Status check_ours(const engine::ItemRow& row, const Witness& witness);
+  [[nodiscard]] Status rename_back(const engine::ItemRow& row, const Witness& witness,
+                                   const fs::Directory& directory, const std::string& name);
+  [[nodiscard]] Status put_back(const engine::ItemRow& row, const fs::Directory& directory,
+                                const std::string& name, bool over_ours);
 
   Site& site_;
   engine::BatchContext& context_;

@@ -171,15 +171,34 @@ void decode_metadata(const Json& strategy, FilesPlan& plan, std::vector<std::str
   }
 }
 
+void decode_operation(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
+  const std::string operation = string_or(strategy, "operation", "copy");
+  if (operation == "move") {
+    plan.operation = Operation::move;
+  } else if (operation != "copy") {
+    problems.push_back("/strategy/operation: \"" + escape_bytes(operation) +
+                       "\" is not supported yet; use copy or move");
+  }
+  const Json* remove = find_member(strategy, "remove_emptied_directories");
+  if (remove == nullptr) return;
+  if (!remove->is_boolean()) {
+    problems.emplace_back("/strategy/remove_emptied_directories: must be true or false");
+  } else if (remove->get<bool>() && !plan.moves()) {
+    problems.emplace_back(
+        "/strategy/remove_emptied_directories: only a move empties directories; set "
+        "/strategy/operation to move");
+  } else {
+    plan.remove_emptied = remove->get<bool>();
+  }
+}
+
 void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
   check_keys(strategy, "/strategy",
              {"operation", "conflict_resolution", "hash", "preserve", "preserve_metadata",
-              "special_files"},
+              "special_files", "remove_emptied_directories"},
              problems);
   decode_metadata(strategy, plan, problems);
-  if (string_or(strategy, "operation", "copy") != "copy") {
-    problems.emplace_back("/strategy/operation: only copy is supported yet");
-  }
+  decode_operation(strategy, plan, problems);
   if (const Json* conflict = find_member(strategy, "conflict_resolution")) {
     const std::string name = conflict->is_string() ? conflict->get<std::string>() : "";
     bool found = false;
@@ -225,9 +244,11 @@ FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) 
   return plan;
 }
 
-Result<Json> plan_document(const std::string& source, const std::string& destination) {
+Result<Json> plan_document(const std::string& verb, const std::string& source,
+                           const std::string& destination) {
   if (source.empty() || destination.empty()) {
-    return Error(ErrorType::invalid_input, "SRC and DST must not be empty: dunlin copy SRC DST");
+    return Error(ErrorType::invalid_input,
+                 "SRC and DST must not be empty: dunlin " + verb + " SRC DST");
   }
   // The last component is not resolved: a symlink is copied as a symlink. "x/." means x/ .
   std::string from = source;
@@ -261,7 +282,7 @@ Result<Json> plan_document(const std::string& source, const std::string& destina
   document["source"]["paths"] = Json::array({path.size() == 1 ? path["path"] : path});
   document["destination"] = Json::object();
   put_path(document["destination"], "base_path", to);
-  document["strategy"] = {{"operation", "copy"}, {"conflict_resolution", "overwrite_if_different"}};
+  document["strategy"] = {{"operation", verb}, {"conflict_resolution", "overwrite_if_different"}};
   return document;
 }
 

@@ -17,12 +17,16 @@ namespace dunlin::files {
 /// What happens where an entry stands already.
 enum class Conflict : std::uint8_t { skip, overwrite, overwrite_if_different, fail };
 
+enum class Operation : std::uint8_t { copy, move };
+
 /// FIFOs, sockets and device nodes.
 enum class SpecialFiles : std::uint8_t { copy, skip };
 
 struct FilesPlan {
   std::string source;       ///< absolute; ends in '/' when its contents are meant
   std::string destination;  ///< absolute; ends in '/' when a file goes into it
+  Operation operation = Operation::copy;
+  bool remove_emptied = false;  ///< a move also removes source directories that have become empty
   Conflict conflict = Conflict::overwrite_if_different;
   std::vector<HashKind> hashes;
   fs::Preserve preserve;
@@ -30,13 +34,22 @@ struct FilesPlan {
   bool preserve_holes = true;
   SpecialFiles special_files = SpecialFiles::copy;
   bool hashes_named = false;  ///< by a person: then they are computed without verification, too
+
+  [[nodiscard]] bool moves() const { return operation == Operation::move; }
+  /// What is decided by. A move takes the place of what looks the same, too: the source may only go
+  /// where its own content has been proven.
+  [[nodiscard]] Conflict conflict_rule() const {
+    return moves() && conflict == Conflict::overwrite_if_different ? Conflict::overwrite : conflict;
+  }
 };
 
 /// One line per problem, with the key as JSON pointer; the plan is usable when there is none.
 [[nodiscard]] FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems);
 
-/// The document for `dunlin copy SOURCE DESTINATION`. invalid_input says what to type instead.
-[[nodiscard]] Result<Json> plan_document(const std::string& source, const std::string& destination);
+/// The document for `dunlin VERB SOURCE DESTINATION`, VERB being copy or move. invalid_input says
+/// what to type instead.
+[[nodiscard]] Result<Json> plan_document(const std::string& verb, const std::string& source,
+                                         const std::string& destination);
 
 /// Where things go. Roots are directories; nothing outside of them is touched.
 struct Layout {

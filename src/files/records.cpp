@@ -8,7 +8,12 @@
 namespace dunlin::files {
 namespace {
 
-constexpr std::uint8_t kVersion = 3;
+constexpr std::uint8_t kVersion = 4;
+// Bits of a witness.
+constexpr unsigned kLinked = 1;
+constexpr unsigned kShared = 2;
+constexpr unsigned kRenamed = 4;
+constexpr unsigned kHasSource = 8;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::size_t kIdDigits = 8;
@@ -88,8 +93,14 @@ std::string encode(const Witness& witness) {
   put(out, witness.replaced);
   out.zigzag(witness.changed.seconds).varint(witness.changed.nanoseconds);
   out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
-  out.u8(static_cast<std::uint8_t>((witness.linked ? 1U : 0U) | (witness.shared ? 2U : 0U)));
+  const unsigned marks = (witness.linked ? kLinked : 0U) | (witness.shared ? kShared : 0U) |
+                         (witness.renamed ? kRenamed : 0U) | (witness.source ? kHasSource : 0U);
+  out.u8(static_cast<std::uint8_t>(marks));
   out.varint(witness.final_flags).bytes(witness.extended_before);
+  if (witness.source) {
+    put(out, *witness.source);
+    out.zigzag(witness.source->ctime.seconds).varint(witness.source->ctime.nanoseconds);
+  }
   return out.take();
 }
 
@@ -107,10 +118,16 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.proof = in.u8();
   witness.loss = in.bytes();
   const unsigned marks = in.u8();
-  witness.linked = (marks & 1U) != 0;
-  witness.shared = (marks & 2U) != 0;
+  witness.linked = (marks & kLinked) != 0;
+  witness.shared = (marks & kShared) != 0;
+  witness.renamed = (marks & kRenamed) != 0;
   witness.final_flags = static_cast<std::uint32_t>(in.varint());
   witness.extended_before = in.bytes();
+  if ((marks & kHasSource) != 0) {
+    witness.source = get(in);
+    witness.source->ctime.seconds = in.zigzag();
+    witness.source->ctime.nanoseconds = static_cast<std::uint32_t>(in.varint());
+  }
   DUNLIN_TRY(in.finish("witness of a file"));
   return witness;
 }

@@ -53,6 +53,10 @@ struct Witness {
   std::uint32_t final_flags = 0;  ///< fs::kFinalFlags that it has under its final name
   /// fs::encode_extended of a directory that stood there before; empty: none did, or not asked for.
   std::string extended_before;
+  /// Of a move: the source as it was when it was copied (ctime included). Only what is
+  /// still so is removed, and undo makes it so again.
+  std::optional<fs::FileInfo> source;
+  bool renamed = false;  ///< moved by a rename: `placed` is the source's own inode
 };
 [[nodiscard]] std::string encode(const Witness& witness);
 [[nodiscard]] Result<Witness> decode_witness(std::string_view bytes);

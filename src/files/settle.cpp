@@ -38,36 +38,40 @@ Status CopyBatch::settle_waiting() {
   DUNLIN_TRY(each(Stage::waiting, &CopyBatch::settle_one));
   DUNLIN_TRY(flush_->flush_names());
   DUNLIN_CRASH_POINT("files.settle.after");
-  for (Copy* copy : in_stage(Stage::published)) finish(*copy);
-  return success();
+  const Status removed = remove_sources();
+  report_ended();
+  return removed;
 }
 
 Status CopyBatch::settle_one(Copy& copy) {
   auto directory = destination_of(copy);
   if (!directory.ok()) {
     // Not made yet (or gone): then there is nothing in it.
-    if (directory.error().native.code == "ENOENT") return success();
-    return std::move(directory).error();
+    if (directory.error().native.code != "ENOENT") return std::move(directory).error();
+    return site_.plan.moves() ? settle_aside(copy, false) : success();
   }
   DUNLIN_TRY(flush_->prepare(**directory));
   bool done = false;
   if (!copy.row->intent.empty()) {
     DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
+    if (intent.renamed) DUNLIN_TRY(settle_rename(copy, **directory, intent));
     DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
     if (done) {
-      const bool content = intent.placed->type == fs::EntryType::file && !intent.linked;
+      const bool content = intent.placed->type == fs::EntryType::file &&
+                           !intent.linked && !intent.renamed;
       copy.copied_bytes = content ? intent.placed->size : 0;
       copy.witness = std::move(intent);
       copy.stage = Stage::published;
       DUNLIN_TRY(flush_->directory_changed(**directory));
     }
   }
+  if (site_.plan.moves()) DUNLIN_TRY(settle_aside(copy, done));
   DUNLIN_TRY(remove_temporaries(copy, **directory));
   if (done) DUNLIN_TRY(complete(copy, **directory));
   return success();
 }
 
-/// True when the final name is our file and holds what the source held. Else the destination is
+/// True when the final name is our file and may stay. Else the destination is
 /// brought back to what it was before the try, as far as nobody else has changed it.
 Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
                                   const Witness& intent) {
@@ -94,40 +98,76 @@ Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
       DUNLIN_ASSIGN(kept, undo->find(kept_name));
     }
   }
-  const bool have_old = is(kept, intent.replaced);
   if (ours) {
-    if (intent.checksum.empty()) return true;
+    DUNLIN_ASSIGN(const bool stays, still_holds(copy, directory, intent));
+    if (stays) return true;
+  }
+  DUNLIN_TRY(take_away(copy, directory, intent, {at_name, ours, undo, is(kept, intent.replaced)}));
+  return false;
+}
+
+/// Whatever is wrong with a copy, the only one there is is not removed.
+Status CopyBatch::source_is_there(const Copy& copy, const fs::Directory& to) {
+  if (!site_.plan.moves()) return success();
+  const auto from = source_->get(copy.row->directory_path);
+  const auto there = from.ok() ? (*from)->find(copy.row->name)
+                               : Result<std::optional<fs::FileInfo>>(from.error());
+  if (there.ok() && *there) return success();
+  return Error(ErrorType::in_doubt,
+               to.shown(copy.name) +
+                   " does not hold what was moved there, and its source is not there any more; it "
+                   "was left as it is");
+}
+
+/// What stands under the final name is what the source held; and the source of a move has not
+/// become another since.
+Result<bool> CopyBatch::still_holds(Copy& copy, const fs::Directory& directory,
+                                    const Witness& intent) {
+  if (!intent.checksum.empty()) {
     copy.stage = Stage::published;
     Witness proven = intent;
     const auto holds = content_holds(directory, copy, proven);
     copy.stage = Stage::waiting;
     DUNLIN_TRY(holds);
-    if (*holds) return true;
-    // A power cut took the content though the flush had promised it: take our own file away again.
+    if (!*holds) {
+      DUNLIN_TRY(source_is_there(copy, directory));
+      return false;
+    }
+  }
+  DUNLIN_ASSIGN(const bool moved_on, source_moved_on(copy, intent));
+  return !moved_on;
+}
+
+/// Our file goes, the old version comes back to its name. (A power cut took the content though the
+/// flush had promised it; or the source of a move could not go.)
+Status CopyBatch::take_away(const Copy& copy, const fs::Directory& directory, const Witness& intent,
+                            const Placed& found) {
+  DUNLIN_CHECK(!found.ours || !intent.renamed, "a renamed file would be removed");
+  const std::string kept_name = std::to_string(copy.row->id.value);
+  if (found.ours) {
     DUNLIN_TRY(context_.fence());
     if (intent.final_flags != 0) {
       DUNLIN_ASSIGN(const UniqueFd file, directory.open_file(copy.name, O_RDONLY));
       DUNLIN_TRY(fs::remove_final_flags(file.get(), directory, copy.name));
     }
     if (!intent.replaced) DUNLIN_TRY(directory.remove_file(copy.name));
-  }
-  if (have_old) {
-    DUNLIN_TRY(context_.fence());
-    if (is(at_name, intent.replaced)) {
-      DUNLIN_TRY(undo->remove_file(kept_name));  // the second name of a replacement by link
-    } else if (ours) {
-      DUNLIN_TRY(fs::rename_over(*undo, kept_name, directory, copy.name));
-    } else if (!at_name) {
-      DUNLIN_TRY(fs::rename_new(*undo, kept_name, directory, copy.name));
-    } else {
-      return Error(ErrorType::destination_changed,
-                   directory.shown(copy.name) +
-                       " was changed by somebody else; its version before this execution is " +
-                       undo->shown(kept_name));
-    }
     DUNLIN_TRY(flush_->directory_changed(directory));
   }
-  return false;
+  if (!found.have_old) return success();
+  DUNLIN_TRY(context_.fence());
+  if (is(found.at_name, intent.replaced)) {
+    DUNLIN_TRY(found.undo->remove_file(kept_name));  // the second name of a replacement by link
+  } else if (found.ours) {
+    DUNLIN_TRY(fs::rename_over(*found.undo, kept_name, directory, copy.name));
+  } else if (!found.at_name) {
+    DUNLIN_TRY(fs::rename_new(*found.undo, kept_name, directory, copy.name));
+  } else {
+    return Error(ErrorType::destination_changed,
+                 directory.shown(copy.name) +
+                     " was changed by somebody else; its version before this execution is " +
+                     found.undo->shown(kept_name));
+  }
+  return flush_->directory_changed(directory);
 }
 
 /// By name, for every epoch that may have left one: a scan would cost more and could meet others'.

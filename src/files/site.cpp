@@ -58,6 +58,26 @@ Result<fs::Directory> open_derived(fs::Directory base, const Layout& where) {
   return base.open_directory(where.destination_name);
 }
 
+/// A source that may not be emptied, or whose copies nobody would compare.
+std::vector<Error> problems_of_move(const fs::Directory& source, const fs::Directory& destination,
+                                    const engine::ExecutionSettings& settings) {
+  std::vector<Error> found;
+  if (const auto space = fs::space_of(source); space.ok() && space->read_only) {
+    found.push_back(source.error(EROFS, "remove from", ""));
+  } else if (::faccessat(source.fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
+    found.push_back(source.error(errno, "remove from", ""));
+  }
+  const bool unverified = settings.verification_level == engine::VerificationLevel::none;
+  if (unverified && source.device() != destination.device()) {
+    Error error(ErrorType::invalid_input,
+                "source and destination are on different file systems: without a verification "
+                "nothing would tell whether a copy is good before its source is removed");
+    error.remediation = "leave out --verify none, or copy instead of move";
+    found.push_back(std::move(error));
+  }
+  return found;
+}
+
 /// Writes one byte into an unnamed file; where there are none, into a temporary that is removed
 /// again, with the times of the directory put back.
 Status probe_write(const fs::Directory& directory, const engine::RunContext& context) {
@@ -221,6 +241,10 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
   if (!to.ok()) {
     found.push_back(problem(std::move(to).error()));
     return found;
+  }
+  if (plan.moves()) {
+    for (Error& error : problems_of_move(source_root, to->directory, context.settings()))
+      found.push_back(problem(std::move(error)));
   }
   DUNLIN_ASSIGN(const bool inside, lies_in(to->directory, source_root));
   if (inside && where.whole_tree()) {

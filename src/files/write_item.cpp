@@ -1,12 +1,10 @@
 // One entry of a batch: decided upon, and written under its temporary name; see copy_batch.h.
-#include <fcntl.h>
-
 #include <cerrno>
-#include <span>
 
 #include "base/text.h"
 #include "files/copy_batch.h"
 #include "files/decide.h"
+#include "files/entry_writer.h"
 #include "fs/metadata.h"
 #include "fs/placement.h"
 
@@ -22,15 +20,6 @@ bool linkless(const Error& error) {
   const std::string& code = error.native.code;
   return code == "EMLINK" || code == "EXDEV" || code == "EPERM" || code == "EOPNOTSUPP" ||
          code == "ENOSYS" || code == "ENOENT";
-}
-
-bool wants_extended(const fs::Preserve& preserve) {
-  return preserve.xattrs || preserve.acls || preserve.flags;
-}
-
-/// Same inode, nothing written and no name changed since.
-bool untouched(const fs::FileInfo& before, const fs::FileInfo& after) {
-  return before.same_content_as(after) && before.ctime == after.ctime;
 }
 
 }  // namespace
@@ -57,14 +46,17 @@ Status CopyBatch::write(Copy& copy) {
   copy.witness.shared = source.links > 1;
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
   DUNLIN_TRY(flush_->prepare(*to));
+  if (site_.plan.moves()) DUNLIN_TRY(flush_->prepare(*from));
+  DUNLIN_ASSIGN(const auto there, to->find(copy.name));
+  DUNLIN_ASSIGN(const bool renames, prepare_rename(copy, *from, *to, source, there));
   std::optional<First> first;
-  if (listed.first.valid()) {
+  if (listed.first.valid() && !renames) {
     DUNLIN_ASSIGN(first, first_of_set(copy, listed, source));
   }
-  DUNLIN_ASSIGN(const auto there, to->find(copy.name));
+  const Conflict rule = site_.plan.conflict_rule();
   const Decision decision =
-      first ? decide_link(source, there, first->info.inode, site_.plan.conflict, granularity_ns_)
-            : decide(source, there, site_.plan.conflict, granularity_ns_);
+      first ? decide_link(source, there, first->info.inode, rule, granularity_ns_)
+            : decide(source, there, rule, granularity_ns_);
   if (decision.action == Action::skip) {
     skip(copy, decision.reason);
     return success();
@@ -79,17 +71,22 @@ Status CopyBatch::write(Copy& copy) {
     }
     copy.witness.replaced = there;
   }
+  if (renames) {
+    copy.stage = Stage::proven;  // nothing is written: the inode itself goes
+    return success();
+  }
+  if (site_.plan.moves()) copy.witness.source = source;
   copy.stage = Stage::written;  // from here on there may be a temporary to discard
   if (first) {
     Status linked = write_link(copy, *first, *to);
     if (linked.ok() || !linkless(linked.error())) return linked;
     copy.witness.loss = "hard link not preserved: " + linked.error().message;
   }
-  const bool file = source.type == fs::EntryType::file;
-  Status written = file ? write_file(copy, *from, *to) : write_node(copy, *from, *to);
-  if (!written.ok() && written.error().type == ErrorType::write_error && file) {
+  Status written = write_entry(copy, *from, *to);
+  if (!written.ok() && written.error().type == ErrorType::write_error &&
+      source.type == fs::EntryType::file) {
     DUNLIN_TRY(discard(copy));  // the file's own fsync failed: write it again, once
-    written = write_file(copy, *from, *to);
+    written = write_entry(copy, *from, *to);
   }
   return written;
 }
@@ -138,112 +135,35 @@ Status CopyBatch::write_link(Copy& copy, const First& first, const fs::Directory
   return success();
 }
 
-Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
-  const std::string& name = copy.row->name;
-  DUNLIN_ASSIGN(const UniqueFd in, from.open_file(name, O_RDONLY | O_NOATIME));
-  DUNLIN_ASSIGN(const fs::FileInfo before,
-                fs::info_of(in.get(), from.shown(name), fs::Side::source));
-  if (before.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
-  DUNLIN_TRY(to.remove_file(copy.temporary));
-  // As late as can be: a name made after a take-over changes the directory's time.
-  DUNLIN_TRY(context_.fence());
-  DUNLIN_ASSIGN(const UniqueFd out, to.open_file(copy.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
-  const std::string from_shown = from.shown(name);
-  const std::string to_shown = to.shown(copy.name);
-  if (site_.plan.preserve_holes && before.has_holes()) {
-    DUNLIN_ASSIGN(copy.copied_bytes, fs::copy_with_holes(in.get(), from_shown, out.get(), to_shown,
-                                                         hashes, transfer()));
-  } else {
-    DUNLIN_ASSIGN(copy.copied_bytes, fs::copy_content(in.get(), from_shown, out.get(), to_shown,
-                                                      before.size, hashes, transfer()));
-  }
-  fs::Extended extended;
-  if (wants_extended(site_.plan.preserve)) {
-    DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
-  }
-  // By name, so that a file put in its place shows as well.
-  DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  if (!untouched(before, after) || copy.copied_bytes != before.size) {
-    return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
-  }
-  DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), false}, before, extended,
-                                                        site_.plan.preserve, to, copy.name));
-  fs::add_loss(copy.witness.loss, loss);
-  keep_final_flags(copy, extended);
-  copy.witness.checksum = hashes.finish();
-  DUNLIN_TRY(flush_->file_written(to, out.get(), copy.temporary));
-  DUNLIN_ASSIGN(copy.witness.placed,
-                fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
-  const fs::FileInfo& placed = *copy.witness.placed;
-  if (copy.witness.replaced && placed.inode == copy.witness.replaced->inode) {
+/// The entry itself, complete under its temporary name.
+Status CopyBatch::write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
+  EntryWriter writer(site_.plan, hashes_, granularity_ns_, context_, *flush_);
+  DUNLIN_ASSIGN(Written written,
+                writer.write(from, copy.row->name, to, copy.temporary, copy.name));
+  Witness& witness = copy.witness;
+  copy.copied_bytes = written.copied_bytes;
+  fs::add_loss(witness.loss, written.loss);
+  keep_final_flags(copy, written.final_flags);
+  witness.checksum = std::move(written.checksum);
+  witness.placed = written.placed;
+  if (site_.plan.moves()) witness.source = written.source;
+  if (witness.replaced && witness.placed->inode == witness.replaced->inode) {
     // The old version was removed meanwhile and its number given to our temporary: recovery could
     // not tell them apart.
     return to.error(ESTALE, "replace", copy.name);
-  }
-  const bool took_time =
-      !site_.plan.preserve.times || fs::same_time(placed.mtime, before.mtime, granularity_ns_);
-  if (placed.size != before.size || !took_time) {
-    return Error(ErrorType::verification_mismatch,
-                 to.shown(copy.name) + " did not take the size or time of its source");
   }
   return success();
 }
 
 /// Set under the final name; a file with more names could not be linked any more.
-void CopyBatch::keep_final_flags(Copy& copy, const fs::Extended& extended) {
-  const std::uint32_t flags = extended.flags.value_or(0) & fs::kFinalFlags;
-  if (flags == 0 || !site_.plan.preserve.flags) return;
+void CopyBatch::keep_final_flags(Copy& copy, std::uint32_t flags) {
+  if (flags == 0) return;
   if (copy.witness.shared) {
     fs::add_loss(copy.witness.loss,
                  "immutable and append-only flags not set: it has several names");
   } else {
     copy.witness.final_flags = flags;
   }
-}
-
-/// A symlink, FIFO, socket or device node: never opened, only held by a descriptor, on both sides,
-/// so that owner and mode reach what was made here and nothing that was put in its place.
-Status CopyBatch::write_node(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
-  const std::string& name = copy.row->name;
-  DUNLIN_ASSIGN(const UniqueFd in, fs::open_node(from, name));
-  DUNLIN_ASSIGN(const fs::FileInfo source,
-                fs::info_of(in.get(), from.shown(name), fs::Side::source));
-  const bool symlink = source.type == fs::EntryType::symlink;
-  std::string target;
-  if (symlink) {
-    DUNLIN_ASSIGN(target, from.read_link(name));
-  }
-  fs::Extended extended;
-  if (wants_extended(site_.plan.preserve)) {
-    DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), true}, from, name));
-  }
-  DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  if (!untouched(source, after)) {
-    return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
-  }
-  DUNLIN_TRY(to.remove_file(copy.temporary));
-  DUNLIN_TRY(context_.fence());
-  if (symlink) {
-    DUNLIN_TRY(to.make_symlink(target, copy.temporary));
-  } else {
-    DUNLIN_TRY(to.make_special(source, copy.temporary));
-  }
-  DUNLIN_ASSIGN(const UniqueFd out, fs::open_node(to, copy.temporary));
-  DUNLIN_ASSIGN(const fs::FileInfo made,
-                fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
-  if (made.type != source.type || made.links != 1) return to.error(ESTALE, "create", copy.name);
-  DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), true}, source, extended,
-                                                        site_.plan.preserve, to, copy.name));
-  fs::add_loss(copy.witness.loss, loss);
-  DUNLIN_ASSIGN(copy.witness.placed,
-                fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
-  if (symlink) {
-    DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
-    hashes.update(std::as_bytes(std::span(target)));
-    copy.witness.checksum = hashes.finish();
-  }
-  return success();
 }
 
 }  // namespace dunlin::files

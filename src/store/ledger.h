@@ -196,6 +196,9 @@ class Ledger {
   /// The frontier: directories still to be enumerated, lowest id first.
   [[nodiscard]] virtual Result<std::vector<DirectoryRow>> open_directories(
       std::size_t limit) const = 0;
+  /// Directories with an id below `before` (all, when it is not valid), highest id first.
+  [[nodiscard]] virtual Result<std::vector<DirectoryRow>> directories_before(
+      DirectoryId before, std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) const = 0;
   /// True when an item of this name was journaled for the directory. Builds its index on first use:
   /// only an enumeration that was interrupted inside a directory asks.

@@ -309,6 +309,21 @@ Result<std::vector<DirectoryRow>> LedgerReader::open_directories(std::size_t lim
   return directories;
 }
 
+Result<std::vector<DirectoryRow>> LedgerReader::directories_before(DirectoryId before,
+                                                                   std::size_t limit) {
+  std::vector<DirectoryRow> directories;
+  DUNLIN_ASSIGN(sql::Statement row,
+                database_.cached("SELECT id, parent, name, detail, open FROM directory "
+                                 "WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2"));
+  row.bind(1, before.value).bind(2, static_cast<std::int64_t>(limit));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, row.step());
+    if (!more) return directories;
+    DUNLIN_ASSIGN(DirectoryRow directory, directory_row(row));
+    directories.push_back(std::move(directory));
+  }
+}
+
 Result<DirectoryRow> LedgerReader::directory(DirectoryId id) {
   DUNLIN_ASSIGN(
       sql::Statement row,

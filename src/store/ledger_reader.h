@@ -29,6 +29,8 @@ class LedgerReader {
   [[nodiscard]] Result<BatchRow> batch(BatchId id);
   [[nodiscard]] Result<std::vector<ItemRow>> items_of(BatchId id, bool unfinished_only);
   [[nodiscard]] Result<std::vector<DirectoryRow>> open_directories(std::size_t limit);
+  [[nodiscard]] Result<std::vector<DirectoryRow>> directories_before(DirectoryId before,
+                                                                     std::size_t limit);
   [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id);
   [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name);
   [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(DirectoryId parent,

@@ -219,6 +219,12 @@ Result<std::vector<ItemRow>> SqliteLedger::items_of(BatchId id, bool unfinished_
   return connections_->read(
       [&](LedgerReader& reader) { return reader.items_of(id, unfinished_only); });
 }
+Result<std::vector<DirectoryRow>> SqliteLedger::directories_before(DirectoryId before,
+                                                                   std::size_t limit) const {
+  return connections_->read(
+      [&](LedgerReader& reader) { return reader.directories_before(before, limit); });
+}
+
 Result<std::vector<DirectoryRow>> SqliteLedger::open_directories(std::size_t limit) const {
   return connections_->read([&](LedgerReader& reader) { return reader.open_directories(limit); });
 }

@@ -49,6 +49,8 @@ class SqliteLedger final : public Ledger {
   [[nodiscard]] Result<BatchRow> batch(BatchId id) const override;
   [[nodiscard]] Result<std::vector<ItemRow>> items_of(BatchId id,
                                                       bool unfinished_only) const override;
+  [[nodiscard]] Result<std::vector<DirectoryRow>> directories_before(
+      DirectoryId before, std::size_t limit) const override;
   [[nodiscard]] Result<std::vector<DirectoryRow>> open_directories(
       std::size_t limit) const override;
   [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) const override;

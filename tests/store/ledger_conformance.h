@@ -131,6 +131,10 @@ TYPED_TEST_P(LedgerConformance, AppendKeepsWorkCursorAndFrontier) {
   EXPECT_EQ(open->at(1).path, std::string("b\xff\n", 3));
   EXPECT_EQ(open->at(1).detail, "mode");
   EXPECT_EQ(this->ledger().open_directories(1)->size(), 1U);
+  EXPECT_EQ(this->ledger().directories_before({}, 1)->at(0).id, DirectoryId(2));
+  const auto first_alone = this->ledger().directories_before(DirectoryId(2), 10);
+  ASSERT_EQ(first_alone->size(), 1U);
+  EXPECT_EQ(first_alone->at(0).id, DirectoryId(1));
   const auto items = this->ledger().items_of(BatchId(1), true);
   EXPECT_EQ(items->at(1).directory_path, std::string("b\xff\n", 3));
   EXPECT_EQ(items->at(1).name, std::string("x\0y", 3));

@@ -109,6 +109,15 @@ class LocalExecution::Enumeration final : public engine::EnumerateContext {
     }
     return open;
   }
+  [[nodiscard]] Result<std::vector<store::DirectoryRow>> directories_before(
+      DirectoryId before, std::size_t limit) override {
+    std::vector<store::DirectoryRow> rows;
+    for (auto entry = owner_.ledger_.directories.rbegin();
+         entry != owner_.ledger_.directories.rend() && rows.size() < limit; ++entry) {
+      if (!before.valid() || entry->second.id < before) rows.push_back(entry->second);
+    }
+    return rows;
+  }
   [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name) override {
     return std::any_of(
         owner_.ledger_.items.begin(), owner_.ledger_.items.end(), [&](const auto& entry) {

@@ -1,0 +1,190 @@
+// Emptied directories; see emptied_directories.h.
+#include "files/emptied_directories.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "base/crash_point.h"
+#include "files/first_error.h"
+#include "fs/metadata.h"
+
+namespace dunlin::files {
+
+using engine::ItemOutcome;
+using engine::ItemRow;
+using engine::ItemStatus;
+
+namespace {
+
+constexpr mode_t kWhileWorking = 0700;
+
+/// "a/b/c" is ("a/b", "c"). The root is no item.
+std::pair<std::string, std::string> split(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+std::int64_t depth_of(const ItemRow& row) {
+  return std::count(row.directory_path.begin(), row.directory_path.end(), '/');
+}
+
+bool is_absent(const Error& error) {
+  return error.native.code == "ENOENT";
+}
+
+}  // namespace
+
+/// Level by level, each on the pool; what succeeded is made durable, then reported.
+Status EmptiedDirectories::each_level(bool deepest_first,
+                                      const std::function<Result<ItemOutcome>(ItemRow&)>& step) {
+  const auto before = [&](const ItemRow& one, const ItemRow& other) {
+    return deepest_first ? depth_of(one) > depth_of(other) : depth_of(one) < depth_of(other);
+  };
+  std::sort(rows_.begin(), rows_.end(), before);
+  std::mutex mutex;
+  std::vector<ItemOutcome> outcomes;
+  FirstError ended;
+  Status status = success();
+  for (auto begin = rows_.begin(); begin != rows_.end() && status.ok();) {
+    const auto end =
+        std::find_if(begin, rows_.end(), [&](const ItemRow& row) { return before(*begin, row); });
+    status = context_.for_each_item({begin, end}, [&](ItemRow& row) {
+      if (ended.seen()) return;
+      auto outcome = step(row);
+      if (!outcome.ok() && ends_the_process(outcome.error())) {
+        ended.note(std::move(outcome).error());
+        return;
+      }
+      const std::scoped_lock lock(mutex);
+      if (outcome.ok()) {
+        outcomes.push_back(std::move(outcome).value());
+        outcomes.back().item = row.id;
+      } else {
+        ItemOutcome failed;
+        failed.item = row.id;
+        failed.status = ItemStatus::failed;
+        failed.error = std::move(outcome).error();
+        outcomes.push_back(std::move(failed));
+      }
+    });
+    if (ended.seen()) status = ended.status();
+    begin = end;
+  }
+  if (context_.cancel().reason() == CancelReason::stop) return status;
+  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
+  DUNLIN_TRY(flush_.flush_names());
+  for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
+  return status;
+}
+
+Status EmptiedDirectories::remove() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  DUNLIN_TRY(record_what_stands());
+  DUNLIN_CRASH_POINT("files.remove_directories.before");
+  DUNLIN_TRY(each_level(true, [this](ItemRow& row) { return remove_one(row); }));
+  DUNLIN_CRASH_POINT("files.remove_directories.after");
+  return success();
+}
+
+/// How each was, for undo: a process that dies after the removal cannot look any more.
+Status EmptiedDirectories::record_what_stands() {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  std::vector<engine::ItemIntent> intents;
+  for (ItemRow& row : rows_) {
+    if (!row.intent.empty()) continue;
+    const auto directory = source->get(row.directory_path);
+    if (!directory.ok()) continue;  // its turn will say why
+    Witness witness;
+    DUNLIN_ASSIGN(witness.replaced, (*directory)->info());
+    DUNLIN_ASSIGN(const fs::Extended extended,
+                  fs::read_extended({(*directory)->fd(), false}, **directory, ""));
+    witness.extended_before = fs::encode_extended(extended);
+    row.intent = encode(witness);
+    intents.push_back({row.id, row.intent});
+  }
+  if (intents.empty()) return success();
+  DUNLIN_CRASH_POINT("files.directory_intents.before");
+  DUNLIN_TRY(context_.record_intents(std::move(intents)));
+  DUNLIN_CRASH_POINT("files.directory_intents.after");
+  return success();
+}
+
+Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
+  ItemOutcome outcome;
+  outcome.action = "removed";
+  outcome.undo = row.intent;
+  const auto [parent_path, name] = split(row.directory_path);
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  const auto parent = source->get(parent_path);
+  if (!parent.ok() && is_absent(parent.error())) return outcome;
+  DUNLIN_TRY(parent);
+  DUNLIN_TRY(flush_.prepare(**parent));
+  DUNLIN_TRY(context_.fence());
+  const Status removed = (*parent)->remove_directory(name);
+  DUNLIN_TRY(flush_.directory_changed(**parent));
+  if (removed.ok()) return outcome;
+  const std::string& code = removed.error().native.code;
+  if (code != "ENOTEMPTY" && code != "EEXIST" && code != "EBUSY") return removed.error();
+  outcome.status = ItemStatus::skipped;
+  outcome.action = "skipped";
+  outcome.undo.clear();
+  outcome.message = code == "EBUSY" ? "stays: something is mounted there" : "stays: not empty";
+  return outcome;
+}
+
+Status EmptiedDirectories::undo() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  return each_level(false, [this](ItemRow& row) { return make_again(row); });
+}
+
+/// Open for the files that come back into it; its mode and times follow at the very end
+/// (DirectoryBatch::undo_create).
+Result<ItemOutcome> EmptiedDirectories::make_again(const ItemRow& row) {
+  ItemOutcome outcome;
+  outcome.status = ItemStatus::rolled_back;
+  outcome.action = "created";
+  if (row.undo.empty()) return outcome;  // was gone before its turn
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  const auto [parent_path, name] = split(row.directory_path);
+  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  DUNLIN_ASSIGN(const auto parent, source->get(parent_path));
+  DUNLIN_TRY(flush_.prepare(*parent));
+  DUNLIN_TRY(context_.fence());
+  const Status made = parent->make_directory(name, kWhileWorking);
+  if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
+  DUNLIN_TRY(flush_.directory_changed(*parent));
+  DUNLIN_ASSIGN(const auto directory, source->get(row.directory_path));
+  DUNLIN_ASSIGN(const fs::Extended extended, fs::decode_extended(witness.extended_before));
+  fs::FileInfo open = *witness.replaced;
+  open.mode |= kWhileWorking;
+  DUNLIN_ASSIGN(outcome.message,
+                fs::apply_directory_metadata(*directory, open, extended, fs::Preserve{}));
+  return outcome;
+}
+
+Status EmptiedDirectories::verify() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  for (const ItemRow& row : rows_) context_.report_equal(row.id);
+  return success();
+}
+
+Result<std::vector<engine::Operation>> EmptiedDirectories::operations() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  std::vector<engine::Operation> operations;
+  for (const ItemRow& row : rows_) {
+    engine::Operation operation;
+    operation.item = row.id;
+    operation.action = "remove";
+    operation.reason = "if it has become empty";
+    operation.source = layout.source_root + "/" + row.directory_path;
+    operations.push_back(std::move(operation));
+  }
+  return operations;
+}
+
+}  // namespace dunlin::files

@@ -1,0 +1,129 @@
+// Entries; see entry_writer.h.
+#include "files/entry_writer.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <span>
+
+#include "fs/metadata.h"
+
+namespace dunlin::files {
+namespace {
+
+/// Same inode, nothing written and no name changed since.
+bool untouched(const fs::FileInfo& before, const fs::FileInfo& after) {
+  return before.same_content_as(after) && before.ctime == after.ctime;
+}
+
+Error changed_meanwhile(const fs::Directory& from, const std::string& name) {
+  return {ErrorType::source_changed, from.shown(name) + " changed while it was copied"};
+}
+
+}  // namespace
+
+bool EntryWriter::wants_extended() const {
+  return plan_.preserve.xattrs || plan_.preserve.acls || plan_.preserve.flags;
+}
+
+Result<Written> EntryWriter::write(const fs::Directory& from, const std::string& name,
+                                   const fs::Directory& to, const std::string& temporary,
+                                   const std::string& shown_name, const fs::FileInfo* like) {
+  DUNLIN_ASSIGN(const fs::FileInfo source, from.info(name));
+  const Place place{to, temporary, shown_name};
+  return source.type == fs::EntryType::file ? write_file(from, name, place, like)
+                                            : write_node(from, name, place, like);
+}
+
+Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_shown, int out,
+                                             const std::string& to_shown,
+                                             const fs::FileInfo& source, fs::HashSet& hashes) {
+  const fs::Transfer transfer{context_.permits(), context_.cancel(),
+                              [this](std::int64_t bytes) { context_.progress(bytes); }};
+  if (plan_.preserve_holes && source.has_holes())
+    return fs::copy_with_holes(in, from_shown, out, to_shown, hashes, transfer);
+  return fs::copy_content(in, from_shown, out, to_shown, source.size, hashes, transfer);
+}
+
+Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::string& name,
+                                        const Place& to, const fs::FileInfo* like) {
+  Written written;
+  DUNLIN_ASSIGN(const UniqueFd in, from.open_file(name, O_RDONLY | O_NOATIME));
+  DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
+  if (written.source.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
+  DUNLIN_TRY(to.directory.remove_file(to.temporary));
+  // As late as can be: a name made after a take-over changes the directory's time.
+  DUNLIN_TRY(context_.fence());
+  DUNLIN_ASSIGN(const UniqueFd out,
+                to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
+  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
+  const std::string to_shown = to.directory.shown(to.shown_name);
+  DUNLIN_ASSIGN(written.copied_bytes, copy_bytes(in.get(), from.shown(name), out.get(), to_shown,
+                                                 written.source, hashes));
+  fs::Extended extended;
+  if (wants_extended()) {
+    DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
+  }
+  // By name, so that a file put in its place shows as well.
+  DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
+  if (!untouched(written.source, after) || written.copied_bytes != written.source.size)
+    return changed_meanwhile(from, name);
+  const fs::FileInfo& metadata = like != nullptr ? *like : written.source;
+  DUNLIN_ASSIGN(written.loss, fs::apply_metadata({out.get(), false}, metadata, extended,
+                                                 plan_.preserve, to.directory, to.shown_name));
+  if (plan_.preserve.flags) written.final_flags = extended.flags.value_or(0) & fs::kFinalFlags;
+  written.checksum = hashes.finish();
+  DUNLIN_TRY(flush_.file_written(to.directory, out.get(), to.temporary));
+  DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
+  const bool took_time = !plan_.preserve.times ||
+                         fs::same_time(written.placed.mtime, metadata.mtime, granularity_ns_);
+  if (written.placed.size != written.source.size || !took_time) {
+    return Error(ErrorType::verification_mismatch,
+                 to_shown + " did not take the size or time of its source");
+  }
+  return written;
+}
+
+/// A symlink, FIFO, socket or device node: never opened, only held by a descriptor, on both sides,
+/// so that owner and mode reach what was made here and nothing that was put in its place.
+Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::string& name,
+                                        const Place& to, const fs::FileInfo* like) {
+  Written written;
+  DUNLIN_ASSIGN(const UniqueFd in, fs::open_node(from, name));
+  DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
+  const bool symlink = written.source.type == fs::EntryType::symlink;
+  std::string target;
+  if (symlink) {
+    DUNLIN_ASSIGN(target, from.read_link(name));
+  }
+  fs::Extended extended;
+  if (wants_extended()) {
+    DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), true}, from, name));
+  }
+  DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
+  if (!untouched(written.source, after)) return changed_meanwhile(from, name);
+  DUNLIN_TRY(to.directory.remove_file(to.temporary));
+  DUNLIN_TRY(context_.fence());
+  if (symlink) {
+    DUNLIN_TRY(to.directory.make_symlink(target, to.temporary));
+  } else {
+    DUNLIN_TRY(to.directory.make_special(written.source, to.temporary));
+  }
+  const std::string to_shown = to.directory.shown(to.shown_name);
+  DUNLIN_ASSIGN(const UniqueFd out, fs::open_node(to.directory, to.temporary));
+  DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));
+  if (made.type != written.source.type || made.links != 1)
+    return to.directory.error(ESTALE, "create", to.shown_name);
+  DUNLIN_ASSIGN(written.loss,
+                fs::apply_metadata({out.get(), true}, like != nullptr ? *like : written.source,
+                                   extended, plan_.preserve, to.directory, to.shown_name));
+  DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
+  if (symlink) {
+    DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
+    hashes.update(std::as_bytes(std::span(target)));
+    written.checksum = hashes.finish();
+  }
+  return written;
+}
+
+}  // namespace dunlin::files

@@ -1,0 +1,70 @@
+// EntryWriter: one entry of any type but a directory, made anew under a temporary name.
+//
+// Used by a copy, and by the undo of a move, which makes the source again. Knows no ledger and no
+// decision: those stand in CopyBatch and SourceRestorer. One writer serves all threads of a batch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/run.h"
+#include "files/plan.h"
+#include "fs/copy.h"
+#include "fs/flush.h"
+#include "fs/inode.h"
+
+namespace dunlin::files {
+
+/// What was made, and of what.
+struct Written {
+  fs::FileInfo source;  ///< the same before and after it was read
+  fs::FileInfo placed;
+  std::string checksum;  ///< of what was read; empty where there is no content, or no hash asked for
+  /// fs::kFinalFlags of the source: for the final name, because they forbid a rename.
+  std::uint32_t final_flags = 0;
+  fs::Loss loss;
+  std::int64_t copied_bytes = 0;
+};
+
+class EntryWriter {
+ public:
+  /// `plan` says what is preserved; `flush` has been prepared for the directories written to.
+  EntryWriter(const FilesPlan& plan, std::vector<HashKind> hashes, std::int64_t granularity_ns,
+              engine::BatchContext& context, fs::BatchFlush& flush)
+      : plan_(plan),
+        hashes_(std::move(hashes)),
+        granularity_ns_(granularity_ns),
+        context_(context),
+        flush_(flush) {}
+
+  /// Makes `temporary` in `to` like `name` in `from`, replacing an older try. source_changed when
+  /// the source was written meanwhile. `shown_name` is the final name, for messages. `like`: whose
+  /// metadata it gets where that is not the source's own (undo).
+  [[nodiscard]] Result<Written> write(const fs::Directory& from, const std::string& name,
+                                      const fs::Directory& to, const std::string& temporary,
+                                      const std::string& shown_name,
+                                      const fs::FileInfo* like = nullptr);
+
+ private:
+  struct Place {
+    const fs::Directory& directory;
+    const std::string& temporary;
+    const std::string& shown_name;
+  };
+  [[nodiscard]] Result<Written> write_file(const fs::Directory& from, const std::string& name,
+                                           const Place& to, const fs::FileInfo* like);
+  [[nodiscard]] Result<Written> write_node(const fs::Directory& from, const std::string& name,
+                                           const Place& to, const fs::FileInfo* like);
+  [[nodiscard]] Result<std::int64_t> copy_bytes(int in, const std::string& from_shown, int out,
+                                                const std::string& to_shown,
+                                                const fs::FileInfo& source, fs::HashSet& hashes);
+  [[nodiscard]] bool wants_extended() const;
+
+  const FilesPlan& plan_;
+  std::vector<HashKind> hashes_;
+  std::int64_t granularity_ns_;
+  engine::BatchContext& context_;
+  fs::BatchFlush& flush_;
+};
+
+}  // namespace dunlin::files

@@ -1,0 +1,202 @@
+// Sources made again; see source_restorer.h.
+#include "files/source_restorer.h"
+
+#include <algorithm>
+#include <span>
+
+#include "base/crash_point.h"
+#include "files/first_error.h"
+#include "fs/placement.h"
+
+namespace dunlin::files {
+
+using engine::ItemOutcome;
+using engine::ItemRow;
+using engine::ItemStatus;
+
+namespace {
+
+bool needs_source(const Witness& witness) {
+  return witness.source && !witness.renamed;
+}
+
+Error occupied(const fs::Directory& from, const std::string& name) {
+  return {ErrorType::destination_changed,
+          from.shown(name) + " stands where the file came from, and is another one"};
+}
+
+}  // namespace
+
+Status SourceRestorer::restore(std::vector<ItemRow>& rows) {
+  for (ItemRow& row : rows) {
+    DUNLIN_ASSIGN(Witness witness, decode_witness(row.undo));
+    if (needs_source(witness)) restored_.push_back({&row, std::move(witness), false, false});
+  }
+  if (restored_.empty()) return success();
+  DUNLIN_TRY(prepare());
+  DUNLIN_CRASH_POINT("files.restore_sources.before");
+  DUNLIN_TRY(each(&SourceRestorer::write));
+  DUNLIN_TRY(flush_->flush_files());
+  DUNLIN_CRASH_POINT("files.restore_sources.written");
+  DUNLIN_TRY(each(&SourceRestorer::publish));
+  DUNLIN_TRY(flush_->flush_names());
+  DUNLIN_CRASH_POINT("files.restore_sources.after");
+  std::vector<ItemId> failed;
+  for (const Restored& one : restored_) {
+    if (one.failed) failed.push_back(one.row->id);
+  }
+  std::erase_if(rows, [&](const ItemRow& row) {
+    return std::find(failed.begin(), failed.end(), row.id) != failed.end();
+  });
+  return success();
+}
+
+Status SourceRestorer::prepare() {
+  DUNLIN_ASSIGN(source_, site_.source());
+  DUNLIN_ASSIGN(destination_, site_.destination());
+  everything_ = site_.plan;
+  everything_.preserve = fs::Preserve{};
+  everything_.preserve_holes = true;
+  flush_ = std::make_unique<fs::BatchFlush>();
+  return flush_->prepare(source_->root());
+}
+
+Status SourceRestorer::each(Status (SourceRestorer::*step)(Restored&)) {
+  std::vector<ItemRow> rows;
+  for (const Restored& one : restored_) rows.push_back(*one.row);
+  FirstError ended;
+  const Status ran = context_.for_each_item(rows, [&](ItemRow& row) {
+    Restored& one = restored_[static_cast<std::size_t>(&row - rows.data())];
+    if (one.failed || ended.seen()) return;
+    Status status = (this->*step)(one);
+    if (status.ok()) return;
+    if (ends_the_process(status.error())) {
+      ended.note(std::move(status).error());
+    } else {
+      fail(one, std::move(status).error());
+    }
+  });
+  DUNLIN_TRY(ended.status());
+  return ran;
+}
+
+void SourceRestorer::fail(Restored& one, Error error) {
+  one.failed = true;
+  ItemOutcome outcome;
+  outcome.item = one.row->id;
+  outcome.status = ItemStatus::failed;
+  outcome.error = std::move(error);
+  context_.report(std::move(outcome));
+}
+
+/// True: under the source's name stands what it was. Another file there is an error.
+Result<bool> SourceRestorer::stands(const ItemRow& row, const Witness& witness,
+                                    const fs::Directory& from) {
+  DUNLIN_ASSIGN(const auto there, from.find(row.name));
+  if (!there) return false;
+  const fs::FileInfo& was = *witness.source;
+  if (there->type != was.type || there->size != was.size || there->mtime != was.mtime ||
+      there->special_device != was.special_device) {
+    return occupied(from, row.name);
+  }
+  if (row.checksum.empty()) return true;
+  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(site_.plan.hashes));
+  if (was.type == fs::EntryType::symlink) {
+    DUNLIN_ASSIGN(const std::string target, from.read_link(row.name));
+    hashes.update(std::as_bytes(std::span(target)));
+  } else {
+    DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(from));
+    DUNLIN_TRY(fs::read_back(from, row.name, traits, hashes,
+                             {context_.permits(), context_.cancel(), {}}));
+  }
+  if (hashes.finish() != row.checksum) return occupied(from, row.name);
+  return true;
+}
+
+Status SourceRestorer::write(Restored& one) {
+  const ItemRow& row = *one.row;
+  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_TRY(flush_->prepare(*from));
+  DUNLIN_TRY(remove_temporaries(*from, row.id));
+  DUNLIN_ASSIGN(const bool there, stands(row, one.witness, *from));
+  if (there) return flush_->directory_changed(*from);
+  const std::string temporary = temporary_name(context_.execution(), context_.epoch(), row.id);
+  DUNLIN_TRY(one.witness.linked ? write_link(one, *from, temporary)
+                                : write_copy(row, one.witness, *from, temporary));
+  one.written = true;
+  return success();
+}
+
+/// The temporary at the source; its content must be what went from there.
+Status SourceRestorer::write_copy(const ItemRow& row, const Witness& witness,
+                                  const fs::Directory& from, const std::string& temporary) {
+  DUNLIN_ASSIGN(const Handle to, destination_->get(row.directory_path));
+  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  EntryWriter writer(everything_, site_.plan.hashes, 1, context_, *flush_);
+  const auto written = writer.write(*to, name, from, temporary, row.name, &*witness.source);
+  DUNLIN_TRY(written);
+  if (row.checksum.empty() || written->checksum == row.checksum) return success();
+  DUNLIN_TRY(from.remove_file(temporary));
+  return Error(ErrorType::destination_changed, to->shown(name) + " was changed since it was moved");
+}
+
+/// A further name of a set: the first one has to stand, whichever batch it belongs to.
+Status SourceRestorer::write_link(const Restored& one, const fs::Directory& from,
+                                  const std::string& temporary) {
+  const ItemRow& row = *one.row;
+  DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
+  DUNLIN_ASSIGN(const ItemRow first, context_.item(listed.first));
+  DUNLIN_ASSIGN(const Handle first_from, source_->get(first.directory_path));
+  {
+    const std::scoped_lock lock(first_mutex_);
+    DUNLIN_TRY(restore_first(first, one, temporary));
+  }
+  DUNLIN_TRY(context_.fence());
+  return fs::make_link(*first_from, first.name, from, temporary);
+}
+
+/// Whichever of its names is restored first brings the content; a writer in another batch that is
+/// faster has brought the same. The temporary is the restored one's: each writer has its own.
+Status SourceRestorer::restore_first(const ItemRow& first, const Restored& one,
+                                     const std::string& temporary) {
+  DUNLIN_ASSIGN(const Handle from, source_->get(first.directory_path));
+  DUNLIN_TRY(flush_->prepare(*from));
+  DUNLIN_TRY(remove_temporaries(*from, one.row->id));
+  DUNLIN_ASSIGN(const bool there, stands(first, one.witness, *from));
+  if (there) return success();
+  DUNLIN_TRY(write_copy(first, one.witness, *from, temporary));
+  const Status named = fs::rename_new(*from, temporary, *from, first.name);
+  if (!named.ok() && named.error().native.code == "EEXIST") return from->remove_file(temporary);
+  DUNLIN_TRY(named);
+  return flush_->directory_changed(*from);
+}
+
+Status SourceRestorer::remove_temporaries(const fs::Directory& from, ItemId item) {
+  for (std::int64_t epoch = 1; epoch <= context_.epoch(); ++epoch)
+    DUNLIN_TRY(from.remove_file(temporary_name(context_.execution(), epoch, item)));
+  return success();
+}
+
+Status SourceRestorer::publish(Restored& one) {
+  if (!one.written) return success();
+  const ItemRow& row = *one.row;
+  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_TRY(context_.fence());
+  const std::string temporary = temporary_name(context_.execution(), context_.epoch(), row.id);
+  const Status named = fs::rename_new(*from, temporary, *from, row.name);
+  if (!named.ok() && named.error().native.code == "EEXIST") {
+    DUNLIN_TRY(from->remove_file(temporary));
+    DUNLIN_ASSIGN(const bool there, stands(row, one.witness, *from));
+    DUNLIN_CHECK(there, "a file is there and is not");
+  } else {
+    DUNLIN_TRY(named);
+  }
+  if (one.witness.final_flags != 0) {
+    DUNLIN_ASSIGN(const fs::Loss loss,
+                  fs::apply_final_flags(*from, row.name, one.witness.final_flags));
+    static_cast<void>(loss);  // they were there before: whoever could move them can set them
+  }
+  return flush_->directory_changed(*from);
+}
+
+}  // namespace dunlin::files
