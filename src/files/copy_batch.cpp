@@ -309,8 +309,8 @@ Status CopyBatch::end(Status status) {
   return status;
 }
 
-/// What is in place, and for a move gone from the source, is done. What is in place while its source
-/// could not be looked at yet (a pause) stays open: settle() goes on with it.
+/// What is in place, and for a move gone from the source, is done. What is in place while its
+/// source could not be looked at yet (a pause) stays open: settle() goes on with it.
 void CopyBatch::report_ended() {
   for (Copy& copy : copies_) {
     const Stage done = site_.plan.moves() ? Stage::moved : Stage::published;
@@ -348,6 +348,15 @@ Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
   return there && first.action == Action::skip ? there->inode : std::uint64_t{0};
 }
 
+/// As the outcome will have it. Whether the kernel really renames shows only when it is asked: it
+/// may refuse within one file system.
+Result<std::string> CopyBatch::action_shown(Action action, const ItemRow& row) {
+  if (action != Action::create || !site_.plan.moves()) return std::string(to_string(action));
+  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_ASSIGN(const Nearest to, site_.nearest_destination());
+  return std::string(from->device() == to.directory.device() ? "rename" : "move");
+}
+
 Result<std::vector<engine::Operation>> CopyBatch::operations() {
   std::vector<engine::Operation> operations;
   DUNLIN_ASSIGN(rows_, context_.items());
@@ -376,12 +385,13 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
       }
       if (listed.first.valid()) {
         DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
-        decision = decide_link(source, there, first_inode, site_.plan.conflict_rule(), granularity_ns_);
+        decision =
+            decide_link(source, there, first_inode, site_.plan.conflict_rule(), granularity_ns_);
       } else {
         decision = decide(source, there, site_.plan.conflict_rule(), granularity_ns_);
       }
     }
-    operation.action = to_string(decision.action);
+    DUNLIN_ASSIGN(operation.action, action_shown(decision.action, row));
     operation.reason = decision.reason;
     DUNLIN_ASSIGN(const Layout layout, site_.layout());
     const auto shown = [&](const std::string& base, const std::string& leaf) {

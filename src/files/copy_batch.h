@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/run.h"
+#include "files/decide.h"
 #include "files/records.h"
 #include "files/site.h"
 #include "fs/copy.h"
@@ -29,8 +30,8 @@ class CopyBatch {
   [[nodiscard]] Result<std::vector<engine::Operation>> operations();
 
  private:
-  /// `moved`: published, and its source is gone. `refused`: published, then taken away again because
-  /// its source could not be removed.
+  /// `moved`: published, and its source is gone. `refused`: published, then taken away again
+  /// because its source could not be removed.
   enum class Stage : std::uint8_t { waiting, written, proven, published, moved, refused, ended };
   struct Copy {
     engine::ItemRow* row = nullptr;
@@ -39,7 +40,7 @@ class CopyBatch {
     std::string temporary;
     Witness witness;
     std::int64_t copied_bytes = 0;
-    bool rename_refused = false;    ///< by the file system (EXDEV): the move is a copy
+    bool rename_refused = false;   ///< by the file system (EXDEV): the move is a copy
     std::optional<Error> refusal;  ///< of stage `refused`
   };
   using Handle = std::shared_ptr<const fs::Directory>;
@@ -69,6 +70,7 @@ class CopyBatch {
   void keep_final_flags(Copy& copy, std::uint32_t flags);
   [[nodiscard]] Result<std::optional<First>> first_of_set(Copy& copy, const Detail& listed,
                                                           const fs::FileInfo& source);
+  [[nodiscard]] Result<std::string> action_shown(Action action, const engine::ItemRow& row);
   [[nodiscard]] Result<std::uint64_t> inode_of_first(const Detail& listed);
   [[nodiscard]] Status prove(Copy& copy);
   [[nodiscard]] Status record_intents();
@@ -91,6 +93,13 @@ class CopyBatch {
                                         const fs::Directory& to);
   [[nodiscard]] Status refuse(Copy& copy, const fs::Directory& from, const fs::Directory& to,
                               const Error& error);
+  /// A source under the name by which it was set aside, on its way out.
+  struct Aside {
+    std::string name;
+    fs::FileInfo info;
+  };
+  [[nodiscard]] Result<std::optional<Aside>> find_aside(const Copy& copy,
+                                                        const fs::Directory& from);
   [[nodiscard]] Status settle_aside(const Copy& copy, bool done);
   [[nodiscard]] Result<bool> as_copied(const Copy& copy, const fs::Directory& from,
                                        const fs::FileInfo& now, const Witness& witness);
@@ -99,8 +108,8 @@ class CopyBatch {
   /// What was found where a copy belongs.
   struct Placed {
     std::optional<fs::FileInfo> at_name;
-    bool ours = false;  ///< `at_name` is what we put there
-    Handle undo;        ///< the undo folder, where there is one
+    bool ours = false;      ///< `at_name` is what we put there
+    Handle undo;            ///< the undo folder, where there is one
     bool have_old = false;  ///< it holds the old version
   };
   [[nodiscard]] Result<bool> still_holds(Copy& copy, const fs::Directory& directory,

@@ -126,7 +126,10 @@ Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
   DUNLIN_TRY(context_.fence());
   const Status removed = (*parent)->remove_directory(name);
   DUNLIN_TRY(flush_.directory_changed(**parent));
-  if (removed.ok()) return outcome;
+  if (removed.ok()) {
+    source->forget(row.directory_path);
+    return outcome;
+  }
   const std::string& code = removed.error().native.code;
   if (code != "ENOTEMPTY" && code != "EEXIST" && code != "EBUSY") return removed.error();
   outcome.status = ItemStatus::skipped;

@@ -53,6 +53,7 @@ Status CopyBatch::publish_renamed(Copy& copy, const fs::Directory& to) {
   DUNLIN_ASSIGN(const auto now, from->find(name));
   if (!now || !now->same_content_as(*copy.witness.placed))
     return Error(ErrorType::source_changed, from->shown(name) + " changed before it was moved");
+  DUNLIN_TRY(context_.permits().acquire(0, 1, context_.cancel()));
   DUNLIN_TRY(context_.fence());
   const bool replaces = copy.witness.replaced.has_value();
   const std::string& first_name = replaces ? copy.temporary : copy.name;
@@ -143,9 +144,26 @@ Result<bool> CopyBatch::source_moved_on(const Copy& copy, const Witness& intent)
     return from.error();
   }
   DUNLIN_ASSIGN(const auto now, (*from)->find(copy.row->name));
+  DUNLIN_ASSIGN(const auto aside, find_aside(copy, **from));
+  // What stands under its name since it was set aside is another file.
+  if (aside && !(now && now->inode == aside->info.inode))
+    return !aside->info.same_content_as(*intent.source);
   if (!now) return false;
   DUNLIN_ASSIGN(const bool same, as_copied(copy, **from, *now, intent));
   return !same;
+}
+
+/// A process that died has left at most one: the next one settles it before it makes another.
+Result<std::optional<CopyBatch::Aside>> CopyBatch::find_aside(const Copy& copy,
+                                                              const fs::Directory& from) {
+  for (std::int64_t epoch = 1; epoch <= context_.epoch(); ++epoch) {
+    Aside aside{temporary_name(context_.execution(), epoch, copy.row->id), {}};
+    DUNLIN_ASSIGN(const auto there, from.find(aside.name));
+    if (!there) continue;
+    aside.info = *there;
+    return std::optional(std::move(aside));
+  }
+  return std::optional<Aside>();
 }
 
 /// Every source of what is published, and their directories flushed. What could not be removed is
@@ -201,8 +219,7 @@ Status CopyBatch::remove_as_copied(const Copy& copy, const fs::Directory& from,
   DUNLIN_CRASH_POINT("files.source_aside.after");
   const auto aside = from.find(copy.temporary);
   const auto placed = to.find(copy.name);
-  const bool as_it_was =
-      aside.ok() && *aside && (*aside)->same_content_as(*copy.witness.source);
+  const bool as_it_was = aside.ok() && *aside && (*aside)->same_content_as(*copy.witness.source);
   const bool there = placed.ok() && *placed && (*placed)->same_content_as(*copy.witness.placed);
   Status removed = as_it_was && there
                        ? from.remove_file(copy.temporary)
@@ -235,30 +252,25 @@ Status CopyBatch::refuse(Copy& copy, const fs::Directory& from, const fs::Direct
   return success();
 }
 
-/// After a crash between setting aside and removing: the file is removed when its copy stands and it
-/// is what was copied; else it gets its name back.
+/// After a crash between setting aside and removing: the file is removed when its copy stands and
+/// it is what was copied; else it gets its name back.
 Status CopyBatch::settle_aside(const Copy& copy, bool done) {
   const auto from = source_->get(copy.row->directory_path);
   if (!from.ok()) return from.error().native.code == "ENOENT" ? success() : Status(from.error());
-  for (std::int64_t epoch = 1; epoch <= context_.epoch(); ++epoch) {
-    const std::string name = temporary_name(context_.execution(), epoch, copy.row->id);
-    DUNLIN_ASSIGN(const auto aside, (*from)->find(name));
-    if (!aside) continue;
-    DUNLIN_TRY(flush_->prepare(**from));
-    DUNLIN_TRY(context_.fence());
-    if (done && aside->same_content_as(*copy.witness.source)) {
-      DUNLIN_TRY((*from)->remove_file(name));
-    } else {
-      const Status back = fs::rename_new(**from, name, **from, copy.row->name);
-      if (!back.ok()) {
-        return Error(ErrorType::in_doubt, (*from)->shown(copy.row->name) +
-                                              " could not be put back: " + back.error().message +
-                                              "; it is " + (*from)->shown(name));
-      }
-    }
-    DUNLIN_TRY(flush_->directory_changed(**from));
-  }
-  return success();
+  DUNLIN_ASSIGN(const auto aside, find_aside(copy, **from));
+  if (!aside) return success();
+  DUNLIN_TRY(flush_->prepare(**from));
+  DUNLIN_TRY(flush_->directory_changed(**from));
+  DUNLIN_TRY(context_.fence());
+  DUNLIN_ASSIGN(const auto now, (*from)->find(copy.row->name));
+  const bool both_names = now && now->inode == aside->info.inode;  // a rename by two links
+  if (both_names || (done && aside->info.same_content_as(*copy.witness.source)))
+    return (*from)->remove_file(aside->name);
+  const Status back = fs::rename_new(**from, aside->name, **from, copy.row->name);
+  if (back.ok()) return back;
+  return Error(ErrorType::in_doubt, (*from)->shown(copy.row->name) +
+                                        " could not be put back: " + back.error().message +
+                                        "; it is " + (*from)->shown(aside->name));
 }
 
 }  // namespace dunlin::files

@@ -70,6 +70,9 @@ Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
     DUNLIN_ASSIGN(const bool still, still_linked(row, *there));
     if (!still) return differs("it is no hard link to the first name of its set any more");
   }
+  // No content was read for a rename: what vouches for it is that nobody has touched the inode.
+  if (witness.renamed && !witness.shared && there->ctime != witness.changed)
+    return differs("it was touched since it was moved, and its content was never recorded");
   const bool proven = row.proof == store::Proof::device || row.proof == store::Proof::evicted;
   const bool full = context_.settings().verification_level == engine::VerificationLevel::full;
   if (full && !witness.linked && !row.checksum.empty() && (context_.compare_anew() || !proven)) {
@@ -214,10 +217,12 @@ Status PlacedFiles::rename_back(const ItemRow& row, const Witness& witness,
   if (is_placed(at_source)) {
     if (is_placed(there)) DUNLIN_TRY(directory.remove_file(name));
   } else {
-    if (!there || !there->same_content_as(*witness.placed)) {
+    const bool ours = there && there->same_content_as(*witness.placed) &&
+                      (witness.shared || there->ctime == witness.changed);
+    if (!ours) {
       return Error(ErrorType::destination_changed,
-                   directory.shown(name) +
-                       (there ? " was changed since it was moved" : " was removed since it was moved"));
+                   directory.shown(name) + (there ? " was changed since it was moved"
+                                                  : " was removed since it was moved"));
     }
     if (at_source) {
       return Error(ErrorType::destination_changed,
@@ -227,8 +232,19 @@ Status PlacedFiles::rename_back(const ItemRow& row, const Witness& witness,
   }
   if (!witness.replaced) return success();
   DUNLIN_ASSIGN(const auto old, directory.find(name));
-  if (old && old->inode == witness.replaced->inode) return success();
-  return put_back(row, directory, name, false);
+  if (!old) return put_back(row, directory, name, false);
+  if (old->inode != witness.replaced->inode) return success();  // somebody's, made since
+  return drop_kept(row, *old);
+}
+
+/// Putting it back by two links may have died between them.
+Status PlacedFiles::drop_kept(const ItemRow& row, const fs::FileInfo& old) {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto kept = root->root().open_directory(undo_folder_name(context_.execution()));
+  if (!kept.ok()) return kept.error().native.code == "ENOENT" ? success() : Status(kept.error());
+  const std::string kept_name = std::to_string(row.id.value);
+  DUNLIN_ASSIGN(const auto there, kept->find(kept_name));
+  return there && there->inode == old.inode ? kept->remove_file(kept_name) : success();
 }
 
 /// The kept version, under its name again.

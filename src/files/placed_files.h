@@ -18,8 +18,8 @@ class PlacedFiles {
   /// the content, too: at the end of a migration only where it was not read back from the device
   /// inside the batch.
   [[nodiscard]] Status verify();
-  /// Created files are removed, overwritten ones get their old version back, moved ones stand at the
-  /// source again before that; what somebody changed since is refused as destination_changed.
+  /// Created files are removed, overwritten ones get their old version back, moved ones stand at
+  /// the source again before that; what somebody changed since is refused as destination_changed.
   /// Durable before it is reported; repeatable.
   [[nodiscard]] Status undo();
 
@@ -41,6 +41,7 @@ class PlacedFiles {
   [[nodiscard]] Status check_ours(const engine::ItemRow& row, const Witness& witness);
   [[nodiscard]] Status rename_back(const engine::ItemRow& row, const Witness& witness,
                                    const fs::Directory& directory, const std::string& name);
+  [[nodiscard]] Status drop_kept(const engine::ItemRow& row, const fs::FileInfo& old);
   [[nodiscard]] Status put_back(const engine::ItemRow& row, const fs::Directory& directory,
                                 const std::string& name, bool over_ours);
 

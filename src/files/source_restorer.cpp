@@ -106,8 +106,8 @@ Result<bool> SourceRestorer::stands(const ItemRow& row, const Witness& witness,
     hashes.update(std::as_bytes(std::span(target)));
   } else {
     DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(from));
-    DUNLIN_TRY(fs::read_back(from, row.name, traits, hashes,
-                             {context_.permits(), context_.cancel(), {}}));
+    DUNLIN_TRY(
+        fs::read_back(from, row.name, traits, hashes, {context_.permits(), context_.cancel(), {}}));
   }
   if (hashes.finish() != row.checksum) return occupied(from, row.name);
   return true;
@@ -121,10 +121,24 @@ Status SourceRestorer::write(Restored& one) {
   DUNLIN_ASSIGN(const bool there, stands(row, one.witness, *from));
   if (there) return flush_->directory_changed(*from);
   const std::string temporary = temporary_name(context_.execution(), context_.epoch(), row.id);
-  DUNLIN_TRY(one.witness.linked ? write_link(one, *from, temporary)
-                                : write_copy(row, one.witness, *from, temporary));
-  one.written = true;
-  return success();
+  DUNLIN_ASSIGN(const auto first, first_name(one));
+  Status written = first ? write_link(one, *first, *from, temporary)
+                         : write_copy(row, one.witness, *from, temporary);
+  if (first && !written.ok() && fs::link_impossible(written.error()))
+    written = write_copy(row, one.witness, *from, temporary);
+  one.written = written.ok();
+  return written;
+}
+
+/// The item whose source had the same inode, whatever became of the two at the destination.
+Result<std::optional<ItemRow>> SourceRestorer::first_name(const Restored& one) {
+  DUNLIN_ASSIGN(const Detail listed, decode_detail(one.row->detail));
+  if (!listed.first.valid()) return std::optional<ItemRow>();
+  DUNLIN_ASSIGN(ItemRow first, context_.item(listed.first));
+  if (first.status != ItemStatus::completed) return std::optional<ItemRow>();
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(first.undo));
+  const bool same = needs_source(witness) && witness.source->inode == one.witness.source->inode;
+  return same ? std::optional(std::move(first)) : std::nullopt;
 }
 
 /// The temporary at the source; its content must be what went from there.
@@ -141,11 +155,8 @@ Status SourceRestorer::write_copy(const ItemRow& row, const Witness& witness,
 }
 
 /// A further name of a set: the first one has to stand, whichever batch it belongs to.
-Status SourceRestorer::write_link(const Restored& one, const fs::Directory& from,
-                                  const std::string& temporary) {
-  const ItemRow& row = *one.row;
-  DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
-  DUNLIN_ASSIGN(const ItemRow first, context_.item(listed.first));
+Status SourceRestorer::write_link(const Restored& one, const ItemRow& first,
+                                  const fs::Directory& from, const std::string& temporary) {
   DUNLIN_ASSIGN(const Handle first_from, source_->get(first.directory_path));
   {
     const std::scoped_lock lock(first_mutex_);

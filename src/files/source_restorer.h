@@ -38,8 +38,9 @@ class SourceRestorer {
   [[nodiscard]] Status each(Status (SourceRestorer::*step)(Restored&));
   [[nodiscard]] Status write(Restored& one);
   [[nodiscard]] Status publish(Restored& one);
-  [[nodiscard]] Status write_link(const Restored& one, const fs::Directory& from,
-                                  const std::string& temporary);
+  [[nodiscard]] Result<std::optional<engine::ItemRow>> first_name(const Restored& one);
+  [[nodiscard]] Status write_link(const Restored& one, const engine::ItemRow& first,
+                                  const fs::Directory& from, const std::string& temporary);
   [[nodiscard]] Status restore_first(const engine::ItemRow& first, const Restored& one,
                                      const std::string& temporary);
   [[nodiscard]] Status write_copy(const engine::ItemRow& row, const Witness& witness,

@@ -13,17 +13,6 @@ namespace dunlin::files {
 using engine::ItemRow;
 using engine::ItemStatus;
 
-namespace {
-
-/// Hard links are not to be had here, or not one more: the file is copied instead.
-bool linkless(const Error& error) {
-  const std::string& code = error.native.code;
-  return code == "EMLINK" || code == "EXDEV" || code == "EPERM" || code == "EOPNOTSUPP" ||
-         code == "ENOSYS" || code == "ENOENT";
-}
-
-}  // namespace
-
 Status CopyBatch::write(Copy& copy) {
   const ItemRow& row = *copy.row;
   DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
@@ -79,7 +68,8 @@ Status CopyBatch::write(Copy& copy) {
   copy.stage = Stage::written;  // from here on there may be a temporary to discard
   if (first) {
     Status linked = write_link(copy, *first, *to);
-    if (linked.ok() || !linkless(linked.error())) return linked;
+    if (linked.ok() || !fs::link_impossible(linked.error())) return linked;
+    // It is copied instead.
     copy.witness.loss = "hard link not preserved: " + linked.error().message;
   }
   Status written = write_entry(copy, *from, *to);
@@ -138,8 +128,7 @@ Status CopyBatch::write_link(Copy& copy, const First& first, const fs::Directory
 /// The entry itself, complete under its temporary name.
 Status CopyBatch::write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
   EntryWriter writer(site_.plan, hashes_, granularity_ns_, context_, *flush_);
-  DUNLIN_ASSIGN(Written written,
-                writer.write(from, copy.row->name, to, copy.temporary, copy.name));
+  DUNLIN_ASSIGN(Written written, writer.write(from, copy.row->name, to, copy.temporary, copy.name));
   Witness& witness = copy.witness;
   copy.copied_bytes = written.copied_bytes;
   fs::add_loss(witness.loss, written.loss);

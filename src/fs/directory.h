@@ -115,6 +115,8 @@ class DirectoryCache {
   /// The directory by its path relative to the root.
   [[nodiscard]] Result<std::shared_ptr<const Directory>> get(const std::string& relative);
   [[nodiscard]] const Directory& root() const;
+  /// It was removed: what is made under its path later is another one.
+  void forget(const std::string& relative);
 
  private:
   struct State;

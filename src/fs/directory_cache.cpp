@@ -57,4 +57,14 @@ Result<std::shared_ptr<const Directory>> DirectoryCache::get(const std::string& 
   return handle;
 }
 
+void DirectoryCache::forget(const std::string& relative) {
+  State::Handle dropped;  // closed after the lock is released
+  const std::scoped_lock lock(state_->mutex);
+  const auto found = state_->by_path.find(relative);
+  if (found == state_->by_path.end()) return;
+  dropped = std::move(found->second->second);
+  state_->order.erase(found->second);
+  state_->by_path.erase(found);
+}
+
 }  // namespace dunlin::fs

@@ -120,6 +120,12 @@ Status make_link(const Directory& from_directory, std::string_view from,
   return success();
 }
 
+bool link_impossible(const Error& error) {
+  const std::string& code = error.native.code;
+  return code == "EMLINK" || code == "EXDEV" || code == "EPERM" || code == "EOPNOTSUPP" ||
+         code == "ENOSYS" || code == "ENOENT";
+}
+
 Status replace_keeping(const Directory& directory, std::string_view temporary,
                        std::string_view name, const FileInfo& expected, const Directory& kept,
                        std::string_view kept_name) {

@@ -24,6 +24,9 @@ namespace dunlin::fs {
 [[nodiscard]] Status make_link(const Directory& from_directory, std::string_view from,
                                const Directory& to_directory, std::string_view to);
 
+/// Of make_link: hard links are not to be had here, or not one more, or the first name has gone.
+[[nodiscard]] bool link_impossible(const Error& error);
+
 /// Puts `temporary` in place of `name` and keeps the old version as `kept_name` in `kept`, a
 /// directory on the same file system. At every instant `name` is the old or the new version, whole.
 ///

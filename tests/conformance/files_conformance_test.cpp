@@ -1,4 +1,5 @@
-// Files: a tree copied into a folder that holds something already.
+// Files: a tree copied into a folder that holds something already; moved there by renames; moved
+// there from another file system.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -15,19 +16,27 @@ namespace {
 
 namespace stdfs = std::filesystem;
 
+enum class Verb : std::uint8_t { copy, move_within, move_across };
+
+template <Verb verb>
 class FilesSubject final : public WorkloadSubject {
  public:
-  Capabilities capabilities() const override { return {}; }
+  Capabilities capabilities() const override {
+    Capabilities all;
+    all.keeps_source = verb == Verb::copy;  // a move is there to empty it
+    return all;
+  }
   void make_source(std::int64_t items) override {
     make_folders();
     for (std::int64_t n = 1; n <= items; ++n) {
-      write("in/dir " + std::to_string(n % 3) + "/file " + std::to_string(n),
-            std::string(static_cast<std::size_t>(n * 1000), static_cast<char>('a' + n % 26)));
+      write_source(
+          "/dir " + std::to_string(n % 3) + "/file " + std::to_string(n),
+          std::string(static_cast<std::size_t>(n * 1000), static_cast<char>('a' + n % 26)));
     }
-    stdfs::create_directories(scratch_.file("in/empty folder"));
-    stdfs::create_symlink("dir 1/file 1", scratch_.file("in/link"));
-    write("out/dir 1/file 1", "an older version");
-    write("out/not ours", "stays");
+    stdfs::create_directories(in("/empty folder"));
+    stdfs::create_symlink("dir 1/file 1", in("/link"));
+    write(scratch_.file("out/dir 1/file 1"), "an older version");
+    write(scratch_.file("out/not ours"), "stays");
   }
   void make_hostile_source() override {
     make_folders();
@@ -35,13 +44,15 @@ class FilesSubject final : public WorkloadSubject {
          {std::string("new\nline"), std::string("\xff\xfe no UTF-8"), std::string("-rf"),
           std::string(255, 'n'), std::string("$(reboot)"), std::string(" "), std::string("..."),
           std::string("\xe2\x80\xae turned"), std::string(kLookalike), std::string(kReserved)}) {
-      write("in/" + name, "of " + name);
-      if (name.size() < 200) write("in/folder " + name + "/" + name, "below " + name);
+      write_source("/" + name, "of " + name);
+      if (name.size() < 200) write_source("/folder " + name + "/" + name, "below " + name);
     }
   }
   std::unique_ptr<engine::Run> open() override {
     const auto kind = files::make_files_kind();
-    engine::CommandLine line{"copy", {scratch_.file("in") + "/", scratch_.file("out")}, {}};
+    remember();
+    const std::string name = verb == Verb::copy ? "copy" : "move";
+    engine::CommandLine line{name, {in("") + "/", scratch_.file("out")}, {}};
     auto document = kind->plan_for(line);
     EXPECT_TRUE(document.ok()) << document.error().text();
     if (!document.ok()) return nullptr;
@@ -52,15 +63,12 @@ class FilesSubject final : public WorkloadSubject {
     EXPECT_TRUE(run.ok()) << run.error().text();
     return run.ok() ? std::move(run).value() : nullptr;
   }
-  Contents source() override { return tree("in"); }
-  Contents destination() override { return tree("out"); }
+  Contents source() override { return tree(in("")); }
+  Contents destination() override { return tree(scratch_.file("out")); }
   Contents expected() override {
-    Contents all;
-    for (auto& [path, content] : tree("in")) {
-      all[path] = content;
-    }
+    Contents all = remembered_;
     if (stdfs::exists(scratch_.file("out/not ours")))
-      all["/not ours"] = tree("out").at("/not ours");
+      all["/not ours"] = destination().at("/not ours");
     return all;
   }
   std::vector<std::string> leftovers() override {
@@ -75,11 +83,10 @@ class FilesSubject final : public WorkloadSubject {
   std::optional<bool> holds(const engine::ItemRow& item) override {
     const std::string path =
         "/" + (item.directory_path.empty() ? "" : item.directory_path + "/") + item.name;
-    const Contents from = tree("in");
-    const auto wanted = from.find(path);
+    const auto wanted = remembered_.find(path);
     // Directories get their times in a batch of their own, of the same name.
-    if (wanted == from.end() || wanted->second.starts_with("folder")) return std::nullopt;
-    const Contents now = tree("out");
+    if (wanted == remembered_.end() || wanted->second.starts_with("folder")) return std::nullopt;
+    const Contents now = destination();
     const auto found = now.find(path);
     return found != now.end() && found->second == wanted->second;
   }
@@ -102,20 +109,28 @@ class FilesSubject final : public WorkloadSubject {
  private:
   static constexpr std::string_view kReserved = ".dunlin-12345678-1-1";  ///< of nobody's execution
   static constexpr std::string_view kLookalike = ".dunlin-notes";
+  /// What is copied or moved, as it was before: a move leaves no source to compare with.
+  void remember() {
+    if (remembered_.empty()) remembered_ = source();
+  }
+  [[nodiscard]] std::string in(const std::string& name) const {
+    return (verb == Verb::move_across ? memory_ : scratch_).file("in" + name);
+  }
   void make_folders() {
-    stdfs::create_directories(scratch_.file("in"));
+    stdfs::create_directories(in(""));
     stdfs::create_directories(scratch_.file("out"));
   }
-  void write(const std::string& name, const std::string& content) {
-    const stdfs::path path = scratch_.file(name);
+  void write_source(const std::string& name, const std::string& content) {
+    write(in(name), content);
+  }
+  void write(const stdfs::path& path, const std::string& content) {
     stdfs::create_directories(path.parent_path());
     std::ofstream(path, std::ios::binary) << content;
     const timespec times[2] = {{1'500'000'000, 0}, {1'500'000'000, 123'456'789}};
     ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
   /// Type, mode, time and content; without dunlin's own.
-  [[nodiscard]] Contents tree(const std::string& name) const {
-    const std::string root = scratch_.file(name);
+  [[nodiscard]] static Contents tree(const std::string& root) {
     Contents all;
     for (auto entry = stdfs::recursive_directory_iterator(root);
          entry != stdfs::recursive_directory_iterator(); ++entry) {
@@ -141,10 +156,14 @@ class FilesSubject final : public WorkloadSubject {
     return all;
   }
   ScratchDirectory scratch_;
+  ScratchDirectory memory_ = ScratchDirectory::in_memory();
+  Contents remembered_;
 };
 
 }  // namespace
 
-INSTANTIATE_TYPED_TEST_SUITE_P(Files, WorkloadConformance, FilesSubject);
+INSTANTIATE_TYPED_TEST_SUITE_P(Files, WorkloadConformance, FilesSubject<Verb::copy>);
+INSTANTIATE_TYPED_TEST_SUITE_P(FilesRename, WorkloadConformance, FilesSubject<Verb::move_within>);
+INSTANTIATE_TYPED_TEST_SUITE_P(FilesMove, WorkloadConformance, FilesSubject<Verb::move_across>);
 
 }  // namespace dunlin::testing

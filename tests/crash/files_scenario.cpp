@@ -1,6 +1,6 @@
 // A small tree with everything the copy distinguishes: empty, small, large, nested, odd names,
 // symlinks, files that stand at the destination already (older, equal), directories with modes of
-// their own.
+// their own. Copied, moved by renames, moved to another file system.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -47,13 +47,49 @@ std::string fnv(const std::string& bytes) {
   return std::to_string(hash);
 }
 
+/// Memory as the other file system; removed with its scenario.
+class SecondFileSystem {
+ public:
+  SecondFileSystem() {
+    DUNLIN_CHECK(::mkdtemp(path_.data()) != nullptr, "no second file system: /dev/shm");
+  }
+  ~SecondFileSystem() {
+    std::error_code ignored;
+    fsys::remove_all(path_, ignored);
+  }
+  SecondFileSystem(const SecondFileSystem&) = delete;
+  SecondFileSystem& operator=(const SecondFileSystem&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = "/dev/shm/dunlin-crash-XXXXXX";
+};
+
 class FilesScenario final : public Scenario {
  public:
-  std::string name() const override { return "files"; }
+  explicit FilesScenario(FilesVerb verb) : verb_(verb) {
+    if (verb == FilesVerb::move_across) second_ = std::make_unique<SecondFileSystem>();
+  }
+
+  std::string name() const override {
+    switch (verb_) {
+      case FilesVerb::copy:
+        return "files";
+      case FilesVerb::move_within:
+        return "files-rename";
+      case FilesVerb::move_across:
+        return "files-move";
+    }
+    return "files";
+  }
 
   void make_source(const std::string& folder) override {
-    source_ = folder + "/source";
+    source_ = (second_ ? second_->path() : folder) + "/source";
     destination_ = folder + "/destination";
+    make_tree();
+  }
+
+  void make_tree() {
     fsys::create_directories(source_ + "/a/b/c");
     fsys::create_directories(source_ + "/empty");
     fsys::create_directories(source_ + "/-dash\nline");
@@ -90,6 +126,10 @@ class FilesScenario final : public Scenario {
   }
 
   void reset_destination() override {
+    if (moves()) {
+      fsys::remove_all(source_);
+      make_tree();
+    }
     fsys::remove_all(destination_);
     fsys::create_directories(destination_ + "/a");
     write(destination_ + "/file3", 77, 1000, 0644,
@@ -104,12 +144,17 @@ class FilesScenario final : public Scenario {
   }
 
   std::vector<std::string> command() const override {
-    return {"copy", source_ + "/", destination_, "--batch-size", "12", "--concurrency", "4"};
+    std::vector<std::string> words{moves() ? "move" : "copy", source_ + "/", destination_};
+    for (const char* word : {"--batch-size", "12", "--concurrency", "4"}) words.emplace_back(word);
+    if (moves()) words.emplace_back("--delete-empty-src-dirs");
+    return words;
   }
 
   std::string state() override {
     std::vector<std::string> lines;
     describe("", destination_, lines);
+    // What has left the source, and nothing else.
+    if (moves()) describe_names(lines);
     std::sort(lines.begin(), lines.end());
     std::string text;
     for (const std::string& line : lines) text += line + "\n";
@@ -118,10 +163,12 @@ class FilesScenario final : public Scenario {
 
   std::vector<std::string> leftovers() override {
     std::vector<std::string> found;
-    for (const auto& entry : fsys::recursive_directory_iterator(destination_)) {
-      const std::string file = entry.path().filename().string();
-      if (file.starts_with(".dunlin-") && !file.starts_with(".dunlin-undo-"))
-        found.push_back(entry.path().string());
+    for (const std::string& root : {source_, destination_}) {
+      for (const auto& entry : fsys::recursive_directory_iterator(root)) {
+        const std::string file = entry.path().filename().string();
+        if (file.starts_with(".dunlin-") && !file.starts_with(".dunlin-undo-"))
+          found.push_back(entry.path().string());
+      }
     }
     return found;
   }
@@ -170,14 +217,22 @@ class FilesScenario final : public Scenario {
     }
   }
 
+  [[nodiscard]] bool moves() const { return verb_ != FilesVerb::copy; }
+  void describe_names(std::vector<std::string>& lines) {
+    for (const auto& entry : fsys::recursive_directory_iterator(source_))
+      lines.push_back("still at the source: " + entry.path().string());
+  }
+
+  FilesVerb verb_;
+  std::unique_ptr<SecondFileSystem> second_;
   std::string source_;
   std::string destination_;
 };
 
 }  // namespace
 
-std::unique_ptr<Scenario> make_files_scenario() {
-  return std::make_unique<FilesScenario>();
+std::unique_ptr<Scenario> make_files_scenario(FilesVerb verb) {
+  return std::make_unique<FilesScenario>(verb);
 }
 
 }  // namespace dunlin::crash

@@ -23,7 +23,8 @@ using dunlin::crash::Options;
 using dunlin::crash::Tally;
 
 constexpr const char* kUsage =
-    "usage: crash_loop [--short | --full] [--kind files|files-adversarial|records|\n"
+    "usage: crash_loop [--short | --full] [--kind "
+    "files|files-rename|files-move|files-adversarial|records|\n"
     "                  records-single|schema|objects|scripted|scripted-batch|\n"
     "                  scripted-execution]... [--random N] [--seed S]\n"
     "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"

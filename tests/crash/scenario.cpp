@@ -5,12 +5,14 @@
 namespace dunlin::crash {
 
 std::vector<std::string> scenario_names() {
-  return {"files",   "records",  "records-single", "schema",
-          "objects", "scripted", "scripted-batch", "scripted-execution"};
+  return {"files",  "files-rename", "files-move", "records",        "records-single",
+          "schema", "objects",      "scripted",   "scripted-batch", "scripted-execution"};
 }
 
 std::unique_ptr<Scenario> make_scenario(const std::string& name) {
-  if (name == "files") return make_files_scenario();
+  if (name == "files") return make_files_scenario(FilesVerb::copy);
+  if (name == "files-rename") return make_files_scenario(FilesVerb::move_within);
+  if (name == "files-move") return make_files_scenario(FilesVerb::move_across);
   if (name == "files-adversarial") return make_adversarial_scenario();
   if (name == "records") return make_records_scenario(false);
   if (name == "records-single") return make_records_scenario(true);

@@ -31,12 +31,14 @@ class Scenario {
   [[nodiscard]] virtual std::vector<std::string> publishing_points() const = 0;
 };
 
-/// "files", "records", "records-single", "schema", "objects", "scripted", "scripted-batch",
-/// "scripted-execution". There is also "files-adversarial", which needs root and is run by itself.
+/// "files", "files-rename", "files-move", "records", "records-single", "schema", "objects",
+/// "scripted", "scripted-batch", "scripted-execution". There is also "files-adversarial", which
+/// needs root and is run by itself.
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
-std::unique_ptr<Scenario> make_files_scenario();
+enum class FilesVerb : unsigned char { copy, move_within, move_across };
+std::unique_ptr<Scenario> make_files_scenario(FilesVerb verb);
 std::unique_ptr<Scenario> make_adversarial_scenario();
 std::unique_ptr<Scenario> make_records_scenario(bool single);
 std::unique_ptr<Scenario> make_schema_scenario();

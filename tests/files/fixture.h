@@ -161,14 +161,14 @@ inline void make_odd_tree(const std::string& root) {
   }
 }
 
-/// A copy of one plan, from the command line to the Run.
+/// A copy or a move of one plan, from the command line to the Run.
 class CopyTest {
  public:
   explicit CopyTest(std::string source, std::string destination,
-                    std::map<std::string, std::string> options = {}, fs::Features features = {})
+                    std::map<std::string, std::string> options = {}, fs::Features features = {},
+                    const std::string& verb = "copy")
       : kind_(make_files_kind(features)) {
-    engine::CommandLine line{
-        "copy", {std::move(source), std::move(destination)}, std::move(options)};
+    engine::CommandLine line{verb, {std::move(source), std::move(destination)}, std::move(options)};
     auto document = kind_->plan_for(line);
     EXPECT_TRUE(document.ok()) << (document.ok() ? "" : document.error().text());
     if (document.ok()) plan_.document = std::move(document).value();
