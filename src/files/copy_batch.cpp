@@ -104,6 +104,7 @@ void CopyBatch::fail(Copy& copy, Error error) {
 }
 
 void CopyBatch::skip(Copy& copy, std::string reason) {
+  discard(copy).ignore("of an earlier life: release() or a rollback removes it");
   copy.stage = Stage::ended;
   ItemOutcome outcome;
   outcome.item = copy.row->id;
@@ -303,9 +304,12 @@ Status CopyBatch::end(Status status) {
     report_ended();
     DUNLIN_CRASH_POINT("files.outcomes.after");
   }
+  const bool pausing = context_.cancel().reason() == CancelReason::pause;
   for (const Stage stage : {Stage::written, Stage::proven}) {
-    for (Copy* copy : in_stage(stage)) DUNLIN_TRY(discard(*copy));
+    for (Copy* copy : in_stage(stage))
+      DUNLIN_TRY(pausing && copy->part_recorded ? keep_part(*copy) : discard(*copy));
   }
+  if (pausing) DUNLIN_TRY(flush_->flush_names());
   return status;
 }
 

@@ -13,6 +13,7 @@
 
 #include "engine/run.h"
 #include "files/decide.h"
+#include "files/entry_writer.h"
 #include "files/records.h"
 #include "files/site.h"
 #include "fs/copy.h"
@@ -40,6 +41,8 @@ class CopyBatch {
     std::string temporary;
     Witness witness;
     std::int64_t copied_bytes = 0;
+    std::optional<Witness> part;   ///< of a large file: what an earlier life left of its temporary
+    bool part_recorded = false;    ///< the ledger knows what the temporary is worth
     bool rename_refused = false;   ///< by the file system (EXDEV): the move is a copy
     std::optional<Error> refusal;  ///< of stage `refused`
   };
@@ -78,6 +81,17 @@ class CopyBatch {
   [[nodiscard]] Status complete(Copy& copy, const fs::Directory& to);
   [[nodiscard]] Status end(Status status);
   [[nodiscard]] Status discard(Copy& copy);
+
+  // part.cpp
+  [[nodiscard]] Result<Handle> part_folder(bool make);
+  [[nodiscard]] Status adopt_part(Copy& copy);
+  [[nodiscard]] Status drop_part_folder();
+  [[nodiscard]] Status keep_part(const Copy& copy, const fs::Directory& to,
+                                 const std::string& temporary);
+  [[nodiscard]] Status keep_part(const Copy& copy);
+  [[nodiscard]] Status settle_part(const Copy& copy, const fs::Directory& to,
+                                   const Witness& intent);
+  [[nodiscard]] Part part_of(Copy& copy);
 
   // move.cpp
   [[nodiscard]] Result<bool> prepare_rename(Copy& copy, const fs::Directory& from,
@@ -140,6 +154,8 @@ class CopyBatch {
   std::unique_ptr<fs::BatchFlush> flush_;
   std::mutex undo_mutex_;
   Handle undo_;
+  std::mutex part_mutex_;
+  Handle part_;
 };
 
 }  // namespace dunlin::files

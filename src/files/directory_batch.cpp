@@ -11,6 +11,7 @@
 #include "base/crash_point.h"
 #include "files/enumerate.h"
 #include "files/first_error.h"
+#include "files/own_folders.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -263,6 +264,8 @@ DirectoryBatch::Made DirectoryBatch::take_back(const ItemRow& row) {
   }
   DUNLIN_TRY(context_.fence());
   if (row.name.empty()) {
+    DUNLIN_TRY(
+        remove_own_folder((*root)->root(), part_folder_name(context_.execution()), context_, true));
     const Status dropped = (*root)->root().remove_directory(undo_folder_name(context_.execution()));
     if (!dropped.ok() && dropped.error().native.code != "ENOTEMPTY") return dropped.error();
   }

@@ -2,7 +2,9 @@
 #include "files/entry_writer.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <span>
 
@@ -28,21 +30,63 @@ bool EntryWriter::wants_extended() const {
 
 Result<Written> EntryWriter::write(const fs::Directory& from, const std::string& name,
                                    const fs::Directory& to, const std::string& temporary,
-                                   const std::string& shown_name, const fs::FileInfo* like) {
+                                   const std::string& shown_name, const fs::FileInfo* like,
+                                   const Part* part) {
   DUNLIN_ASSIGN(const fs::FileInfo source, from.info(name));
-  const Place place{to, temporary, shown_name};
+  const Place place{to, temporary, shown_name, part};
   return source.type == fs::EntryType::file ? write_file(from, name, place, like)
                                             : write_node(from, name, place, like);
 }
 
+fs::Transfer EntryWriter::transfer() {
+  return {context_.permits(), context_.cancel(),
+          [this](std::int64_t bytes) { context_.progress(bytes); }};
+}
+
 Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_shown, int out,
-                                             const std::string& to_shown,
-                                             const fs::FileInfo& source, fs::HashSet& hashes) {
-  const fs::Transfer transfer{context_.permits(), context_.cancel(),
-                              [this](std::int64_t bytes) { context_.progress(bytes); }};
+                                             const Place& to, const fs::FileInfo& source,
+                                             fs::HashSet& hashes) {
+  const fs::Features& limits = to.directory.features();
+  if (to.part != nullptr && source.size >= limits.large_file_bytes)
+    return copy_large(in, from_shown, out, to, source, hashes);
+  const std::string to_shown = to.directory.shown(to.shown_name);
+  if (to.part != nullptr && to.part->adopted && ::ftruncate(out, 0) != 0)
+    return to.directory.error(errno, "truncate", to.shown_name);
   if (plan_.preserve_holes && source.has_holes())
-    return fs::copy_with_holes(in, from_shown, out, to_shown, hashes, transfer);
-  return fs::copy_content(in, from_shown, out, to_shown, source.size, hashes, transfer);
+    return fs::copy_with_holes(in, from_shown, out, to_shown, hashes, transfer());
+  return fs::copy_content(in, from_shown, out, to_shown, source.size, hashes, transfer());
+}
+
+/// Said to the ledger after each chunk; of a huge file more rarely, for each time all of them are.
+Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_shown, int out,
+                                             const Place& to, const fs::FileInfo& source,
+                                             fs::HashSet& hashes) {
+  constexpr std::int64_t kRecordsMax = 256;
+  const std::int64_t chunk_bytes = to.directory.features().chunk_bytes;
+  const std::int64_t stride = std::max<std::int64_t>(source.size / chunk_bytes / kRecordsMax, 1);
+  DUNLIN_ASSIGN(const fs::FileInfo temporary, fs::info_of(out, to.temporary, to.directory.side()));
+  fs::ResumableCopy::Options options;
+  options.chunk_bytes = chunk_bytes;
+  options.holes = plan_.preserve_holes && source.has_holes();
+  options.fence = [this] { return context_.fence(); };
+  options.chunk_done = [&](const fs::ChunkHashes& chunks) {
+    const auto count = static_cast<std::int64_t>(chunks.size() / fs::kChunkHashBytes);
+    if (count % stride != 0) return success();
+    return to.part->record(source, temporary, chunks, chunk_bytes);
+  };
+  const bool same = to.part->adopted && untouched(to.part->source, source);
+  fs::ResumableCopy copy({in, from_shown}, {out, to.directory.shown(to.shown_name)}, source.size,
+                         std::move(options));
+  return copy.run(same ? to.part->known : fs::ChunkHashes(), hashes, transfer());
+}
+
+/// A new one, or what an earlier life has left.
+Result<UniqueFd> EntryWriter::open_temporary(const Place& to) {
+  if (to.part != nullptr && to.part->adopted) return to.directory.open_file(to.temporary, O_RDWR);
+  DUNLIN_TRY(to.directory.remove_file(to.temporary));
+  // As late as can be: a name made after a take-over changes the directory's time.
+  DUNLIN_TRY(context_.fence());
+  return to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
 }
 
 Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::string& name,
@@ -51,15 +95,11 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   DUNLIN_ASSIGN(const UniqueFd in, from.open_file(name, O_RDONLY | O_NOATIME));
   DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
   if (written.source.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
-  DUNLIN_TRY(to.directory.remove_file(to.temporary));
-  // As late as can be: a name made after a take-over changes the directory's time.
-  DUNLIN_TRY(context_.fence());
-  DUNLIN_ASSIGN(const UniqueFd out,
-                to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
+  DUNLIN_ASSIGN(const UniqueFd out, open_temporary(to));
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
   const std::string to_shown = to.directory.shown(to.shown_name);
-  DUNLIN_ASSIGN(written.copied_bytes, copy_bytes(in.get(), from.shown(name), out.get(), to_shown,
-                                                 written.source, hashes));
+  DUNLIN_ASSIGN(written.copied_bytes,
+                copy_bytes(in.get(), from.shown(name), out.get(), to, written.source, hashes));
   fs::Extended extended;
   if (wants_extended()) {
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
@@ -75,8 +115,8 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   written.checksum = hashes.finish();
   DUNLIN_TRY(flush_.file_written(to.directory, out.get(), to.temporary));
   DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
-  const bool took_time = !plan_.preserve.times ||
-                         fs::same_time(written.placed.mtime, metadata.mtime, granularity_ns_);
+  const bool took_time =
+      !plan_.preserve.times || fs::same_time(written.placed.mtime, metadata.mtime, granularity_ns_);
   if (written.placed.size != written.source.size || !took_time) {
     return Error(ErrorType::verification_mismatch,
                  to_shown + " did not take the size or time of its source");

@@ -4,6 +4,7 @@
 // decision: those stand in CopyBatch and SourceRestorer. One writer serves all threads of a batch.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "fs/copy.h"
 #include "fs/flush.h"
 #include "fs/inode.h"
+#include "fs/resumable_copy.h"
 
 namespace dunlin::files {
 
@@ -19,11 +21,24 @@ namespace dunlin::files {
 struct Written {
   fs::FileInfo source;  ///< the same before and after it was read
   fs::FileInfo placed;
-  std::string checksum;  ///< of what was read; empty where there is no content, or no hash asked for
+  std::string
+      checksum;  ///< of what was read; empty where there is no content, or no hash asked for
   /// fs::kFinalFlags of the source: for the final name, because they forbid a rename.
   std::uint32_t final_flags = 0;
   fs::Loss loss;
   std::int64_t copied_bytes = 0;
+};
+
+/// Of a large file: what an earlier life of the process has left of it, and where to say how far it
+/// is.
+struct Part {
+  bool adopted = false;   ///< the temporary is there, with what follows
+  fs::FileInfo source;    ///< as it was then
+  fs::ChunkHashes known;  ///< chunks of the temporary
+  /// Durable on return.
+  std::function<Status(const fs::FileInfo& source, const fs::FileInfo& temporary,
+                       const fs::ChunkHashes& chunks, std::int64_t chunk_bytes)>
+      record;
 };
 
 class EntryWriter {
@@ -39,25 +54,33 @@ class EntryWriter {
 
   /// Makes `temporary` in `to` like `name` in `from`, replacing an older try. source_changed when
   /// the source was written meanwhile. `shown_name` is the final name, for messages. `like`: whose
-  /// metadata it gets where that is not the source's own (undo).
+  /// metadata it gets where that is not the source's own (undo). `part`: a large file says how far
+  /// it is, and goes on where an earlier life has ended.
   [[nodiscard]] Result<Written> write(const fs::Directory& from, const std::string& name,
                                       const fs::Directory& to, const std::string& temporary,
                                       const std::string& shown_name,
-                                      const fs::FileInfo* like = nullptr);
+                                      const fs::FileInfo* like = nullptr,
+                                      const Part* part = nullptr);
 
  private:
   struct Place {
     const fs::Directory& directory;
     const std::string& temporary;
     const std::string& shown_name;
+    const Part* part = nullptr;
   };
+  [[nodiscard]] Result<UniqueFd> open_temporary(const Place& to);
+  [[nodiscard]] Result<std::int64_t> copy_large(int in, const std::string& from_shown, int out,
+                                                const Place& to, const fs::FileInfo& source,
+                                                fs::HashSet& hashes);
   [[nodiscard]] Result<Written> write_file(const fs::Directory& from, const std::string& name,
                                            const Place& to, const fs::FileInfo* like);
   [[nodiscard]] Result<Written> write_node(const fs::Directory& from, const std::string& name,
                                            const Place& to, const fs::FileInfo* like);
   [[nodiscard]] Result<std::int64_t> copy_bytes(int in, const std::string& from_shown, int out,
-                                                const std::string& to_shown,
-                                                const fs::FileInfo& source, fs::HashSet& hashes);
+                                                const Place& to, const fs::FileInfo& source,
+                                                fs::HashSet& hashes);
+  [[nodiscard]] fs::Transfer transfer();
   [[nodiscard]] bool wants_extended() const;
 
   const FilesPlan& plan_;

@@ -3,11 +3,11 @@
 
 #include <fnmatch.h>
 
-#include "base/crash_point.h"
 #include "files/copy_batch.h"
 #include "files/directory_batch.h"
 #include "files/emptied_directories.h"
 #include "files/enumerate.h"
+#include "files/own_folders.h"
 #include "files/placed_files.h"
 
 namespace dunlin::files {
@@ -103,26 +103,24 @@ Status FilesRun::undo(BatchContext& context) {
   return PlacedFiles(site_, context).undo();
 }
 
-/// The undo folder with every kept version.
+/// Every kept version, and what is half copied.
 Status FilesRun::release(RunContext& context) {
   auto root = site_.destination();
-  const auto absent = [](const Error& error) { return error.native.code == "ENOENT"; };
-  if (!root.ok()) return absent(root.error()) ? success() : Status(root.error());
-  const std::string name = undo_folder_name(context.execution());
-  const auto folder = (*root)->root().open_directory(name);
-  if (!folder.ok()) return absent(folder.error()) ? success() : Status(folder.error());
-  DUNLIN_TRY(context.fence());
-  DUNLIN_CRASH_POINT("files.release.before");
-  DUNLIN_ASSIGN(fs::Listing listing, fs::Listing::open(*folder));
-  while (true) {
-    DUNLIN_TRY(context.cancel().check());
-    DUNLIN_ASSIGN(const auto entry, listing.next());
-    if (!entry) break;
-    DUNLIN_TRY(folder->remove_file(entry->name));
+  if (!root.ok()) return root.error().native.code == "ENOENT" ? success() : Status(root.error());
+  for (const std::string& name :
+       {part_folder_name(context.execution()), undo_folder_name(context.execution())}) {
+    DUNLIN_TRY(remove_own_folder((*root)->root(), name, context, true));
   }
-  DUNLIN_TRY((*root)->root().remove_directory(name));
-  DUNLIN_CRASH_POINT("files.release.after");
   return success();
+}
+
+/// Nobody goes on with what was cancelled.
+void FilesRun::close(RunContext& context) {
+  if (context.cancel().reason() != CancelReason::cancel) return;
+  auto root = site_.destination();
+  if (!root.ok()) return;  // nothing was begun there
+  remove_own_folder((*root)->root(), part_folder_name(context.execution()), context, false)
+      .ignore("a rollback, or giving up the undo data, removes it");
 }
 
 std::optional<std::string> FilesRun::manifest_path(const engine::ItemRow& item) const {
@@ -156,11 +154,12 @@ Json FilesRun::report_sections() const {
                                  ? "FIFOs, sockets and devices are made anew"
                                  : "FIFOs, sockets and devices are skipped, one line each";
   if (site_.plan.moves()) {
-    section["sources"] = "renamed within one file system; across file systems removed once their "
-                         "copies were proven";
-    section["source_directories"] =
-        site_.plan.remove_emptied ? "removed where they have become empty, but for the root"
-                                  : "left where they are";
+    section["sources"] =
+        "renamed within one file system; across file systems removed once their "
+        "copies were proven";
+    section["source_directories"] = site_.plan.remove_emptied
+                                        ? "removed where they have become empty, but for the root"
+                                        : "left where they are";
   }
   if (const auto layout = site_.layout(); layout.ok()) {
     put_path(section, "source", layout->source_root);

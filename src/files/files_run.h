@@ -30,7 +30,7 @@ class FilesRun final : public engine::Run {
   [[nodiscard]] Status settle(engine::BatchContext& context) override;
   [[nodiscard]] Status commit(engine::RunContext&) override { return success(); }
   [[nodiscard]] Result<bool> committed(engine::RunContext&) override { return false; }
-  void close(engine::RunContext&) override {}
+  void close(engine::RunContext& context) override;
   [[nodiscard]] Status verify(engine::BatchContext& context) override;
   [[nodiscard]] Status undo(engine::BatchContext& context) override;
   [[nodiscard]] Status release(engine::RunContext& context) override;

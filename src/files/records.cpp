@@ -14,8 +14,11 @@ constexpr unsigned kLinked = 1;
 constexpr unsigned kShared = 2;
 constexpr unsigned kRenamed = 4;
 constexpr unsigned kHasSource = 8;
+constexpr unsigned kHasChunks = 16;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
+constexpr std::string_view kPart = "part-";
+static_assert(kUndo.size() == kPart.size());
 constexpr std::size_t kIdDigits = 8;
 
 void put(ByteWriter& out, const fs::FileInfo& info) {
@@ -94,9 +97,11 @@ std::string encode(const Witness& witness) {
   out.zigzag(witness.changed.seconds).varint(witness.changed.nanoseconds);
   out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
   const unsigned marks = (witness.linked ? kLinked : 0U) | (witness.shared ? kShared : 0U) |
-                         (witness.renamed ? kRenamed : 0U) | (witness.source ? kHasSource : 0U);
+                         (witness.renamed ? kRenamed : 0U) | (witness.source ? kHasSource : 0U) |
+                         (witness.chunks.empty() ? 0U : kHasChunks);
   out.u8(static_cast<std::uint8_t>(marks));
   out.varint(witness.final_flags).bytes(witness.extended_before);
+  if (!witness.chunks.empty()) out.zigzag(witness.chunk_bytes).bytes(witness.chunks);
   if (witness.source) {
     put(out, *witness.source);
     out.zigzag(witness.source->ctime.seconds).varint(witness.source->ctime.nanoseconds);
@@ -123,6 +128,10 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.renamed = (marks & kRenamed) != 0;
   witness.final_flags = static_cast<std::uint32_t>(in.varint());
   witness.extended_before = in.bytes();
+  if ((marks & kHasChunks) != 0) {
+    witness.chunk_bytes = in.zigzag();
+    witness.chunks = in.bytes();
+  }
   if ((marks & kHasSource) != 0) {
     witness.source = get(in);
     witness.source->ctime.seconds = in.zigzag();
@@ -141,10 +150,14 @@ std::string undo_folder_name(const ExecutionId& execution) {
   return std::string(kPrefix) + std::string(kUndo) + short_id(execution);
 }
 
+std::string part_folder_name(const ExecutionId& execution) {
+  return std::string(kPrefix) + std::string(kPart) + short_id(execution);
+}
+
 std::string_view execution_in_name(std::string_view name) {
   if (!name.starts_with(kPrefix)) return {};
   name.remove_prefix(kPrefix.size());
-  if (name.starts_with(kUndo)) {
+  if (name.starts_with(kUndo) || name.starts_with(kPart)) {
     name.remove_prefix(kUndo.size());
     return name.size() == kIdDigits && all_digits(name, true) ? name : std::string_view();
   }

@@ -56,7 +56,11 @@ struct Witness {
   /// Of a move: the source as it was when it was copied (ctime included). Only what is
   /// still so is removed, and undo makes it so again.
   std::optional<fs::FileInfo> source;
-  bool renamed = false;  ///< moved by a rename: `placed` is the source's own inode
+  /// Of a large file, as intent: what is there of its temporary (`placed` has its inode, `source`
+  /// what it is a copy of). Not empty: nothing of it has been published yet.
+  std::string chunks;            ///< fs::ChunkHashes
+  std::int64_t chunk_bytes = 0;  ///< of each
+  bool renamed = false;          ///< moved by a rename: `placed` is the source's own inode
 };
 [[nodiscard]] std::string encode(const Witness& witness);
 [[nodiscard]] Result<Witness> decode_witness(std::string_view bytes);
@@ -65,9 +69,12 @@ struct Witness {
 /// final name.
 [[nodiscard]] std::string temporary_name(const ExecutionId& execution, std::int64_t epoch,
                                          ItemId item);
-/// `.dunlin-undo-<last 8 digits>`, in the destination root.
+/// `.dunlin-undo-<last 8 digits>`, in the destination root: old versions.
 [[nodiscard]] std::string undo_folder_name(const ExecutionId& execution);
-/// The digits of the execution in a name of the two forms above; empty for every other name. Such
+/// `.dunlin-part-<last 8 digits>`, in the destination root: large files that a pause or a crash
+/// left half copied, by their item's number.
+[[nodiscard]] std::string part_folder_name(const ExecutionId& execution);
+/// The digits of the execution in a name of the three forms above; empty for every other name. Such
 /// entries are left out of every source, if the execution is one of ours: anybody may choose a
 /// name.
 [[nodiscard]] std::string_view execution_in_name(std::string_view name);

@@ -55,10 +55,14 @@ Status CopyBatch::settle_one(Copy& copy) {
   if (!copy.row->intent.empty()) {
     DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
     if (intent.renamed) DUNLIN_TRY(settle_rename(copy, **directory, intent));
-    DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
+    if (intent.chunks.empty()) {
+      DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
+    } else {
+      DUNLIN_TRY(settle_part(copy, **directory, intent));
+    }
     if (done) {
-      const bool content = intent.placed->type == fs::EntryType::file &&
-                           !intent.linked && !intent.renamed;
+      const bool content =
+          intent.placed->type == fs::EntryType::file && !intent.linked && !intent.renamed;
       copy.copied_bytes = content ? intent.placed->size : 0;
       copy.witness = std::move(intent);
       copy.stage = Stage::published;
@@ -110,8 +114,8 @@ Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
 Status CopyBatch::source_is_there(const Copy& copy, const fs::Directory& to) {
   if (!site_.plan.moves()) return success();
   const auto from = source_->get(copy.row->directory_path);
-  const auto there = from.ok() ? (*from)->find(copy.row->name)
-                               : Result<std::optional<fs::FileInfo>>(from.error());
+  const auto there =
+      from.ok() ? (*from)->find(copy.row->name) : Result<std::optional<fs::FileInfo>>(from.error());
   if (there.ok() && *there) return success();
   return Error(ErrorType::in_doubt,
                to.shown(copy.name) +

@@ -15,6 +15,7 @@ using engine::ItemStatus;
 
 Status CopyBatch::write(Copy& copy) {
   const ItemRow& row = *copy.row;
+  DUNLIN_TRY(adopt_part(copy));
   DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
   if (const auto reason = reason_to_leave_out(listed, site_.plan.special_files)) {
     skip(copy, *reason);
@@ -76,6 +77,7 @@ Status CopyBatch::write(Copy& copy) {
   if (!written.ok() && written.error().type == ErrorType::write_error &&
       source.type == fs::EntryType::file) {
     DUNLIN_TRY(discard(copy));  // the file's own fsync failed: write it again, once
+    copy.part.reset();
     written = write_entry(copy, *from, *to);
   }
   return written;
@@ -128,7 +130,9 @@ Status CopyBatch::write_link(Copy& copy, const First& first, const fs::Directory
 /// The entry itself, complete under its temporary name.
 Status CopyBatch::write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
   EntryWriter writer(site_.plan, hashes_, granularity_ns_, context_, *flush_);
-  DUNLIN_ASSIGN(Written written, writer.write(from, copy.row->name, to, copy.temporary, copy.name));
+  const Part part = part_of(copy);
+  DUNLIN_ASSIGN(Written written,
+                writer.write(from, copy.row->name, to, copy.temporary, copy.name, nullptr, &part));
   Witness& witness = copy.witness;
   copy.copied_bytes = written.copied_bytes;
   fs::add_loss(witness.loss, written.loss);

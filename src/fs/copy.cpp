@@ -7,36 +7,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "base/file_io.h"
 #include "base/text.h"
+#include "fs/extents.h"
 
 namespace dunlin::fs {
 namespace {
 
 constexpr std::int64_t kBlockBytes = 1 << 20;
 constexpr std::int64_t kSmallestBlockBytes = 4096;
-
-/// The part of a file from `begin` to `end`, all hole or all data as the file system says.
-struct Extent {
-  std::int64_t end = 0;
-  bool hole = false;
-};
-
-/// The extent at `offset`, which lies before `size`. Without an answer everything is data.
-Extent extent_at(int fd, std::int64_t offset, std::int64_t size) {
-  const off_t data = ::lseek(fd, offset, SEEK_DATA);
-  if (data < 0) return {size, errno == ENXIO};
-  if (data > offset) return {std::min<std::int64_t>(data, size), true};
-  const off_t hole = ::lseek(fd, offset, SEEK_HOLE);
-  return {hole > offset ? std::min<std::int64_t>(hole, size) : size, false};
-}
-
-bool all_zero(const std::byte* bytes, std::size_t size) {
-  return size == 0 || (bytes[0] == std::byte{0} && std::memcmp(bytes, bytes + 1, size - 1) == 0);
-}
 
 }  // namespace
 

@@ -68,6 +68,10 @@ struct Features {
   bool syncfs = true;
   bool direct_io = true;
   bool eviction = true;  ///< dropping clean pages and asking mincore(2)
+  /// No features, but made small by tests in the same way. A file from `large_file_bytes` on is
+  /// resumable in the middle, at a multiple of `chunk_bytes` (files.md F-17).
+  std::int64_t large_file_bytes = 256LL << 20;
+  std::int64_t chunk_bytes = 64LL << 20;
 };
 
 /// On which side of the migration a directory lies: an absent name is a vanished source or a

@@ -112,12 +112,13 @@ class FilesScenario final : public Scenario {
     DUNLIN_CHECK(::truncate((source_ + "/a/b/holes").c_str(), 700'000) == 0, "truncate");
     DUNLIN_CHECK(::setxattr((source_ + "/a/b/holes").c_str(), "user.note", "kept", 4, 0) == 0,
                  "setxattr");
-    for (const char* timed : {"/a/pipe", "/a/b/holes"}) {
-      const timespec times[2] = {{1'600'000'097, 1}, {1'600'000'097, 2}};
-      DUNLIN_CHECK(::utimensat(AT_FDCWD, (source_ + timed).c_str(), times, 0) == 0, timed);
-    }
     fsys::create_symlink("../nowhere", source_ + "/a/b/link");
     fsys::create_symlink("file1", source_ + "/link to file1");
+    for (const char* timed : {"/a/pipe", "/a/b/holes", "/a/b/link", "/link to file1"}) {
+      const timespec times[2] = {{1'600'000'097, 1}, {1'600'000'097, 2}};
+      DUNLIN_CHECK(
+          ::utimensat(AT_FDCWD, (source_ + timed).c_str(), times, AT_SYMLINK_NOFOLLOW) == 0, timed);
+    }
     DUNLIN_CHECK(::chmod((source_ + "/a/b").c_str(), 0750) == 0, "chmod");
     for (const char* where : {"/a/b/c", "/a/b", "/a", "/empty", "/-dash\nline", ""}) {
       const timespec times[2] = {{1'400'000'000, 0}, {1'400'000'000, 5}};

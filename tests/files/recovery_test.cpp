@@ -41,6 +41,10 @@ fs::Features features_of(const std::string& name) {
   fs::Features features;
   if (name == "fallback")
     features.rename_noreplace = features.rename_exchange = features.syncfs = false;
+  if (name == "large files") {
+    features.large_file_bytes = 128 << 10;
+    features.chunk_bytes = 256 << 10;
+  }
   if (name == "no links")
     features.rename_noreplace = features.rename_exchange = features.hard_links = false;
   return features;
@@ -172,7 +176,8 @@ TEST_P(FilesCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Features, FilesCrash, ::testing::Values("all", "fallback", "no links"),
+INSTANTIATE_TEST_SUITE_P(Features, FilesCrash,
+                         ::testing::Values("all", "fallback", "no links", "large files"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), ' ', '_');

@@ -1,0 +1,180 @@
+// Large files in several lives of the process: they go on where the last one ended.
+#include "files/fixture.h"
+
+namespace dunlin::files::testing {
+namespace {
+
+using ::testing::IsEmpty;
+
+constexpr std::int64_t kChunk = 128 << 10;
+constexpr int kChunks = 16;
+
+fs::Features small_limits() {
+  fs::Features features;
+  features.large_file_bytes = 4 * kChunk;
+  features.chunk_bytes = kChunk;
+  return features;
+}
+
+std::string content_of_size(std::int64_t size) {
+  std::string content(static_cast<std::size_t>(size), '\0');
+  std::uint32_t state = 11;
+  for (char& byte : content) {
+    state = state * 1664525U + 1013904223U;
+    byte = static_cast<char>(state >> 24U);
+  }
+  return content;
+}
+
+ino_t inode_of(const std::string& path) {
+  struct stat raw{};
+  EXPECT_EQ(::lstat(path.c_str(), &raw), 0) << path;
+  return raw.st_ino;
+}
+
+/// A tree with one large file, whose copy is paused or dies after some chunks.
+class FilesLarge : public ::testing::Test {
+ protected:
+  static constexpr int kLivesFirst = 5;  ///< records of the first life: the directories, 4 chunks
+
+  /// Before the plan is made, which looks at the source.
+  FilesLarge() {
+    write_file(scratch.file("source/sub/large"), content);
+    write_file(scratch.file("source/small"), "small");
+    set_mtime(scratch.file("source/sub"), 1'200'000'000);
+    set_mtime(scratch.file("source"), 1'200'000'000);
+    plan();
+  }
+  void plan(std::map<std::string, std::string> options = {}) {
+    plan_ = std::make_unique<CopyTest>(scratch.file("source/"), scratch.file("target"),
+                                       std::move(options), small_limits());
+  }
+  /// Ends with the pause, or the death, that the nth chunk brings.
+  LocalExecution& first_life(CancelReason reason) {
+    LocalExecution::Options options;
+    options.on_intents = [this, reason](const auto&) -> Status {
+      if (++recorded != kLivesFirst) return success();
+      copy_execution->cancel_source().request(reason);
+      return success();
+    };
+    copy_execution = &plan_->start(std::move(options));
+    EXPECT_FALSE(copy_execution->run_to_end().ok());
+    return *copy_execution;
+  }
+  std::int64_t item_of_large() const { return copy_execution->item("sub/large")->row.id.value; }
+  std::string part() const { return scratch.file("target/.dunlin-part-456789ab"); }
+
+  ScratchDirectory scratch;
+  std::string content = content_of_size(kChunks * kChunk + 17);
+  std::unique_ptr<CopyTest> plan_;
+  LocalExecution* copy_execution = nullptr;
+  int recorded = 0;
+};
+
+TEST_F(FilesLarge, APauseKeepsWhatIsThereAndTheNextLifeGoesOn) {
+  first_life(CancelReason::pause);
+  ASSERT_TRUE(stdfs::is_directory(part()));
+  const std::string kept = stdfs::directory_iterator(part())->path();
+  const ino_t inode = inode_of(kept);
+  EXPECT_GE(stdfs::file_size(kept), static_cast<std::uintmax_t>((kLivesFirst - 1) * kChunk));
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/sub/large")));
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_EQ(inode_of(scratch.file("target/sub/large")), inode) << "it was begun anew";
+  EXPECT_EQ(recorded, kChunks + 2) << "the directories, each chunk once, the publication";
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+  ASSERT_TRUE(is_ok(next.verify()));
+  EXPECT_EQ(next.differences(), 0);
+}
+
+TEST_F(FilesLarge, WhatADeadProcessHasLeftIsGoneOnWith) {
+  first_life(CancelReason::stop);
+  EXPECT_FALSE(stdfs::exists(part()));
+  const std::string temporary =
+      scratch.file("target/sub/") + ".dunlin-456789ab-1-" + std::to_string(item_of_large());
+  const ino_t inode = inode_of(temporary);
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_EQ(inode_of(scratch.file("target/sub/large")), inode) << "it was begun anew";
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+TEST_F(FilesLarge, ThirdAndFourthLivesGoOnToo) {
+  first_life(CancelReason::pause);
+  for (int life = 0; life < 2; ++life) {
+    LocalExecution& next = plan_->take_over();
+    copy_execution = &next;
+    recorded = 0;
+    EXPECT_FALSE(next.run_to_end().ok());
+  }
+  recorded = 2 * kChunks;
+  LocalExecution& last = plan_->take_over();
+  ASSERT_TRUE(is_ok(last.run_to_end()));
+  EXPECT_EQ(recorded - 2 * kChunks, kChunks - (kLivesFirst - 1) - 2 * kLivesFirst + 1);
+  EXPECT_EQ(read_all(scratch.file("target/sub/large")), content);
+}
+
+TEST_F(FilesLarge, ASourceThatWasWrittenBetweenTheLivesIsCopiedFromItsStart) {
+  first_life(CancelReason::pause);
+  const std::string other = content_of_size(kChunks * kChunk + 18).substr(1);
+  write_file(scratch.file("source/sub/large"), other);
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_TRUE(read_all(scratch.file("target/sub/large")) == other);
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+TEST_F(FilesLarge, WhatWasLostOrSwappedWhileItWasPausedIsNotBelieved) {
+  first_life(CancelReason::pause);
+  const std::string kept = stdfs::directory_iterator(part())->path();
+  {
+    const UniqueFd file(::open(kept.c_str(), O_WRONLY));
+    ASSERT_EQ(::pwrite(file.get(), "lost", 4, kChunk + 5), 4);
+  }
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_TRUE(read_all(scratch.file("target/sub/large")) == content);
+}
+
+TEST_F(FilesLarge, AFileOfOthersInItsPlaceIsNotTakenForIt) {
+  first_life(CancelReason::pause);
+  const std::string kept = stdfs::directory_iterator(part())->path();
+  stdfs::remove(kept);
+  write_file(kept, content.substr(0, kLivesFirst * kChunk));
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_TRUE(read_all(scratch.file("target/sub/large")) == content);
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+TEST_F(FilesLarge, AfterACancelNothingOfItIsLeft) {
+  first_life(CancelReason::pause);
+  ASSERT_TRUE(stdfs::is_directory(part()));
+  LocalExecution& next = plan_->take_over();
+  next.cancel_source().request(CancelReason::cancel);
+  ASSERT_TRUE(is_ok(next.settle()));
+  next.close();
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+TEST_F(FilesLarge, ARollbackOfWhatWasPausedTakesItAway) {
+  first_life(CancelReason::pause);
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.undo()));
+  EXPECT_FALSE(stdfs::exists(scratch.file("target")));
+}
+
+TEST_F(FilesLarge, WhereSomebodyElseWasFasterThePartGoes) {
+  plan({{"conflict", "skip"}});
+  first_life(CancelReason::pause);
+  write_file(scratch.file("target/sub/large"), "theirs");
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("target/sub/large")), "theirs");
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+}  // namespace
+}  // namespace dunlin::files::testing
