@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/crash_point.h"
+#include "base/file_io.h"
 #include "base/text.h"
 #include "files/records.h"
 
@@ -63,8 +64,7 @@ Result<fs::Directory> open_derived(fs::Directory base, const Layout& where) {
 Status probe_write(const fs::Directory& directory, const engine::RunContext& context) {
   const UniqueFd unnamed(::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   if (unnamed) {
-    if (::write(unnamed.get(), "x", 1) != 1) return directory.error(errno, "write into", "");
-    return success();
+    return write_all(unnamed.get(), "x", 1, directory.shown(""));
   }
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return directory.error(errno, "create a file in", "");
@@ -74,14 +74,12 @@ Status probe_write(const fs::Directory& directory, const engine::RunContext& con
   DUNLIN_TRY(directory.remove_file(name));
   auto file = directory.open_file(name, O_CREAT | O_EXCL | O_WRONLY, 0600);
   if (!file.ok()) return std::move(file).error();
-  const bool written = ::write(file->get(), "x", 1) == 1;
-  const int write_errno = errno;
+  const Status written = write_all(file->get(), "x", 1, directory.shown(""));
   DUNLIN_TRY(directory.remove_file(name));
   const timespec times[2] = {{before.atime.seconds, static_cast<long>(before.atime.nanoseconds)},
                              {before.mtime.seconds, static_cast<long>(before.mtime.nanoseconds)}};
   static_cast<void>(::futimens(directory.fd(), times));
-  if (!written) return directory.error(write_errno, "write into", "");
-  return success();
+  return written;
 }
 
 }  // namespace
