@@ -13,6 +13,9 @@
 
 namespace dunlin::files {
 
+/// The creation of the destination root is the first item of every execution.
+inline constexpr ItemId kRootItem{1};
+
 /// What enumeration saw of an entry.
 struct Detail {
   /// Without device, ctime, links and allocation: those are looked at anew.
