@@ -79,14 +79,14 @@ Status FilesRun::settle(BatchContext& context) {
 }
 
 Status FilesRun::verify(BatchContext& context) {
-  DUNLIN_TRY(site_.check_roots(context));
+  DUNLIN_TRY(site_.check_destination(context));
   if (!of_files(context)) return DirectoryBatch(site_, context).verify();
   return PlacedFiles(site_, context).verify();
 }
 
 Status FilesRun::undo(BatchContext& context) {
   // The batch that made the root removes it, and may have been killed after that.
-  DUNLIN_TRY(site_.check_roots(context, context.batch().first_item == kRootItem));
+  DUNLIN_TRY(site_.check_destination(context, context.batch().first_item == kRootItem));
   if (context.batch().task_type == kCreateDirectory)
     return DirectoryBatch(site_, context).undo_create();
   if (context.batch().task_type == kDirectoryTimes)

@@ -9,6 +9,11 @@ namespace dunlin::files {
 namespace {
 
 constexpr std::uint8_t kVersion = 3;
+// Marks of a witness; of the last ones, what they announce follows only when they are set.
+constexpr unsigned kLinked = 1;
+constexpr unsigned kShared = 2;
+constexpr unsigned kReopened = 4;
+constexpr unsigned kAttributes = 8;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::size_t kIdDigits = 8;
@@ -88,8 +93,12 @@ std::string encode(const Witness& witness) {
   put(out, witness.replaced);
   out.zigzag(witness.changed.seconds).varint(witness.changed.nanoseconds);
   out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
-  out.u8(static_cast<std::uint8_t>((witness.linked ? 1U : 0U) | (witness.shared ? 2U : 0U)));
+  out.u8(static_cast<std::uint8_t>(
+      (witness.linked ? kLinked : 0U) | (witness.shared ? kShared : 0U) |
+      (witness.reopened.empty() ? 0U : kReopened) | (witness.attributes == 0 ? 0U : kAttributes)));
   out.varint(witness.final_flags).bytes(witness.extended_before);
+  if (!witness.reopened.empty()) out.bytes(witness.reopened);
+  if (witness.attributes != 0) out.u64(witness.attributes);
   return out.take();
 }
 
@@ -107,10 +116,12 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.proof = in.u8();
   witness.loss = in.bytes();
   const unsigned marks = in.u8();
-  witness.linked = (marks & 1U) != 0;
-  witness.shared = (marks & 2U) != 0;
+  witness.linked = (marks & kLinked) != 0;
+  witness.shared = (marks & kShared) != 0;
   witness.final_flags = static_cast<std::uint32_t>(in.varint());
   witness.extended_before = in.bytes();
+  if ((marks & kReopened) != 0) witness.reopened = in.bytes();
+  if ((marks & kAttributes) != 0) witness.attributes = in.u64();
   DUNLIN_TRY(in.finish("witness of a file"));
   return witness;
 }

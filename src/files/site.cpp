@@ -238,18 +238,13 @@ Result<bool> Site::same_destination(const std::string& identity) {
   return destination != nullptr && *destination == now;
 }
 
-Status Site::check_roots(engine::BatchContext& context, bool may_be_gone) {
-  DUNLIN_ASSIGN(const Layout where, layout());
-  DUNLIN_TRY(check_source(where));
-  return check_destination(where, context, may_be_gone);
+Status Site::check_roots(engine::BatchContext& context) {
+  DUNLIN_TRY(check_source());
+  return check_destination(context);
 }
 
-/// Only where this process uses it: verification and undo do without.
-Status Site::check_source(const Layout& where) {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!source_) return success();
-  }
+Status Site::check_source() {
+  DUNLIN_ASSIGN(const Layout where, layout());
   DUNLIN_ASSIGN(fs::DirectoryCache* const cache, source());
   const auto now = open_source_root(where);
   if (!now.ok()) return is_no_directory(now.error()) ? gone(now.error()) : now.error();
@@ -257,8 +252,8 @@ Status Site::check_source(const Layout& where) {
   return another("source", *now);
 }
 
-Status Site::check_destination(const Layout& where, engine::BatchContext& context,
-                               bool may_be_gone) {
+Status Site::check_destination(engine::BatchContext& context, bool may_be_gone) {
+  DUNLIN_ASSIGN(const Layout where, layout());
   DUNLIN_ASSIGN(const auto recorded, recorded_root(context));
   if (!recorded) return success();  // it is made by the batch that is about to run
   const auto now = open_destination_root(where);

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/text.h"
+#include "files/attributes.h"
 #include "files/copy_batch.h"
 #include "files/decide.h"
 #include "fs/metadata.h"
@@ -170,6 +171,9 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), false}, before, extended,
                                                         site_.plan.preserve, to, copy.name));
   fs::add_loss(copy.witness.loss, loss);
+  DUNLIN_ASSIGN(
+      copy.witness.attributes,
+      placed_attributes({out.get(), false}, extended, site_.plan.preserve, loss, to, copy.name));
   keep_final_flags(copy, extended);
   copy.witness.checksum = hashes.finish();
   DUNLIN_TRY(flush_->file_written(to, out.get(), copy.temporary));
@@ -236,6 +240,9 @@ Status CopyBatch::write_node(Copy& copy, const fs::Directory& from, const fs::Di
   DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), true}, source, extended,
                                                         site_.plan.preserve, to, copy.name));
   fs::add_loss(copy.witness.loss, loss);
+  DUNLIN_ASSIGN(
+      copy.witness.attributes,
+      placed_attributes({out.get(), true}, extended, site_.plan.preserve, loss, to, copy.name));
   DUNLIN_ASSIGN(copy.witness.placed,
                 fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
   if (symlink) {

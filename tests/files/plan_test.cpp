@@ -286,6 +286,9 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   witness.changed = {-6, 999'999'998};
   witness.checksum = "md5:00";
   witness.loss = "owner not preserved";
+  EXPECT_LT(encode(witness).size(), 80U);
+  witness.attributes = 0x0123456789abcdef;
+  witness.reopened = "states";
   const std::string bytes = encode(witness);
   const auto back = decode_witness(bytes);
   ASSERT_TRUE(back.ok());
@@ -293,6 +296,8 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   EXPECT_EQ(back->placed->mtime, witness.placed->mtime);
   EXPECT_EQ(back->placed->atime, witness.placed->atime);
   EXPECT_EQ(back->changed, witness.changed);
+  EXPECT_EQ(back->attributes, witness.attributes);
+  EXPECT_EQ(back->reopened, witness.reopened);
   EXPECT_FALSE(back->replaced.has_value());
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length)).ok());
