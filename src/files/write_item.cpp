@@ -1,7 +1,10 @@
 // One entry of a batch: decided upon, and written under its temporary name; see copy_batch.h.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <ctime>
 #include <span>
 
 #include "base/text.h"
@@ -32,6 +35,20 @@ bool wants_extended(const fs::Preserve& preserve) {
 /// Same inode, nothing written and no name changed since.
 bool untouched(const fs::FileInfo& before, const fs::FileInfo& after) {
   return before.same_content_as(after) && before.ctime == after.ctime;
+}
+
+/// Changed so shortly ago that one more change may get the same time, and then no time tells of it:
+/// clocks of file systems tick every 4 to 10 ms (finer since Linux 6.13), some every 2 s.
+bool is_fresh(const fs::FileInfo& info, std::int64_t granularity_ns) {
+  constexpr std::int64_t kTickNs = 10'000'000;
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  const std::int64_t window_ns = std::max(kTickNs, granularity_ns);
+  timespec now{};
+  if (::clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0) return true;
+  const std::int64_t seconds = now.tv_sec - info.ctime.seconds;
+  if (std::abs(seconds) > window_ns / kSecondNs + 1) return false;
+  const std::int64_t age_ns = seconds * kSecondNs + now.tv_nsec - info.ctime.nanoseconds;
+  return std::abs(age_ns) <= window_ns;
 }
 
 }  // namespace
@@ -149,7 +166,10 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   // As late as can be: a name made after a take-over changes the directory's time.
   DUNLIN_TRY(context_.fence());
   DUNLIN_ASSIGN(const UniqueFd out, to.open_file(copy.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
+  const bool fresh = is_fresh(before, granularity_ns_);
+  std::vector<HashKind> kinds = hashes_;
+  if (fresh && kinds.empty()) kinds = {HashKind::xxh3};
+  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
   const std::string from_shown = from.shown(name);
   const std::string to_shown = to.shown(copy.name);
   if (site_.plan.preserve_holes && before.has_holes()) {
@@ -158,6 +178,13 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   } else {
     DUNLIN_ASSIGN(copy.copied_bytes, fs::copy_content(in.get(), from_shown, out.get(), to_shown,
                                                       before.size, hashes, transfer()));
+  }
+  const std::string checksum = hashes.finish();
+  if (fresh) {
+    DUNLIN_TRY(fs::hash_content(in.get(), from_shown, hashes,
+                                {context_.permits(), context_.cancel(), {}}));
+    if (hashes.finish() != checksum)
+      return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
   }
   fs::Extended extended;
   if (wants_extended(site_.plan.preserve)) {
@@ -175,7 +202,7 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
       copy.witness.attributes,
       placed_attributes({out.get(), false}, extended, site_.plan.preserve, loss, to, copy.name));
   keep_final_flags(copy, extended);
-  copy.witness.checksum = hashes.finish();
+  if (!hashes_.empty()) copy.witness.checksum = checksum;
   DUNLIN_TRY(flush_->file_written(to, out.get(), copy.temporary));
   DUNLIN_ASSIGN(copy.witness.placed,
                 fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
