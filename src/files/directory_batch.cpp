@@ -336,7 +336,8 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
   if (preserve.flags && (extended.flags.value_or(0) & fs::kFinalFlags) != 0)
     DUNLIN_TRY(fs::remove_final_flags(directory->fd(), *directory, ""));
   DUNLIN_ASSIGN(const fs::Loss loss,
-                fs::apply_directory_metadata(*directory, listed.info, extended, preserve));
+                fs::apply_directory_metadata(*directory, site_.plan.owners.mapped(listed.info),
+                                             extended, preserve));
   fs::add_loss(outcome.message, loss);
   DUNLIN_TRY(flush_.directory_changed(*directory));
   Witness witness;

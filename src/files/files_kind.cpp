@@ -53,8 +53,8 @@ class FilesKind final : public engine::Kind {
 Result<Json> FilesKind::plan_for(const CommandLine& line) const {
   if (!accepts(line)) return Error(ErrorType::invalid_input, "use: dunlin copy SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.positional[0], line.positional[1]));
-  static const std::vector<std::string_view> known{"verify", "hash", "conflict", "preserve",
-                                                   "special-files"};
+  static const std::vector<std::string_view> known{
+      "verify", "hash", "conflict", "preserve", "special-files", "usermap", "groupmap"};
   for (const auto& [option, value] : line.options) {
     if (option == "verify") {
       document["settings"]["verification_level"] = value;
@@ -64,6 +64,10 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
       document["strategy"]["preserve"] = value;
     } else if (option == "special-files") {
       document["strategy"]["special_files"] = value;
+    } else if (option == "usermap") {
+      document["strategy"]["user_map"] = value;
+    } else if (option == "groupmap") {
+      document["strategy"]["group_map"] = value;
     } else if (option == "conflict") {
       document["strategy"]["conflict_resolution"] = value;
     } else {
@@ -133,6 +137,13 @@ Json FilesKind::schema() const {
       {"description",
        "times, mode, owner, xattr, acl, flags, links, holes with commas between: these only; with "
        "no- before each: all but these; all, none"}};
+  for (const char* key : {"user_map", "group_map"}) {
+    strategy["properties"][key] = {
+        {"type", "string"},
+        {"description",
+         "rules FROM:TO with commas between, the first that fits; FROM a name, a number, a range "
+         "1000-1999 or *, TO a name or a number"}};
+  }
   strategy["properties"]["special_files"] = {{"enum", {"copy", "skip"}},
                                              {"default", "copy"},
                                              {"description", "FIFOs, sockets and device nodes"}};

@@ -195,8 +195,9 @@ Status CopyBatch::write_file(Copy& copy, const fs::Directory& from, const fs::Di
   if (!untouched(before, after) || copy.copied_bytes != before.size) {
     return Error(ErrorType::source_changed, from.shown(name) + " changed while it was copied");
   }
-  DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), false}, before, extended,
-                                                        site_.plan.preserve, to, copy.name));
+  DUNLIN_ASSIGN(const fs::Loss loss,
+                fs::apply_metadata({out.get(), false}, site_.plan.owners.mapped(before), extended,
+                                   site_.plan.preserve, to, copy.name));
   fs::add_loss(copy.witness.loss, loss);
   DUNLIN_ASSIGN(
       copy.witness.attributes,
@@ -264,8 +265,9 @@ Status CopyBatch::write_node(Copy& copy, const fs::Directory& from, const fs::Di
   DUNLIN_ASSIGN(const fs::FileInfo made,
                 fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
   if (made.type != source.type || made.links != 1) return to.error(ESTALE, "create", copy.name);
-  DUNLIN_ASSIGN(const fs::Loss loss, fs::apply_metadata({out.get(), true}, source, extended,
-                                                        site_.plan.preserve, to, copy.name));
+  DUNLIN_ASSIGN(const fs::Loss loss,
+                fs::apply_metadata({out.get(), true}, site_.plan.owners.mapped(source), extended,
+                                   site_.plan.preserve, to, copy.name));
   fs::add_loss(copy.witness.loss, loss);
   DUNLIN_ASSIGN(
       copy.witness.attributes,
