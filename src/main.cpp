@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
   kinds.add(dunlin::files::make_files_kind());
   kinds.add(dunlin::records::make_records_kind());
   kinds.add(dunlin::schema::make_schema_kind("dunlin " DUNLIN_VERSION));
-  const dunlin::SystemClock clock;
+  const dunlin::SystemClock machine;
+  const dunlin::SteadyClock clock(machine);
   return dunlin::cli::Application(kinds, clock, DUNLIN_VERSION)
       .run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
 }

@@ -27,6 +27,24 @@ class SystemClock final : public Clock {
   [[nodiscard]] std::int64_t wall_ms() const override;
 };
 
+/// Another clock whose wall time is what it was at the start of the process, carried on by the boot
+/// time: setting the machine's clock in the middle makes no wait longer and no duration negative.
+/// Safe from any thread.
+class SteadyClock final : public Clock {
+ public:
+  explicit SteadyClock(const Clock& machine)
+      : machine_(machine), wall_less_boottime_ms_(machine.wall_ms() - machine.boottime_ms()) {}
+  [[nodiscard]] std::int64_t monotonic_ms() const override { return machine_.monotonic_ms(); }
+  [[nodiscard]] std::int64_t boottime_ms() const override { return machine_.boottime_ms(); }
+  [[nodiscard]] std::int64_t wall_ms() const override {
+    return wall_less_boottime_ms_ + machine_.boottime_ms();
+  }
+
+ private:
+  const Clock& machine_;
+  const std::int64_t wall_less_boottime_ms_;
+};
+
 /// A clock that moves when told to. One thread.
 class ManualClock final : public Clock {
  public:

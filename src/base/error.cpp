@@ -250,6 +250,11 @@ Error error_from_errno(int errno_value, std::string_view what, bool on_write) {
   error.message += description != nullptr ? description : "unknown error";
   const char* name = strerrorname_np(errno_value);
   error.native = {"errno", name != nullptr ? name : std::to_string(errno_value)};
+  if (errno_value == EFBIG) {
+    error.remediation =
+        "raise the limit of file sizes (`ulimit -f`) or choose a file system that holds larger "
+        "files, then run `dunlin retry %E`";
+  }
   return error;
 }
 

@@ -1,6 +1,8 @@
 // See application.h.
 #include "cli/application.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <exception>
 
@@ -39,6 +41,16 @@ void add_all(Verbs& verbs) {
   add_about_verbs(verbs);
 }
 
+/// The usual soft limit of 1,024 is for programs that use select(2); what the hard one allows is
+/// ours to use. What is left is what the caches are cut to (fs::directories_to_hold).
+void claim_descriptors() {
+  constexpr rlim_t kEnough = 4096;
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 int fail(Session& session, const Error& error) {
   session.report(error);
   return exit_code_of(error);
@@ -72,7 +84,8 @@ int parse_and_act(Session& session, Verbs& verbs, std::vector<std::string> words
 }  // namespace
 
 int Application::run(const std::vector<std::string>& words) {
-  ignore_sigpipe();
+  ignore_signals_of_writes();
+  claim_descriptors();
   GlobalOptions options;
   Session session(kinds_, clock_, options, version_);
   try {

@@ -46,6 +46,13 @@ const std::vector<KindFlag>& kind_flags() {
        "POLICY",
        "FIFOs, sockets, devices: copy (default) or skip",
        {"files"}},
+      {"copy",
+       "usermap",
+       "RULES",
+       "owners by rules FROM:TO with commas between: names, numbers, 1000-1999, * (default: by "
+       "number, as they are)",
+       {"files"}},
+      {"copy", "groupmap", "RULES", "the same for groups", {"files"}},
       {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},
       {"copy", "part-size", "SIZE", "of one part", {"objects"}},
       {"move",

@@ -81,8 +81,9 @@ void SignalWatch::loop() {
   }
 }
 
-void ignore_sigpipe() {
+void ignore_signals_of_writes() {
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
 }
 
 }  // namespace dunlin::cli

@@ -37,7 +37,8 @@ class SignalWatch {
   std::thread pausing_;
 };
 
-/// Writing to a closed pipe is an error that is handled, not a death.
-void ignore_sigpipe();
+/// Writing to a closed pipe, or beyond the limit of file sizes, is an error that is handled, not a
+/// death.
+void ignore_signals_of_writes();
 
 }  // namespace dunlin::cli

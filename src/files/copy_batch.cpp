@@ -100,7 +100,7 @@ void CopyBatch::fail(Copy& copy, Error error) {
   outcome.item = copy.row->id;
   outcome.status = ItemStatus::failed;
   outcome.error = std::move(error);
-  context_.report(std::move(outcome));
+  report(std::move(outcome));
 }
 
 void CopyBatch::skip(Copy& copy, std::string reason) {
@@ -111,7 +111,7 @@ void CopyBatch::skip(Copy& copy, std::string reason) {
   outcome.status = ItemStatus::skipped;
   outcome.action = "skipped";
   outcome.message = std::move(reason);
-  context_.report(std::move(outcome));
+  report(std::move(outcome));
 }
 
 void CopyBatch::finish(Copy& copy) {
@@ -126,7 +126,7 @@ void CopyBatch::finish(Copy& copy) {
   copy.witness.checksum.clear();
   copy.witness.loss.clear();
   outcome.undo = encode(copy.witness);
-  context_.report(std::move(outcome));
+  report(std::move(outcome));
 }
 
 Result<CopyBatch::Handle> CopyBatch::destination_of(const Copy& copy) {
@@ -152,9 +152,19 @@ Result<CopyBatch::Handle> CopyBatch::undo_folder(bool make) {
 
 Status CopyBatch::execute() {
   DUNLIN_TRY(prepare());
+  if (context_.batch().token > 0 && !rows_.empty()) {
+    DUNLIN_TRY(enter_recorded());
+    DUNLIN_TRY(enter_all());
+  }
   const bool tried = std::any_of(rows_.begin(), rows_.end(),
                                  [](const ItemRow& row) { return !row.intent.empty(); });
-  if (tried) DUNLIN_TRY(settle_waiting());
+  if (tried) {
+    const Status settled = settle_waiting();
+    if (!settled.ok()) {
+      DUNLIN_TRY(leave_all());
+      return settled;
+    }
+  }
   return end(copy_all());
 }
 
@@ -242,8 +252,14 @@ Result<bool> CopyBatch::content_holds(const fs::Directory& directory, const Copy
 
 Status CopyBatch::record_intents() {
   std::vector<engine::ItemIntent> intents;
-  for (const Copy* copy : in_stage(Stage::proven))
-    intents.push_back({copy->row->id, encode(copy->witness)});
+  for (Copy* copy : in_stage(Stage::proven)) {
+    Witness intent = copy->witness;
+    if (copy == &copies_.front() && !reopened_.empty()) {
+      carrier_ = intent;
+      intent.reopened = encode(reopened_);
+    }
+    intents.push_back({copy->row->id, encode(intent)});
+  }
   DUNLIN_CRASH_POINT("files.intents.before");
   DUNLIN_TRY(context_.record_intents(std::move(intents)));
   DUNLIN_CRASH_POINT("files.intents.after");
@@ -275,6 +291,7 @@ Status CopyBatch::complete(Copy& copy, const fs::Directory& to) {
     DUNLIN_TRY(context_.fence());
     DUNLIN_ASSIGN(const fs::Loss loss,
                   fs::apply_final_flags(to, copy.name, copy.witness.final_flags));
+    if (!loss.empty()) copy.witness.final_flags = 0;
     fs::add_loss(copy.witness.loss, loss);
   }
   const auto there = to.find(copy.name);
@@ -310,6 +327,7 @@ Status CopyBatch::end(Status status) {
       DUNLIN_TRY(pausing && copy->part_recorded ? keep_part(*copy) : discard(*copy));
   }
   if (pausing) DUNLIN_TRY(flush_->flush_names());
+  DUNLIN_TRY(leave_all());
   return status;
 }
 
@@ -324,6 +342,81 @@ void CopyBatch::report_ended() {
       fail(copy, *std::exchange(copy.refusal, std::nullopt));
     }
   }
+}
+
+// ---- Directories that were finished before (reopened.h) ----
+
+/// What was not left: who tries the batch next has the record.
+CopyBatch::~CopyBatch() {
+  for (const auto& [path, state] : reopened_) site_.reopened.forget(path);
+}
+
+/// Those that an earlier try has recorded, perhaps in a process that died with them open.
+Status CopyBatch::enter_recorded() {
+  if (!rows_.empty() && !rows_.front().intent.empty()) {
+    DUNLIN_ASSIGN(carrier_, decode_witness(rows_.front().intent));
+    carrier_.reopened.clear();
+  }
+  for (const ItemRow& row : rows_) {
+    if (row.intent.empty()) continue;
+    DUNLIN_ASSIGN(const Witness intent, decode_witness(row.intent));
+    if (intent.reopened.empty()) continue;
+    DUNLIN_ASSIGN(const DirectoryStates recorded, decode_directory_states(intent.reopened));
+    for (const auto& [path, state] : recorded) DUNLIN_TRY(enter(path, state));
+  }
+  return success();
+}
+
+/// The rest of those that this batch may write into; the root has the undo folder. Their record
+/// goes with the first item, which like all others is reported after leave_all().
+Status CopyBatch::enter_all() {
+  DUNLIN_TRY(enter("", std::nullopt));
+  for (const ItemRow& row : rows_) DUNLIN_TRY(enter(row.directory_path, std::nullopt));
+  Witness intent = carrier_;
+  intent.reopened = encode(reopened_);
+  rows_.front().intent = encode(intent);
+  DUNLIN_TRY(context_.record_intents({{rows_.front().id, rows_.front().intent}}));
+  DUNLIN_TRY(context_.fence());
+  for (const auto& [path, state] : reopened_) {
+    DUNLIN_ASSIGN(const Handle directory, destination_->get(path));
+    DUNLIN_TRY(ReopenedDirectories::open(*directory, state));
+  }
+  return success();
+}
+
+Status CopyBatch::enter(const std::string& path, const std::optional<DirectoryState>& recorded) {
+  if (reopened_.contains(path)) return success();
+  auto directory = destination_->get(path);
+  if (!directory.ok()) return success();  // its items will fail with the reason
+  DUNLIN_ASSIGN(const DirectoryState state, site_.reopened.enter(path, **directory, recorded));
+  reopened_.emplace(path, state);
+  return success();
+}
+
+Status CopyBatch::leave_all() {
+  if (reopened_.empty()) return success();
+  DUNLIN_TRY(context_.fence());
+  for (auto left = reopened_.begin(); left != reopened_.end(); left = reopened_.erase(left)) {
+    DUNLIN_ASSIGN(const Handle directory, destination_->get(left->first));
+    DUNLIN_TRY(flush_->prepare(*directory));
+    DUNLIN_TRY(site_.reopened.leave(left->first, *directory));
+    DUNLIN_TRY(flush_->directory_changed(*directory));
+  }
+  DUNLIN_TRY(flush_->flush_names());
+  // A later try must not take this record for its own.
+  DUNLIN_TRY(context_.record_intents({{rows_.front().id, encode(carrier_)}}));
+  for (ItemOutcome& outcome : kept_back_) context_.report(std::move(outcome));
+  kept_back_.clear();
+  return success();
+}
+
+void CopyBatch::report(ItemOutcome outcome) {
+  if (reopened_.empty()) {
+    context_.report(std::move(outcome));
+    return;
+  }
+  const std::scoped_lock lock(kept_back_mutex_);
+  kept_back_.push_back(std::move(outcome));
 }
 
 /// Removes the temporary, but only when it is ours: after a replacement that could not be put back

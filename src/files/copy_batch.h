@@ -15,6 +15,7 @@
 #include "files/decide.h"
 #include "files/entry_writer.h"
 #include "files/records.h"
+#include "files/reopened.h"
 #include "files/site.h"
 #include "fs/copy.h"
 #include "fs/flush.h"
@@ -25,6 +26,9 @@ namespace dunlin::files {
 class CopyBatch {
  public:
   CopyBatch(Site& site, engine::BatchContext& context) : site_(site), context_(context) {}
+  ~CopyBatch();
+  CopyBatch(const CopyBatch&) = delete;
+  CopyBatch& operator=(const CopyBatch&) = delete;
 
   [[nodiscard]] Status execute();
   [[nodiscard]] Status settle();
@@ -139,6 +143,13 @@ class CopyBatch {
                                            Witness& intent);
   [[nodiscard]] Status remove_temporaries(const Copy& copy, const fs::Directory& directory);
 
+  [[nodiscard]] Status enter_recorded();
+  [[nodiscard]] Status enter_all();
+  [[nodiscard]] Status enter(const std::string& path,
+                             const std::optional<DirectoryState>& recorded);
+  [[nodiscard]] Status leave_all();
+  void report(engine::ItemOutcome outcome);
+
   [[nodiscard]] Result<Handle> destination_of(const Copy& copy);
   [[nodiscard]] Result<Handle> undo_folder(bool make);
 
@@ -152,6 +163,11 @@ class CopyBatch {
   fs::DirectoryCache* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;
   std::unique_ptr<fs::BatchFlush> flush_;
+  /// Not empty: the batch had been started before, and reports when it has left them.
+  DirectoryStates reopened_;
+  Witness carrier_;  ///< the intent of the first item, whose record they go with, without them
+  std::mutex kept_back_mutex_;
+  std::vector<engine::ItemOutcome> kept_back_;
   std::mutex undo_mutex_;
   Handle undo_;
   std::mutex part_mutex_;

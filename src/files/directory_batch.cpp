@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "base/crash_point.h"
+#include "files/attributes.h"
 #include "files/enumerate.h"
 #include "files/first_error.h"
 #include "files/own_folders.h"
@@ -362,11 +363,16 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
   if (preserve.flags && (extended.flags.value_or(0) & fs::kFinalFlags) != 0)
     DUNLIN_TRY(fs::remove_final_flags(directory->fd(), *directory, ""));
   DUNLIN_ASSIGN(const fs::Loss loss,
-                fs::apply_directory_metadata(*directory, listed.info, extended, preserve));
+                fs::apply_directory_metadata(*directory, site_.plan.owners.mapped(listed.info),
+                                             extended, preserve));
   fs::add_loss(outcome.message, loss);
   DUNLIN_TRY(flush_.directory_changed(*directory));
   Witness witness;
   DUNLIN_ASSIGN(witness.placed, directory->info());
+  DUNLIN_ASSIGN(const fs::Extended there,
+                fs::read_extended({directory->fd(), false}, *directory, ""));
+  DUNLIN_ASSIGN(witness.attributes, attributes_mark(there, site_.plan.preserve));
+  witness.final_flags = there.flags.value_or(0) & fs::kFinalFlags;
   outcome.undo = encode(witness);
   return outcome;
 }
@@ -430,6 +436,9 @@ Result<std::optional<Error>> DirectoryBatch::difference(const ItemRow& row) {
   if (now.uid != witness.placed->uid || now.gid != witness.placed->gid)
     return differs("the owner was changed");
   if (now.mtime != witness.placed->mtime) return differs("the time was changed");
+  DUNLIN_ASSIGN(const auto attributes, attributes_difference({(*directory)->fd(), false}, witness,
+                                                             site_.plan.preserve, **directory, ""));
+  if (attributes) return differs(*attributes);
   return std::optional<Error>();
 }
 

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <ctime>
 #include <span>
 
+#include "files/attributes.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -16,6 +19,20 @@ namespace {
 /// Same inode, nothing written and no name changed since.
 bool untouched(const fs::FileInfo& before, const fs::FileInfo& after) {
   return before.same_content_as(after) && before.ctime == after.ctime;
+}
+
+/// Changed so shortly ago that one more change may get the same time, and then no time tells of it:
+/// clocks of file systems tick every 4 to 10 ms (finer since Linux 6.13), some every 2 s.
+bool is_fresh(const fs::FileInfo& info, std::int64_t granularity_ns) {
+  constexpr std::int64_t kTickNs = 10'000'000;
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  const std::int64_t window_ns = std::max(kTickNs, granularity_ns);
+  timespec now{};
+  if (::clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0) return true;
+  const std::int64_t seconds = now.tv_sec - info.ctime.seconds;
+  if (std::abs(seconds) > window_ns / kSecondNs + 1) return false;
+  const std::int64_t age_ns = seconds * kSecondNs + now.tv_nsec - info.ctime.nanoseconds;
+  return std::abs(age_ns) <= window_ns;
 }
 
 Error changed_meanwhile(const fs::Directory& from, const std::string& name) {
@@ -96,10 +113,19 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
   if (written.source.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
   DUNLIN_ASSIGN(const UniqueFd out, open_temporary(to));
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
+  const bool fresh = is_fresh(written.source, granularity_ns_);
+  std::vector<HashKind> kinds = hashes_;
+  if (fresh && kinds.empty()) kinds = {HashKind::xxh3};
+  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
   const std::string to_shown = to.directory.shown(to.shown_name);
-  DUNLIN_ASSIGN(written.copied_bytes,
-                copy_bytes(in.get(), from.shown(name), out.get(), to, written.source, hashes));
+  DUNLIN_ASSIGN(written.copied_bytes, copy_bytes(in.get(), from.shown(name), out.get(), to,
+                                                 written.source, hashes));
+  const std::string checksum = hashes.finish();
+  if (fresh) {
+    DUNLIN_TRY(fs::hash_content(in.get(), from.shown(name), hashes,
+                                {context_.permits(), context_.cancel(), {}}));
+    if (hashes.finish() != checksum) return changed_meanwhile(from, name);
+  }
   fs::Extended extended;
   if (wants_extended()) {
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
@@ -108,11 +134,14 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
   if (!untouched(written.source, after) || written.copied_bytes != written.source.size)
     return changed_meanwhile(from, name);
-  const fs::FileInfo& metadata = like != nullptr ? *like : written.source;
+  const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
   DUNLIN_ASSIGN(written.loss, fs::apply_metadata({out.get(), false}, metadata, extended,
                                                  plan_.preserve, to.directory, to.shown_name));
+  DUNLIN_ASSIGN(written.attributes,
+                placed_attributes({out.get(), false}, extended, plan_.preserve, written.loss,
+                                  to.directory, to.shown_name));
   if (plan_.preserve.flags) written.final_flags = extended.flags.value_or(0) & fs::kFinalFlags;
-  written.checksum = hashes.finish();
+  if (!hashes_.empty()) written.checksum = checksum;
   DUNLIN_TRY(flush_.file_written(to.directory, out.get(), to.temporary));
   DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
   const bool took_time =
@@ -154,9 +183,12 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
   DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));
   if (made.type != written.source.type || made.links != 1)
     return to.directory.error(ESTALE, "create", to.shown_name);
-  DUNLIN_ASSIGN(written.loss,
-                fs::apply_metadata({out.get(), true}, like != nullptr ? *like : written.source,
-                                   extended, plan_.preserve, to.directory, to.shown_name));
+  const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
+  DUNLIN_ASSIGN(written.loss, fs::apply_metadata({out.get(), true}, metadata, extended,
+                                                 plan_.preserve, to.directory, to.shown_name));
+  DUNLIN_ASSIGN(written.attributes,
+                placed_attributes({out.get(), true}, extended, plan_.preserve, written.loss,
+                                  to.directory, to.shown_name));
   DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
   if (symlink) {
     DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));

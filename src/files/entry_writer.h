@@ -26,6 +26,7 @@ struct Written {
   /// fs::kFinalFlags of the source: for the final name, because they forbid a rename.
   std::uint32_t final_flags = 0;
   fs::Loss loss;
+  std::uint64_t attributes = 0;  ///< as Witness::attributes
   std::int64_t copied_bytes = 0;
 };
 

@@ -55,7 +55,7 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
     return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
   static const std::vector<std::string_view> known{"verify", "hash", "conflict", "preserve",
-                                                   "special-files", "delete-empty-src-dirs"};
+                                                   "special-files", "usermap", "groupmap", "delete-empty-src-dirs"};
   for (const auto& [option, value] : line.options) {
     if (option == "verify") {
       document["settings"]["verification_level"] = value;
@@ -67,6 +67,10 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
       document["strategy"]["special_files"] = value;
     } else if (option == "delete-empty-src-dirs") {
       document["strategy"]["remove_emptied_directories"] = true;
+    } else if (option == "usermap") {
+      document["strategy"]["user_map"] = value;
+    } else if (option == "groupmap") {
+      document["strategy"]["group_map"] = value;
     } else if (option == "conflict") {
       document["strategy"]["conflict_resolution"] = value;
     } else {
@@ -148,6 +152,13 @@ Json FilesKind::schema() const {
       {"description",
        "times, mode, owner, xattr, acl, flags, links, holes with commas between: these only; with "
        "no- before each: all but these; all, none"}};
+  for (const char* key : {"user_map", "group_map"}) {
+    strategy["properties"][key] = {
+        {"type", "string"},
+        {"description",
+         "rules FROM:TO with commas between, the first that fits; FROM a name, a number, a range "
+         "1000-1999 or *, TO a name or a number"}};
+  }
   strategy["properties"]["special_files"] = {{"enum", {"copy", "skip"}},
                                              {"default", "copy"},
                                              {"description", "FIFOs, sockets and device nodes"}};

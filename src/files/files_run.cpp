@@ -76,6 +76,7 @@ Result<std::vector<engine::Operation>> FilesRun::operations(BatchContext& contex
 }
 
 Status FilesRun::execute(BatchContext& context) {
+  DUNLIN_TRY(site_.check_roots(context));
   if (context.batch().task_type == kCreateDirectory) return DirectoryBatch(site_, context).create();
   if (context.batch().task_type == kDirectoryTimes)
     return DirectoryBatch(site_, context).set_times();
@@ -85,16 +86,20 @@ Status FilesRun::execute(BatchContext& context) {
 
 Status FilesRun::settle(BatchContext& context) {
   if (!of_files(context)) return success();
+  DUNLIN_TRY(site_.check_roots(context));
   return CopyBatch(site_, context).settle();
 }
 
 Status FilesRun::verify(BatchContext& context) {
+  DUNLIN_TRY(site_.check_destination(context));
   if (of_emptied(context)) return EmptiedDirectories(site_, context).verify();
   if (!of_files(context)) return DirectoryBatch(site_, context).verify();
   return PlacedFiles(site_, context).verify();
 }
 
 Status FilesRun::undo(BatchContext& context) {
+  // The batch that made the root removes it, and may have been killed after that.
+  DUNLIN_TRY(site_.check_destination(context, context.batch().first_item == kRootItem));
   if (context.batch().task_type == kCreateDirectory)
     return DirectoryBatch(site_, context).undo_create();
   if (context.batch().task_type == kDirectoryTimes)

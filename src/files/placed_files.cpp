@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/crash_point.h"
+#include "files/attributes.h"
 #include "files/first_error.h"
 #include "files/source_restorer.h"
 #include "fs/copy.h"
@@ -73,6 +74,11 @@ Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
   // No content was read for a rename: what vouches for it is that nobody has touched the inode.
   if (witness.renamed && !witness.shared && there->ctime != witness.changed)
     return differs("it was touched since it was moved, and its content was never recorded");
+  if (!witness.linked &&
+      (witness.attributes != 0 || witness.final_flags != 0 || context_.compare_anew())) {
+    DUNLIN_ASSIGN(const auto attributes, attributes_differ(**directory, name, witness));
+    if (attributes) return differs(*attributes);
+  }
   const bool proven = row.proof == store::Proof::device || row.proof == store::Proof::evicted;
   const bool full = context_.settings().verification_level == engine::VerificationLevel::full;
   if (full && !witness.linked && !row.checksum.empty() && (context_.compare_anew() || !proven)) {
@@ -90,6 +96,23 @@ Result<bool> PlacedFiles::still_linked(const ItemRow& row, const fs::FileInfo& t
   if (!directory.ok()) return false;
   DUNLIN_ASSIGN(const auto first_there, (*directory)->find(first.name));
   return first_there && first_there->device == there.device && first_there->inode == there.inode;
+}
+
+Result<std::optional<std::string>> PlacedFiles::attributes_differ(const fs::Directory& directory,
+                                                                  const std::string& name,
+                                                                  const Witness& witness) {
+  // Flags need a file that is opened; without the right to read it, there are still the attributes.
+  auto file = witness.placed->type == fs::EntryType::file
+                  ? directory.open_file(name, O_RDONLY | O_NOATIME)
+                  : fs::open_node(directory, name);
+  bool path_only = witness.placed->type != fs::EntryType::file;
+  if (!file.ok() && file.error().type == ErrorType::permission_denied) {
+    file = fs::open_node(directory, name);
+    path_only = true;
+  }
+  if (!file.ok()) return std::move(file).error();
+  return attributes_difference({file->get(), path_only}, witness, site_.plan.preserve, directory,
+                               name);
 }
 
 Result<bool> PlacedFiles::content_differs(const fs::Directory& directory, const std::string& name,

@@ -14,7 +14,8 @@ class PlacedFiles {
  public:
   PlacedFiles(Site& site, engine::BatchContext& context) : site_(site), context_(context) {}
 
-  /// Existence, type, size, mtime, mode and owner as they were placed. When verification is full
+  /// Existence, type, size, mtime, mode and owner as they were placed; attributes, ACL and flags,
+  /// too, where there were any, and everywhere when it is asked for anew. When verification is full
   /// the content, too: at the end of a migration only where it was not read back from the device
   /// inside the batch.
   [[nodiscard]] Status verify();
@@ -25,6 +26,9 @@ class PlacedFiles {
 
  private:
   [[nodiscard]] Result<std::optional<Error>> difference(const engine::ItemRow& row);
+  [[nodiscard]] Result<std::optional<std::string>> attributes_differ(const fs::Directory& directory,
+                                                                     const std::string& name,
+                                                                     const Witness& witness);
   [[nodiscard]] Result<bool> content_differs(const fs::Directory& directory,
                                              const std::string& name, const engine::ItemRow& row,
                                              const Witness& witness);

@@ -147,6 +147,20 @@ void decode_preserve(const std::string& list, FilesPlan& plan, std::vector<std::
   }
 }
 
+void decode_owners(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
+  const auto rules = [&](std::string_view key, Status (OwnerMap::*set)(std::string_view)) {
+    const Json* value = find_member(strategy, key);
+    if (value == nullptr) return;
+    const Status done = value->is_string()
+                            ? (plan.owners.*set)(value->get<std::string>())
+                            : Status(Error(ErrorType::invalid_input, "must be text"));
+    if (!done.ok())
+      problems.push_back("/strategy/" + std::string(key) + ": " + done.error().message);
+  };
+  rules("user_map", &OwnerMap::set_users);
+  rules("group_map", &OwnerMap::set_groups);
+}
+
 void decode_metadata(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
   if (const Json* all = find_member(strategy, "preserve_metadata")) {
     if (!all->is_boolean()) {
@@ -162,6 +176,7 @@ void decode_metadata(const Json& strategy, FilesPlan& plan, std::vector<std::str
       problems.emplace_back("/strategy/preserve: must be text, as \"times,mode\" or \"no-owner\"");
     }
   }
+  decode_owners(strategy, plan, problems);
   const std::string special = string_or(strategy, "special_files", "copy");
   if (special == "skip") {
     plan.special_files = SpecialFiles::skip;
@@ -195,7 +210,7 @@ void decode_operation(const Json& strategy, FilesPlan& plan, std::vector<std::st
 void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
   check_keys(strategy, "/strategy",
              {"operation", "conflict_resolution", "hash", "preserve", "preserve_metadata",
-              "special_files", "remove_emptied_directories"},
+              "special_files", "user_map", "group_map", "remove_emptied_directories"},
              problems);
   decode_metadata(strategy, plan, problems);
   decode_operation(strategy, plan, problems);

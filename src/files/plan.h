@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "files/owner_map.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -30,6 +31,7 @@ struct FilesPlan {
   Conflict conflict = Conflict::overwrite_if_different;
   std::vector<HashKind> hashes;
   fs::Preserve preserve;
+  OwnerMap owners;             ///< of what is preserved
   bool preserve_links = true;  ///< sets of hard links stay sets
   bool preserve_holes = true;
   SpecialFiles special_files = SpecialFiles::copy;

@@ -9,12 +9,14 @@ namespace dunlin::files {
 namespace {
 
 constexpr std::uint8_t kVersion = 4;
-// Bits of a witness.
+// Marks of a witness; of the last ones, what they announce follows only when they are set.
 constexpr unsigned kLinked = 1;
 constexpr unsigned kShared = 2;
-constexpr unsigned kRenamed = 4;
-constexpr unsigned kHasSource = 8;
-constexpr unsigned kHasChunks = 16;
+constexpr unsigned kReopened = 4;
+constexpr unsigned kAttributes = 8;
+constexpr unsigned kRenamed = 16;
+constexpr unsigned kHasSource = 32;
+constexpr unsigned kHasChunks = 64;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::string_view kPart = "part-";
@@ -97,10 +99,14 @@ std::string encode(const Witness& witness) {
   out.zigzag(witness.changed.seconds).varint(witness.changed.nanoseconds);
   out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
   const unsigned marks = (witness.linked ? kLinked : 0U) | (witness.shared ? kShared : 0U) |
+                         (witness.reopened.empty() ? 0U : kReopened) |
+                         (witness.attributes == 0 ? 0U : kAttributes) |
                          (witness.renamed ? kRenamed : 0U) | (witness.source ? kHasSource : 0U) |
                          (witness.chunks.empty() ? 0U : kHasChunks);
   out.u8(static_cast<std::uint8_t>(marks));
   out.varint(witness.final_flags).bytes(witness.extended_before);
+  if (!witness.reopened.empty()) out.bytes(witness.reopened);
+  if (witness.attributes != 0) out.u64(witness.attributes);
   if (!witness.chunks.empty()) out.zigzag(witness.chunk_bytes).bytes(witness.chunks);
   if (witness.source) {
     put(out, *witness.source);
@@ -128,6 +134,8 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.renamed = (marks & kRenamed) != 0;
   witness.final_flags = static_cast<std::uint32_t>(in.varint());
   witness.extended_before = in.bytes();
+  if ((marks & kReopened) != 0) witness.reopened = in.bytes();
+  if ((marks & kAttributes) != 0) witness.attributes = in.u64();
   if ((marks & kHasChunks) != 0) {
     witness.chunk_bytes = in.zigzag();
     witness.chunks = in.bytes();

@@ -13,6 +13,9 @@
 
 namespace dunlin::files {
 
+/// The creation of the destination root is the first item of every execution.
+inline constexpr ItemId kRootItem{1};
+
 /// What enumeration saw of an entry.
 struct Detail {
   /// Without device, ctime, links and allocation: those are looked at anew.
@@ -50,7 +53,11 @@ struct Witness {
   bool linked = false;     ///< a second name of what another item has placed
   /// Has other names at the source: links made and removed move its ctime, which then says nothing.
   bool shared = false;
+  std::uint64_t attributes = 0;   ///< see attributes.h; zero: it has none
   std::uint32_t final_flags = 0;  ///< fs::kFinalFlags that it has under its final name
+  /// encode(DirectoryStates): what directories of the batch were before it was tried again. Of an
+  /// intent only, which may hold nothing else.
+  std::string reopened;
   /// fs::encode_extended of a directory that stood there before; empty: none did, or not asked for.
   std::string extended_before;
   /// Of a move: the source as it was when it was copied (ctime included). Only what is

@@ -28,7 +28,14 @@ Status CopyBatch::settle() {
   // No destination root: nothing was ever begun there.
   if (!root.ok() && root.error().type == ErrorType::destination_changed) return success();
   DUNLIN_TRY(prepare());
-  return settle_waiting();
+  DUNLIN_TRY(enter_recorded());
+  for (const auto& [path, state] : reopened_) {
+    DUNLIN_ASSIGN(const Handle directory, destination_->get(path));
+    DUNLIN_TRY(context_.fence());
+    DUNLIN_TRY(ReopenedDirectories::open(*directory, state));
+  }
+  DUNLIN_TRY(settle_waiting());
+  return leave_all();
 }
 
 Status CopyBatch::settle_waiting() {
@@ -54,11 +61,12 @@ Status CopyBatch::settle_one(Copy& copy) {
   bool done = false;
   if (!copy.row->intent.empty()) {
     DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
+    intent.reopened.clear();
     if (intent.renamed) DUNLIN_TRY(settle_rename(copy, **directory, intent));
-    if (intent.chunks.empty()) {
-      DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
-    } else {
+    if (!intent.chunks.empty()) {
       DUNLIN_TRY(settle_part(copy, **directory, intent));
+    } else if (intent.placed) {
+      DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
     }
     if (done) {
       const bool content =

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/crash_point.h"
+#include "base/file_io.h"
 #include "base/text.h"
 #include "files/records.h"
 
@@ -78,13 +79,39 @@ std::vector<Error> problems_of_move(const fs::Directory& source, const fs::Direc
   return found;
 }
 
+bool is_absent(const Error& error) {
+  return error.native.code == "ENOENT";
+}
+
+bool is_no_directory(const Error& error) {
+  return is_absent(error) || error.native.code == "ENOTDIR" ||
+         error.type == ErrorType::destination_exists;
+}
+
+/// By handles that are held: neither number can have been given to another directory meanwhile.
+bool same_directory(const fs::Directory& one, const fs::Directory& other) {
+  return one.device() == other.device() && one.inode() == other.inode();
+}
+
+Error gone(const Error& why) {
+  Error error(ErrorType::root_changed, why.message + ": it was there when this execution started");
+  error.native = why.native;
+  return error;
+}
+
+Error another(std::string_view side, const fs::Directory& there) {
+  return Error(
+      ErrorType::root_changed,
+      there.shown("") + " is not the " + std::string(side) +
+          " directory that this execution has worked with: another one stands in its place");
+}
+
 /// Writes one byte into an unnamed file; where there are none, into a temporary that is removed
 /// again, with the times of the directory put back.
 Status probe_write(const fs::Directory& directory, const engine::RunContext& context) {
   const UniqueFd unnamed(::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   if (unnamed) {
-    if (::write(unnamed.get(), "x", 1) != 1) return directory.error(errno, "write into", "");
-    return success();
+    return write_all(unnamed.get(), "x", 1, directory.shown(""));
   }
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return directory.error(errno, "create a file in", "");
@@ -94,14 +121,12 @@ Status probe_write(const fs::Directory& directory, const engine::RunContext& con
   DUNLIN_TRY(directory.remove_file(name));
   auto file = directory.open_file(name, O_CREAT | O_EXCL | O_WRONLY, 0600);
   if (!file.ok()) return std::move(file).error();
-  const bool written = ::write(file->get(), "x", 1) == 1;
-  const int write_errno = errno;
+  const Status written = write_all(file->get(), "x", 1, directory.shown(""));
   DUNLIN_TRY(directory.remove_file(name));
   const timespec times[2] = {{before.atime.seconds, static_cast<long>(before.atime.nanoseconds)},
                              {before.mtime.seconds, static_cast<long>(before.mtime.nanoseconds)}};
   static_cast<void>(::futimens(directory.fd(), times));
-  if (!written) return directory.error(write_errno, "write into", "");
-  return success();
+  return written;
 }
 
 }  // namespace
@@ -118,12 +143,21 @@ Result<Layout> Site::layout() {
   return layout_locked();
 }
 
+Result<fs::Directory> Site::open_source_root(const Layout& where) const {
+  return fs::Directory::open_root(where.source_root, fs::Side::source, features_);
+}
+
+Result<fs::Directory> Site::open_destination_root(const Layout& where) const {
+  DUNLIN_ASSIGN(fs::Directory base, fs::Directory::open_root(where.destination_base(),
+                                                             fs::Side::destination, features_));
+  return open_derived(std::move(base), where);
+}
+
 Result<fs::DirectoryCache*> Site::source() {
   const std::scoped_lock lock(mutex_);
   if (!source_) {
     DUNLIN_ASSIGN(const Layout where, layout_locked());
-    DUNLIN_ASSIGN(fs::Directory root,
-                  fs::Directory::open_root(where.source_root, fs::Side::source, features_));
+    DUNLIN_ASSIGN(fs::Directory root, open_source_root(where));
     source_ = std::make_unique<fs::DirectoryCache>(
         std::make_shared<const fs::Directory>(std::move(root)));
   }
@@ -134,9 +168,7 @@ Result<fs::DirectoryCache*> Site::destination() {
   const std::scoped_lock lock(mutex_);
   if (!destination_) {
     DUNLIN_ASSIGN(const Layout where, layout_locked());
-    DUNLIN_ASSIGN(fs::Directory base, fs::Directory::open_root(where.destination_base(),
-                                                               fs::Side::destination, features_));
-    DUNLIN_ASSIGN(fs::Directory root, open_derived(std::move(base), where));
+    DUNLIN_ASSIGN(fs::Directory root, open_destination_root(where));
     destination_ = std::make_unique<fs::DirectoryCache>(
         std::make_shared<const fs::Directory>(std::move(root)));
   }
@@ -193,7 +225,9 @@ Result<Nearest> Site::nearest_destination() {
 }
 
 Result<std::string> Site::identity() {
-  DUNLIN_ASSIGN(fs::DirectoryCache* const from, source());
+  auto held = source();
+  if (!held.ok()) return is_no_directory(held.error()) ? gone(held.error()) : held.error();
+  fs::DirectoryCache* const from = *held;
   DUNLIN_ASSIGN(const std::string source_id, fs::file_system_id(from->root()));
   DUNLIN_ASSIGN(const Layout where, layout());
   Json json = Json::object();
@@ -203,10 +237,13 @@ Result<std::string> Site::identity() {
   return dump_json(json);
 }
 
-/// Not the inode of the root: it comes into being during the execution, and identity() is not told
-/// what was stored before. A disk that is not mounted any more shows in the file system.
+/// Not the inode of the root, which comes into being during the execution: check_roots() compares
+/// it. A disk that is not mounted any more shows in the file system.
 Result<Json> Site::destination_identity() {
-  DUNLIN_ASSIGN(const Nearest to, nearest_destination());
+  auto nearest = nearest_destination();
+  if (!nearest.ok())
+    return is_no_directory(nearest.error()) ? gone(nearest.error()) : nearest.error();
+  const Nearest& to = *nearest;
   DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(to.directory));
   DUNLIN_ASSIGN(const Layout where, layout());
   Json json = {{"file_system", file_system}};
@@ -219,6 +256,51 @@ Result<bool> Site::same_destination(const std::string& identity) {
   DUNLIN_ASSIGN(const Json now, destination_identity());
   const Json* destination = find_member(before, "destination");
   return destination != nullptr && *destination == now;
+}
+
+Status Site::check_roots(engine::BatchContext& context) {
+  DUNLIN_TRY(check_source());
+  return check_destination(context);
+}
+
+Status Site::check_source() {
+  DUNLIN_ASSIGN(const Layout where, layout());
+  DUNLIN_ASSIGN(fs::DirectoryCache* const cache, source());
+  const auto now = open_source_root(where);
+  if (!now.ok()) return is_no_directory(now.error()) ? gone(now.error()) : now.error();
+  if (same_directory(*now, cache->root())) return success();
+  return another("source", *now);
+}
+
+Status Site::check_destination(engine::BatchContext& context, bool may_be_gone) {
+  DUNLIN_ASSIGN(const Layout where, layout());
+  DUNLIN_ASSIGN(const auto recorded, recorded_root(context));
+  if (!recorded) return success();  // it is made by the batch that is about to run
+  const auto now = open_destination_root(where);
+  if (!now.ok()) {
+    if (is_absent(now.error()) && may_be_gone) return success();
+    return is_no_directory(now.error()) ? gone(now.error()) : now.error();
+  }
+  DUNLIN_ASSIGN(fs::DirectoryCache* const held, destination());
+  if (!same_directory(*now, held->root())) return another("destination", *now);
+  DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(*now));
+  if (traits.lasting_inodes && now->inode() != *recorded) return another("destination", *now);
+  return success();
+}
+
+/// The first item of every execution is the root: see enumerate.cpp.
+Result<std::optional<std::uint64_t>> Site::recorded_root(engine::BatchContext& context) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (recorded_root_) return recorded_root_;
+  }
+  DUNLIN_ASSIGN(const engine::ItemRow root, context.item(kRootItem));
+  if (root.status != engine::ItemStatus::completed || root.undo.empty())
+    return std::optional<std::uint64_t>();
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(root.undo));
+  const std::scoped_lock lock(mutex_);
+  recorded_root_ = witness.placed->inode;
+  return recorded_root_;
 }
 
 Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {

@@ -4,11 +4,13 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/run.h"
 #include "files/plan.h"
+#include "files/reopened.h"
 #include "fs/directory.h"
 #include "fs/file_system.h"
 
@@ -43,18 +45,30 @@ class Site {
   [[nodiscard]] Result<std::string> identity();
   /// Of an identity as above; the source may be gone.
   [[nodiscard]] Result<bool> same_destination(const std::string& identity);
+  /// Before each batch: do both paths still lead to the roots that this process holds, and is the
+  /// destination's the one that the execution has made or found (kRootItem)? If not, root_changed:
+  /// a disk was taken away, or another one put over it.
+  [[nodiscard]] Status check_roots(engine::BatchContext& context);
+  /// The destination alone, for verification and undo. `may_be_gone`: an undo removes it.
+  [[nodiscard]] Status check_destination(engine::BatchContext& context, bool may_be_gone = false);
   [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
 
   const FilesPlan plan;
+  ReopenedDirectories reopened;
 
  private:
   [[nodiscard]] Result<Layout> layout_locked();
   [[nodiscard]] Result<Json> destination_identity();
+  [[nodiscard]] Result<fs::Directory> open_source_root(const Layout& where) const;
+  [[nodiscard]] Result<fs::Directory> open_destination_root(const Layout& where) const;
+  [[nodiscard]] Status check_source();
+  [[nodiscard]] Result<std::optional<std::uint64_t>> recorded_root(engine::BatchContext& context);
   fs::Features features_;
   std::mutex mutex_;
   std::optional<Layout> layout_;
   std::unique_ptr<fs::DirectoryCache> source_;
   std::unique_ptr<fs::DirectoryCache> destination_;
+  std::optional<std::uint64_t> recorded_root_;  ///< inode, once the ledger has it
 };
 
 }  // namespace dunlin::files

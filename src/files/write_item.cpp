@@ -139,6 +139,7 @@ Status CopyBatch::write_entry(Copy& copy, const fs::Directory& from, const fs::D
   keep_final_flags(copy, written.final_flags);
   witness.checksum = std::move(written.checksum);
   witness.placed = written.placed;
+  witness.attributes = written.attributes;
   if (site_.plan.moves()) witness.source = written.source;
   if (witness.replaced && witness.placed->inode == witness.replaced->inode) {
     // The old version was removed meanwhile and its number given to our temporary: recovery could

@@ -105,4 +105,18 @@ Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int 
   return offset;
 }
 
+Status hash_content(int from, std::string_view from_shown, HashSet& hashes,
+                    const Transfer& transfer) {
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kBlockBytes);
+  for (std::int64_t offset = 0;;) {
+    DUNLIN_TRY(transfer.permits.acquire(kBlockBytes, 1, transfer.cancel));
+    DUNLIN_TRY(transfer.cancel.check());
+    DUNLIN_ASSIGN(const std::size_t got,
+                  pread_up_to(from, buffer.get(), kBlockBytes, offset, from_shown));
+    hashes.update({buffer.get(), got});
+    offset += static_cast<std::int64_t>(got);
+    if (static_cast<std::int64_t>(got) < kBlockBytes) return success();
+  }
+}
+
 }  // namespace dunlin::fs

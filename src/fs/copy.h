@@ -52,6 +52,11 @@ class HashSet {
                                                    std::string_view to_shown, HashSet& hashes,
                                                    const Transfer& transfer);
 
+/// Feeds `hashes` with a file from its start to its end, without a copy; where its holes are does
+/// not matter. For a second look at a source.
+[[nodiscard]] Status hash_content(int from, std::string_view from_shown, HashSet& hashes,
+                                  const Transfer& transfer);
+
 /// Where the bytes of a read-back came from (files.md F-14).
 enum class Origin : std::uint8_t {
   device,   ///< direct I/O, reported by the file system, on data neither inline nor compressed

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -160,7 +161,17 @@ std::string_view to_string(EntryType type) {
 }
 
 Error Directory::error(int errno_value, std::string_view verb, std::string_view name) const {
-  return path_error(errno_value, verb, joined(shown_path_, name), side_);
+  Error error = path_error(errno_value, verb, joined(shown_path_, name), side_);
+  struct statvfs space{};
+  // A person who looks at the free bytes would not believe it.
+  if (errno_value == ENOSPC && ::fstatvfs(fd_.get(), &space) == 0 && space.f_files > 0 &&
+      space.f_favail == 0 && space.f_bavail > 0) {
+    error.message += " (no inodes are left; bytes are)";
+    error.remediation =
+        "remove files there, whatever their size, or choose a file system with more inodes, then "
+        "run `dunlin resume %E`";
+  }
+  return error;
 }
 
 std::string Directory::shown(std::string_view name) const {
@@ -226,10 +237,10 @@ Result<UniqueFd> Directory::open_file(std::string_view name, int flags, mode_t m
   if (!is_name(name)) return error(EINVAL, "open", name);
   const int all = flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
   const std::string text(name);
-  int fd = ::openat(fd_.get(), text.c_str(), all, mode);
+  int fd = TEMP_FAILURE_RETRY(::openat(fd_.get(), text.c_str(), all, mode));
   // Only the owner may leave the access time alone.
   if (fd < 0 && errno == EPERM && (flags & O_NOATIME) != 0) {
-    fd = ::openat(fd_.get(), text.c_str(), all & ~O_NOATIME, mode);
+    fd = TEMP_FAILURE_RETRY(::openat(fd_.get(), text.c_str(), all & ~O_NOATIME, mode));
   }
   if (fd < 0) return error(errno, (flags & O_CREAT) != 0 ? "create" : "open", name);
   return UniqueFd(fd);
@@ -344,7 +355,7 @@ Listing::Listing(UniqueFd fd, Side side, std::string shown_path)
 
 Result<Listing> Listing::open(const Directory& directory) {
   // An open file description of its own: the offset of a directory is shared by duplicates.
-  const int fd = ::openat(directory.fd(), ".", kDirectoryFlags);
+  const int fd = TEMP_FAILURE_RETRY(::openat(directory.fd(), ".", kDirectoryFlags));
   if (fd < 0) return directory.error(errno, "list", "");
   return Listing(UniqueFd(fd), directory.side(), directory.shown_path());
 }
@@ -355,7 +366,8 @@ Result<std::optional<Listing::Entry>> Listing::next() {
   constexpr std::size_t kNameOffset = 19;
   while (true) {
     if (position_ == filled_) {
-      const long got = ::syscall(SYS_getdents64, fd_.get(), buffer_.data(), buffer_.size());
+      const long got =
+          TEMP_FAILURE_RETRY(::syscall(SYS_getdents64, fd_.get(), buffer_.data(), buffer_.size()));
       if (got < 0) return path_error(errno, "list", shown_path_, side_);
       if (got == 0) return std::optional<Entry>();
       filled_ = static_cast<std::size_t>(got);

@@ -106,11 +106,15 @@ class Listing {
   std::size_t position_ = 0;
 };
 
+/// How many directories a cache may keep open: 64, fewer where the process may not open many files.
+[[nodiscard]] std::size_t directories_to_hold();
+
 /// Handles of the directories below one root that are in use now, at most `capacity` of them: a
 /// batch of 1,000 files in 1,000 directories must not need 1,000 descriptors. Any thread.
 class DirectoryCache {
  public:
-  explicit DirectoryCache(std::shared_ptr<const Directory> root, std::size_t capacity = 64);
+  explicit DirectoryCache(std::shared_ptr<const Directory> root,
+                          std::size_t capacity = directories_to_hold());
   ~DirectoryCache();
   /// The directory by its path relative to the root.
   [[nodiscard]] Result<std::shared_ptr<const Directory>> get(const std::string& relative);

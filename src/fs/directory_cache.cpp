@@ -1,4 +1,7 @@
 // DirectoryCache; see directory.h.
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <list>
 #include <mutex>
 #include <unordered_map>
@@ -6,6 +9,17 @@
 #include "fs/directory.h"
 
 namespace dunlin::fs {
+
+std::size_t directories_to_hold() {
+  constexpr rlim_t kMost = 64;
+  constexpr rlim_t kLeast = 2;
+  // Two caches, and one set to be flushed for each of four batches, leave three quarters to
+  // everybody else.
+  constexpr rlim_t kShare = 24;
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kLeast;
+  return std::clamp(limit.rlim_cur / kShare, kLeast, kMost);
+}
 
 struct DirectoryCache::State {
   using Handle = std::shared_ptr<const Directory>;

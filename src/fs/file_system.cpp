@@ -22,28 +22,29 @@ struct Row {
   bool evictable;
   bool inline_by_extent_map;
   std::int64_t time_granularity_ns;
+  bool lasting_inodes;
 };
 
 // Magic numbers: statfs(2) and linux/magic.h. Granularity: the stored mtime (FAT two seconds, exFAT
 // 10 ms, NTFS 100 ns, ext2/3/4 one second on inodes of 128 bytes only, which the kernel does not
 // tell: there the second file system's copy differs once and is copied again).
 constexpr Row kRows[] = {
-    {0xef53, "ext4", FlushMode::syncfs, true, false, 1},
-    {0x58465342, "xfs", FlushMode::syncfs, true, false, 1},
-    {0x9123683e, "btrfs", FlushMode::syncfs, true, true, 1},
-    {0xf2f52010, "f2fs", FlushMode::syncfs, true, false, 1},
-    {0x4d44, "vfat", FlushMode::fsync_each, true, false, 2'000'000'000},
-    {0x2011bab0, "exfat", FlushMode::fsync_each, true, false, 10'000'000},
-    {0x7366746e, "ntfs3", FlushMode::fsync_each, true, false, 100},
-    {0x01021994, "tmpfs", FlushMode::fsync_each, false, false, 1},
-    {0x858458f6, "ramfs", FlushMode::fsync_each, false, false, 1},
-    {0x6969, "nfs", FlushMode::fsync_each, false, false, 1},
-    {0xff534d42, "cifs", FlushMode::fsync_each, false, false, 100},
-    {0xfe534d42, "smb2", FlushMode::fsync_each, false, false, 100},
-    {0x65735546, "fuse", FlushMode::fsync_each, false, false, 1},
-    {0x794c7630, "overlay", FlushMode::fsync_each, false, false, 1},
-    {0x01021997, "9p", FlushMode::fsync_each, false, false, 1},
-    {0x2fc12fc1, "zfs", FlushMode::fsync_each, false, false, 1},
+    {0xef53, "ext4", FlushMode::syncfs, true, false, 1, true},
+    {0x58465342, "xfs", FlushMode::syncfs, true, false, 1, true},
+    {0x9123683e, "btrfs", FlushMode::syncfs, true, true, 1, true},
+    {0xf2f52010, "f2fs", FlushMode::syncfs, true, false, 1, true},
+    {0x4d44, "vfat", FlushMode::fsync_each, true, false, 2'000'000'000, false},
+    {0x2011bab0, "exfat", FlushMode::fsync_each, true, false, 10'000'000, false},
+    {0x7366746e, "ntfs3", FlushMode::fsync_each, true, false, 100, true},
+    {0x01021994, "tmpfs", FlushMode::fsync_each, false, false, 1, true},
+    {0x858458f6, "ramfs", FlushMode::fsync_each, false, false, 1, true},
+    {0x6969, "nfs", FlushMode::fsync_each, false, false, 1, true},
+    {0xff534d42, "cifs", FlushMode::fsync_each, false, false, 100, false},
+    {0xfe534d42, "smb2", FlushMode::fsync_each, false, false, 100, false},
+    {0x65735546, "fuse", FlushMode::fsync_each, false, false, 1, false},
+    {0x794c7630, "overlay", FlushMode::fsync_each, false, false, 1, false},
+    {0x01021997, "9p", FlushMode::fsync_each, false, false, 1, false},
+    {0x2fc12fc1, "zfs", FlushMode::fsync_each, false, false, 1, true},
 };
 
 // Linux 6.9; older headers do not have it.
@@ -66,7 +67,12 @@ FileSystemTraits traits_of_magic(std::uint64_t magic) {
   FileSystemTraits traits;
   for (const Row& row : kRows) {
     if (row.magic != magic) continue;
-    return {row.name, row.flush, row.evictable, row.inline_by_extent_map, row.time_granularity_ns};
+    return {row.name,
+            row.flush,
+            row.evictable,
+            row.inline_by_extent_map,
+            row.time_granularity_ns,
+            row.lasting_inodes};
   }
   char bytes[4];
   for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<char>(magic >> (24U - 8U * i));

@@ -25,6 +25,7 @@ struct FileSystemTraits {
   bool evictable = false;                ///< a page not resident is read from a local device
   bool inline_by_extent_map = false;     ///< inline or compressed data shows in FIEMAP (btrfs)
   std::int64_t time_granularity_ns = 1;  ///< of stored mtimes
+  bool lasting_inodes = false;           ///< known to keep their numbers over a mount
 };
 
 /// The row of the table for a statfs magic.

@@ -13,13 +13,11 @@
 namespace dunlin::fs {
 namespace {
 
-// Descriptors kept for flushing by directory; the lowest is flushed early when there are more.
-constexpr std::size_t kHeldDirectories = 64;
-
 Status flush_directory(const Directory& directory) {
   DUNLIN_CRASH_POINT("fs.fsync_directory.before");
   // EINVAL: the file system has nothing to flush for directories (some FUSE).
-  if (::fsync(directory.fd()) != 0 && errno != EINVAL) return directory.error(errno, "flush", "");
+  if (TEMP_FAILURE_RETRY(::fsync(directory.fd())) != 0 && errno != EINVAL)
+    return directory.error(errno, "flush", "");
   DUNLIN_CRASH_POINT("fs.fsync_directory.after");
   return success();
 }
@@ -34,6 +32,8 @@ struct BatchFlush::State {
     bool names_changed = false;
   };
   bool each = false;
+  /// Descriptors kept for flushing by directory; the lowest is flushed early when there are more.
+  const std::size_t held_directories = directories_to_hold();
   std::mutex mutex;
   std::map<std::uint64_t, Device> devices;
   /// fsync_each: (device, inode) of directories with changed names, and a descriptor to flush by.
@@ -70,7 +70,7 @@ Status BatchFlush::prepare(const Directory& directory) {
 Status BatchFlush::file_written(const Directory& directory, int fd, std::string_view name) {
   if (mode_of(directory) == FlushMode::syncfs) return success();
   DUNLIN_CRASH_POINT("fs.fsync_file.before");
-  if (::fsync(fd) != 0) return directory.error(errno, "flush", name);
+  if (TEMP_FAILURE_RETRY(::fsync(fd)) != 0) return directory.error(errno, "flush", name);
   DUNLIN_CRASH_POINT("fs.fsync_file.after");
   return success();
 }
@@ -79,7 +79,7 @@ Status BatchFlush::flush_files() {
   for (const auto& [number, device] : state_->devices) {
     if (device.mode != FlushMode::syncfs) continue;
     DUNLIN_CRASH_POINT("fs.syncfs.before");
-    if (::syncfs(device.fd.get()) != 0) {
+    if (TEMP_FAILURE_RETRY(::syncfs(device.fd.get())) != 0) {
       return error_from_errno(errno, "flush the file system of '" + device.shown_path + "'", true);
     }
     DUNLIN_CRASH_POINT("fs.syncfs.after");
@@ -97,7 +97,7 @@ Status BatchFlush::directory_changed(const Directory& directory) {
   if (found->second.mode == FlushMode::syncfs) return success();
   const auto key = std::pair(directory.device(), directory.inode());
   if (state_->directories.contains(key)) return success();
-  if (state_->directories.size() >= kHeldDirectories) {
+  if (state_->directories.size() >= state_->held_directories) {
     DUNLIN_TRY(flush_directory(*state_->directories.begin()->second));
     crowded_out = std::move(state_->directories.begin()->second);
     state_->directories.erase(state_->directories.begin());
@@ -112,7 +112,7 @@ Status BatchFlush::flush_names() {
   for (auto& [number, device] : state_->devices) {
     if (device.mode != FlushMode::syncfs || !device.names_changed) continue;
     DUNLIN_CRASH_POINT("fs.syncfs_names.before");
-    if (::syncfs(device.fd.get()) != 0) {
+    if (TEMP_FAILURE_RETRY(::syncfs(device.fd.get())) != 0) {
       return error_from_errno(errno, "flush the file system of '" + device.shown_path + "'", true);
     }
     DUNLIN_CRASH_POINT("fs.syncfs_names.after");

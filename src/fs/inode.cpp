@@ -148,6 +148,11 @@ int change_times(InodeRef inode, const Time& atime, const Time& mtime) {
   return done == 0 ? 0 : errno;
 }
 
+std::uint32_t final_flags_of(int fd) {
+  unsigned flags = 0;
+  return ::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 ? flags & kFinalFlags : 0;
+}
+
 int change_flags(int fd, std::uint32_t flags, std::uint32_t mask) {
   unsigned now = 0;
   if (::ioctl(fd, FS_IOC_GETFLAGS, &now) != 0) return errno;

@@ -64,6 +64,8 @@ inline constexpr std::string_view kDefaultAcl = "system.posix_acl_default";
 [[nodiscard]] int change_owner(InodeRef inode, std::uint32_t uid, std::uint32_t gid);
 [[nodiscard]] int change_mode(InodeRef inode, std::uint32_t mode);
 [[nodiscard]] int change_times(InodeRef inode, const Time& atime, const Time& mtime);
+/// Those of kFinalFlags that it has; none where the file system knows no flags.
+[[nodiscard]] std::uint32_t final_flags_of(int fd);
 /// Gives the bits of `mask` the values in `flags`; leaves the others alone.
 [[nodiscard]] int change_flags(int fd, std::uint32_t flags, std::uint32_t mask);
 

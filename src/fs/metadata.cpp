@@ -230,7 +230,7 @@ Result<Loss> apply_final_flags(const Directory& directory, std::string_view name
   const int refused = change_flags(file.get(), flags, kFinalFlags);
   if (refused != 0 && !is_loss(refused)) return directory.error(refused, "change flags of", name);
   if (refused != 0) return not_preserved("flags", refused);
-  if (::fsync(file.get()) != 0) return directory.error(errno, "flush", name);
+  if (TEMP_FAILURE_RETRY(::fsync(file.get())) != 0) return directory.error(errno, "flush", name);
   return Loss();
 }
 

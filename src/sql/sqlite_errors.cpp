@@ -1,4 +1,6 @@
 // The table of SQLite's result codes (engine.md X-14). Immutable data; any thread.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -152,6 +154,12 @@ std::optional<ErrorType> refined(int primary, int system_errno) {
   }
 }
 
+/// SQLite does not tell why a write failed; under a limit of file sizes that is the likely reason.
+bool file_sizes_are_limited() {
+  struct rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 }  // namespace
 
 const std::vector<SqliteCodeInfo>& all_sqlite_codes() {
@@ -174,6 +182,10 @@ std::string sqlite_code_name(int code) {
 Error error_from_sqlite(sqlite3* database, int code, std::string_view what) {
   Error error(error_type_from_sqlite(code), printable(what));
   error.native = {"sqlite", sqlite_code_name(code)};
+  if (code == SQLITE_IOERR_WRITE && file_sizes_are_limited())
+    error.remediation =
+        "raise the limit of file sizes (`ulimit -f`) or test the device, then run the command "
+        "again or `dunlin resume %E`";
   const bool current = database != nullptr && sqlite3_extended_errcode(database) == code;
   error.message += ": ";
   error.message += printable(current ? sqlite3_errmsg(database) : sqlite3_errstr(code));

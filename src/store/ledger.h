@@ -179,8 +179,8 @@ class Ledger {
   [[nodiscard]] virtual Result<std::vector<Status>> apply(std::int64_t epoch,
                                                           std::span<const Mutation> mutations) = 0;
 
-  /// Takes the execution over: epoch + 1, owner recorded. The caller holds the owner lock. Returns
-  /// the new epoch.
+  /// Takes the execution over: epoch + 1, owner recorded, no batch waits for its next try. The
+  /// caller holds the owner lock. Returns the new epoch.
   [[nodiscard]] virtual Result<std::int64_t> take_over(std::string_view owner_json) = 0;
 
   /// Grows by one with each applied mutation.

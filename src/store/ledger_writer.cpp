@@ -235,6 +235,10 @@ Result<std::int64_t> LedgerWriter::take_over(std::string_view owner_json) {
   words_loaded_ = false;  // the owner before may have added some
   ++state_.epoch;
   state_.owner_json = owner_json;
+  // Who takes it over wants it tried now, and the wall clock that these times were read from may
+  // have been set back by years since.
+  DUNLIN_TRY(
+      database_.run("UPDATE batch SET not_before_ms = NULL WHERE not_before_ms IS NOT NULL"));
   DUNLIN_TRY(
       add_audit("engine", "execution.taken_over", fmt::format("{{\"epoch\":{}}}", state_.epoch)));
   DUNLIN_TRY(save_state());

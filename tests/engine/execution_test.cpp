@@ -40,6 +40,18 @@ struct Script {
   std::atomic<int> settled{0};
 };
 
+/// The machine's clock, whose wall time can be set.
+class SetClock final : public Clock {
+ public:
+  std::int64_t monotonic_ms() const override { return machine_.monotonic_ms(); }
+  std::int64_t boottime_ms() const override { return machine_.boottime_ms(); }
+  std::int64_t wall_ms() const override { return machine_.wall_ms() + shift_ms; }
+  std::atomic<std::int64_t> shift_ms{0};
+
+ private:
+  SystemClock machine_;
+};
+
 class ScriptedRun final : public Run {
  public:
   explicit ScriptedRun(Script& script) : script_(script) {}
@@ -266,7 +278,8 @@ class ExecutionTest : public testing::Test {
 
   Script script_;
   KindRegistry kinds_;
-  SystemClock clock_;
+  SetClock machine_;
+  SteadyClock clock_{machine_};
   std::string directory_;
   std::unique_ptr<Engine> engine_;
 };
@@ -287,6 +300,30 @@ TEST_F(ExecutionTest, RunsToItsEnd) {
 TEST_F(ExecutionTest, NothingToDoIsDone) {
   script_.items = 0;
   EXPECT_EQ(run(create()).status, ExecutionStatus::completed);
+}
+
+TEST_F(ExecutionTest, AWallClockThatIsSetBackDelaysNothingAndMakesNoDurationNegative) {
+  for (int n = 1; n <= 10; ++n)
+    script_.failures["item" + std::to_string(n)] = {ErrorType::connection_reset};
+  const ExecutionId id = create();
+  std::atomic<bool> done{false};
+  std::thread setter([&] {
+    while (!done) {
+      machine_.shift_ms -= 60'000;
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  });
+  const std::int64_t begun_ms = machine_.monotonic_ms();
+  const std::unique_ptr<Execution> execution = attach(id);
+  EXPECT_EQ(execution->run().exit_code, 0);
+  done = true;
+  setter.join();
+  const std::int64_t took_ms = machine_.monotonic_ms() - begun_ms;
+  expect_all_applied_once();
+  const Snapshot snapshot = look(id);
+  EXPECT_GE(snapshot.row.ended_ms, snapshot.row.started_ms);
+  EXPECT_LE(snapshot.row.ended_ms - snapshot.row.started_ms, took_ms + 1);
+  EXPECT_GE(snapshot.progress.average_bytes_per_second.value_or(0), 0);
 }
 
 TEST_F(ExecutionTest, TransientFailuresAreTriedAgainAndCountedOnce) {

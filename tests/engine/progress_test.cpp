@@ -46,6 +46,24 @@ TEST(Progress, CarriesEveryFieldOfTheOriginals) {
   EXPECT_TRUE(progress_json(Progress{}, "records").contains("total_records"));
 }
 
+TEST(Progress, ATimeBeforeTheStartGivesNoNegativeDurationOrRate) {
+  ExecutionRow row = halfway();
+  row.paused_since_ms = 2'000'000;
+  for (const std::int64_t now_ms : {0, 999'999, 1'000'000}) {
+    Progress progress = progress_of(row, now_ms);
+    RateMeter meter;
+    meter.fill(progress, 50'000);
+    meter.fill(progress, 40'000);  // cannot be, and does no harm
+    EXPECT_EQ(progress.running_seconds, 0);
+    EXPECT_EQ(progress.paused_seconds, 0);
+    EXPECT_FALSE(progress.average_bytes_per_second.has_value());
+    EXPECT_GE(progress.bytes_per_second.value_or(0), 0);
+    EXPECT_GE(progress.estimated_seconds_remaining.value_or(0), 0);
+  }
+  row.ended_ms = 500'000;  // ended under a clock that was set back
+  EXPECT_EQ(progress_of(row, 1'010'000).running_seconds, 0);
+}
+
 TEST(Progress, TheUnknownIsNullAndNeverZero) {
   ExecutionRow row;
   const Json json = progress_json(progress_of(row, 5), "records");

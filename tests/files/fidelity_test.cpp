@@ -153,6 +153,11 @@ TEST(FilesFidelity, AsAnOrdinaryUserOnlyWhatTheKernelForbidsIsMissingAndListed) 
     if (!known) unlisted.push_back(difference);
   }
   EXPECT_EQ(lines(unlisted), "");
+  ASSERT_TRUE(is_ok(execution.verify()));
+  for (const LocalItem* item : execution.items()) {
+    if (!item->difference) continue;
+    EXPECT_EQ(item->difference->type, ErrorType::permission_denied) << item->difference->text();
+  }
 }
 
 // ---- One attribute at a time ----
@@ -375,6 +380,66 @@ TEST(FilesFidelity, AnAttributeThatDoesNotFitIsNamedAndTheFileArrives) {
   EXPECT_THAT(execution.item("f")->row.message, HasSubstr("user.large not preserved"));
 }
 
+TEST(FilesFidelity, VerifyNamesAttributesAndAclsThatWereChangedRemovedOrAdded) {
+  const ScratchDirectory scratch;
+  const auto set = [&](const std::string& path, const std::string& name, const std::string& value) {
+    ASSERT_EQ(::lsetxattr(scratch.file(path).c_str(), name.c_str(), value.data(), value.size(), 0),
+              0)
+        << path;
+  };
+  for (const char* name : {"changed", "removed", "renamed", "same", "plain", "acl", "no acl yet"})
+    write_file(scratch.file("source/" + std::string(name)), "x");
+  for (const char* name : {"changed", "removed", "renamed", "same"})
+    set("source/" + std::string(name), "user.note", "one");
+  set("source/acl", "system.posix_acl_access", an_acl());
+  stdfs::create_directory(scratch.file("source/directory"));
+  stdfs::create_directory(scratch.file("source/plain directory"));
+  set("source/directory", "user.note", "one");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  stdfs::remove_all(scratch.file("source"));
+  ASSERT_TRUE(is_ok(execution.verify()));
+  ASSERT_EQ(execution.differences(), 0);
+  set("target/changed", "user.note", "two");
+  ASSERT_EQ(::removexattr(scratch.file("target/removed").c_str(), "user.note"), 0);
+  ASSERT_EQ(::removexattr(scratch.file("target/renamed").c_str(), "user.note"), 0);
+  set("target/renamed", "user.other", "one");
+  set("target/plain", "user.added", "");
+  ASSERT_EQ(::removexattr(scratch.file("target/acl").c_str(), "system.posix_acl_access"), 0);
+  ASSERT_EQ(::chmod(scratch.file("target/acl").c_str(), 0670), 0);
+  set("target/no acl yet", "system.posix_acl_access", an_acl());
+  ASSERT_EQ(::chmod(scratch.file("target/no acl yet").c_str(), 0644), 0);
+  set("target/directory", "user.note", "two");
+  set("target/plain directory", "user.added", "");
+  ASSERT_TRUE(is_ok(execution.verify()));
+  const auto message = [&](const char* path, const char* task = "batch_file_operation") {
+    const LocalItem* item = execution.item(path, task);
+    return item != nullptr && item->difference ? item->difference->message : std::string();
+  };
+  EXPECT_THAT(message("changed"), HasSubstr("attributes"));
+  EXPECT_THAT(message("removed"), HasSubstr("there now: none"));
+  EXPECT_THAT(message("renamed"), HasSubstr("there now: user.other"));
+  EXPECT_THAT(message("plain"), HasSubstr("were added: user.added"));
+  EXPECT_THAT(message("acl"), HasSubstr("there now: none"));
+  EXPECT_THAT(message("no acl yet"), HasSubstr("were added: system.posix_acl_access"));
+  EXPECT_THAT(message("directory", "directory_times"), HasSubstr("attributes"));
+  EXPECT_THAT(message("plain directory", "directory_times"), HasSubstr("were added"));
+  EXPECT_EQ(execution.differences(), 8);
+}
+
+TEST(FilesFidelity, WhatIsNotPreservedIsNotMissedByVerify) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "x");
+  ASSERT_EQ(::setxattr(scratch.file("source/f").c_str(), "user.note", "n", 1, 0), 0);
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"preserve", "no-xattr"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  ASSERT_EQ(::setxattr(scratch.file("target/f").c_str(), "user.added", "n", 1, 0), 0);
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+}
+
 TEST(FilesFidelityFlagsNeedsRoot, ImmutableAndAppendOnlyArriveAndAreTakenBack) {
   const Trees trees;
   for (const unsigned flag : {FS_IMMUTABLE_FL, FS_APPEND_FL}) {
@@ -390,6 +455,18 @@ TEST(FilesFidelityFlagsNeedsRoot, ImmutableAndAppendOnlyArriveAndAreTakenBack) {
   LocalExecution& execution = copy.start();
   ASSERT_TRUE(is_ok(execution.run_to_end()));
   EXPECT_EQ(lines(tree_differences(trees.source(), trees.target())), "");
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+  const std::string taken_off = trees.target() + "/f" + std::to_string(FS_IMMUTABLE_FL);
+  {
+    const UniqueFd file(::open(taken_off.c_str(), O_RDONLY | O_CLOEXEC));
+    unsigned now = 0;
+    ASSERT_EQ(::ioctl(file.get(), FS_IOC_GETFLAGS, &now), 0);
+    now &= ~static_cast<unsigned>(FS_IMMUTABLE_FL);
+    ASSERT_EQ(::ioctl(file.get(), FS_IOC_SETFLAGS, &now), 0);
+  }
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 1) << "the flag was taken off";
   ASSERT_TRUE(is_ok(execution.undo()));
   EXPECT_FALSE(stdfs::exists(trees.target()));
 }

@@ -89,6 +89,56 @@ TEST(FilesPlanText, PreserveNamesWhatIsKeptOrWithNoWhatIsNot) {
                                                      HasSubstr("did you mean owner?"))));
 }
 
+TEST(FilesPlanText, OwnersAreMappedByTheFirstRuleThatFits) {
+  const auto owner = [](const std::string& users, const std::string& groups, std::uint32_t uid,
+                        std::uint32_t gid) {
+    Json document = *parse_json(R"({"kind":"files","source":{"paths":["/a"]},
+      "destination":{"base_path":"/b"},"strategy":{}})");
+    if (!users.empty()) document["strategy"]["user_map"] = users;
+    if (!groups.empty()) document["strategy"]["group_map"] = groups;
+    std::vector<std::string> problems;
+    const FilesPlan plan = decode_plan(document, problems);
+    if (!problems.empty()) return problems.front();
+    fs::FileInfo info;
+    info.uid = uid;
+    info.gid = gid;
+    info = plan.owners.mapped(info);
+    return std::to_string(info.uid) + ":" + std::to_string(info.gid);
+  };
+  EXPECT_EQ(owner("", "", 1000, 100), "1000:100");
+  EXPECT_EQ(owner("1000:2000", "", 1000, 1000), "2000:1000");
+  EXPECT_EQ(owner("1000:2000,1000-1999:7,*:8", "0-5:6", 1000, 5), "2000:6");
+  EXPECT_EQ(owner("1000:2000,1000-1999:7,*:8", "0-5:6", 1999, 6), "7:6");
+  EXPECT_EQ(owner("1000:2000,1000-1999:7,*:root", "*:root", 2000, 6), "0:0");
+  EXPECT_EQ(owner("root:1", "root:2", 0, 0), "1:2");
+  EXPECT_EQ(owner("", "5-5:9", 5, 5), "5:9");
+  for (const char* bad : {"1000", "1000:", ":5", "no-such-user:5", "5:no-such-user", "9-3:1",
+                          "1:2,", "4294967295:1", "-1:2"})
+    EXPECT_THAT(owner(bad, "", 0, 0), HasSubstr("/strategy/user_map")) << bad;
+}
+
+TEST(FilesCopyNeedsRoot, OwnersArriveAsTheRulesSay) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/d/f"), "x", 1'500'000'000, 04755);
+  stdfs::create_symlink("f", scratch.file("source/d/l"));
+  for (const char* name : {"source", "source/d", "source/d/f", "source/d/l"})
+    ASSERT_EQ(::lchown(scratch.file(name).c_str(), 1001, 1002), 0);
+  ASSERT_EQ(::chmod(scratch.file("source/d/f").c_str(), 04755), 0);
+  CopyTest copy(scratch.file("source/"), scratch.file("target"),
+                {{"usermap", "1001:3001"}, {"groupmap", "*:3002"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  for (const char* name : {"target", "target/d", "target/d/f", "target/d/l"}) {
+    struct stat info{};
+    ASSERT_EQ(::lstat(scratch.file(name).c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, 3001U) << name;
+    EXPECT_EQ(info.st_gid, 3002U) << name;
+  }
+  EXPECT_EQ(static_cast<unsigned>(stdfs::status(scratch.file("target/d/f")).permissions()), 04755U);
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+}
+
 TEST(FilesPlanText, AcceptsPlainPathsOnly) {
   const auto kind = make_files_kind();
   EXPECT_TRUE(kind->accepts({"copy", {"a", "b"}, {}}));
@@ -286,6 +336,9 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   witness.changed = {-6, 999'999'998};
   witness.checksum = "md5:00";
   witness.loss = "owner not preserved";
+  EXPECT_LT(encode(witness).size(), 80U);
+  witness.attributes = 0x0123456789abcdef;
+  witness.reopened = "states";
   const std::string bytes = encode(witness);
   const auto back = decode_witness(bytes);
   ASSERT_TRUE(back.ok());
@@ -293,6 +346,8 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
   EXPECT_EQ(back->placed->mtime, witness.placed->mtime);
   EXPECT_EQ(back->placed->atime, witness.placed->atime);
   EXPECT_EQ(back->changed, witness.changed);
+  EXPECT_EQ(back->attributes, witness.attributes);
+  EXPECT_EQ(back->reopened, witness.reopened);
   EXPECT_FALSE(back->replaced.has_value());
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length)).ok());

@@ -385,6 +385,20 @@ TYPED_TEST_P(LedgerConformance, AnItemThatIsTriedAgainCountsOnce) {
   EXPECT_EQ(this->ledger().items_of(BatchId(1), false)->at(1).attempt, 2);
 }
 
+TYPED_TEST_P(LedgerConformance, AWaitEndsWithItsOwner) {
+  this->append(1, 1);
+  EndBatch later = end(1, 1, BatchResult::retry);
+  later.not_before_ms = 5000;
+  later.error = Error(ErrorType::deadlock_detected, "deadlock");
+  must_apply(this->ledger(), {start({{1, 1}}), later});
+  ReadyQuery query;
+  query.now_ms = 10;  // the clock was set back
+  EXPECT_THAT(ids(this->ledger().ready(query)->batches), ::testing::IsEmpty());
+  ASSERT_TRUE(this->ledger().take_over("{}").ok());
+  EXPECT_EQ(ids(this->ledger().ready(query)->batches), (std::vector<std::int64_t>{1}));
+  EXPECT_TRUE(this->ledger().check().ok());
+}
+
 TYPED_TEST_P(LedgerConformance, ARetriedBatchWaitsForItsTime) {
   this->append(2, 1);
   EndBatch later = end(1, 1, BatchResult::retry);
@@ -975,7 +989,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     FindsWhatWasJournaledForADirectory, RemembersTheFirstOfThoseThatShareSomething,
     AStaleEpochChangesNothingAndAllAreRefused, ARefusedMutationLeavesTheOthersAlone,
     WritesUnderAnotherTokenAreRefused, KeepsEverythingOfAnOutcome, AnItemThatIsTriedAgainCountsOnce,
-    ARetriedBatchWaitsForItsTime, ReadyFollowsPriorityStageAndId,
+    ARetriedBatchWaitsForItsTime, AWaitEndsWithItsOwner, ReadyFollowsPriorityStageAndId,
     ABarrierWaitsForEnumerationAndAllStagesBelow, DependantsWaitAndAreSkippedWithTheCause,
     WorkThatDependsOnAFailureIsSkippedAsItIsAppended, TaskStatusFollowsItsBatches,
     StagedBatchesCountWhenTheTargetHasCommitted, UnstagingMakesEverythingPendingAgain,

@@ -229,10 +229,10 @@ Status LocalExecution::Enumeration::commit(Chunk chunk) {
 class LocalExecution::Batch final : public BatchContext {
  public:
   Batch(LocalExecution& owner, LocalBatch& batch, Pass pass)
-      : owner_(owner), batch_(batch), pass_(pass) {}
+      : owner_(owner), batch_(batch), before_(batch.row), pass_(pass) {}
   DUNLIN_LOCAL_RUN_CONTEXT
 
-  [[nodiscard]] const store::BatchRow& batch() const override { return batch_.row; }
+  [[nodiscard]] const store::BatchRow& batch() const override { return before_; }
   [[nodiscard]] Result<std::vector<ItemRow>> items() override {
     const std::lock_guard lock(owner_.mutex_);
     const ItemStatus wanted = pass_ == Pass::work ? ItemStatus::pending : ItemStatus::completed;
@@ -302,6 +302,8 @@ class LocalExecution::Batch final : public BatchContext {
  private:
   LocalExecution& owner_;
   LocalBatch& batch_;
+  const store::BatchRow
+      before_;  ///< as it was when the pass began: with the token of an earlier one
   Pass pass_;
   std::atomic<std::int64_t> progress_{0};
 };
@@ -433,12 +435,12 @@ Status LocalExecution::run_batch(LocalBatch& batch) {
       return success();
     }
   }
+  Batch pass(*this, batch, Pass::work);
   batch.row.status = BatchStatus::executing;
   batch.row.pass = Pass::work;
   batch.row.token = ++ledger_.last_token;
   save();
   note("execute:" + std::to_string(batch.row.id.value));
-  Batch pass(*this, batch, Pass::work);
   const Status status = run_->execute(pass);
   if (!status.ok() && status.error().type != ErrorType::interrupted &&
       status.error().category() != ErrorCategory::system &&
