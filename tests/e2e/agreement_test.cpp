@@ -114,7 +114,8 @@ class Agreement : public World, public ::testing::WithParamInterface<int> {
     std::int64_t transferred_bytes = 0;
     for (const Json& item : items) {
       const std::string status = item["status"];
-      EXPECT_TRUE(ids.insert(item["item_id"].get<std::int64_t>()).second) << "an item is listed twice";
+      EXPECT_TRUE(ids.insert(item["item_id"].get<std::int64_t>()).second)
+          << "an item is listed twice";
       ++by_status[status];
       if (status != "pending") processed_bytes += item["size"].get<std::int64_t>();
       if (status == "completed") transferred_bytes += item["transferred_bytes"].get<std::int64_t>();
