@@ -12,8 +12,6 @@
 namespace dunlin::power {
 namespace {
 
-constexpr std::uint64_t kSector = 512;
-
 UniqueFd open_image(const std::string& path, int flags) {
   UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, 0600));
   require(fd.valid(), path);
@@ -66,8 +64,8 @@ void copy_image(const std::string& from, const std::string& to) {
 }
 
 CutDisk::CutDisk(const DiskLog& log, std::uint32_t disk, std::string image,
-                 std::vector<std::pair<std::uint64_t, std::uint64_t>> atomic)
-    : log_(log), disk_(disk), image_(std::move(image)), atomic_(std::move(atomic)) {}
+                 const FileSystem& file_system)
+    : log_(log), disk_(disk), image_(std::move(image)), file_system_(file_system) {}
 
 void CutDisk::advance(std::size_t event) {
   UniqueFd fd;
@@ -104,9 +102,10 @@ std::size_t CutDisk::cut(Loss loss, Rng& rng, const std::string& image) const {
 
 bool CutDisk::is_atomic(const Event& event) const {
   const auto [unused_kind, unused_disk, offset, length] = event.header;
-  return std::any_of(atomic_.begin(), atomic_.end(), [&](const auto& place) {
-    return offset < place.first + place.second && place.first < offset + length;
-  });
+  return std::any_of(file_system_.atomic.begin(), file_system_.atomic.end(),
+                     [&](const auto& place) {
+                       return offset < place.first + place.second && place.first < offset + length;
+                     });
 }
 
 void CutDisk::write(int fd, const Event& event, std::uint64_t from, std::uint64_t length) const {
@@ -118,11 +117,12 @@ void CutDisk::write(int fd, const Event& event, std::uint64_t from, std::uint64_
 
 /// The first sectors, or each by chance.
 void CutDisk::tear(int fd, const Event& event, Rng& rng) const {
-  const std::uint64_t sectors = event.header.length / kSector;
+  const std::uint64_t sector = file_system_.sector;
+  const std::uint64_t sectors = event.header.length / sector;
   const bool first_ones = rng.chance(0.5);
   const std::uint64_t kept = rng.below(sectors + 1);
   for (std::uint64_t n = 0; n < sectors; ++n) {
-    if (first_ones ? n < kept : rng.chance(0.5)) write(fd, event, n * kSector, kSector);
+    if (first_ones ? n < kept : rng.chance(0.5)) write(fd, event, n * sector, sector);
   }
 }
 

@@ -2,8 +2,8 @@
 // written after that flush whatever the device happened to keep. One thread.
 //
 // The rule of the device: a completed flush makes durable what was written to the same disk before
-// it. Of later writes it may keep any, in whole or in sectors of 512 bytes, in any order, except
-// that of two writes to one sector the later one wins.
+// it. Of later writes it may keep any, in whole or in sectors (mounts.h), in any order, except that
+// of two writes to one sector the later one wins.
 #pragma once
 
 #include <string>
@@ -11,6 +11,7 @@
 
 #include "base/rng.h"
 #include "disk_log.h"
+#include "mounts.h"
 
 namespace dunlin::power {
 
@@ -32,9 +33,7 @@ void copy_image(const std::string& from, const std::string& to);
 class CutDisk {
  public:
   /// `image` holds the disk as it was when the recording began, and is changed.
-  /// `atomic` (offset, length): places that the file system itself needs written as one.
-  CutDisk(const DiskLog& log, std::uint32_t disk, std::string image,
-          std::vector<std::pair<std::uint64_t, std::uint64_t>> atomic);
+  CutDisk(const DiskLog& log, std::uint32_t disk, std::string image, const FileSystem& file_system);
   /// Up to the moment before this event, which may not go back.
   void advance(std::size_t event);
   /// Makes `image` what the disk holds after a power cut now; how many writes were at stake.
@@ -48,7 +47,7 @@ class CutDisk {
   const DiskLog& log_;
   std::uint32_t disk_;
   std::string image_;  ///< everything up to the last flush
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> atomic_;
+  const FileSystem& file_system_;
   std::size_t next_ = 0;
   std::vector<const Event*> unflushed_;
 };

@@ -14,6 +14,8 @@ struct FileSystem {
   std::string name;
   std::int64_t image_bytes;
   std::vector<std::string> mkfs;
+  /// What a power cut tears writes into: what the file system relies upon being written as one.
+  std::uint64_t sector;
   /// Places (offset, length) that it needs written as one, whatever a sector is: see cut.h.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> atomic;
   /// Entries of the adversarial tree that it cannot hold.

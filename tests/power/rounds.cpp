@@ -205,7 +205,7 @@ void Bench::check_log(const Recording& recording, const Machine& after) {
   const Machine replayed = copy_of(recording.before, "cut");
   Rng unused(1);
   for (std::uint32_t n = 0; n < base.images.size(); ++n) {
-    CutDisk disk(*recording.log, n, base.images[n], {});
+    CutDisk disk(*recording.log, n, base.images[n], file_system_);
     disk.advance(recording.log->events().size());
     disk.cut(Loss::none, unused, replayed.images[n]);
     run_tool({"cmp", replayed.images[n], after.images[n]});
@@ -240,7 +240,7 @@ void Bench::cut_often(const Recording& recording, int cuts) {
   const Machine base = copy_of(recording.before, "durable");
   std::vector<CutDisk> disks;
   for (std::uint32_t n = 0; n < base.images.size(); ++n)
-    disks.emplace_back(*recording.log, n, base.images[n], file_system_.atomic);
+    disks.emplace_back(*recording.log, n, base.images[n], file_system_);
   for (const std::size_t event : moments(recording, cuts)) {
     Machine machine;
     std::string title = file_system_.name + " cut at " + std::to_string(event) + " of " +
