@@ -296,6 +296,8 @@ Status CopyBatch::end(Status status) {
   for (const Stage stage : {Stage::written, Stage::proven}) {
     for (Copy* copy : in_stage(stage)) DUNLIN_TRY(discard(*copy));
   }
+  // A temporary that a power cut brings back would be found by nobody: the batch is open no more.
+  DUNLIN_TRY(flush_->flush_names());
   return status;
 }
 
@@ -310,7 +312,8 @@ Status CopyBatch::discard(Copy& copy) {
     return Error(ErrorType::in_doubt,
                  to->shown(copy.temporary) + " is the old version of " + to->shown(copy.name));
   }
-  return to->remove_file(copy.temporary);
+  DUNLIN_TRY(to->remove_file(copy.temporary));
+  return flush_->directory_changed(*to);
 }
 
 /// Of the first name of a set, if it stands at the destination and would be left there; else 0.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -24,9 +25,12 @@ namespace {
 namespace fsys = std::filesystem;
 
 constexpr testing::milliseconds kPatience{120'000};
+constexpr int kPaused = 4;                  // exit code, docs/command-line.md
 constexpr std::size_t kShownFailures = 12;  // of one cut
 /// Half of the cuts fall so near to a flush: there the order of things shows.
 constexpr std::int64_t kNearAFlush = 4;
+/// Of a resume, a quarter falls so near to its start: there it settles what it finds.
+constexpr std::int64_t kNearTheStart = 60;
 
 using Words = std::vector<std::string>;
 
@@ -36,14 +40,15 @@ struct Machine {
   [[nodiscard]] bool same_disk() const { return images.size() == 1; }
 };
 
-enum class What : std::uint8_t { copy, resume, rollback };
+enum class What : std::uint8_t { copy, pause, resume, rollback };
 
 struct Recording {
   What what = What::copy;
   Machine before;
   std::unique_ptr<DiskLog> log;
   std::size_t first = 0;            ///< event at which dunlin was started
-  std::optional<std::size_t> told;  ///< from here on the user has been told that it is complete
+  std::optional<std::size_t> told;  ///< from here on the user has been told of its end
+  std::string end;                  ///< which is this status
   std::string settings;
 };
 
@@ -77,7 +82,10 @@ class Bench {
   [[nodiscard]] testing::ProcessOptions dunlin(const Machine& machine, const Words& words) const;
   [[nodiscard]] testing::Finished run_dunlin(const Machine& machine, const Words& words) const;
 
-  Recording record(What what, const Machine& before, const Words& words);
+  std::optional<Recording> record(What what, const Machine& before, const Words& words);
+  void record_and_cut(What what, const Machine& before, const Words& words, int cuts);
+  [[nodiscard]] testing::Finished run_paused(const Machine& machine, const Words& words,
+                                             const ExportedDisks& disks);
   void check_log(const Recording& recording, const Machine& after);
   void cut_often(const Recording& recording, int cuts);
   [[nodiscard]] std::vector<std::size_t> moments(const Recording& recording, int cuts);
@@ -94,6 +102,7 @@ class Bench {
   Machine baseline_one_;
   Machine baseline_two_;
   Words last_copy_;
+  std::uint64_t copy_bytes_ = 0;        ///< that the last whole copy has logged
   std::optional<Machine> interesting_;  ///< a cut in the middle: where a resume is recorded
   std::optional<Machine> finished_;     ///< where a rollback is recorded
   Tally tally_;
@@ -151,6 +160,17 @@ testing::Finished Bench::run_dunlin(const Machine& machine, const Words& words) 
   return testing::run_process(dunlin(machine, words), kPatience);
 }
 
+/// Asked to pause when it has written some part of what the whole copy writes.
+testing::Finished Bench::run_paused(const Machine& machine, const Words& words,
+                                    const ExportedDisks& disks) {
+  testing::Process process(dunlin(machine, words));
+  const std::uint64_t enough = disks.log_size() + rng_.below(copy_bytes_ + 1);
+  const auto written = [&] { return disks.log_size() >= enough || !process.running(); };
+  if (testing::eventually(written, kPatience)) process.signal(SIGINT);
+  const auto code = process.wait(kPatience);
+  return {code.value_or(-1), process.out(), process.err()};
+}
+
 Words Bench::copy_words() {
   const char* const levels[] = {"none", "basic", "full"};
   const char* const sizes[] = {"10", "25", "60"};
@@ -167,11 +187,12 @@ Words Bench::copy_words() {
   return last_copy_;
 }
 
-Recording Bench::record(What what, const Machine& before, const Words& words) {
+/// Nothing, and a failure, when dunlin does not end well.
+std::optional<Recording> Bench::record(What what, const Machine& before, const Words& words) {
   Recording recording;
   recording.what = what;
   recording.before = before;
-  for (std::size_t n = what == What::copy ? 3 : 0; n < words.size(); ++n)
+  for (std::size_t n = what == What::copy || what == What::pause ? 3 : 0; n < words.size(); ++n)
     recording.settings += (recording.settings.empty() ? "" : " ") + words[n];
   const Machine used = copy_of(before, "used");
   std::uint64_t first = 0;
@@ -182,12 +203,19 @@ Recording Bench::record(What what, const Machine& before, const Words& words) {
     for (std::size_t n = 0; n < used.images.size(); ++n) exported.images.push_back(disks.path(n));
     Mounts mounts = mount(exported);
     first = disks.log_size();
-    const testing::Finished done = run_dunlin(exported, words);
+    const testing::Finished done =
+        what == What::pause ? run_paused(exported, words, disks) : run_dunlin(exported, words);
     told = disks.log_size();
-    if (done.code != 0)
-      throw std::runtime_error("dunlin " + words[0] + " ends with " + std::to_string(done.code) +
-                               " though nothing was cut: " + done.out + done.err);
+    recording.end = done.code == kPaused     ? "paused"
+                    : what == What::rollback ? "rolled_back"
+                                             : "completed";
     unmount(mounts);
+    if (done.code != 0 && !(what == What::pause && done.code == kPaused)) {
+      tally_.failures.push_back(file_system_.name + ": dunlin " + words[0] + " ends with " +
+                                std::to_string(done.code) + ", undisturbed: " + done.out +
+                                done.err);
+      return std::nullopt;
+    }
   }
   recording.log = std::make_unique<DiskLog>(scratch("log"));
   recording.first = recording.log->events_before(first);
@@ -195,7 +223,10 @@ Recording Bench::record(What what, const Machine& before, const Words& words) {
   check_log(recording, used);
   ++tally_.recordings;
   tally_.events += recording.log->events().size();
-  if (what == What::copy) finished_ = copy_of(used, "finished");
+  if (what == What::copy) {
+    finished_ = copy_of(used, "finished");
+    copy_bytes_ = told - first;
+  }
   return recording;
 }
 
@@ -224,8 +255,10 @@ std::vector<std::size_t> Bench::moments(const Recording& recording, int cuts) {
   std::vector<std::size_t> chosen;
   for (int n = 0; n < cuts; ++n) {
     std::int64_t at = rng_.between(first, last);
-    if (n == 0) {
+    if (n == 0 || (n % 2 == 1 && recording.what == What::pause)) {
       at = static_cast<std::int64_t>(*recording.told);
+    } else if (n % 4 == 1 && recording.what == What::resume) {
+      at = rng_.between(first, first + kNearTheStart);
     } else if (n % 2 == 0 && !flushes.empty()) {
       at = static_cast<std::int64_t>(flushes[rng_.below(flushes.size())]) +
            rng_.between(-kNearAFlush, kNearAFlush);
@@ -234,6 +267,11 @@ std::vector<std::size_t> Bench::moments(const Recording& recording, int cuts) {
   }
   std::sort(chosen.begin(), chosen.end());
   return chosen;
+}
+
+void Bench::record_and_cut(What what, const Machine& before, const Words& words, int cuts) {
+  if (cuts <= 0) return;
+  if (const auto recording = record(what, before, words)) cut_often(*recording, cuts);
 }
 
 void Bench::cut_often(const Recording& recording, int cuts) {
@@ -269,15 +307,15 @@ void Bench::after_cut(const Recording& recording, std::size_t event, const Machi
   tally_.on_the_same_disk += machine.same_disk() ? 1 : 0;
   tally_.in_recovery += recording.what == What::resume ? 1 : 0;
   tally_.in_rollback += recording.what == What::rollback ? 1 : 0;
+  tally_.in_pause += recording.what == What::pause ? 1 : 0;
   const bool may_record = recording.what == What::copy;
   const Machine kept = may_record ? copy_of(machine, "candidate") : Machine{};
   Mounts mounts = mount(machine);
   const LedgerView ledger = read_ledger(state(machine), scratch("ledger"));
   std::vector<std::string> failures;
-  const char* const end = recording.what == What::rollback ? "rolled_back" : "completed";
-  if (recording.told && event >= *recording.told && ledger.status != end)
-    failures.push_back("the user was told of the end, and the ledger says \"" + ledger.status +
-                       "\"");
+  if (recording.told && event >= *recording.told && ledger.status != recording.end)
+    failures.push_back("the user was told \"" + recording.end + "\", and the ledger says \"" +
+                       ledger.status + "\"");
   if (recording.what != What::rollback) {
     const Judgement judgement = judge_cut(trees_, destination(), ledger);
     failures.insert(failures.end(), judgement.failures.begin(), judgement.failures.end());
@@ -346,14 +384,15 @@ Tally Bench::run() {
     const Machine& baseline = round % 2 == 0 ? baseline_two_ : baseline_one_;
     const auto cuts = [&] { return std::min(options_.cuts_each, options_.cuts - tally_.cuts); };
     interesting_.reset();
-    const Recording copied = record(What::copy, baseline, copy_words());
-    cut_often(copied, cuts());
-    if (cuts() > 0 && interesting_) {
+    record_and_cut(What::copy, baseline, copy_words(), cuts());
+    if (tally_.recordings == 0 || round > options_.cuts) break;  // it does not work
+    if (interesting_) {
       const Machine begun = copy_of(*interesting_, "begun");
-      cut_often(record(What::resume, begun, {"resume", "last"}), cuts() / 2 + cuts() % 2);
+      record_and_cut(What::resume, begun, {"resume", "last"}, (cuts() + 1) / 2);
     }
-    if (cuts() > 0 && round % 2 == 1)
-      cut_often(record(What::rollback, *finished_, {"rollback", "last", "--yes"}), cuts() / 2 + 1);
+    record_and_cut(What::pause, baseline, copy_words(), (cuts() + 1) / 2);
+    if (round % 2 == 1)
+      record_and_cut(What::rollback, *finished_, {"rollback", "last", "--yes"}, (cuts() + 1) / 2);
   }
   return std::move(tally_);
 }

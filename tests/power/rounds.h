@@ -26,6 +26,7 @@ struct Tally {
   int cuts = 0;
   int on_the_same_disk = 0;  ///< with the state directory on the disk that is copied to
   int in_recovery = 0;       ///< while a resume was under way
+  int in_pause = 0;          ///< while it paused, or after
   int in_rollback = 0;
   int rollbacks = 0;  ///< taken back after the cut and the resume
   int again = 0;      ///< nothing was on record, so it was run anew
