@@ -210,7 +210,9 @@ std::optional<Recording> Bench::record(What what, const Machine& before, const W
                     : what == What::rollback ? "rolled_back"
                                              : "completed";
     unmount(mounts);
-    if (done.code != 0 && !(what == What::pause && done.code == kPaused)) {
+    const bool cut_short = what == What::pause && done.code == kEndedBySigint;
+    if (cut_short) told = 0;
+    if (done.code != 0 && !cut_short && !(what == What::pause && done.code == kPaused)) {
       tally_.failures.push_back(file_system_.name + ": dunlin " + words[0] + " ends with " +
                                 std::to_string(done.code) + ", undisturbed: " + done.out +
                                 done.err);
@@ -219,7 +221,7 @@ std::optional<Recording> Bench::record(What what, const Machine& before, const W
   }
   recording.log = std::make_unique<DiskLog>(scratch("log"));
   recording.first = recording.log->events_before(first);
-  recording.told = recording.log->events_before(told);
+  if (told > 0) recording.told = recording.log->events_before(told);
   check_log(recording, used);
   ++tally_.recordings;
   tally_.events += recording.log->events().size();
@@ -256,7 +258,7 @@ std::vector<std::size_t> Bench::moments(const Recording& recording, int cuts) {
   for (int n = 0; n < cuts; ++n) {
     std::int64_t at = rng_.between(first, last);
     if (n == 0 || (n % 2 == 1 && recording.what == What::pause)) {
-      at = static_cast<std::int64_t>(*recording.told);
+      at = static_cast<std::int64_t>(recording.told.value_or(events.size()));
     } else if (n % 4 == 1 && recording.what == What::resume) {
       at = rng_.between(first, first + kNearTheStart);
     } else if (n % 2 == 0 && !flushes.empty()) {
