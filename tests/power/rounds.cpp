@@ -25,12 +25,15 @@ namespace {
 namespace fsys = std::filesystem;
 
 constexpr testing::milliseconds kPatience{120'000};
-constexpr int kPaused = 4;                  // exit code, docs/command-line.md
+constexpr int kPaused = 4;  // exit code, docs/command-line.md
+// Before dunlin listens to SIGINT, or when it no longer does: a kill, as any other.
+constexpr int kEndedBySigint = 130;
 constexpr std::size_t kShownFailures = 12;  // of one cut
 /// Half of the cuts fall so near to a flush: there the order of things shows.
 constexpr std::int64_t kNearAFlush = 4;
-/// Of a resume, a quarter falls so near to its start: there it settles what it finds.
-constexpr std::int64_t kNearTheStart = 60;
+/// Of a resume or rollback, a quarter falls so near to its start: there it settles what it finds,
+/// or opens what it will change.
+constexpr std::int64_t kNearTheStart = 120;
 
 using Words = std::vector<std::string>;
 
@@ -259,7 +262,7 @@ std::vector<std::size_t> Bench::moments(const Recording& recording, int cuts) {
     std::int64_t at = rng_.between(first, last);
     if (n == 0 || (n % 2 == 1 && recording.what == What::pause)) {
       at = static_cast<std::int64_t>(recording.told.value_or(events.size()));
-    } else if (n % 4 == 1 && recording.what == What::resume) {
+    } else if (n % 4 == 1 && (recording.what == What::resume || recording.what == What::rollback)) {
       at = rng_.between(first, first + kNearTheStart);
     } else if (n % 2 == 0 && !flushes.empty()) {
       at = static_cast<std::int64_t>(flushes[rng_.below(flushes.size())]) +
@@ -393,8 +396,7 @@ Tally Bench::run() {
       record_and_cut(What::resume, begun, {"resume", "last"}, (cuts() + 1) / 2);
     }
     record_and_cut(What::pause, baseline, copy_words(), (cuts() + 1) / 2);
-    if (round % 2 == 1)
-      record_and_cut(What::rollback, *finished_, {"rollback", "last", "--yes"}, (cuts() + 1) / 2);
+    record_and_cut(What::rollback, *finished_, {"rollback", "last", "--yes"}, (cuts() + 1) / 2);
   }
   return std::move(tally_);
 }
