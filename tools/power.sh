@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     --help)
       echo "usage: ./dev power [--full] [--no-build] [ARGUMENT of power_cut]..."
       echo "  --full: 200 cuts on each file system, else 20; kept in docs/evidence/power-cuts.txt"
-      echo "  with arguments of power_cut (--file-system F, --cuts N, --cuts-each N, --seed S, --scratch DIR): that alone"
+      echo "  with arguments of power_cut (--file-system F, --cuts N, --cuts-each N, --seed S, --scratch DIR, --keep DIR): that alone"
       exit 0
       ;;
     *) arguments+=("$1") ;;

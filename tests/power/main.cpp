@@ -33,9 +33,10 @@ using dunlin::power::Tally;
 
 constexpr const char* kUsage =
     "usage: power_cut [--file-system ext4|xfs|btrfs]... [--cuts N] [--cuts-each N] [--seed S]\n"
-    "                 [--binary PATH] [--scratch DIR]\n"
+    "                 [--binary PATH] [--scratch DIR] [--keep DIR]\n"
     "  --cuts: of each file system (default 15); --cuts-each: of one recording (default 10)\n"
     "  --scratch: where the images are made (default: in memory, if there is room)\n"
+    "  --keep: a folder for the disks of the first cut that fails, as the cut left them\n"
     "  needs root, FUSE, loop devices\n";
 
 constexpr std::uint64_t kRoom = 3ULL << 30;
@@ -76,6 +77,8 @@ Arguments parse(const std::vector<std::string>& words) {
       arguments.options.seed = std::stoull(value);
     } else if (words[n] == "--binary") {
       arguments.options.binary = value;
+    } else if (words[n] == "--keep") {
+      arguments.options.keep = value;
     } else if (words[n] == "--scratch") {
       arguments.options.scratch = value;
     } else {

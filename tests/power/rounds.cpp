@@ -37,6 +37,8 @@ constexpr std::int64_t kNearTheStart = 120;
 
 using Words = std::vector<std::string>;
 
+constexpr double kOfANeighbour = 0.25;
+
 /// The disks of one machine: the first is copied to; the second, if there is one, has the state.
 struct Machine {
   std::vector<std::string> images;
@@ -89,6 +91,7 @@ class Bench {
   void record_and_cut(What what, const Machine& before, const Words& words, int cuts);
   [[nodiscard]] testing::Finished run_paused(const Machine& machine, const Words& words,
                                              const ExportedDisks& disks);
+  [[nodiscard]] std::unique_ptr<testing::Process> neighbour_that_syncs();
   void check_log(const Recording& recording, const Machine& after);
   void cut_often(const Recording& recording, int cuts);
   [[nodiscard]] std::vector<std::size_t> moments(const Recording& recording, int cuts);
@@ -163,6 +166,17 @@ testing::Finished Bench::run_dunlin(const Machine& machine, const Words& words) 
   return testing::run_process(dunlin(machine, words), kPatience);
 }
 
+/// Somebody else on the machine, who makes the file systems commit at moments of their own.
+std::unique_ptr<testing::Process> Bench::neighbour_that_syncs() {
+  const std::string every = "0.0" + std::to_string(rng_.between(1, 9));
+  return std::make_unique<testing::Process>(testing::ProcessOptions{
+      .words = {"/bin/sh", "-c",
+                "while sleep " + every + "; do sync -f '" + scratch("first") + "'; sync -f '" +
+                    scratch("second") + "'; done"},
+      .environment = {},
+      .folder = {}});
+}
+
 /// Asked to pause when it has written some part of what the whole copy writes.
 testing::Finished Bench::run_paused(const Machine& machine, const Words& words,
                                     const ExportedDisks& disks) {
@@ -205,10 +219,14 @@ std::optional<Recording> Bench::record(What what, const Machine& before, const W
     Machine exported;
     for (std::size_t n = 0; n < used.images.size(); ++n) exported.images.push_back(disks.path(n));
     Mounts mounts = mount(exported);
+    const auto neighbour = rng_.chance(kOfANeighbour) ? neighbour_that_syncs() : nullptr;
+    recording.settings += neighbour ? ", beside one that syncs" : "";
     first = disks.log_size();
     const testing::Finished done =
         what == What::pause ? run_paused(exported, words, disks) : run_dunlin(exported, words);
     told = disks.log_size();
+    if (neighbour) neighbour->signal(SIGKILL);
+    if (neighbour && !neighbour->wait()) throw std::runtime_error("sync does not end");
     recording.end = done.code == kPaused     ? "paused"
                     : what == What::rollback ? "rolled_back"
                                              : "completed";
@@ -314,7 +332,8 @@ void Bench::after_cut(const Recording& recording, std::size_t event, const Machi
   tally_.in_rollback += recording.what == What::rollback ? 1 : 0;
   tally_.in_pause += recording.what == What::pause ? 1 : 0;
   const bool may_record = recording.what == What::copy;
-  const Machine kept = may_record ? copy_of(machine, "candidate") : Machine{};
+  const bool to_keep = !options_.keep.empty() && tally_.failures.empty();
+  const Machine kept = may_record || to_keep ? copy_of(machine, "candidate") : Machine{};
   Mounts mounts = mount(machine);
   const LedgerView ledger = read_ledger(state(machine), scratch("ledger"));
   std::vector<std::string> failures;
@@ -333,6 +352,11 @@ void Bench::after_cut(const Recording& recording, std::size_t event, const Machi
       interesting_ = copy_of(kept, "interesting");
   }
   go_on(recording, machine, ledger, failures);
+  if (to_keep && !failures.empty()) {
+    for (const std::string& image : kept.images)
+      copy_image(image, options_.keep + "/" + file_system_.name + "-" +
+                            fsys::path(image).filename().string());
+  }
   unmount(mounts);
   for (std::size_t n = 0; n < std::min(failures.size(), kShownFailures); ++n)
     tally_.failures.push_back(title + ": " + failures[n]);

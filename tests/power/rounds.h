@@ -15,6 +15,7 @@ namespace dunlin::power {
 struct Options {
   std::string binary;
   std::string scratch;  ///< a folder in memory or on a disk with 3 GiB free
+  std::string keep;     ///< where the disks of the first cut that fails are kept; may be empty
   std::uint64_t seed = 1;
   int cuts = 15;
   int cuts_each = 10;  ///< of one recording
