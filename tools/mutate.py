@@ -60,8 +60,8 @@ def parse(path: pathlib.Path) -> Mutant:
         if not keys.get(key):
             raise ValueError(f"the key {key} is missing")
     proof = shlex.split(keys["proof"])
-    if not re.fullmatch(r"sim|crash_loop|\w+_tests", proof[0]):
-        raise ValueError(f"a proof starts with sim, crash_loop or a test program, not {proof[0]}")
+    if not re.fullmatch(r"sim|crash_loop|power_cut|\w+_tests", proof[0]):
+        raise ValueError(f"a proof starts with sim, crash_loop, power_cut or a test program, not {proof[0]}")
     if proof[0].endswith("_tests") and not any(word.startswith("--gtest_filter=") for word in proof):
         raise ValueError("a test program needs --gtest_filter=")
     if match[2] == match[3] or not match[2].strip():
@@ -86,8 +86,8 @@ def build(target: str, jobs: int, log: pathlib.Path) -> bool:
 
 def prove(proof: list[str], limit_s: int, log: pathlib.Path) -> tuple[str, bool]:
     """("green" or how it turned red, whether the program ran at all)."""
-    # As run_tests.py does it: suites that need root get it. Without root such a proof is not green.
-    with Stage(BUILD, TREE, as_root=any("NeedsRoot" in word for word in proof)) as stage:
+    # As run_tests.py does it: suites that need root get it, and so do power cuts. Without root such a proof is not green.
+    with Stage(BUILD, TREE, as_root=proof[0] == "power_cut" or any("NeedsRoot" in word for word in proof)) as stage:
         # Without a test that matches, gtest succeeds; such a proof must not count as green.
         with open(log, "ab") as out:
             code = run_in_group([*stage.prefix(), str(stage.programs / proof[0]), *proof[1:]], limit_s,

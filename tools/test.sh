@@ -10,7 +10,7 @@ for argument in "$@"; do
   case "$argument" in
     --quick) quick=yes ;;
     --help)
-      echo "usage: ./dev test [--quick]     --quick: checks and the release tests; without it also sanitizers, crash loop, simulator, mutants"
+      echo "usage: ./dev test [--quick]     --quick: checks and the release tests; without it also sanitizers, crash loop, power cuts, simulator, mutants"
       exit 0
       ;;
     *) die "unknown option $argument" "./dev test --help" ;;
@@ -85,8 +85,9 @@ step "documents" python3 tools/docs.py
 step "build release" quiet_build release dunlin tests
 step "tests, release" run_tests release
 if [ "$quick" = no ]; then
-  step "build crash" quiet_build crash dunlin crash_loop sim
+  step "build crash" quiet_build crash dunlin crash_loop sim power_cut
   step "crash loop, short" bash tools/crash.sh --no-build
+  step "power cuts, short" bash tools/power.sh --no-build
   step "simulation, short" bash tools/sim.sh --no-build
   step "mutants, short" mutate_short
   step "build asan-ubsan" quiet_build asan-ubsan dunlin tests

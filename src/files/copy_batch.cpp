@@ -326,7 +326,8 @@ Status CopyBatch::end(Status status) {
     for (Copy* copy : in_stage(stage))
       DUNLIN_TRY(pausing && copy->part_recorded ? keep_part(*copy) : discard(*copy));
   }
-  if (pausing) DUNLIN_TRY(flush_->flush_names());
+  // A temporary that a power cut brings back would be found by nobody: the batch is open no more.
+  DUNLIN_TRY(flush_->flush_names());
   DUNLIN_TRY(leave_all());
   return status;
 }
@@ -431,7 +432,8 @@ Status CopyBatch::discard(Copy& copy) {
     return Error(ErrorType::in_doubt,
                  to->shown(copy.temporary) + " is the old version of " + to->shown(copy.name));
   }
-  return to->remove_file(copy.temporary);
+  DUNLIN_TRY(to->remove_file(copy.temporary));
+  return flush_->directory_changed(*to);
 }
 
 /// Of the first name of a set, if it stands at the destination and would be left there; else 0.

@@ -392,6 +392,7 @@ DirectoryBatch::Made DirectoryBatch::undo_times_one(ItemRow& row) {
     if (is_absent(directory.error())) return done;
     return directory.error();
   }
+  DUNLIN_TRY(flush_.prepare(**directory));
   DUNLIN_TRY(context_.fence());
   if (site_.plan.preserve.flags)
     DUNLIN_TRY(fs::remove_final_flags((*directory)->fd(), **directory, ""));
@@ -401,6 +402,8 @@ DirectoryBatch::Made DirectoryBatch::undo_times_one(ItemRow& row) {
       return (*directory)->error(errno, "change mode of", "");
     }
   }
+  // A flag that a power cut brings back would forbid to take back what is in it.
+  DUNLIN_TRY(flush_.directory_changed(**directory));
   return done;
 }
 

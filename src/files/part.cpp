@@ -39,6 +39,7 @@ Status CopyBatch::adopt_part(Copy& copy) {
   DUNLIN_ASSIGN(const auto there, folder->find(name));
   if (!there) return success();
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
+  DUNLIN_TRY(flush_->prepare(*to));
   DUNLIN_TRY(context_.fence());
   if (there->inode != intent.placed->inode || to->device() != folder->device() ||
       intent.chunk_bytes != to->features().chunk_bytes) {

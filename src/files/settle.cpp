@@ -74,11 +74,12 @@ Status CopyBatch::settle_one(Copy& copy) {
       copy.copied_bytes = content ? intent.placed->size : 0;
       copy.witness = std::move(intent);
       copy.stage = Stage::published;
-      DUNLIN_TRY(flush_->directory_changed(**directory));
     }
   }
   if (site_.plan.moves()) DUNLIN_TRY(settle_aside(copy, done));
   DUNLIN_TRY(remove_temporaries(copy, **directory));
+  // Also what is gone has to stay gone: nobody looks for it again once the batch is pending.
+  DUNLIN_TRY(flush_->directory_changed(**directory));
   if (done) DUNLIN_TRY(complete(copy, **directory));
   return success();
 }

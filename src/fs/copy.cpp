@@ -78,6 +78,9 @@ Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int 
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kBlockBytes);
   struct stat info{};
   if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown);
+  // XFS reserves room behind the end of a file that grows, and what the next write leaves out of it
+  // stays allocated: the file never grows.
+  if (::ftruncate(to, info.st_size) != 0) return error_from_errno(errno, to_shown, true);
   std::int64_t offset = 0;
   for (Extent extent{0, false};;) {
     DUNLIN_TRY(transfer.cancel.check());

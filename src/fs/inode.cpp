@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <string_view>
 
 #include "base/binary.h"
 
@@ -18,6 +19,9 @@ namespace dunlin::fs {
 namespace {
 
 constexpr std::size_t kUsualListBytes = 256;
+// XFS shows to root, beside system.posix_acl_*, the form in which it stores an ACL. It goes and
+// comes with the ACL: whoever removes it removes the ACL.
+constexpr std::string_view kStoredAcl = "trusted.SGI_ACL_";
 constexpr int kAttempts = 8;  // a list or value that grows while it is read
 
 /// The only way by which Linux before 6.13 reaches attributes and mode through O_PATH: a link that
@@ -92,6 +96,7 @@ Result<std::vector<Xattr>> read_xattrs(InodeRef inode, const Directory& director
     Xattr attribute;
     attribute.name = names.c_str() + begin;
     begin += attribute.name.size() + 1;
+    if (attribute.name.starts_with(kStoredAcl)) continue;
     const ssize_t got =
         read_growing(attribute.value, kUsualListBytes, [&](char* buffer, std::size_t size) {
           return get_raw(inode, attribute.name, buffer, size);

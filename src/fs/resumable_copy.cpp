@@ -24,6 +24,10 @@ Result<std::int64_t> ResumableCopy::run(const ChunkHashes& known, HashSet& hashe
   done_ = known.substr(0, chunks * kChunkHashBytes);
   kept_bytes_ = static_cast<std::int64_t>(chunks) * options_.chunk_bytes;
   if (::ftruncate(to_.fd, kept_bytes_) != 0) return error_from_errno(errno, to_.shown, true);
+  // With holes it has its size from the start: a chunk that ends in one reads back whole, and XFS
+  // reserves no room behind the end of a file that does not grow.
+  if (options_.holes && ::ftruncate(to_.fd, size_) != 0)
+    return error_from_errno(errno, to_.shown, true);
   DUNLIN_TRY(feed_kept(hashes, transfer));
   return copy_rest(hashes, transfer);
 }
@@ -68,9 +72,7 @@ Status ResumableCopy::feed_kept(HashSet& hashes, const Transfer& transfer) {
   return success();
 }
 
-/// The file ends where the chunk does, also after a hole: a later process reads that far.
-Status ResumableCopy::end_chunk(Hasher& chunk, std::int64_t end) {
-  if (::ftruncate(to_.fd, end) != 0) return error_from_errno(errno, to_.shown, true);
+Status ResumableCopy::end_chunk(Hasher& chunk) {
   done_ += chunk.finish();
   chunk.reset();
   DUNLIN_CRASH_POINT("fs.chunk.before");
@@ -109,7 +111,7 @@ Result<std::int64_t> ResumableCopy::copy_rest(HashSet& hashes, const Transfer& t
     }
     offset += static_cast<std::int64_t>(*got);
     if (transfer.progress) transfer.progress(static_cast<std::int64_t>(*got));
-    if (offset == chunk_end) DUNLIN_TRY(end_chunk(chunk, offset));
+    if (offset == chunk_end) DUNLIN_TRY(end_chunk(chunk));
   }
   if (::ftruncate(to_.fd, offset) != 0) return error_from_errno(errno, to_.shown, true);
   return offset;

@@ -56,7 +56,7 @@ class ResumableCopy {
                                                      const Transfer& transfer);
   [[nodiscard]] Status feed_kept(HashSet& hashes, const Transfer& transfer);
   [[nodiscard]] Result<std::int64_t> copy_rest(HashSet& hashes, const Transfer& transfer);
-  [[nodiscard]] Status end_chunk(Hasher& chunk, std::int64_t end);
+  [[nodiscard]] Status end_chunk(Hasher& chunk);
 
   NamedFile from_;
   NamedFile to_;
