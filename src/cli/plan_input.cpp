@@ -17,14 +17,17 @@ namespace {
 
 using engine::Plan;
 
-/// A flag that a kind reads itself. `value` empty: it stands alone.
+/// A flag that a kind reads itself. `value` empty: it stands alone; with "…" at its end: it may be
+/// given more than once. `also`: another name, with its dashes.
 struct KindFlag {
   std::string_view verb;
   std::string_view name;
   std::string_view value;
   std::string_view help;
   std::vector<std::string_view> kinds;
+  std::string_view also = {};
 };
+constexpr std::string_view kRepeated = "…";
 
 const std::vector<KindFlag>& kind_flags() {
   static const std::vector<KindFlag> flags = {
@@ -46,6 +49,40 @@ const std::vector<KindFlag>& kind_flags() {
        "POLICY",
        "FIFOs, sockets, devices: copy (default) or skip",
        {"files"}},
+      {"copy",
+       "include",
+       "GLOB…",
+       "take only what matches, as in .gitignore; a directory that matches with all it holds",
+       {"files"}},
+      {"copy",
+       "exclude",
+       "GLOB…",
+       "leave out what matches, as in .gitignore; wins over --include; '!GLOB' takes back",
+       {"files"}},
+      {"copy", "min-size", "SIZE", "leave out smaller files: 10MiB", {"files"}},
+      {"copy", "max-size", "SIZE", "leave out larger files: 2GB", {"files"}},
+      {"copy",
+       "modified-since",
+       "TIME",
+       "only what was modified since 2026-01-31T08:00:00Z, 2026-01-31, or in the last 7d",
+       {"files"}},
+      {"copy",
+       "file-types",
+       "LIST",
+       "by extension: image, video, audio, document, archive, code, other",
+       {"files"}},
+      {"copy",
+       "files-from",
+       "FILE",
+       "take only the names listed there, one a line, relative to SRC (-: standard input)",
+       {"files"}},
+      {"copy", "from0", "", "the names of --files-from end in NUL, as of find -print0", {"files"}},
+      {"copy",
+       "one-file-system",
+       "",
+       "do not enter what is mounted inside of SRC; its directory is made, empty",
+       {"files"},
+       "-x"},
       {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},
       {"copy", "part-size", "SIZE", "of one part", {"objects"}},
       {"load", "table", "TABLE", "one table", {"records"}},
@@ -69,8 +106,7 @@ struct NotBuilt {
 };
 constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
 constexpr NotBuilt kNotBuiltToCopy[] = {
-    {"-a,--archive", false}, {"--include", true},   {"--exclude", true}, {"--min-size", true},
-    {"--max-size", true},    {"--checksum", false}, {"--delete", false}};
+    {"-a,--archive", false}, {"--checksum", false}, {"--delete", false}};
 
 /// `concurrency` bounds both numbers: items in flight, and batches never above their default.
 constexpr std::int64_t kDefaultParallelBatches = 4;
@@ -129,11 +165,15 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
   for (const auto& flag : kind_flags()) {
     if (flag.verb != verb) continue;
     Given given{std::string(flag.name), flag.kinds, nullptr, nullptr};
-    const std::string name = "--" + given.name;
-    if (flag.value.empty())
-      given.flag = add_flag(app, name, std::string(flag.help));
+    std::string names = "--" + given.name;
+    if (!flag.also.empty()) names = std::string(flag.also) + "," + names;
+    given.repeated = flag.value.ends_with(kRepeated);
+    std::string_view value = flag.value;
+    if (given.repeated) value.remove_suffix(kRepeated.size());
+    if (value.empty())
+      given.flag = add_flag(app, names, std::string(flag.help));
     else
-      given.value = add_texts(app, name, std::string(flag.value), std::string(flag.help));
+      given.value = add_texts(app, names, std::string(value), std::string(flag.help));
     given_.push_back(std::move(given));
   }
   const auto hidden = [&](const NotBuilt& flag) {
@@ -169,9 +209,17 @@ Result<std::map<std::string, std::string>> KindFlags::read(std::string_view kind
     if (std::find(given.kinds.begin(), given.kinds.end(), kind) == given.kinds.end())
       return Error(ErrorType::invalid_input,
                    fmt::format("--{} has no meaning for {}", given.name, kind));
-    if (given.value && given.value->size() > 1)
+    if (given.value && given.value->size() > 1 && !given.repeated)
       return Error(ErrorType::invalid_input, fmt::format("--{} is given twice", given.name));
-    out[given.name] = given.flag ? "true" : given.value->front();
+    if (given.flag) {
+      out[given.name] = "true";
+      continue;
+    }
+    std::string& joined = out[given.name];
+    for (const std::string& value : *given.value) {
+      if (&value != &given.value->front()) joined += '\0';
+      joined += value;
+    }
   }
   return out;
 }

@@ -9,6 +9,11 @@
 // What is found but not read yet stays in the ledger as open directories (the frontier); a getdents
 // position is never stored. The cursor names the directories that were left half read (one per
 // crash at most): they are read again, and has_item() tells what was journaled already.
+//
+// With a selection (selection.h) the cursor also keeps the moment from which `modified_since`
+// counts, and what was left out of the directories that were read to their end: a half-read one is
+// counted again with its second reading. Of a set of hard links the first name that is taken is
+// the one that is copied.
 #include "files/enumerate.h"
 
 #include <deque>
@@ -71,6 +76,11 @@ class Enumerator {
   Status begin();
   Status find_tasks();
   Status read(const DirectoryRow& row);
+  bool leaves_out(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info,
+                  bool looked);
+  Status add_missing(const DirectoryRow& row, BatchId made_by,
+                     const std::set<std::string>& missing);
+  void say_what_was_left_out();
   Status add_entry(const DirectoryRow& row, BatchId made_by, const fs::Listing::Entry& entry,
                    const fs::Directory& directory);
   void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
@@ -97,6 +107,10 @@ class Enumerator {
   EnumerateContext::Chunk chunk_;
   std::deque<DirectoryRow> waiting_;
   std::set<DirectoryId> half_read_;
+  Selection selection_;
+  Selection::Inside inside_;      ///< of the directory that is being read
+  SelectionCounts in_directory_;  ///< of it, until it is read to its end
+  SelectionCounts counts_;
 };
 
 void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
@@ -200,6 +214,12 @@ Status Enumerator::commit(bool complete) {
   ByteWriter cursor;
   cursor.varint(half_read_.size());
   for (const DirectoryId id : half_read_) cursor.varint(static_cast<std::uint64_t>(id.value));
+  if (!selection_.takes_everything()) {
+    const auto since = selection_.modified_since(0);
+    cursor.u8(since ? 1 : 0);
+    if (since) cursor.zigzag(since->seconds).varint(since->nanoseconds);
+    put(cursor, counts_);
+  }
   chunk_.cursor_after = cursor.take();
   chunk_.complete = complete;
   DUNLIN_TRY(context_.commit(std::exchange(chunk_, {})));
@@ -223,6 +243,13 @@ Status Enumerator::read_cursor() {
   ByteReader in(context_.cursor());
   for (std::size_t n = in.count(); n > 0; --n) {
     half_read_.emplace(static_cast<std::int64_t>(in.varint()));
+  }
+  if (!selection_.takes_everything()) {
+    if (in.u8() != 0) {
+      const std::int64_t seconds = in.zigzag();
+      selection_.freeze({seconds, static_cast<std::uint32_t>(in.varint())});
+    }
+    counts_ = get_selection_counts(in);
   }
   return in.finish("cursor of the enumeration");
 }
@@ -262,7 +289,10 @@ Status Enumerator::begin() {
   }
   DUNLIN_ASSIGN(const fs::FileInfo single, source->root().info(layout.single_name));
   copy_.depends_on.insert(create_.id);
-  add(copy_, root.id, layout.single_name, {single, {}, false});
+  if (!leaves_out(root, layout.single_name, single, true))
+    add(copy_, root.id, layout.single_name, {single, {}, false});
+  counts_.add(in_directory_);
+  say_what_was_left_out();
   return commit(true);
 }
 
@@ -275,11 +305,48 @@ void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std:
   row.parent = parent.id;
   row.name = name;
   row.detail = encode_batch(create_.id);
-  row.open = true;
+  // As rsync -x: the directory is made, what is mounted on it stays where it is.
+  row.open = !selection_.one_file_system() || info.device == root_device_;
+  if (!row.open) ++in_directory_.left_out[static_cast<std::size_t>(Rule::one_file_system)];
   row.path = below(parent.path, name);
   add(times_, row.id, "", {info, {}, false});
   chunk_.directories.push_back(row);
-  waiting_.push_back(std::move(row));
+  if (row.open) waiting_.push_back(std::move(row));
+}
+
+/// Counts as well.
+bool Enumerator::leaves_out(const DirectoryRow& row, std::string_view name,
+                            const fs::FileInfo& info, bool looked) {
+  if (selection_.takes_everything()) return false;
+  const auto rule = selection_.leaves_out(inside_, below(row.path, name), name, info, looked);
+  if (rule) ++in_directory_.left_out[static_cast<std::size_t>(*rule)];
+  if (!rule && info.type != fs::EntryType::directory) ++in_directory_.taken;
+  return rule.has_value();
+}
+
+/// Names that `files_from` wants and that are not there: items that fail with this reason.
+Status Enumerator::add_missing(const DirectoryRow& row, BatchId made_by,
+                               const std::set<std::string>& missing) {
+  const bool again = half_read_.contains(row.id);
+  for (const std::string& name : missing) {
+    if (again) {
+      DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, name));
+      if (known) continue;
+    }
+    copy_.depends_on.insert(made_by);
+    add(copy_, row.id, name, {{}, {}, false});
+    ++in_directory_.taken;
+    if (full()) {
+      half_read_.insert(row.id);
+      DUNLIN_TRY(commit(false));
+    }
+  }
+  return success();
+}
+
+void Enumerator::say_what_was_left_out() {
+  const std::string text = counts_.text();
+  if (!text.empty()) new_task(kSelection, 0, false, text);
 }
 
 Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
@@ -290,6 +357,9 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
     if (!*looked) return success();  // gone again before it was listed
     info = **looked;
   }
+  fs::FileInfo known = info;
+  if (!looked.ok()) known.type = entry.type;
+  if (leaves_out(row, entry.name, known, looked.ok())) return success();
   copy_.depends_on.insert(made_by);
   DUNLIN_ASSIGN(const bool own_state, is_own_state(entry.name, info));
   if (own_state) {
@@ -310,6 +380,10 @@ Status Enumerator::read(const DirectoryRow& row) {
   const bool again = half_read_.contains(row.id);
   DUNLIN_ASSIGN(const BatchId made_by, decode_batch(row.detail));
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  inside_ = selection_.inside(row.path);
+  in_directory_ = {};
+  const auto wanted = selection_.wanted_in(row.path);
+  std::set<std::string> missing(wanted.begin(), wanted.end());
   Status listed = success();
   auto directory = source->get(row.path);
   auto listing =
@@ -323,8 +397,10 @@ Status Enumerator::read(const DirectoryRow& row) {
       break;
     }
     if (!*entry) break;
+    if (!missing.empty()) missing.erase(std::string((*entry)->name));
     if (again) {
       DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, (*entry)->name));
+      if (known && (*entry)->type != fs::EntryType::directory) ++in_directory_.taken;
       if (known) continue;
     }
     DUNLIN_TRY(add_entry(row, made_by, **entry, **directory));
@@ -333,6 +409,7 @@ Status Enumerator::read(const DirectoryRow& row) {
       DUNLIN_TRY(commit(false));
     }
   }
+  if (listed.ok()) DUNLIN_TRY(add_missing(row, made_by, missing));
   if (!listed.ok()) {
     if (!row.parent.valid()) return listed;
     fs::FileInfo unread;
@@ -341,6 +418,7 @@ Status Enumerator::read(const DirectoryRow& row) {
     add(copy_, row.id, "", {unread, {}, false});
   }
   half_read_.erase(row.id);
+  counts_.add(in_directory_);
   // A directory first seen in this chunk is journaled as read; an older one is closed.
   for (NewDirectory& fresh : chunk_.directories) {
     if (fresh.id != row.id) continue;
@@ -354,6 +432,7 @@ Status Enumerator::read(const DirectoryRow& row) {
 Status Enumerator::run() {
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   root_device_ = source->root().device();
+  selection_ = site_.plan.selection;
   if (const std::string& path = context_.state_path(); !path.empty()) {
     DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));
     state_device_ = state.device();
@@ -363,6 +442,8 @@ Status Enumerator::run() {
     DUNLIN_TRY(find_tasks());
     DUNLIN_TRY(read_cursor());
   } else {
+    if (const auto since = selection_.modified_since(context_.clock().wall_ms()))
+      selection_.freeze(*since);
     DUNLIN_TRY(begin());
     DUNLIN_ASSIGN(const Layout layout, site_.layout());
     if (!layout.whole_tree()) return success();
@@ -372,7 +453,10 @@ Status Enumerator::run() {
       if (!chunk_.directories.empty() || !chunk_.closed_directories.empty())
         DUNLIN_TRY(commit(false));
       DUNLIN_ASSIGN(const auto open, context_.open_directories(kFrontierWindow));
-      if (open.empty()) return commit(true);
+      if (open.empty()) {
+        say_what_was_left_out();
+        return commit(true);
+      }
       waiting_.assign(open.begin(), open.end());
     }
     const DirectoryRow row = std::move(waiting_.front());

@@ -12,6 +12,9 @@ inline constexpr std::string_view kCopyFiles = "batch_file_operation";
 /// Further names of sets of hard links.
 inline constexpr std::string_view kLinkSets = "link_set";
 inline constexpr std::string_view kDirectoryTimes = "directory_times";
+/// Has no batches: its description says what the rules of the plan left out (kSelectionTask of
+/// engine/engine.h).
+inline constexpr std::string_view kSelection = "selection";
 
 [[nodiscard]] Status enumerate(Site& site, engine::EnumerateContext& context);
 

@@ -85,7 +85,10 @@ const Json& section_of(const Json& document, const char* key, std::vector<std::s
 
 void decode_source(const Json& document, FilesPlan& plan, std::vector<std::string>& problems) {
   const Json& source = section_of(document, "source", problems);
-  check_keys(source, "/source", {"paths"}, problems);
+  std::vector<std::string_view> known{"paths"};
+  known.insert(known.end(), Selection::kKeys.begin(), Selection::kKeys.end());
+  check_keys(source, "/source", known, problems);
+  plan.selection.decode(source, problems);
   const Json* paths = find_member(source, "paths");
   if (paths == nullptr || !paths->is_array() || paths->size() != 1) {
     problems.emplace_back(

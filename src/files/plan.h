@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "files/selection.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -23,6 +24,7 @@ enum class SpecialFiles : std::uint8_t { copy, skip };
 struct FilesPlan {
   std::string source;       ///< absolute; ends in '/' when its contents are meant
   std::string destination;  ///< absolute; ends in '/' when a file goes into it
+  Selection selection;
   Conflict conflict = Conflict::overwrite_if_different;
   std::vector<HashKind> hashes;
   fs::Preserve preserve;

@@ -222,14 +222,18 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
     found.push_back(problem(std::move(to).error()));
     return found;
   }
-  DUNLIN_ASSIGN(const bool inside, lies_in(to->directory, source_root));
+  // What is mounted inside the source is no part of it when it is not entered.
+  const bool entered =
+      !plan.selection.one_file_system() || to->directory.device() == source_root.device();
+  DUNLIN_ASSIGN(const bool below, lies_in(to->directory, source_root));
+  const bool inside = below && entered;
   if (inside && where.whole_tree()) {
     found.push_back(problem(Error(ErrorType::invalid_input,
                                   "the destination '" + escape_bytes(where.destination_root) +
                                       "' lies inside the source: it would be copied into itself")));
   }
   DUNLIN_ASSIGN(const bool around, lies_in(source_root, to->directory));
-  if (around && !inside && to->missing.empty() && where.whole_tree()) {
+  if (around && !below && to->missing.empty() && where.whole_tree()) {
     found.push_back({Error(ErrorType::destination_exists,
                            "the source lies inside the destination: entries of the same name "
                            "replace parts of the source"),
