@@ -49,6 +49,7 @@ void add_copy_verbs(Verbs& verbs) {
       "dunlin copy /data/photos/ /mnt/backup/photos   # the contents of photos\n"
       "dunlin copy /data /mnt/backup --io-limit 100MB/s --detach\n"
       "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%\n"
+      "dunlin copy /data /mnt/backup --checksum      # believes no times\n"
       "dunlin copy /data /mnt/usb --preserve no-owner,no-acl\n"
       "dunlin copy ~/src /mnt/backup --exclude '*.o' --exclude /build/ --exclude '!keep.o'\n"
       "dunlin copy /data /mnt/usb --include '*.jpg' --include '/albums/' --max-size 20MiB\n"

@@ -34,9 +34,14 @@ const std::vector<KindFlag>& kind_flags() {
       {"copy",
        "conflict",
        "POLICY",
-       "when something else stands at the destination: skip, overwrite, overwrite_if_newer "
-       "(objects), overwrite_if_different, fail",
+       "when something else stands at the destination: skip, overwrite, overwrite_if_newer, "
+       "overwrite_if_different, fail, ask (files)",
        {"files", "objects"}},
+      {"copy",
+       "checksum",
+       "",
+       "what has the same size is read on both sides and compared, whatever its times",
+       {"files"}},
       {"copy", "hash", "LIST", "md5, sha256, xxh3, or several with commas between", {"files"}},
       {"copy",
        "preserve",
@@ -105,8 +110,7 @@ struct NotBuilt {
   bool has_value;
 };
 constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
-constexpr NotBuilt kNotBuiltToCopy[] = {
-    {"-a,--archive", false}, {"--checksum", false}, {"--delete", false}};
+constexpr NotBuilt kNotBuiltToCopy[] = {{"-a,--archive", false}, {"--delete", false}};
 
 /// `concurrency` bounds both numbers: items in flight, and batches never above their default.
 constexpr std::int64_t kDefaultParallelBatches = 4;

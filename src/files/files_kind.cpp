@@ -56,7 +56,7 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
   static const std::vector<std::string_view> known{
       "verify",     "hash",     "conflict", "preserve",       "special-files", "include",
       "exclude",    "min-size", "max-size", "modified-since", "file-types",    "one-file-system",
-      "files-from", "from0"};
+      "files-from", "from0",    "checksum"};
   if (line.options.contains("from0") && !line.options.contains("files-from"))
     return Error(ErrorType::invalid_input,
                  "--from0 says how --files-from ends its names: give both");
@@ -71,6 +71,8 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
       document["strategy"]["special_files"] = value;
     } else if (option == "conflict") {
       document["strategy"]["conflict_resolution"] = value;
+    } else if (option == "checksum") {
+      document["strategy"]["compare"] = "content";
     } else if (option == "files-from") {
       DUNLIN_TRY(put_files_from(document["source"], value, line.options.contains("from0")));
     } else if (option != "from0") {
@@ -127,8 +129,14 @@ Json FilesKind::schema() const {
   Json strategy = {{"type", "object"}, {"additionalProperties", false}};
   strategy["properties"]["operation"] = {{"enum", {"copy"}}};
   strategy["properties"]["conflict_resolution"] = {
-      {"enum", {"skip", "overwrite", "overwrite_if_different", "fail"}},
+      {"enum",
+       {"skip", "overwrite", "overwrite_if_newer", "overwrite_if_different", "fail", "ask"}},
       {"default", "overwrite_if_different"}};
+  strategy["properties"]["compare"] = {
+      {"enum", {"attributes", "content"}},
+      {"default", "attributes"},
+      {"description",
+       "how overwrite_if_different tells: by type, size and time, or by reading both sides"}};
   strategy["properties"]["hash"] = {
       {"type", "string"},
       {"default", "md5"},

@@ -16,11 +16,13 @@ namespace {
 
 namespace stdfs = std::filesystem;
 
-constexpr std::array<std::pair<std::string_view, Conflict>, 4> kConflicts{{
+constexpr std::array<std::pair<std::string_view, Conflict>, 6> kConflicts{{
     {"skip", Conflict::skip},
     {"overwrite", Conflict::overwrite},
+    {"overwrite_if_newer", Conflict::overwrite_if_newer},
     {"overwrite_if_different", Conflict::overwrite_if_different},
     {"fail", Conflict::fail},
+    {"ask", Conflict::ask},
 }};
 
 bool ends_in_slash(const std::string& path) {
@@ -176,8 +178,8 @@ void decode_metadata(const Json& strategy, FilesPlan& plan, std::vector<std::str
 
 void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
   check_keys(strategy, "/strategy",
-             {"operation", "conflict_resolution", "hash", "preserve", "preserve_metadata",
-              "special_files"},
+             {"operation", "conflict_resolution", "compare", "hash", "preserve",
+              "preserve_metadata", "special_files"},
              problems);
   decode_metadata(strategy, plan, problems);
   if (string_or(strategy, "operation", "copy") != "copy") {
@@ -192,11 +194,19 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
       found = true;
     }
     if (!found) {
-      problems.push_back(
-          "/strategy/conflict_resolution: \"" + escape_bytes(name) +
-          "\" is not supported yet; use skip, overwrite, overwrite_if_different or fail");
+      problems.push_back("/strategy/conflict_resolution: \"" + escape_bytes(name) +
+                         "\" is not supported yet; use skip, overwrite, overwrite_if_newer, "
+                         "overwrite_if_different, fail or ask");
     }
   }
+  const std::string compare = string_or(strategy, "compare", "attributes");
+  plan.by_content = compare == "content";
+  if (!plan.by_content && compare != "attributes")
+    problems.push_back("/strategy/compare: \"" + escape_bytes(compare) +
+                       "\" is neither attributes nor content");
+  if (plan.by_content && plan.conflict != Conflict::overwrite_if_different)
+    problems.emplace_back(
+        "/strategy/compare: content has a meaning with overwrite_if_different only");
   plan.hashes_named = find_member(strategy, "hash") != nullptr;
   const std::string hashes = string_or(strategy, "hash", "md5");
   for (std::size_t begin = 0; begin <= hashes.size();) {

@@ -16,7 +16,14 @@
 namespace dunlin::files {
 
 /// What happens where an entry stands already.
-enum class Conflict : std::uint8_t { skip, overwrite, overwrite_if_different, fail };
+enum class Conflict : std::uint8_t {
+  skip,
+  overwrite,
+  overwrite_if_newer,
+  overwrite_if_different,
+  fail,
+  ask,  ///< as fail, until `dunlin retry --item` answers
+};
 
 /// FIFOs, sockets and device nodes.
 enum class SpecialFiles : std::uint8_t { copy, skip };
@@ -26,6 +33,7 @@ struct FilesPlan {
   std::string destination;  ///< absolute; ends in '/' when a file goes into it
   Selection selection;
   Conflict conflict = Conflict::overwrite_if_different;
+  bool by_content = false;  ///< overwrite_if_different reads both sides instead of comparing times
   std::vector<HashKind> hashes;
   fs::Preserve preserve;
   bool preserve_links = true;  ///< sets of hard links stay sets

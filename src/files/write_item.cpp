@@ -62,15 +62,17 @@ Status CopyBatch::write(Copy& copy) {
     DUNLIN_ASSIGN(first, first_of_set(copy, listed, source));
   }
   DUNLIN_ASSIGN(const auto there, to->find(copy.name));
-  const Decision decision =
-      first ? decide_link(source, there, first->info.inode, site_.plan.conflict, granularity_ns_)
-            : decide(source, there, site_.plan.conflict, granularity_ns_);
+  Decision decision;
+  if (first) {
+    decision = decide_link(source, there, first->info.inode, rules_for(row));
+  } else {
+    DUNLIN_ASSIGN(decision, decide_alone(row, source, copy.name, there, to.get()));
+  }
   if (decision.action == Action::skip) {
     skip(copy, decision.reason);
     return success();
   }
-  if (decision.action == Action::refuse)
-    return Error(decision.type, to->shown(copy.name) + ": " + decision.reason);
+  if (decision.action == Action::refuse) return refusal(copy, decision, *to);
   if (decision.action == Action::overwrite) {
     if (to->device() != destination_->root().device()) {
       return Error(ErrorType::unsupported_item, to->shown(copy.name) +
@@ -92,6 +94,17 @@ Status CopyBatch::write(Copy& copy) {
     written = write_file(copy, *from, *to);
   }
   return written;
+}
+
+Error CopyBatch::refusal(const Copy& copy, const Decision& decision,
+                         const fs::Directory& to) const {
+  Error error(decision.type, to.shown(copy.name) + ": " + decision.reason);
+  if (site_.plan.conflict != Conflict::ask) return error;
+  const std::string item = "--item " + std::to_string(copy.row->id.value);
+  error.message += " (retry " + item + " takes the source's, skip " + item + " leaves this one)";
+  error.remediation = "`dunlin retry %E " + item + "` takes the source's, `dunlin skip %E " + item +
+                      "` leaves what stands there";
+  return error;
 }
 
 /// Where the first name of the set stands now. nullopt when there is nothing that may be linked to;
@@ -118,8 +131,9 @@ Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, cons
     if (!there->same_content_as(*witness.placed)) return alone("it was changed since");
   } else {
     // Skipped because it was there already: it must be what this one would be.
-    const bool same = there->type == source.type && there->size == source.size &&
-                      fs::same_time(there->mtime, source.mtime, granularity_ns_);
+    const bool same =
+        there->type == source.type && there->size == source.size &&
+        (row.message == kSameContent || fs::same_time(there->mtime, source.mtime, granularity_ns_));
     if (row.status != ItemStatus::skipped || !same) return alone("it was not copied");
   }
   return std::optional(std::move(first));

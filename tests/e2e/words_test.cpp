@@ -42,7 +42,7 @@ TEST_F(Words, WhatIsMissingOrTooMuchIsNamed) {
 }
 
 TEST_F(Words, WhatThisVersionDoesNotHaveIsRefusedAndNeverIgnored) {
-  for (const char* flag : {"--dry-run", "-n", "-a", "--checksum", "--delete"})
+  for (const char* flag : {"--dry-run", "-n", "-a", "--delete"})
     expect_refusal({"copy", "a", "b", flag}, "does not have --");
   expect_refusal({"load", "sqlite:a", "sqlite:b", "--all", "--test", "5"}, "does not have --test");
   expect_refusal({"serve"}, "unknown verb 'serve'");
