@@ -252,7 +252,12 @@ Status CopyBatch::publish(Copy& copy) {
     DUNLIN_TRY(flush_->directory_changed(*undo));
   } else {
     DUNLIN_TRY(context_.fence());
-    DUNLIN_TRY(fs::rename_new(*to, copy.temporary, *to, copy.name));
+    const Status placed = fs::rename_new(*to, copy.temporary, *to, copy.name);
+    if (!placed.ok() && placed.error().native.code == "EEXIST") {
+      DUNLIN_ASSIGN(auto clash, site_.names.clash(*to, copy.row->directory_path, copy.name));
+      if (clash) return *std::move(clash);
+    }
+    if (!placed.ok()) return as_name_error(placed.error(), copy.name);
   }
   copy.stage = Stage::published;
   DUNLIN_TRY(flush_->directory_changed(*to));
@@ -368,15 +373,22 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
       decision = {Action::skip, *reason, {}};
     } else {
       std::optional<fs::FileInfo> there;
+      std::optional<Error> clash;
       Handle to;
       if (root.ok()) {
         const auto directory = (*root)->get(row.directory_path);
         if (directory.ok()) {
           to = *directory;
           DUNLIN_ASSIGN(there, to->find(name));
+          DUNLIN_ASSIGN(clash, site_.names.clash_on_way(**root, row.directory_path));
+          if (there && !clash) {
+            DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, name));
+          }
         }
       }
-      if (listed.first.valid()) {
+      if (clash) {
+        decision = {Action::refuse, clash->message, clash->type};
+      } else if (listed.first.valid()) {
         DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
         decision = decide_link(source, there, first_inode, rules_for(row));
       } else {

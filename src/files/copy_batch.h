@@ -64,6 +64,8 @@ class CopyBatch {
   [[nodiscard]] Status write_file(Copy& copy, const fs::Directory& from, const fs::Directory& to);
   [[nodiscard]] Status write_node(Copy& copy, const fs::Directory& from, const fs::Directory& to);
   [[nodiscard]] Status write_link(Copy& copy, const First& first, const fs::Directory& to);
+  [[nodiscard]] Error not_to_be_made(const Copy& copy, fs::EntryType type, Error error,
+                                     const fs::Directory& to);
   void keep_final_flags(Copy& copy, const fs::Extended& extended);
   [[nodiscard]] Result<std::optional<First>> first_of_set(Copy& copy, const Detail& listed,
                                                           const fs::FileInfo& source);

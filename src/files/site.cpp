@@ -136,7 +136,15 @@ Result<fs::FileSystemTraits> Site::destination_traits() {
 }
 
 Result<std::int64_t> Site::time_granularity_ns() {
-  DUNLIN_ASSIGN(const fs::FileSystemTraits to, destination_traits());
+  DUNLIN_ASSIGN(fs::FileSystemTraits to, destination_traits());
+  if (!to.clock_known) {
+    DUNLIN_ASSIGN(fs::DirectoryCache* const to_root, destination());
+    const std::scoped_lock lock(mutex_);
+    if (!probed_clock_ns_) {
+      DUNLIN_ASSIGN(probed_clock_ns_, fs::probe_clock(to_root->root()));
+    }
+    to.time_granularity_ns = std::max(to.time_granularity_ns, *probed_clock_ns_);
+  }
   DUNLIN_ASSIGN(fs::DirectoryCache* const from_root, source());
   DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(from_root->root()));
   return std::max(to.time_granularity_ns, from.time_granularity_ns);

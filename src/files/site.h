@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/run.h"
+#include "files/names.h"
 #include "files/plan.h"
 #include "fs/directory.h"
 #include "fs/file_system.h"
@@ -46,6 +47,7 @@ class Site {
   [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
 
   const FilesPlan plan;
+  Names names;  ///< of the destination
 
  private:
   [[nodiscard]] Result<Layout> layout_locked();
@@ -53,6 +55,7 @@ class Site {
   fs::Features features_;
   std::mutex mutex_;
   std::optional<Layout> layout_;
+  std::optional<std::int64_t> probed_clock_ns_;
   std::unique_ptr<fs::DirectoryCache> source_;
   std::unique_ptr<fs::DirectoryCache> destination_;
 };

@@ -55,13 +55,21 @@ Status CopyBatch::write(Copy& copy) {
   copy.witness = Witness{};
   copy.witness.epoch = context_.epoch();
   copy.witness.shared = source.links > 1;
-  DUNLIN_ASSIGN(const Handle to, destination_of(copy));
+  const auto opened = destination_of(copy);
+  if (!opened.ok()) return as_name_error(opened.error(), row.directory_path);
+  const Handle& to = *opened;
+  DUNLIN_ASSIGN(auto clash, site_.names.clash_on_way(*destination_, row.directory_path));
+  if (clash) return *std::move(clash);
   DUNLIN_TRY(flush_->prepare(*to));
   std::optional<First> first;
   if (listed.first.valid()) {
     DUNLIN_ASSIGN(first, first_of_set(copy, listed, source));
   }
   DUNLIN_ASSIGN(const auto there, to->find(copy.name));
+  if (there) {
+    DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, copy.name));
+    if (clash) return *std::move(clash);
+  }
   Decision decision;
   if (first) {
     decision = decide_link(source, there, first->info.inode, rules_for(row));
@@ -216,6 +224,27 @@ void CopyBatch::keep_final_flags(Copy& copy, const fs::Extended& extended) {
   }
 }
 
+/// A file system that knows no entries of this type says so in many ways. The daemon of exFAT makes
+/// a file where a FIFO was asked for, and the kernel calls that EIO: the device is well.
+Error CopyBatch::not_to_be_made(const Copy& copy, fs::EntryType type, Error error,
+                                const fs::Directory& to) {
+  const std::string& code = error.native.code;
+  bool unknown = code == "ENOSYS" || code == "EOPNOTSUPP";
+  const bool device =
+      type == fs::EntryType::character_device || type == fs::EntryType::block_device;
+  if (code == "EPERM") unknown = !device;  // a device may just not be allowed to us
+  if (code == "EIO") {
+    const auto there = to.find(copy.temporary);
+    unknown = there.ok() && *there && (*there)->type != type;
+    if (unknown) to.remove_file(copy.temporary).ignore("fail() tries once more and says so");
+  }
+  if (!unknown) return error;
+  error.type = ErrorType::unsupported_item;
+  error.message = to.shown(copy.name) + ": the file system of the destination (" + traits_.name +
+                  ") has no " + std::string(fs::to_string(type)) + "s";
+  return error;
+}
+
 /// A symlink, FIFO, socket or device node: never opened, only held by a descriptor, on both sides,
 /// so that owner and mode reach what was made here and nothing that was put in its place.
 Status CopyBatch::write_node(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
@@ -238,11 +267,9 @@ Status CopyBatch::write_node(Copy& copy, const fs::Directory& from, const fs::Di
   }
   DUNLIN_TRY(to.remove_file(copy.temporary));
   DUNLIN_TRY(context_.fence());
-  if (symlink) {
-    DUNLIN_TRY(to.make_symlink(target, copy.temporary));
-  } else {
-    DUNLIN_TRY(to.make_special(source, copy.temporary));
-  }
+  const Status created =
+      symlink ? to.make_symlink(target, copy.temporary) : to.make_special(source, copy.temporary);
+  if (!created.ok()) return not_to_be_made(copy, source.type, created.error(), to);
   DUNLIN_ASSIGN(const UniqueFd out, fs::open_node(to, copy.temporary));
   DUNLIN_ASSIGN(const fs::FileInfo made,
                 fs::info_of(out.get(), to.shown(copy.name), fs::Side::destination));
