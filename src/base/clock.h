@@ -8,6 +8,9 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace dunlin {
 
@@ -60,5 +63,9 @@ class ManualClock final : public Clock {
 
 /// RFC 3339 in UTC with milliseconds: "2026-11-20T11:05:00.000Z".
 [[nodiscard]] std::string rfc3339(std::int64_t wall_ms);
+/// The inverse, and more of RFC 3339: any offset ("+02:00"), a blank or 't' for the 'T', no or any
+/// fraction (cut off to milliseconds), or the day alone, which means its first instant in UTC.
+/// invalid_input for all else; a second 60 is refused.
+[[nodiscard]] Result<std::int64_t> parse_rfc3339(std::string_view text);
 
 }  // namespace dunlin

@@ -43,14 +43,22 @@ std::shared_ptr<Line> make_line(std::string verb) {
 
 void add_copy_verbs(Verbs& verbs) {
   auto copy = make_line("copy");
-  CLI::App& copy_app =
-      verbs.add("copy", "Copies files, or objects between object stores; proves what it wrote.",
-                "dunlin copy /data/photos /mnt/backup           # becomes /mnt/backup/photos\n"
-                "dunlin copy /data/photos/ /mnt/backup/photos   # the contents of photos\n"
-                "dunlin copy /data /mnt/backup --io-limit 100MB/s --detach\n"
-                "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%\n"
-                "dunlin copy /data /mnt/usb --preserve no-owner,no-acl",
-                [copy](Session& session) { return run_line(session, *copy); });
+  CLI::App& copy_app = verbs.add(
+      "copy", "Copies files, or objects between object stores; proves what it wrote.",
+      "dunlin copy /data/photos /mnt/backup           # becomes /mnt/backup/photos\n"
+      "dunlin copy /data/photos/ /mnt/backup/photos   # the contents of photos\n"
+      "dunlin copy /data /mnt/backup --io-limit 100MB/s --detach\n"
+      "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%\n"
+      "dunlin copy /data /mnt/backup --checksum      # believes no times\n"
+      "dunlin copy /data /mnt/usb --preserve no-owner,no-acl\n"
+      "dunlin copy ~/src /mnt/backup --exclude '*.o' --exclude /build/ --exclude '!keep.o'\n"
+      "dunlin copy /data /mnt/usb --include '*.jpg' --include '/albums/' --max-size 20MiB\n"
+      "dunlin copy /data /mnt/usb --file-types image,video --min-size 100kB\n"
+      "dunlin copy /data /mnt/daily --modified-since 1d\n"
+      "dunlin copy -x / /mnt/system          # not what is mounted inside\n"
+      "cd /data && find . -newer stamp -print0 | "
+      "dunlin copy . /mnt/new --files-from - --from0",
+      [copy](Session& session) { return run_line(session, *copy); });
   copy->places = {
       add_place(copy_app, "SRC", "what to copy; with a slash at its end, only its contents"),
       add_place(copy_app, "DST", "where to; an existing directory is copied into")};

@@ -17,23 +17,31 @@ namespace {
 
 using engine::Plan;
 
-/// A flag that a kind reads itself. `value` empty: it stands alone.
+/// A flag that a kind reads itself. `value` empty: it stands alone; with "…" at its end: it may be
+/// given more than once. `also`: another name, with its dashes.
 struct KindFlag {
   std::string_view verb;
   std::string_view name;
   std::string_view value;
   std::string_view help;
   std::vector<std::string_view> kinds;
+  std::string_view also = {};
 };
+constexpr std::string_view kRepeated = "…";
 
 const std::vector<KindFlag>& kind_flags() {
   static const std::vector<KindFlag> flags = {
       {"copy",
        "conflict",
        "POLICY",
-       "when something else stands at the destination: skip, overwrite, overwrite_if_newer "
-       "(objects), overwrite_if_different, fail",
+       "when something else stands at the destination: skip, overwrite, overwrite_if_newer, "
+       "overwrite_if_different, fail, ask (files)",
        {"files", "objects"}},
+      {"copy",
+       "checksum",
+       "",
+       "what has the same size is read on both sides and compared, whatever its times",
+       {"files"}},
       {"copy", "hash", "LIST", "md5, sha256, xxh3, or several with commas between", {"files"}},
       {"copy",
        "preserve",
@@ -53,6 +61,40 @@ const std::vector<KindFlag>& kind_flags() {
        "number, as they are)",
        {"files"}},
       {"copy", "groupmap", "RULES", "the same for groups", {"files"}},
+      {"copy",
+       "include",
+       "GLOB…",
+       "take only what matches, as in .gitignore; a directory that matches with all it holds",
+       {"files"}},
+      {"copy",
+       "exclude",
+       "GLOB…",
+       "leave out what matches, as in .gitignore; wins over --include; '!GLOB' takes back",
+       {"files"}},
+      {"copy", "min-size", "SIZE", "leave out smaller files: 10MiB", {"files"}},
+      {"copy", "max-size", "SIZE", "leave out larger files: 2GB", {"files"}},
+      {"copy",
+       "modified-since",
+       "TIME",
+       "only what was modified since 2026-01-31T08:00:00Z, 2026-01-31, or in the last 7d",
+       {"files"}},
+      {"copy",
+       "file-types",
+       "LIST",
+       "by extension: image, video, audio, document, archive, code, other",
+       {"files"}},
+      {"copy",
+       "files-from",
+       "FILE",
+       "take only the names listed there, one a line, relative to SRC (-: standard input)",
+       {"files"}},
+      {"copy", "from0", "", "the names of --files-from end in NUL, as of find -print0", {"files"}},
+      {"copy",
+       "one-file-system",
+       "",
+       "do not enter what is mounted inside of SRC; its directory is made, empty",
+       {"files"},
+       "-x"},
       {"copy", "multipart-threshold", "SIZE", "objects above it are sent in parts", {"objects"}},
       {"copy", "part-size", "SIZE", "of one part", {"objects"}},
       {"move",
@@ -80,9 +122,7 @@ struct NotBuilt {
   bool has_value;
 };
 constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
-constexpr NotBuilt kNotBuiltToCopy[] = {
-    {"-a,--archive", false}, {"--include", true},   {"--exclude", true}, {"--min-size", true},
-    {"--max-size", true},    {"--checksum", false}, {"--delete", false}};
+constexpr NotBuilt kNotBuiltToCopy[] = {{"-a,--archive", false}, {"--delete", false}};
 
 /// `concurrency` bounds both numbers: items in flight, and batches never above their default.
 constexpr std::int64_t kDefaultParallelBatches = 4;
@@ -142,11 +182,15 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
     // A move is told the same things as a copy, and some more.
     if (flag.verb != verb && !(verb == "move" && flag.verb == "copy")) continue;
     Given given{std::string(flag.name), flag.kinds, nullptr, nullptr};
-    const std::string name = "--" + given.name;
-    if (flag.value.empty())
-      given.flag = add_flag(app, name, std::string(flag.help));
+    std::string names = "--" + given.name;
+    if (!flag.also.empty()) names = std::string(flag.also) + "," + names;
+    given.repeated = flag.value.ends_with(kRepeated);
+    std::string_view value = flag.value;
+    if (given.repeated) value.remove_suffix(kRepeated.size());
+    if (value.empty())
+      given.flag = add_flag(app, names, std::string(flag.help));
     else
-      given.value = add_texts(app, name, std::string(flag.value), std::string(flag.help));
+      given.value = add_texts(app, names, std::string(value), std::string(flag.help));
     given_.push_back(std::move(given));
   }
   const auto hidden = [&](const NotBuilt& flag) {
@@ -182,9 +226,17 @@ Result<std::map<std::string, std::string>> KindFlags::read(std::string_view kind
     if (std::find(given.kinds.begin(), given.kinds.end(), kind) == given.kinds.end())
       return Error(ErrorType::invalid_input,
                    fmt::format("--{} has no meaning for {}", given.name, kind));
-    if (given.value && given.value->size() > 1)
+    if (given.value && given.value->size() > 1 && !given.repeated)
       return Error(ErrorType::invalid_input, fmt::format("--{} is given twice", given.name));
-    out[given.name] = given.flag ? "true" : given.value->front();
+    if (given.flag) {
+      out[given.name] = "true";
+      continue;
+    }
+    std::string& joined = out[given.name];
+    for (const std::string& value : *given.value) {
+      if (&value != &given.value->front()) joined += '\0';
+      joined += value;
+    }
   }
   return out;
 }

@@ -46,6 +46,7 @@ class KindFlags {
     std::vector<std::string_view> kinds;
     Texts value;
     Flag flag;
+    bool repeated = false;
   };
   std::vector<Given> given_;
   std::vector<std::pair<std::string, CLI::Option*>> not_built_;

@@ -265,6 +265,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
                             (types.empty() ? "" : ": " + types));
   }
   if (counters.skipped_items > 0) lines.add("skipped", count_of(counters.skipped_items, noun));
+  lines.add("left out", printable(snapshot.left_out));
   if (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0)
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
                                          verification_statement(snapshot)));
@@ -299,6 +300,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
     items += fmt::format(" of {}{}", format_count(counters.total_items),
                          progress.totals_exact ? "" : " found so far");
   lines.add(snapshot.noun, items);
+  lines.add("left out", printable(snapshot.left_out));
   if (counters.total_bytes > 0)
     lines.add("data", bytes_of(counters.processed_bytes, counters.total_bytes));
   if (progress.bytes_per_second && counters.total_bytes > 0) {

@@ -22,6 +22,23 @@
 
 namespace dunlin::engine {
 
+/// The items that a person named one by one with `dunlin retry --item`. Any thread.
+class AnsweredItems {
+ public:
+  void add(ItemId item) {
+    const std::lock_guard lock(mutex_);
+    items_.insert(item);
+  }
+  [[nodiscard]] bool has(ItemId item) const {
+    const std::lock_guard lock(mutex_);
+    return items_.contains(item);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<ItemId> items_;
+};
+
 /// What all contexts of one execution share; outlives them.
 struct HostParts {
   ExecutionId id;
@@ -38,6 +55,7 @@ struct HostParts {
   RateMeter& meter;
   std::atomic<bool>& stale;  ///< the ledger has refused a write of this epoch
   bool compare_anew = false;
+  const AnsweredItems* answered = nullptr;
 };
 
 /// Implements RunContext for any of the context interfaces.
@@ -129,6 +147,9 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   [[nodiscard]] Result<std::vector<ItemRow>> items() override;
   [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) override {
     return parts_.ledger.directory(id);
+  }
+  [[nodiscard]] bool was_answered(ItemId item) const override {
+    return parts_.answered != nullptr && parts_.answered->has(item);
   }
   [[nodiscard]] Result<ItemRow> item(ItemId id) override;
   [[nodiscard]] Status for_each_item(std::span<ItemRow> items,

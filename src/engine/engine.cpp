@@ -276,12 +276,26 @@ Result<std::unique_ptr<store::Ledger>> Engine::open_ledger(const ExecutionId& id
   return state_->open_ledger(id, true);
 }
 
+namespace {
+
+/// Only kinds with a handful of tasks have one, so it is among the first.
+Result<std::string> left_out_of(const store::Ledger& ledger) {
+  constexpr std::size_t kAmongFirst = 64;
+  DUNLIN_ASSIGN(const auto tasks, ledger.tasks(kAmongFirst));
+  for (const auto& task : tasks)
+    if (task.task_type == kSelectionTask) return task.description;
+  return std::string();
+}
+
+}  // namespace
+
 Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
   DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id, true));
   Snapshot snapshot;
   DUNLIN_ASSIGN(snapshot.row, ledger->execution());
   DUNLIN_ASSIGN(snapshot.live, state_->owned(id));
   DUNLIN_ASSIGN(snapshot.error_counts, ledger->error_counts());
+  DUNLIN_ASSIGN(snapshot.left_out, left_out_of(*ledger));
   const ExecutionStatus status = snapshot.row.status;
   const bool in_progress =
       status == ExecutionStatus::running || status == ExecutionStatus::rolling_back;

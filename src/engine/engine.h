@@ -28,6 +28,8 @@ struct Snapshot {
   std::string noun;
   std::vector<std::string> allowed_verbs;
   std::vector<std::pair<std::string, std::int64_t>> error_counts;
+  /// What the plan's rules left out of the source, in words; empty: nothing, or not known yet.
+  std::string left_out;
 };
 
 /// Status, progress, errors, verification as one JSON resource under the originals' names.
@@ -39,6 +41,10 @@ struct ControlAnswer {
   bool by_owner = false;  ///< the owner answered; otherwise a control row waits for it
   Json body = Json::object();
 };
+
+/// A kind that leaves entries out without an item for each journals, with the end of its
+/// enumeration, a task of this type that has no batches: its description is Snapshot::left_out.
+inline constexpr std::string_view kSelectionTask = "selection";
 
 class Engine {
  public:

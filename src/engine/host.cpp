@@ -79,7 +79,7 @@ Outcome Execution::Host::run() {
   shared_ = std::make_unique<HostParts>(
       HostParts{parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger,
                 parts.lock, parts.state, *writer_, *pool_, governor_, retry_, meter_, stale_,
-                parts.goal == Goal::verify});
+                parts.goal == Goal::verify, &answered_});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());

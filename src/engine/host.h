@@ -76,6 +76,7 @@ class Execution::Host {
   [[nodiscard]] Json handle_request(const Json& request);
   void poll_control_rows();
   void emergency_stop();
+  void note_answer(const Json& selector);
   [[nodiscard]] Result<std::vector<ItemId>> select_items(const Json& selector,
                                                          store::ItemStatus to);
 
@@ -128,6 +129,7 @@ class Execution::Host {
   std::vector<BatchId> reopen_batches_;
   store::ItemStatus reopen_to_ = store::ItemStatus::pending;
   std::string reopen_actor_;
+  AnsweredItems answered_;
   std::string cancel_actor_;  ///< not empty: cancelled before it begins
 
   std::optional<coordinator::Finish> finish_;

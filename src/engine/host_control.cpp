@@ -82,6 +82,7 @@ Json Execution::Host::request(const std::string& verb, const Json& arguments,
     if (!items.ok()) return refusal(items.error().text());
     control.items = *std::move(items);
     if (verb == "retry") control.batches = selected_batches(arguments);
+    if (verb == "retry") note_answer(arguments);
   }
   if (verb == "limits") {
     governor_.set_limits(
@@ -163,6 +164,7 @@ void Execution::Host::poll_control_rows() {
       Result<std::vector<ItemId>> items =
           select_items(selector.ok() ? *selector : Json::object(), to);
       if (items.ok()) control.items = *std::move(items);
+      if (row.verb == "retry" && selector.ok()) note_answer(*selector);
     }
     if (row.verb == "stop") emergency_stop();
     post(std::move(control));
@@ -181,6 +183,11 @@ void Execution::Host::emergency_stop() {
     if (stopped_.wait_for(wait, kStopGrace, [this] { return ended_; })) return;
     ::_exit(kExitPaused);
   });
+}
+
+void Execution::Host::note_answer(const Json& selector) {
+  if (const std::int64_t item = integer_or(selector, "item", 0); item > 0)
+    answered_.add(ItemId(item));
 }
 
 Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector,
@@ -230,6 +237,7 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
 Result<std::int64_t> Execution::Host::reopen_at_start(const Json& selector, store::ItemStatus to,
                                                       const std::string& actor) {
   DUNLIN_ASSIGN(reopen_, select_items(selector, to));
+  if (to == store::ItemStatus::pending) note_answer(selector);
   reopen_batches_ = selected_batches(selector);
   if (reopen_.empty() && reopen_batches_.empty())
     return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");

@@ -35,7 +35,8 @@ struct CommandLine {
   std::string verb;                     ///< copy, move, load, migrate
   std::vector<std::string> positional;  ///< as typed; for migrate the first is up, down …
   std::map<std::string, std::string>
-      options;  ///< kind options by long name without dashes ("verify", "table", "db")
+      options;  ///< kind options by long name without dashes ("verify", "table", "db"); the values
+                ///< of one that was given several times with a NUL between
 };
 
 class Kind {

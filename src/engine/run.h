@@ -151,6 +151,9 @@ class BatchContext : public RunContext {
   /// Work: the items still pending. Verify and undo: all items that completed.
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items() = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) = 0;
+  /// `dunlin retry --item` has named it since this process began: the answer to what it had failed
+  /// with, when that was a question. Forgotten by a crash, after which it is asked again.
+  [[nodiscard]] virtual bool was_answered(ItemId) const { return false; }
   /// Any item, as the ledger has it now: one that this batch's items refer to.
   [[nodiscard]] virtual Result<ItemRow> item(ItemId id) = 0;
   /// Runs `fn` for each item on the engine's pool under `io_concurrency` and waits for all. Returns

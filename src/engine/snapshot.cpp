@@ -97,6 +97,7 @@ Json snapshot_json(const Snapshot& snapshot) {
   out["completed_at"] = time_or_null(row.ended_ms);
   out["progress"] = progress_json(snapshot.progress, snapshot.noun);
   out["verification"] = verification_json(snapshot, settings);
+  out["left_out"] = snapshot.left_out.empty() ? Json(nullptr) : Json(snapshot.left_out);
   out["error_summary"] = {{"total", total}, {"by_type", errors}};
   out["settings"] = settings;
   out["allowed_verbs"] = snapshot.allowed_verbs;

@@ -277,7 +277,12 @@ Status CopyBatch::publish(Copy& copy) {
     DUNLIN_TRY(flush_->directory_changed(*undo));
   } else {
     DUNLIN_TRY(context_.fence());
-    DUNLIN_TRY(fs::rename_new(*to, copy.temporary, *to, copy.name));
+    const Status placed = fs::rename_new(*to, copy.temporary, *to, copy.name);
+    if (!placed.ok() && placed.error().native.code == "EEXIST") {
+      DUNLIN_ASSIGN(auto clash, site_.names.clash(*to, copy.row->directory_path, copy.name));
+      if (clash) return *std::move(clash);
+    }
+    if (!placed.ok()) return as_name_error(placed.error(), copy.name);
   }
   copy.stage = Stage::published;
   DUNLIN_TRY(flush_->directory_changed(*to));
@@ -436,6 +441,28 @@ Status CopyBatch::discard(Copy& copy) {
   return flush_->directory_changed(*to);
 }
 
+ConflictRules CopyBatch::rules_for(const ItemRow& row) const {
+  return {site_.plan.conflict_rule(), site_.plan.by_content, granularity_ns_,
+          context_.was_answered(row.id)};
+}
+
+Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo& source,
+                                         const std::string& name,
+                                         const std::optional<fs::FileInfo>& there,
+                                         const fs::Directory* to) {
+  Decision decision = decide(source, there, rules_for(row));
+  if (decision.action != Action::compare) return decision;
+  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  if (source.type == fs::EntryType::symlink) {
+    DUNLIN_ASSIGN(const std::string target, from->read_link(row.name));
+    DUNLIN_ASSIGN(const std::string standing, to->read_link(name));
+    return decide_by_content(target == standing);
+  }
+  DUNLIN_ASSIGN(const bool equal, fs::same_content(*from, row.name, *to, name, traits_,
+                                                   {context_.permits(), context_.cancel(), {}}));
+  return decide_by_content(equal);
+}
+
 /// Of the first name of a set, if it stands at the destination and would be left there; else 0.
 Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
   DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
@@ -443,7 +470,8 @@ Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
   const auto directory = destination->get(row.directory_path);
   if (!directory.ok()) return std::uint64_t{0};
   DUNLIN_ASSIGN(const auto there, (*directory)->find(row.name));
-  const Decision first = decide(listed.info, there, site_.plan.conflict_rule(), granularity_ns_);
+  DUNLIN_ASSIGN(const Decision first,
+                decide_alone(row, listed.info, row.name, there, directory->get()));
   return there && first.action == Action::skip ? there->inode : std::uint64_t{0};
 }
 
@@ -463,6 +491,7 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
   const auto root = site_.destination();  // may not exist yet: then everything is created
   if (root.ok()) {
     DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
+    DUNLIN_ASSIGN(traits_, site_.destination_traits());
   }
   for (const ItemRow& row : rows_) {
     DUNLIN_TRY(context_.cancel().check());
@@ -476,18 +505,26 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
       decision = {Action::skip, *reason, {}};
     } else {
       std::optional<fs::FileInfo> there;
+      std::optional<Error> clash;
+      Handle to;
       if (root.ok()) {
         const auto directory = (*root)->get(row.directory_path);
         if (directory.ok()) {
-          DUNLIN_ASSIGN(there, (*directory)->find(name));
+          to = *directory;
+          DUNLIN_ASSIGN(there, to->find(name));
+          DUNLIN_ASSIGN(clash, site_.names.clash_on_way(**root, row.directory_path));
+          if (there && !clash) {
+            DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, name));
+          }
         }
       }
-      if (listed.first.valid()) {
+      if (clash) {
+        decision = {Action::refuse, clash->message, clash->type};
+      } else if (listed.first.valid()) {
         DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
-        decision =
-            decide_link(source, there, first_inode, site_.plan.conflict_rule(), granularity_ns_);
+        decision = decide_link(source, there, first_inode, rules_for(row));
       } else {
-        decision = decide(source, there, site_.plan.conflict_rule(), granularity_ns_);
+        DUNLIN_ASSIGN(decision, decide_alone(row, source, name, there, to.get()));
       }
     }
     DUNLIN_ASSIGN(operation.action, action_shown(decision.action, row));

@@ -72,6 +72,8 @@ class CopyBatch {
   [[nodiscard]] Status copy_waiting();
   [[nodiscard]] Status write_all(bool fsync_each);
   [[nodiscard]] Status write(Copy& copy);
+  [[nodiscard]] Error refusal(const Copy& copy, const Decision& decision,
+                              const fs::Directory& to) const;
   [[nodiscard]] Status write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to);
   [[nodiscard]] Status write_link(Copy& copy, const First& first, const fs::Directory& to);
   void keep_final_flags(Copy& copy, std::uint32_t flags);
@@ -79,6 +81,13 @@ class CopyBatch {
                                                           const fs::FileInfo& source);
   [[nodiscard]] Result<std::string> action_shown(Action action, const engine::ItemRow& row);
   [[nodiscard]] Result<std::uint64_t> inode_of_first(const Detail& listed);
+  [[nodiscard]] ConflictRules rules_for(const engine::ItemRow& row) const;
+  /// decide() for an item that is copied by itself, with the comparison that it may ask for.
+  /// `to` may be nullptr when nothing stands there.
+  [[nodiscard]] Result<Decision> decide_alone(const engine::ItemRow& row,
+                                              const fs::FileInfo& source, const std::string& name,
+                                              const std::optional<fs::FileInfo>& there,
+                                              const fs::Directory* to);
   [[nodiscard]] Status prove(Copy& copy);
   [[nodiscard]] Status record_intents();
   [[nodiscard]] Status publish(Copy& copy);

@@ -15,41 +15,80 @@ std::string_view to_string(Action action) {
       return "skip";
     case Action::refuse:
       return "refuse";
+    case Action::compare:
+      return "compare";
   }
   return "refuse";
 }
 
+namespace {
+
+/// What tells, without reading it, that another entry is what the source is.
+bool same_attributes(const fs::FileInfo& source, const fs::FileInfo& there,
+                     std::int64_t granularity_ns) {
+  return there.type == source.type && there.size == source.size &&
+         there.special_device == source.special_device &&
+         fs::same_time(there.mtime, source.mtime, granularity_ns);
+}
+
+/// The entry that stands there is to be replaced by the source's.
+Decision replace(const fs::FileInfo& there) {
+  if (there.type != fs::EntryType::directory) return {Action::overwrite, "", {}};
+  return {Action::refuse, "a directory stands at the destination; it is never replaced by a file",
+          ErrorType::destination_exists};
+}
+
+Decision compare_content(const fs::FileInfo& source, const fs::FileInfo& there) {
+  const bool same_kind = there.type == source.type && there.special_device == source.special_device;
+  const bool content = source.type == fs::EntryType::file || source.type == fs::EntryType::symlink;
+  if (same_kind && !content) return {Action::skip, "unchanged: same type", {}};
+  if (same_kind && there.size == source.size) return {Action::compare, "", {}};
+  return replace(there);
+}
+
+}  // namespace
+
 Decision decide(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
-                Conflict conflict, std::int64_t granularity_ns) {
+                const ConflictRules& rules) {
   if (!there) return {Action::create, "", {}};
-  switch (conflict) {
+  switch (rules.conflict) {
     case Conflict::skip:
       return {Action::skip, "exists at the destination", {}};
     case Conflict::fail:
       return {Action::refuse, "exists at the destination", ErrorType::destination_exists};
-    case Conflict::overwrite_if_different:
-      if (there->type == source.type && there->size == source.size &&
-          there->special_device == source.special_device &&
-          fs::same_time(there->mtime, source.mtime, granularity_ns)) {
+    case Conflict::overwrite_if_newer:
+      if (fs::same_time(there->mtime, source.mtime, rules.granularity_ns) ||
+          source.mtime < there->mtime)
+        return {Action::skip, "not newer than what stands at the destination", {}};
+      break;
+    case Conflict::ask:
+      if (same_attributes(source, *there, rules.granularity_ns))
         return {Action::skip, "unchanged: same type, size and time", {}};
-      }
+      if (rules.answered) break;
+      return {Action::refuse, "another one stands at the destination, and a person is to decide",
+              ErrorType::destination_exists};
+    case Conflict::overwrite_if_different:
+      if (rules.by_content) return compare_content(source, *there);
+      if (same_attributes(source, *there, rules.granularity_ns))
+        return {Action::skip, "unchanged: same type, size and time", {}};
       break;
     case Conflict::overwrite:
       break;
   }
-  if (there->type == fs::EntryType::directory) {
-    return {Action::refuse, "a directory stands at the destination; it is never replaced by a file",
-            ErrorType::destination_exists};
-  }
+  return replace(*there);
+}
+
+Decision decide_by_content(bool equal) {
+  if (equal) return {Action::skip, std::string(kSameContent), {}};
   return {Action::overwrite, "", {}};
 }
 
 Decision decide_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
-                     std::uint64_t first_inode, Conflict conflict, std::int64_t granularity_ns) {
+                     std::uint64_t first_inode, ConflictRules rules) {
   if (there && there->inode == first_inode)
     return {Action::skip, "unchanged: linked to the first name of its set", {}};
-  if (conflict == Conflict::overwrite_if_different) conflict = Conflict::overwrite;
-  return decide(source, there, conflict, granularity_ns);
+  if (rules.conflict == Conflict::overwrite_if_different) rules.conflict = Conflict::overwrite;
+  return decide(source, there, rules);
 }
 
 std::optional<std::string> reason_to_leave_out(const Detail& source, SpecialFiles special_files) {

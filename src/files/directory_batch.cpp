@@ -148,10 +148,17 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
   if (row.name.empty()) DUNLIN_TRY(create_root(witness.levels));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   DUNLIN_ASSIGN(const auto parent, root->get(row.directory_path));
+  DUNLIN_ASSIGN(auto clash, site_.names.clash_on_way(*root, row.directory_path));
+  if (clash) return *std::move(clash);
   DUNLIN_TRY(flush_.prepare(*parent));
   if (!row.name.empty()) {
     const Status made = parent->make_directory(row.name, kWhileWorking);
-    if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
+    const bool there_already = !made.ok() && made.error().native.code == "EEXIST";
+    if (!made.ok() && !there_already) return as_name_error(made.error(), row.name);
+    if (there_already) {
+      DUNLIN_ASSIGN(clash, site_.names.clash(*parent, row.directory_path, row.name));
+      if (clash) return *std::move(clash);
+    }
     // Also when it is there: a process that died may have made it and not flushed its name.
     DUNLIN_TRY(flush_.directory_changed(*parent));
     DUNLIN_ASSIGN(const fs::FileInfo there, parent->info(row.name));

@@ -153,6 +153,28 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   return written;
 }
 
+/// A file system that knows no entries of this type says so in many ways. The daemon of exFAT makes
+/// a file where a FIFO was asked for, and the kernel calls that EIO: the device is well.
+Error EntryWriter::not_to_be_made(const Place& to, fs::EntryType type, Error error) {
+  const std::string& code = error.native.code;
+  bool unknown = code == "ENOSYS" || code == "EOPNOTSUPP";
+  const bool device =
+      type == fs::EntryType::character_device || type == fs::EntryType::block_device;
+  if (code == "EPERM") unknown = !device;  // a device may just not be allowed to us
+  if (code == "EIO") {
+    const auto there = to.directory.find(to.temporary);
+    unknown = there.ok() && *there && (*there)->type != type;
+    if (unknown) to.directory.remove_file(to.temporary).ignore("who calls tries once more");
+  }
+  if (!unknown) return error;
+  const auto traits = fs::traits_of(to.directory);
+  error.type = ErrorType::unsupported_item;
+  error.message = to.directory.shown(to.shown_name) + ": the file system of the destination (" +
+                  (traits.ok() ? traits->name : "unknown") + ") has no " +
+                  std::string(fs::to_string(type)) + "s";
+  return error;
+}
+
 /// A symlink, FIFO, socket or device node: never opened, only held by a descriptor, on both sides,
 /// so that owner and mode reach what was made here and nothing that was put in its place.
 Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::string& name,
@@ -173,11 +195,9 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
   if (!untouched(written.source, after)) return changed_meanwhile(from, name);
   DUNLIN_TRY(to.directory.remove_file(to.temporary));
   DUNLIN_TRY(context_.fence());
-  if (symlink) {
-    DUNLIN_TRY(to.directory.make_symlink(target, to.temporary));
-  } else {
-    DUNLIN_TRY(to.directory.make_special(written.source, to.temporary));
-  }
+  const Status made_it = symlink ? to.directory.make_symlink(target, to.temporary)
+                                 : to.directory.make_special(written.source, to.temporary);
+  if (!made_it.ok()) return not_to_be_made(to, written.source.type, made_it.error());
   const std::string to_shown = to.directory.shown(to.shown_name);
   DUNLIN_ASSIGN(const UniqueFd out, fs::open_node(to.directory, to.temporary));
   DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));

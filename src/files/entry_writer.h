@@ -70,6 +70,7 @@ class EntryWriter {
     const std::string& shown_name;
     const Part* part = nullptr;
   };
+  [[nodiscard]] static Error not_to_be_made(const Place& to, fs::EntryType type, Error error);
   [[nodiscard]] Result<UniqueFd> open_temporary(const Place& to);
   [[nodiscard]] Result<std::int64_t> copy_large(int in, const std::string& from_shown, int out,
                                                 const Place& to, const fs::FileInfo& source,

@@ -13,6 +13,11 @@
 // Where a move also removes what it has emptied, the directories are journaled once more when all
 // are known, the last found first: a child is found after its parent. Each batch of them waits for
 // the one before.
+//
+// With a selection (selection.h) the cursor also keeps the moment from which `modified_since`
+// counts, and what was left out of the directories that were read to their end: a half-read one is
+// counted again with its second reading. Of a set of hard links the first name that is taken is
+// the one that is copied.
 #include "files/enumerate.h"
 
 #include <deque>
@@ -75,6 +80,11 @@ class Enumerator {
   Status begin();
   Status find_tasks();
   Status read(const DirectoryRow& row);
+  bool leaves_out(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info,
+                  bool looked);
+  Status add_missing(const DirectoryRow& row, BatchId made_by,
+                     const std::set<std::string>& missing);
+  void say_what_was_left_out();
   Status add_entry(const DirectoryRow& row, BatchId made_by, const fs::Listing::Entry& entry,
                    const fs::Directory& directory);
   void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
@@ -104,6 +114,10 @@ class Enumerator {
   EnumerateContext::Chunk chunk_;
   std::deque<DirectoryRow> waiting_;
   std::set<DirectoryId> half_read_;
+  Selection selection_;
+  Selection::Inside inside_;      ///< of the directory that is being read
+  SelectionCounts in_directory_;  ///< of it, until it is read to its end
+  SelectionCounts counts_;
 };
 
 void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
@@ -209,6 +223,12 @@ Status Enumerator::commit(bool complete) {
   for (const DirectoryId id : half_read_) cursor.varint(static_cast<std::uint64_t>(id.value));
   cursor.varint(static_cast<std::uint64_t>(emptied_before_.value));
   cursor.varint(static_cast<std::uint64_t>(last_emptied_.value));
+  if (!selection_.takes_everything()) {
+    const auto since = selection_.modified_since(0);
+    cursor.u8(since ? 1 : 0);
+    if (since) cursor.zigzag(since->seconds).varint(since->nanoseconds);
+    put(cursor, counts_);
+  }
   chunk_.cursor_after = cursor.take();
   chunk_.complete = complete;
   DUNLIN_TRY(context_.commit(std::exchange(chunk_, {})));
@@ -236,6 +256,13 @@ Status Enumerator::read_cursor() {
   }
   emptied_before_ = DirectoryId(static_cast<std::int64_t>(in.varint()));
   last_emptied_ = BatchId(static_cast<std::int64_t>(in.varint()));
+  if (!selection_.takes_everything()) {
+    if (in.u8() != 0) {
+      const std::int64_t seconds = in.zigzag();
+      selection_.freeze({seconds, static_cast<std::uint32_t>(in.varint())});
+    }
+    counts_ = get_selection_counts(in);
+  }
   return in.finish("cursor of the enumeration");
 }
 
@@ -274,7 +301,10 @@ Status Enumerator::begin() {
   }
   DUNLIN_ASSIGN(const fs::FileInfo single, source->root().info(layout.single_name));
   copy_.depends_on.insert(create_.id);
-  add(copy_, root.id, layout.single_name, {single, {}, false});
+  if (!leaves_out(root, layout.single_name, single, true))
+    add(copy_, root.id, layout.single_name, {single, {}, false});
+  counts_.add(in_directory_);
+  say_what_was_left_out();
   return commit(true);
 }
 
@@ -287,11 +317,48 @@ void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std:
   row.parent = parent.id;
   row.name = name;
   row.detail = encode_batch(create_.id);
-  row.open = true;
+  // As rsync -x: the directory is made, what is mounted on it stays where it is.
+  row.open = !selection_.one_file_system() || info.device == root_device_;
+  if (!row.open) ++in_directory_.left_out[static_cast<std::size_t>(Rule::one_file_system)];
   row.path = below(parent.path, name);
   add(times_, row.id, "", {info, {}, false});
   chunk_.directories.push_back(row);
-  waiting_.push_back(std::move(row));
+  if (row.open) waiting_.push_back(std::move(row));
+}
+
+/// Counts as well.
+bool Enumerator::leaves_out(const DirectoryRow& row, std::string_view name,
+                            const fs::FileInfo& info, bool looked) {
+  if (selection_.takes_everything()) return false;
+  const auto rule = selection_.leaves_out(inside_, below(row.path, name), name, info, looked);
+  if (rule) ++in_directory_.left_out[static_cast<std::size_t>(*rule)];
+  if (!rule && info.type != fs::EntryType::directory) ++in_directory_.taken;
+  return rule.has_value();
+}
+
+/// Names that `files_from` wants and that are not there: items that fail with this reason.
+Status Enumerator::add_missing(const DirectoryRow& row, BatchId made_by,
+                               const std::set<std::string>& missing) {
+  const bool again = half_read_.contains(row.id);
+  for (const std::string& name : missing) {
+    if (again) {
+      DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, name));
+      if (known) continue;
+    }
+    copy_.depends_on.insert(made_by);
+    add(copy_, row.id, name, {{}, {}, false});
+    ++in_directory_.taken;
+    if (full()) {
+      half_read_.insert(row.id);
+      DUNLIN_TRY(commit(false));
+    }
+  }
+  return success();
+}
+
+void Enumerator::say_what_was_left_out() {
+  const std::string text = counts_.text();
+  if (!text.empty()) new_task(kSelection, 0, false, text);
 }
 
 Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
@@ -305,6 +372,9 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
   // Set aside by our own move just now: its name is journaled already.
   if (site_.plan.moves() && execution_in_name(entry.name) == short_id(context_.execution()))
     return success();
+  fs::FileInfo known = info;
+  if (!looked.ok()) known.type = entry.type;
+  if (leaves_out(row, entry.name, known, looked.ok())) return success();
   copy_.depends_on.insert(made_by);
   DUNLIN_ASSIGN(const bool own_state, is_own_state(entry.name, info));
   if (own_state) {
@@ -325,6 +395,10 @@ Status Enumerator::read(const DirectoryRow& row) {
   const bool again = half_read_.contains(row.id);
   DUNLIN_ASSIGN(const BatchId made_by, decode_batch(row.detail));
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  inside_ = selection_.inside(row.path);
+  in_directory_ = {};
+  const auto wanted = selection_.wanted_in(row.path);
+  std::set<std::string> missing(wanted.begin(), wanted.end());
   Status listed = success();
   auto directory = source->get(row.path);
   auto listing =
@@ -338,8 +412,10 @@ Status Enumerator::read(const DirectoryRow& row) {
       break;
     }
     if (!*entry) break;
+    if (!missing.empty()) missing.erase(std::string((*entry)->name));
     if (again) {
       DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, (*entry)->name));
+      if (known && (*entry)->type != fs::EntryType::directory) ++in_directory_.taken;
       if (known) continue;
     }
     DUNLIN_TRY(add_entry(row, made_by, **entry, **directory));
@@ -348,6 +424,7 @@ Status Enumerator::read(const DirectoryRow& row) {
       DUNLIN_TRY(commit(false));
     }
   }
+  if (listed.ok()) DUNLIN_TRY(add_missing(row, made_by, missing));
   if (!listed.ok()) {
     if (!row.parent.valid()) return listed;
     fs::FileInfo unread;
@@ -356,6 +433,7 @@ Status Enumerator::read(const DirectoryRow& row) {
     add(copy_, row.id, "", {unread, {}, false});
   }
   half_read_.erase(row.id);
+  counts_.add(in_directory_);
   // A directory first seen in this chunk is journaled as read; an older one is closed.
   for (NewDirectory& fresh : chunk_.directories) {
     if (fresh.id != row.id) continue;
@@ -393,6 +471,7 @@ Status Enumerator::list_emptied() {
 Status Enumerator::run() {
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   root_device_ = source->root().device();
+  selection_ = site_.plan.selection;
   if (const std::string& path = context_.state_path(); !path.empty()) {
     DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));
     state_device_ = state.device();
@@ -402,6 +481,8 @@ Status Enumerator::run() {
     DUNLIN_TRY(find_tasks());
     DUNLIN_TRY(read_cursor());
   } else {
+    if (const auto since = selection_.modified_since(context_.clock().wall_ms()))
+      selection_.freeze(*since);
     DUNLIN_TRY(begin());
     DUNLIN_ASSIGN(const Layout layout, site_.layout());
     if (!layout.whole_tree()) return success();
@@ -411,7 +492,10 @@ Status Enumerator::run() {
       if (!chunk_.directories.empty() || !chunk_.closed_directories.empty())
         DUNLIN_TRY(commit(false));
       DUNLIN_ASSIGN(const auto open, context_.open_directories(kFrontierWindow));
-      if (open.empty()) return site_.plan.remove_emptied ? list_emptied() : commit(true);
+      if (open.empty()) {
+        say_what_was_left_out();
+        return site_.plan.remove_emptied ? list_emptied() : commit(true);
+      }
       waiting_.assign(open.begin(), open.end());
     }
     const DirectoryRow row = std::move(waiting_.front());

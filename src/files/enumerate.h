@@ -14,6 +14,9 @@ inline constexpr std::string_view kLinkSets = "link_set";
 inline constexpr std::string_view kDirectoryTimes = "directory_times";
 /// Source directories that a move has emptied.
 inline constexpr std::string_view kRemoveDirectories = "remove_directories";
+/// Has no batches: its description says what the rules of the plan left out (kSelectionTask of
+/// engine/engine.h).
+inline constexpr std::string_view kSelection = "selection";
 
 [[nodiscard]] Status enumerate(Site& site, engine::EnumerateContext& context);
 

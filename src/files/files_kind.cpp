@@ -54,8 +54,13 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
   if (!accepts(line))
     return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
-  static const std::vector<std::string_view> known{"verify", "hash", "conflict", "preserve",
-                                                   "special-files", "usermap", "groupmap", "delete-empty-src-dirs"};
+  static const std::vector<std::string_view> known{
+      "verify",     "hash",     "conflict", "preserve",       "special-files", "include",
+      "exclude",    "min-size", "max-size", "modified-since", "file-types",    "one-file-system",
+      "files-from", "from0",    "checksum", "usermap",        "groupmap",      "delete-empty-src-dirs"};
+  if (line.options.contains("from0") && !line.options.contains("files-from"))
+    return Error(ErrorType::invalid_input,
+                 "--from0 says how --files-from ends its names: give both");
   for (const auto& [option, value] : line.options) {
     if (option == "verify") {
       document["settings"]["verification_level"] = value;
@@ -73,7 +78,13 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
       document["strategy"]["group_map"] = value;
     } else if (option == "conflict") {
       document["strategy"]["conflict_resolution"] = value;
-    } else {
+    } else if (option == "checksum") {
+      document["strategy"]["compare"] = "content";
+    } else if (option == "files-from") {
+      DUNLIN_TRY(put_files_from(document["source"], value, line.options.contains("from0")));
+    } else if (option != "from0") {
+      DUNLIN_ASSIGN(const bool selects, put_selection_flag(document["source"], option, value));
+      if (selects) continue;
       const auto near = nearest_word(option, known);
       return Error(ErrorType::invalid_input, "--" + escape_bytes(option) +
                                                  " is not supported for files yet" +
@@ -118,6 +129,7 @@ Json FilesKind::schema() const {
       {"maxItems", 1},
       {"description", "absolute; SRC/ means the contents of SRC, SRC the directory itself"},
       {"items", {{"type", {"string", "object"}}}}};
+  add_selection_schema(source["properties"]);
   Json destination = {
       {"type", "object"}, {"additionalProperties", false}, {"required", {"base_path"}}};
   destination["properties"]["base_path"] = {
@@ -136,8 +148,14 @@ Json FilesKind::schema() const {
       {"default", false},
       {"description", "move: remove source directories that have become empty, SRC itself stays"}};
   strategy["properties"]["conflict_resolution"] = {
-      {"enum", {"skip", "overwrite", "overwrite_if_different", "fail"}},
+      {"enum",
+       {"skip", "overwrite", "overwrite_if_newer", "overwrite_if_different", "fail", "ask"}},
       {"default", "overwrite_if_different"}};
+  strategy["properties"]["compare"] = {
+      {"enum", {"attributes", "content"}},
+      {"default", "attributes"},
+      {"description",
+       "how overwrite_if_different tells: by type, size and time, or by reading both sides"}};
   strategy["properties"]["hash"] = {
       {"type", "string"},
       {"default", "md5"},

@@ -16,11 +16,13 @@ namespace {
 
 namespace stdfs = std::filesystem;
 
-constexpr std::array<std::pair<std::string_view, Conflict>, 4> kConflicts{{
+constexpr std::array<std::pair<std::string_view, Conflict>, 6> kConflicts{{
     {"skip", Conflict::skip},
     {"overwrite", Conflict::overwrite},
+    {"overwrite_if_newer", Conflict::overwrite_if_newer},
     {"overwrite_if_different", Conflict::overwrite_if_different},
     {"fail", Conflict::fail},
+    {"ask", Conflict::ask},
 }};
 
 bool ends_in_slash(const std::string& path) {
@@ -85,7 +87,10 @@ const Json& section_of(const Json& document, const char* key, std::vector<std::s
 
 void decode_source(const Json& document, FilesPlan& plan, std::vector<std::string>& problems) {
   const Json& source = section_of(document, "source", problems);
-  check_keys(source, "/source", {"paths"}, problems);
+  std::vector<std::string_view> known{"paths"};
+  known.insert(known.end(), Selection::kKeys.begin(), Selection::kKeys.end());
+  check_keys(source, "/source", known, problems);
+  plan.selection.decode(source, problems);
   const Json* paths = find_member(source, "paths");
   if (paths == nullptr || !paths->is_array() || paths->size() != 1) {
     problems.emplace_back(
@@ -209,8 +214,9 @@ void decode_operation(const Json& strategy, FilesPlan& plan, std::vector<std::st
 
 void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
   check_keys(strategy, "/strategy",
-             {"operation", "conflict_resolution", "hash", "preserve", "preserve_metadata",
-              "special_files", "user_map", "group_map", "remove_emptied_directories"},
+             {"operation", "conflict_resolution", "compare", "hash", "preserve",
+              "preserve_metadata", "special_files", "user_map", "group_map",
+              "remove_emptied_directories"},
              problems);
   decode_metadata(strategy, plan, problems);
   decode_operation(strategy, plan, problems);
@@ -223,11 +229,19 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
       found = true;
     }
     if (!found) {
-      problems.push_back(
-          "/strategy/conflict_resolution: \"" + escape_bytes(name) +
-          "\" is not supported yet; use skip, overwrite, overwrite_if_different or fail");
+      problems.push_back("/strategy/conflict_resolution: \"" + escape_bytes(name) +
+                         "\" is not supported yet; use skip, overwrite, overwrite_if_newer, "
+                         "overwrite_if_different, fail or ask");
     }
   }
+  const std::string compare = string_or(strategy, "compare", "attributes");
+  plan.by_content = compare == "content";
+  if (!plan.by_content && compare != "attributes")
+    problems.push_back("/strategy/compare: \"" + escape_bytes(compare) +
+                       "\" is neither attributes nor content");
+  if (plan.by_content && plan.conflict != Conflict::overwrite_if_different)
+    problems.emplace_back(
+        "/strategy/compare: content has a meaning with overwrite_if_different only");
   plan.hashes_named = find_member(strategy, "hash") != nullptr;
   const std::string hashes = string_or(strategy, "hash", "md5");
   for (std::size_t begin = 0; begin <= hashes.size();) {

@@ -11,12 +11,20 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "files/owner_map.h"
+#include "files/selection.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
 
 /// What happens where an entry stands already.
-enum class Conflict : std::uint8_t { skip, overwrite, overwrite_if_different, fail };
+enum class Conflict : std::uint8_t {
+  skip,
+  overwrite,
+  overwrite_if_newer,
+  overwrite_if_different,
+  fail,
+  ask,  ///< as fail, until `dunlin retry --item` answers
+};
 
 enum class Operation : std::uint8_t { copy, move };
 
@@ -28,7 +36,9 @@ struct FilesPlan {
   std::string destination;  ///< absolute; ends in '/' when a file goes into it
   Operation operation = Operation::copy;
   bool remove_emptied = false;  ///< a move also removes source directories that have become empty
+  Selection selection;
   Conflict conflict = Conflict::overwrite_if_different;
+  bool by_content = false;  ///< overwrite_if_different reads both sides instead of comparing times
   std::vector<HashKind> hashes;
   fs::Preserve preserve;
   OwnerMap owners;             ///< of what is preserved

@@ -188,7 +188,15 @@ Result<fs::FileSystemTraits> Site::destination_traits() {
 }
 
 Result<std::int64_t> Site::time_granularity_ns() {
-  DUNLIN_ASSIGN(const fs::FileSystemTraits to, destination_traits());
+  DUNLIN_ASSIGN(fs::FileSystemTraits to, destination_traits());
+  if (!to.clock_known) {
+    DUNLIN_ASSIGN(fs::DirectoryCache* const to_root, destination());
+    const std::scoped_lock lock(mutex_);
+    if (!probed_clock_ns_) {
+      DUNLIN_ASSIGN(probed_clock_ns_, fs::probe_clock(to_root->root()));
+    }
+    to.time_granularity_ns = std::max(to.time_granularity_ns, *probed_clock_ns_);
+  }
   DUNLIN_ASSIGN(fs::DirectoryCache* const from_root, source());
   DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(from_root->root()));
   return std::max(to.time_granularity_ns, from.time_granularity_ns);
@@ -328,14 +336,18 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
     for (Error& error : problems_of_move(source_root, to->directory, context.settings()))
       found.push_back(problem(std::move(error)));
   }
-  DUNLIN_ASSIGN(const bool inside, lies_in(to->directory, source_root));
+  // What is mounted inside the source is no part of it when it is not entered.
+  const bool entered =
+      !plan.selection.one_file_system() || to->directory.device() == source_root.device();
+  DUNLIN_ASSIGN(const bool below, lies_in(to->directory, source_root));
+  const bool inside = below && entered;
   if (inside && where.whole_tree()) {
     found.push_back(problem(Error(ErrorType::invalid_input,
                                   "the destination '" + escape_bytes(where.destination_root) +
                                       "' lies inside the source: it would be copied into itself")));
   }
   DUNLIN_ASSIGN(const bool around, lies_in(source_root, to->directory));
-  if (around && !inside && to->missing.empty() && where.whole_tree()) {
+  if (around && !below && to->missing.empty() && where.whole_tree()) {
     found.push_back({Error(ErrorType::destination_exists,
                            "the source lies inside the destination: entries of the same name "
                            "replace parts of the source"),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/run.h"
+#include "files/names.h"
 #include "files/plan.h"
 #include "files/reopened.h"
 #include "fs/directory.h"
@@ -55,6 +56,7 @@ class Site {
 
   const FilesPlan plan;
   ReopenedDirectories reopened;
+  Names names;  ///< of the destination
 
  private:
   [[nodiscard]] Result<Layout> layout_locked();
@@ -66,6 +68,7 @@ class Site {
   fs::Features features_;
   std::mutex mutex_;
   std::optional<Layout> layout_;
+  std::optional<std::int64_t> probed_clock_ns_;
   std::unique_ptr<fs::DirectoryCache> source_;
   std::unique_ptr<fs::DirectoryCache> destination_;
   std::optional<std::uint64_t> recorded_root_;  ///< inode, once the ledger has it

@@ -34,25 +34,34 @@ Status CopyBatch::write(Copy& copy) {
   copy.witness = Witness{};
   copy.witness.epoch = context_.epoch();
   copy.witness.shared = source.links > 1;
-  DUNLIN_ASSIGN(const Handle to, destination_of(copy));
+  const auto opened = destination_of(copy);
+  if (!opened.ok()) return as_name_error(opened.error(), row.directory_path);
+  const Handle& to = *opened;
+  DUNLIN_ASSIGN(auto clash, site_.names.clash_on_way(*destination_, row.directory_path));
+  if (clash) return *std::move(clash);
   DUNLIN_TRY(flush_->prepare(*to));
   if (site_.plan.moves()) DUNLIN_TRY(flush_->prepare(*from));
   DUNLIN_ASSIGN(const auto there, to->find(copy.name));
+  if (there) {
+    DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, copy.name));
+    if (clash) return *std::move(clash);
+  }
   DUNLIN_ASSIGN(const bool renames, prepare_rename(copy, *from, *to, source, there));
   std::optional<First> first;
   if (listed.first.valid() && !renames) {
     DUNLIN_ASSIGN(first, first_of_set(copy, listed, source));
   }
-  const Conflict rule = site_.plan.conflict_rule();
-  const Decision decision =
-      first ? decide_link(source, there, first->info.inode, rule, granularity_ns_)
-            : decide(source, there, rule, granularity_ns_);
+  Decision decision;
+  if (first) {
+    decision = decide_link(source, there, first->info.inode, rules_for(row));
+  } else {
+    DUNLIN_ASSIGN(decision, decide_alone(row, source, copy.name, there, to.get()));
+  }
   if (decision.action == Action::skip) {
     skip(copy, decision.reason);
     return success();
   }
-  if (decision.action == Action::refuse)
-    return Error(decision.type, to->shown(copy.name) + ": " + decision.reason);
+  if (decision.action == Action::refuse) return refusal(copy, decision, *to);
   if (decision.action == Action::overwrite) {
     if (to->device() != destination_->root().device()) {
       return Error(ErrorType::unsupported_item, to->shown(copy.name) +
@@ -83,6 +92,17 @@ Status CopyBatch::write(Copy& copy) {
   return written;
 }
 
+Error CopyBatch::refusal(const Copy& copy, const Decision& decision,
+                         const fs::Directory& to) const {
+  Error error(decision.type, to.shown(copy.name) + ": " + decision.reason);
+  if (site_.plan.conflict != Conflict::ask) return error;
+  const std::string item = "--item " + std::to_string(copy.row->id.value);
+  error.message += " (retry " + item + " takes the source's, skip " + item + " leaves this one)";
+  error.remediation = "`dunlin retry %E " + item + "` takes the source's, `dunlin skip %E " + item +
+                      "` leaves what stands there";
+  return error;
+}
+
 /// Where the first name of the set stands now. nullopt when there is nothing that may be linked to;
 /// then this one is copied by itself, and its message says why.
 Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, const Detail& listed,
@@ -107,8 +127,9 @@ Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, cons
     if (!there->same_content_as(*witness.placed)) return alone("it was changed since");
   } else {
     // Skipped because it was there already: it must be what this one would be.
-    const bool same = there->type == source.type && there->size == source.size &&
-                      fs::same_time(there->mtime, source.mtime, granularity_ns_);
+    const bool same =
+        there->type == source.type && there->size == source.size &&
+        (row.message == kSameContent || fs::same_time(there->mtime, source.mtime, granularity_ns_));
     if (row.status != ItemStatus::skipped || !same) return alone("it was not copied");
   }
   return std::optional(std::move(first));

@@ -70,4 +70,12 @@ enum class Origin : std::uint8_t {
                                        const FileSystemTraits& traits, HashSet& hashes,
                                        const Transfer& transfer);
 
+/// Do both files hold the same bytes? Both are read to their end, `two` as by read_back: what the
+/// device holds, not what memory remembers. source_changed (destination_exists) for what is no
+/// regular file by now.
+[[nodiscard]] Result<bool> same_content(const Directory& one, std::string_view one_name,
+                                        const Directory& two, std::string_view two_name,
+                                        const FileSystemTraits& two_traits,
+                                        const Transfer& transfer);
+
 }  // namespace dunlin::fs

@@ -26,6 +26,8 @@ struct FileSystemTraits {
   bool inline_by_extent_map = false;     ///< inline or compressed data shows in FIEMAP (btrfs)
   std::int64_t time_granularity_ns = 1;  ///< of stored mtimes
   bool lasting_inodes = false;           ///< known to keep their numbers over a mount
+  bool clock_known = false;              ///< false: what lies behind it decides, see probe_clock()
+  bool exact_names = false;  ///< names are bytes, except in directories that are marked otherwise
 };
 
 /// The row of the table for a statfs magic.
@@ -34,6 +36,15 @@ struct FileSystemTraits {
 
 /// Equal after cutting both to the granularity.
 [[nodiscard]] bool same_time(const Time& one, const Time& other, std::int64_t granularity_ns);
+
+/// How fine the times are that a directory's file system keeps, found out by giving the directory
+/// itself a time, reading it, and putting the old one back. 1 when the directory is not ours to
+/// change.
+[[nodiscard]] Result<std::int64_t> probe_clock(const Directory& directory);
+
+/// May two names that differ be one entry of this directory: case or normalisation folded (FAT,
+/// exFAT, NTFS, CIFS, ext4 with casefold), or nobody knows (FUSE, network)?
+[[nodiscard]] Result<bool> may_fold_names(const Directory& directory);
 
 /// Names the file system across mounts and reboots: "uuid:<hex>" (FS_IOC_GETFSUUID, Linux 6.9),
 /// else "fsid:<hex>" of statfs.

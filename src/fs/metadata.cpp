@@ -152,12 +152,12 @@ class Applier {
     if (!preserve_.mode) mode_ = mode_ & 0777U & ~current_umask();
     // Always: a chown that succeeded may have cleared bits, and the temporary was made 0600.
     const int refused = change_mode(to_, mode_);
-    if (refused == 0) return success();
-    if (to_.path_only && is_loss(refused)) {
-      add_loss(loss_, "mode not preserved");
-      return success();
-    }
-    return directory_.error(refused, "change mode of", name_);
+    if (refused != 0 && !is_loss(refused))
+      return directory_.error(refused, "change mode of", name_);
+    // A file system without modes refuses (FAT) or says yes and keeps none (exFAT by FUSE).
+    DUNLIN_ASSIGN(const FileInfo now, info_of(to_.fd, name_, directory_.side()));
+    if (now.mode != mode_) add_loss(loss_, "mode not preserved");
+    return success();
   }
 
   Status times() {

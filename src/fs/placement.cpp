@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <mutex>
 #include <string>
 
 #include <stdio.h>
@@ -105,6 +106,10 @@ Status rename_new(const Directory& from_directory, std::string_view from,
   }
   if (!done) {
     if (!links_unsupported(errno)) return to_directory.error(errno, "link", to);
+    // Two of our own threads with two names that the file system takes for one: neither may look
+    // between the other's look and rename.
+    static std::mutex look_and_rename;
+    const std::scoped_lock lock(look_and_rename);
     DUNLIN_ASSIGN(const auto there, to_directory.find(to));
     if (there) return to_directory.error(EEXIST, "rename to", to);
     DUNLIN_TRY(rename_over(from_directory, from, to_directory, to));

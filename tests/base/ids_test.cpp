@@ -79,6 +79,19 @@ TEST(Clocks, TextIsRfc3339InUtc) {
   EXPECT_EQ(rfc3339(-1), "1969-12-31T23:59:59.999Z");
 }
 
+TEST(Clocks, Rfc3339IsReadBackWithAnyOffsetAndFraction) {
+  for (const std::int64_t ms : {0LL, 1'795'172'700'123LL, 951'782'400'000LL, -1LL})
+    EXPECT_EQ(*parse_rfc3339(rfc3339(ms)), ms);
+  EXPECT_EQ(*parse_rfc3339("2026-11-20T13:05:00.1234567+02:00"), 1'795'172'700'123);
+  EXPECT_EQ(*parse_rfc3339("2026-11-20 09:35:00.1-01:30"), 1'795'172'700'100);
+  EXPECT_EQ(*parse_rfc3339("1970-01-02"), 86'400'000);
+  for (const char* text :
+       {"", "2026", "2026-11", "2026-02-30", "2026-11-20T11:05", "2026-11-20T11:05:00",
+        "2026-11-20T24:00:00Z", "2026-11-20T11:05:60Z", "2026-11-20T11:05:00.Z",
+        "2026-11-20T11:05:00+2:00", "2026-11-20T11:05:00ZZ", "20261120", "7d", "-001-01-01"})
+    EXPECT_FALSE(parse_rfc3339(text).ok()) << text;
+}
+
 TEST(Clocks, TheSystemsClocksRun) {
   const SystemClock clock;
   const auto before = clock.monotonic_ms();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/file_io.h"
 #include "e2e/world.h"
 
 namespace dunlin::e2e {
@@ -104,6 +105,30 @@ TEST_F(Copy, AFailedItemCanBeSkipped) {
   const Json status = json({"status", "1"});
   EXPECT_EQ(status["progress"]["failed_files"], 0);
   EXPECT_EQ(status["progress"]["skipped_files"], 1);
+}
+
+TEST_F(Copy, AskLeavesTheItemUntilRetryOrSkipAnswers) {
+  make_tree("src", 4, 100);
+  write("dst/src/d1/f1", "somebody else's");
+  write("dst/src/d2/f2", "somebody else's, too");
+  EXPECT_EQ(run({"copy", path("src"), path("dst"), "--conflict", "ask"}).code, 1);
+  const auto item = [&](const std::string& name) {
+    for (const Json& one : json({"items", "1", "--status", "failed"}))
+      if (one["path"] == name) return std::to_string(one["item_id"].get<int>());
+    return std::string("none");
+  };
+  const std::string first = item("d1/f1");
+  const std::string second = item("d2/f2");
+  EXPECT_THAT(run({"errors", "1"}).out, HasSubstr("--item " + first + " takes the source's"));
+  EXPECT_EQ(run({"retry", "1"}).code, 1) << "to try everything again is no answer";
+  EXPECT_EQ(*read_file(path("dst/src/d1/f1")), "somebody else's");
+  EXPECT_EQ(run({"skip", "1", "--item", second}).code, 0);
+  EXPECT_EQ(run({"retry", "1", "--item", first}).code, 0);
+  const Json status = json({"status", "1"});
+  EXPECT_EQ(status["progress"]["failed_files"], 0);
+  EXPECT_EQ(status["progress"]["skipped_files"], 1);
+  EXPECT_EQ(*read_file(path("dst/src/d1/f1")), *read_file(path("src/d1/f1")));
+  EXPECT_EQ(*read_file(path("dst/src/d2/f2")), "somebody else's, too");
 }
 
 TEST_F(Copy, WhatChangedAtTheDestinationIsFoundByVerify) {

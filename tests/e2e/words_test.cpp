@@ -42,9 +42,8 @@ TEST_F(Words, WhatIsMissingOrTooMuchIsNamed) {
 }
 
 TEST_F(Words, WhatThisVersionDoesNotHaveIsRefusedAndNeverIgnored) {
-  for (const char* flag : {"--dry-run", "-n", "-a", "--checksum", "--delete"})
+  for (const char* flag : {"--dry-run", "-n", "-a", "--delete"})
     expect_refusal({"copy", "a", "b", flag}, "does not have --");
-  expect_refusal({"copy", "a", "b", "--include", "*.jpg"}, "does not have --include");
   expect_refusal({"load", "sqlite:a", "sqlite:b", "--all", "--test", "5"}, "does not have --test");
   expect_refusal({"serve"}, "unknown verb 'serve'");
   expect_refusal({"report", "1", "--format", "html"}, "does not write HTML yet");

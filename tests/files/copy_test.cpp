@@ -160,7 +160,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(ConflictCase{"skip", "old", ItemStatus::skipped},
                       ConflictCase{"overwrite", "new content", ItemStatus::completed},
                       ConflictCase{"overwrite_if_different", "new content", ItemStatus::completed},
-                      ConflictCase{"fail", "old", ItemStatus::failed}),
+                      ConflictCase{"overwrite_if_newer", "new content", ItemStatus::completed},
+                      ConflictCase{"fail", "old", ItemStatus::failed},
+                      ConflictCase{"ask", "old", ItemStatus::failed}),
     [](const auto& tested) { return tested.param.policy; });
 
 TEST(FilesCopy, SpecialFilesAreMadeAnewOrSkippedAsAsked) {

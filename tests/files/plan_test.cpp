@@ -18,13 +18,12 @@ using ::testing::IsEmpty;
 TEST(FilesPlanText, EveryProblemIsNamedWithItsKey) {
   const auto kind = make_files_kind();
   const Json document = *parse_json(R"({"kind":"files",
-    "source":{"paths":["relative"],"exclude_patterns":["*.o"]},
+    "source":{"paths":["relative"],"duplicates":"skip"},
     "destination":{"base_pth":"/x"},
     "strategy":{"operation":"move","conflict_resolution":"rename","hash":"md5,crc"}})");
   const auto problems = kind->check(document);
   EXPECT_THAT(problems, Contains(HasSubstr("/source/paths/0: must be an absolute path")));
-  EXPECT_THAT(problems,
-              Contains(HasSubstr("/source/exclude_patterns: unknown or not supported yet")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/source/duplicates: unknown or not supported yet")));
   EXPECT_THAT(problems,
               Contains(HasSubstr(
                   "/destination/base_pth: unknown or not supported yet; did you mean base_path?")));
@@ -46,7 +45,7 @@ TEST(FilesPlanText, OptionsThatAreNotImplementedAreRefusedByName) {
         kind->plan_for({"copy", {scratch.file("f"), scratch.file("g")}, {{option, value}}});
     return plan.ok() ? "accepted" : plan.error().message;
   };
-  EXPECT_THAT(refused("exclude", "*.o"), HasSubstr("--exclude is not supported for files yet"));
+  EXPECT_THAT(refused("delete", "true"), HasSubstr("--delete is not supported for files yet"));
   EXPECT_THAT(refused("conflict", "keep_both"), HasSubstr("\"keep_both\" is not supported yet"));
   EXPECT_THAT(refused("conflct", "skip"), HasSubstr("did you mean --conflict?"));
   EXPECT_THAT(refused("hash", "sha1"), HasSubstr("none of md5, sha256, xxh3"));
