@@ -9,7 +9,7 @@ namespace dunlin::files {
 namespace {
 
 constexpr std::size_t kNamesKept = 200'000;
-constexpr std::size_t kPathsKept = 50'000;
+constexpr std::size_t kPathsKept = 4096;
 /// What FAT, exFAT and NTFS refuse in a name.
 constexpr std::string_view kForbidden = "\"*/:<>?\\|";
 

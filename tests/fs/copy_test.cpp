@@ -224,6 +224,9 @@ TEST(FsFileSystem, TheTableFlushesByFileSystemAndOthersByFile) {
     EXPECT_FALSE(traits_of_magic(magic).evictable);
   }
   EXPECT_EQ(traits_of_magic(0x12345678).name, "0x12345678");
+  EXPECT_FALSE(traits_of_magic(0x65735546).clock_known) << "FUSE: whose clock it is nobody knows";
+  EXPECT_FALSE(traits_of_magic(0x65735546).exact_names);
+  EXPECT_FALSE(traits_of_magic(0x4d44).exact_names) << "FAT folds case";
 }
 
 TEST(FsFileSystem, TimesAreComparedAtTheCoarserGranularity) {
