@@ -67,7 +67,8 @@ void add_copy_verbs(Verbs& verbs) {
   auto move = make_line("move");
   CLI::App& move_app = verbs.add(
       "move",
-      "Moves files: a rename within one file system, else a copy whose source is removed once it is "
+      "Moves files: a rename within one file system, else a copy whose source is removed once it "
+      "is "
       "proven.",
       "dunlin move /data/photos /mnt/archive               # becomes /mnt/archive/photos\n"
       "dunlin move /data/inbox/ /mnt/archive/2026          # the contents of inbox\n"

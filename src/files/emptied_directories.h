@@ -27,9 +27,8 @@ class EmptiedDirectories {
 
  private:
   [[nodiscard]] Status record_what_stands();
-  [[nodiscard]] Status each_level(bool deepest_first,
-                                  const std::function<Result<engine::ItemOutcome>(
-                                      engine::ItemRow&)>& step);
+  [[nodiscard]] Status each_level(
+      bool deepest_first, const std::function<Result<engine::ItemOutcome>(engine::ItemRow&)>& step);
   [[nodiscard]] Result<engine::ItemOutcome> remove_one(const engine::ItemRow& row);
   [[nodiscard]] Result<engine::ItemOutcome> make_again(const engine::ItemRow& row);
 

@@ -118,8 +118,8 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   if (fresh && kinds.empty()) kinds = {HashKind::xxh3};
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
   const std::string to_shown = to.directory.shown(to.shown_name);
-  DUNLIN_ASSIGN(written.copied_bytes, copy_bytes(in.get(), from.shown(name), out.get(), to,
-                                                 written.source, hashes));
+  DUNLIN_ASSIGN(written.copied_bytes,
+                copy_bytes(in.get(), from.shown(name), out.get(), to, written.source, hashes));
   const std::string checksum = hashes.finish();
   if (fresh) {
     DUNLIN_TRY(fs::hash_content(in.get(), from.shown(name), hashes,
@@ -137,9 +137,8 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
   DUNLIN_ASSIGN(written.loss, fs::apply_metadata({out.get(), false}, metadata, extended,
                                                  plan_.preserve, to.directory, to.shown_name));
-  DUNLIN_ASSIGN(written.attributes,
-                placed_attributes({out.get(), false}, extended, plan_.preserve, written.loss,
-                                  to.directory, to.shown_name));
+  DUNLIN_ASSIGN(written.attributes, placed_attributes({out.get(), false}, extended, plan_.preserve,
+                                                      written.loss, to.directory, to.shown_name));
   if (plan_.preserve.flags) written.final_flags = extended.flags.value_or(0) & fs::kFinalFlags;
   if (!hashes_.empty()) written.checksum = checksum;
   DUNLIN_TRY(flush_.file_written(to.directory, out.get(), to.temporary));
@@ -206,9 +205,8 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
   const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
   DUNLIN_ASSIGN(written.loss, fs::apply_metadata({out.get(), true}, metadata, extended,
                                                  plan_.preserve, to.directory, to.shown_name));
-  DUNLIN_ASSIGN(written.attributes,
-                placed_attributes({out.get(), true}, extended, plan_.preserve, written.loss,
-                                  to.directory, to.shown_name));
+  DUNLIN_ASSIGN(written.attributes, placed_attributes({out.get(), true}, extended, plan_.preserve,
+                                                      written.loss, to.directory, to.shown_name));
   DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
   if (symlink) {
     DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));

@@ -55,9 +55,12 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
     return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
   static const std::vector<std::string_view> known{
-      "verify",     "hash",     "conflict", "preserve",       "special-files", "include",
-      "exclude",    "min-size", "max-size", "modified-since", "file-types",    "one-file-system",
-      "files-from", "from0",    "checksum", "usermap",        "groupmap",      "delete-empty-src-dirs"};
+      "verify",         "hash",          "conflict",
+      "preserve",       "special-files", "include",
+      "exclude",        "min-size",      "max-size",
+      "modified-since", "file-types",    "one-file-system",
+      "files-from",     "from0",         "checksum",
+      "usermap",        "groupmap",      "delete-empty-src-dirs"};
   if (line.options.contains("from0") && !line.options.contains("files-from"))
     return Error(ErrorType::invalid_input,
                  "--from0 says how --files-from ends its names: give both");
@@ -138,11 +141,11 @@ Json FilesKind::schema() const {
   destination["properties"]["base_path_b64"] = {
       {"type", "string"}, {"description", "its exact bytes when they are no UTF-8"}};
   Json strategy = {{"type", "object"}, {"additionalProperties", false}};
-  strategy["properties"]["operation"] = {
-      {"enum", {"copy", "move"}},
-      {"default", "copy"},
-      {"description",
-       "move: a rename within one file system, else a copy after whose proof the source is removed"}};
+  strategy["properties"]["operation"] = {{"enum", {"copy", "move"}},
+                                         {"default", "copy"},
+                                         {"description",
+                                          "move: a rename within one file system, else a copy "
+                                          "after whose proof the source is removed"}};
   strategy["properties"]["remove_emptied_directories"] = {
       {"type", "boolean"},
       {"default", false},

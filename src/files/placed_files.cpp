@@ -74,7 +74,7 @@ Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
   // No content was read for a rename: what vouches for it is that nobody has touched the inode.
   if (witness.renamed && !witness.shared && there->ctime != witness.changed)
     return differs("it was touched since it was moved, and its content was never recorded");
-  if (!witness.linked &&
+  if (!witness.linked && !witness.renamed &&
       (witness.attributes != 0 || witness.final_flags != 0 || context_.compare_anew())) {
     DUNLIN_ASSIGN(const auto attributes, attributes_differ(**directory, name, witness));
     if (attributes) return differs(*attributes);

@@ -213,11 +213,11 @@ void decode_operation(const Json& strategy, FilesPlan& plan, std::vector<std::st
 }
 
 void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
-  check_keys(strategy, "/strategy",
-             {"operation", "conflict_resolution", "compare", "hash", "preserve",
-              "preserve_metadata", "special_files", "user_map", "group_map",
-              "remove_emptied_directories"},
-             problems);
+  check_keys(
+      strategy, "/strategy",
+      {"operation", "conflict_resolution", "compare", "hash", "preserve", "preserve_metadata",
+       "special_files", "user_map", "group_map", "remove_emptied_directories"},
+      problems);
   decode_metadata(strategy, plan, problems);
   decode_operation(strategy, plan, problems);
   if (const Json* conflict = find_member(strategy, "conflict_resolution")) {

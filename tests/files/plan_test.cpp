@@ -20,7 +20,7 @@ TEST(FilesPlanText, EveryProblemIsNamedWithItsKey) {
   const Json document = *parse_json(R"({"kind":"files",
     "source":{"paths":["relative"],"duplicates":"skip"},
     "destination":{"base_pth":"/x"},
-    "strategy":{"operation":"move","conflict_resolution":"rename","hash":"md5,crc"}})");
+    "strategy":{"operation":"hardlink","conflict_resolution":"rename","hash":"md5,crc"}})");
   const auto problems = kind->check(document);
   EXPECT_THAT(problems, Contains(HasSubstr("/source/paths/0: must be an absolute path")));
   EXPECT_THAT(problems, Contains(HasSubstr("/source/duplicates: unknown or not supported yet")));
@@ -28,7 +28,8 @@ TEST(FilesPlanText, EveryProblemIsNamedWithItsKey) {
               Contains(HasSubstr(
                   "/destination/base_pth: unknown or not supported yet; did you mean base_path?")));
   EXPECT_THAT(problems, Contains(HasSubstr("/destination/base_path: must be a path")));
-  EXPECT_THAT(problems, Contains(HasSubstr("/strategy/operation: only copy")));
+  EXPECT_THAT(problems,
+              Contains(HasSubstr("/strategy/operation: \"hardlink\" is not supported yet")));
   EXPECT_THAT(
       problems,
       Contains(HasSubstr("/strategy/conflict_resolution: \"rename\" is not supported yet")));
@@ -143,7 +144,8 @@ TEST(FilesPlanText, AcceptsPlainPathsOnly) {
   EXPECT_TRUE(kind->accepts({"copy", {"a", "b"}, {}}));
   EXPECT_FALSE(kind->accepts({"copy", {"s3://bucket/a", "b"}, {}}));
   EXPECT_FALSE(kind->accepts({"copy", {"a", "sqlite://b"}, {}}));
-  EXPECT_FALSE(kind->accepts({"move", {"a", "b"}, {}}));
+  EXPECT_TRUE(kind->accepts({"move", {"a", "b"}, {}}));
+  EXPECT_FALSE(kind->accepts({"load", {"a", "b"}, {}}));
   EXPECT_FALSE(kind->accepts({"copy", {"a"}, {}}));
 }
 

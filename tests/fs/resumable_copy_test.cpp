@@ -168,6 +168,7 @@ TEST_F(FsResumableCopy, AfterTheFenceHasFallenNothingIsWritten) {
   HashSet none = HashSet::create({}).value();
   ResumableCopy::Options options;
   options.chunk_bytes = kChunk;
+  options.holes = false;  // it would have its size from the start
   bool replaced = false;
   options.chunk_done = [&](const ChunkHashes&) {
     replaced = true;
