@@ -26,8 +26,8 @@ done
 
 [ "$do_build" = no ] || build crash dunlin crash_loop
 
-depth=--short random=5 trials=10
-[ "$full" = no ] || depth=--full random=200 trials=200
+depth=--short random=5 trials=10 phases=1
+[ "$full" = no ] || depth=--full random=200 trials=200 phases=100
 # Owners, devices and flags of the adversarial tree need root; all else runs as an ordinary user.
 loop() {
   local rights=()
@@ -57,10 +57,18 @@ adversarial() {
     printf '\n%s: not run: needs root\n' "$title"
   fi
 }
+# A copy, and a move to another file system; in full also the adversarial tree and a file of 4 GiB.
+in_phases() {
+  local kinds=(--kind files --kind files-move)
+  if [ "$full" = yes ] && [ "$(id -u)" -eq 0 ]; then kinds=(--kind files-adversarial --kind files-move); fi
+  part "killed at least $phases times in each phase" "${kinds[@]}" --random "$((phases * 10))" --phases "$phases"
+  [ "$full" = no ] || part "a file of 4 GiB, killed 100 times at random moments" --kind files-large --random 100
+}
 all() {
   part "killed at crash points"
   part "killed $random times each at random moments" --random "$random"
   adversarial
+  in_phases
   part "stopped, overtaken, continued" --stopped-owner
   part "crash points and the READMEs" --points
   part "flushes before what relies on them" --flushes

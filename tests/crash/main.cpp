@@ -12,23 +12,29 @@
 #include "control.h"
 #include "flushes.h"
 #include "loop.h"
+#include "phases.h"
 #include "points.h"
 #include "stopped_owner.h"
 
 namespace {
 
 using dunlin::crash::FlushTally;
+using dunlin::crash::kPhaseNames;
 using dunlin::crash::Latencies;
 using dunlin::crash::Options;
+using dunlin::crash::PhaseTally;
 using dunlin::crash::Tally;
 
 constexpr const char* kUsage =
-    "usage: crash_loop [--short | --full] [--kind "
-    "files|files-rename|files-move|files-adversarial|records|\n"
-    "                  records-single|schema|objects|scripted|scripted-batch|\n"
-    "                  scripted-execution]... [--random N] [--seed S]\n"
+    "usage: crash_loop [--short | --full] [--kind files|files-rename|files-move|\n"
+    "                  "
+    "files-adversarial|files-large|records|records-single|schema|objects|scripted|scripted-batch|\n"
+    "                  scripted-execution]... [--random N [--phases N]] [--seed S]\n"
     "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"
     "                  [--flushes] [--binary PATH] [--jobs N]\n"
+    "  --phases N: with --random, at least N kills in each phase (enumeration, copy, "
+    "verification,\n"
+    "             commit, clean-up)\n"
     "  --points: each point with its hits, compared with the table in the kind's README\n"
     "  --flushes: under strace, whether each flush has ended before what relies on it (files,\n"
     "             records, records-single, schema)\n"
@@ -37,6 +43,7 @@ constexpr const char* kUsage =
 struct Arguments {
   Options options;
   std::vector<std::string> kinds;
+  int phases = 0;
   bool stopped_owner = false;
   bool points = false;
   bool flushes = false;
@@ -75,6 +82,8 @@ Arguments parse(int argc, char** argv) {
       arguments.kinds.push_back(value());
     else if (word == "--random")
       arguments.options.random_kills = std::stoi(value());
+    else if (word == "--phases")
+      arguments.phases = std::stoi(value());
     else if (word == "--seed")
       arguments.options.seed = std::stoull(value());
     else if (word == "--point")
@@ -134,6 +143,23 @@ int run_loops(const Arguments& arguments) {
   return failures == 0 ? 0 : 1;
 }
 
+int run_phases(const Arguments& arguments) {
+  bool good = true;
+  std::printf("%-20s %12s", "scenario", "random kills");
+  for (const std::string_view name : kPhaseNames) std::printf(" %12s", std::string(name).c_str());
+  std::printf(" %12s %8s\n", "in recovery", "failures");
+  for (const std::string& kind : arguments.kinds) {
+    const PhaseTally one = kill_in_phases(arguments.options, kind, arguments.phases);
+    std::printf("%-20s %12d", kind.c_str(), one.tally.random_kills);
+    for (const int kills : one.kills) std::printf(" %12d", kills);
+    std::printf(" %12d %8zu\n", one.tally.kills_in_recovery, one.tally.failures.size());
+    for (const std::string& failure : one.tally.failures)
+      std::printf("FAILED %s %s\n", kind.c_str(), failure.c_str());
+    good = good && one.tally.failures.empty();
+  }
+  return good ? 0 : 1;
+}
+
 int run_control(const Arguments& arguments) {
   constexpr int kFiles = 20'000;
   constexpr double kMostMs = 1000;
@@ -179,5 +205,6 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Arguments arguments = parse(argc, argv);
   if (arguments.flushes) return run_flushes(arguments);
+  if (arguments.phases > 0) return run_phases(arguments);
   return arguments.control > 0 ? run_control(arguments) : run_loops(arguments);
 }

@@ -13,6 +13,7 @@ std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "files") return make_files_scenario(FilesVerb::copy);
   if (name == "files-rename") return make_files_scenario(FilesVerb::move_within);
   if (name == "files-move") return make_files_scenario(FilesVerb::move_across);
+  if (name == "files-large") return make_large_scenario();
   if (name == "files-adversarial") return make_adversarial_scenario();
   if (name == "records") return make_records_scenario(false);
   if (name == "records-single") return make_records_scenario(true);

@@ -40,6 +40,7 @@ class Scenario {
 enum class FilesVerb : unsigned char { copy, move_within, move_across };
 std::unique_ptr<Scenario> make_files_scenario(FilesVerb verb);
 std::unique_ptr<Scenario> make_adversarial_scenario();
+std::unique_ptr<Scenario> make_large_scenario();
 std::unique_ptr<Scenario> make_records_scenario(bool single);
 std::unique_ptr<Scenario> make_schema_scenario();
 std::unique_ptr<Scenario> make_objects_scenario();
