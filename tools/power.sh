@@ -41,7 +41,7 @@ elif [ "$full" = no ]; then
 else
   log="$(mktemp)"
   trap 'rm -f "$log"' EXIT
-  power --cuts 200 | tee "$log"
+  power --cuts 200 --cuts-each 5 | tee "$log"
   {
     printf '# ./dev power --full at commit %s, Linux %s\n' "$(git rev-parse --short HEAD)" "$(uname -r)"
     cat "$log"

@@ -266,6 +266,24 @@ void Bench::check_log(const Recording& recording, const Machine& after) {
   }
 }
 
+/// The first flush of the first disk after the longest time without one: whatever was done in it
+/// and not flushed is believed for longest.
+std::size_t after_the_longest_silence(const Recording& recording) {
+  const auto& events = recording.log->events();
+  std::size_t found = recording.first;
+  std::size_t longest = 0;
+  std::size_t since = recording.first;
+  for (std::size_t n = recording.first; n < events.size(); ++n) {
+    if (events[n].header.kind != EventKind::flush || events[n].header.disk != 0) continue;
+    if (n - since > longest) {
+      longest = n - since;
+      found = n;
+    }
+    since = n;
+  }
+  return found;
+}
+
 /// Over the whole of it; half of them close to a flush.
 std::vector<std::size_t> Bench::moments(const Recording& recording, int cuts) {
   const auto& events = recording.log->events();
@@ -278,8 +296,10 @@ std::vector<std::size_t> Bench::moments(const Recording& recording, int cuts) {
   std::vector<std::size_t> chosen;
   for (int n = 0; n < cuts; ++n) {
     std::int64_t at = rng_.between(first, last);
-    if (n == 0 || (n % 2 == 1 && recording.what == What::pause)) {
+    if (n == 0 || (n % 2 == 1 && n > 1 && recording.what == What::pause)) {
       at = static_cast<std::int64_t>(recording.told.value_or(events.size()));
+    } else if (n == 1) {
+      at = static_cast<std::int64_t>(after_the_longest_silence(recording));
     } else if (n % 4 == 1 && (recording.what == What::resume || recording.what == What::rollback)) {
       at = rng_.between(first, first + kNearTheStart);
     } else if (n % 2 == 0 && !flushes.empty()) {
