@@ -92,8 +92,21 @@ std::vector<CopyBatch::Copy*> CopyBatch::in_stage(Stage stage) {
   return found;
 }
 
+/// The removal of a temporary, before somebody is told that its item has ended: nobody looks for
+/// one that a power cut brings back.
+Status CopyBatch::discard_durably(Copy& copy) {
+  const bool any = copy.stage == Stage::written || copy.stage == Stage::proven;
+  DUNLIN_TRY(discard(copy));
+  if (!any) return success();
+  DUNLIN_ASSIGN(const Handle to, destination_of(copy));
+  fs::BatchFlush flush(true);
+  DUNLIN_TRY(flush.prepare(*to));
+  DUNLIN_TRY(flush.directory_changed(*to));
+  return flush.flush_names();
+}
+
 void CopyBatch::fail(Copy& copy, Error error) {
-  const Status discarded = discard(copy);
+  const Status discarded = discard_durably(copy);
   if (!discarded.ok()) error.with_context("its temporary stays: " + discarded.error().text());
   copy.stage = Stage::ended;
   ItemOutcome outcome;

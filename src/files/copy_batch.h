@@ -94,6 +94,7 @@ class CopyBatch {
   [[nodiscard]] Status complete(Copy& copy, const fs::Directory& to);
   [[nodiscard]] Status end(Status status);
   [[nodiscard]] Status discard(Copy& copy);
+  [[nodiscard]] Status discard_durably(Copy& copy);
 
   // part.cpp
   [[nodiscard]] Result<Handle> part_folder(bool make);

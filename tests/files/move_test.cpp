@@ -295,12 +295,19 @@ TEST(FilesMoveAcross, AFileThatTakesTheNameInTheLastInstantIsNotRemoved) {
   EXPECT_THAT(own_names(at.source()), IsEmpty());
 }
 
+/// Taken off also where a check fails: no mount outlives its test. The Run may still hold handles.
+struct Unmounted {
+  std::string path;
+  ~Unmounted() { ::umount2(path.c_str(), MNT_DETACH); }
+};
+
 TEST(FilesMoveNeedsRoot, AcrossABindMountOfTheSameFileSystemItIsACopy) {
   const Places at(false);
   write_file(at.source("/inside/file"), "by a copy");
   write_file(at.source("/beside"), "by a rename");
   ASSERT_EQ(
       ::mount(at.source("/inside").c_str(), at.source("/inside").c_str(), "", MS_BIND, nullptr), 0);
+  const Unmounted unmounted{at.source("/inside")};
   CopyTest move = at.move();
   LocalExecution& execution = move.start();
   ASSERT_TRUE(is_ok(execution.run_to_end()));
@@ -312,7 +319,6 @@ TEST(FilesMoveNeedsRoot, AcrossABindMountOfTheSameFileSystemItIsACopy) {
   ASSERT_TRUE(is_ok(execution.undo()));
   EXPECT_EQ(read_all(at.source("/inside/file")), "by a copy");
   EXPECT_EQ(read_all(at.source("/beside")), "by a rename");
-  ASSERT_EQ(::umount2(at.source("/inside").c_str(), MNT_DETACH), 0);  // the Run holds handles
 }
 
 // ---- Death at every crash point ----
