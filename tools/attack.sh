@@ -7,15 +7,17 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 . tools/lib.sh
 
 full=no
+seconds=5
 do_build=yes
 arguments=()
 while [ $# -gt 0 ]; do
   case "$1" in
-    --full) full=yes ;;
+    --full) full=yes seconds=600 ;;
+    --short) seconds=1 ;;
     --no-build) do_build=no ;;
     --help)
-      echo "usage: ./dev attack [--full] [--no-build] [ARGUMENT of attack]..."
-      echo "  --full: 600 seconds for each operation, else 5; kept in docs/evidence/attack.txt"
+      echo "usage: ./dev attack [--full | --short] [--no-build] [ARGUMENT of attack]..."
+      echo "  --full: 600 seconds for each operation, --short: 1, else 5; the full run is kept in docs/evidence/attack.txt"
       echo "  with arguments of attack (--operation O, --seconds N, --seed S, --self-check, --scratch DIR): that alone, as an ordinary user"
       exit 0
       ;;
@@ -33,8 +35,6 @@ if [ ${#arguments[@]} -gt 0 ]; then
   exit
 fi
 
-seconds=5
-[ "$full" = no ] || seconds=600
 code=0
 # part TITLE ARGUMENT of run_program...: every part runs, whatever the one before it found.
 part() {

@@ -82,9 +82,10 @@ mutate_short() {
 step "layers" python3 tools/layers.py
 step "trace" python3 tools/trace.py
 step "documents" python3 tools/docs.py
-step "build release" quiet_build release dunlin tests
+step "build release" quiet_build release dunlin tests attack
 step "tests, release" run_tests release
 if [ "$quick" = no ]; then
+  step "attack, short" bash tools/attack.sh --short --no-build
   step "build crash" quiet_build crash dunlin crash_loop sim power_cut
   step "crash loop, short" bash tools/crash.sh --no-build
   step "power cuts, short" bash tools/power.sh --no-build

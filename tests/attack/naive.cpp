@@ -51,6 +51,11 @@ void copy(const Roots& roots) {
   }
 }
 
+void move(const Roots& roots) {
+  copy(roots);
+  for (const std::string& path : listed(roots.source)) ::unlink(below(roots.source, path).c_str());
+}
+
 void verify(const Roots& roots) {
   for (const std::string& path : listed(roots.destination)) {
     char first = 0;
@@ -75,7 +80,7 @@ int run_naive(const std::vector<std::string>& words) {
   if (words.empty() || state == words.end() || state + 1 == words.end()) return 2;
   const std::string plan = *(state + 1) + ".naive";
   Roots roots;
-  if (words[0] == "copy" && words.size() > 2) {
+  if ((words[0] == "copy" || words[0] == "move") && words.size() > 2) {
     roots = {words[1], words[2]};
     if (!roots.source.ends_with('/'))
       roots.destination = below(roots.destination, stdfs::path(roots.source).filename());
@@ -88,6 +93,8 @@ int run_naive(const std::vector<std::string>& words) {
     verify(roots);
   else if (words[0] == "rollback")
     roll_back(roots);
+  else if (words[0] == "move")
+    move(roots);
   else
     copy(roots);
   return 0;

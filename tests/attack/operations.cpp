@@ -28,6 +28,14 @@ constexpr int kInternalError = 70;
 constexpr int kSignalled = 128;
 constexpr std::size_t kMostFailures = 5;
 
+/// Entered by the ordinary user, who owns the trees in it.
+std::string make_folder_in_memory() {
+  std::string pattern = "/dev/shm/dunlin-attack-XXXXXX";
+  DUNLIN_CHECK(::mkdtemp(pattern.data()) != nullptr, "no second file system: /dev/shm");
+  DUNLIN_CHECK(::chmod(pattern.c_str(), 0755) == 0, pattern);
+  return pattern;
+}
+
 class Arena {
  public:
   Arena(const Options& options, const std::string& operation)
@@ -38,12 +46,17 @@ class Arena {
         state_(options.scratch + "/state"),
         outside_root_(options.scratch + "/outside") {
     tally_.operation = operation;
+    if (operation == "move-across") {
+      other_file_system_ = make_folder_in_memory();
+      destination_ = other_file_system_ + "/destination";
+    }
     make_source(source_);
     remake_outside();
   }
   ~Arena() {
     for (const std::string& path : {source_, destination_, state_, outside_root_})
       testing::remove_tree(path);
+    if (!other_file_system_.empty()) testing::remove_tree(other_file_system_);
   }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -70,6 +83,7 @@ class Arena {
     if (tally_.operation == "verify") return verify_round();
     if (tally_.operation == "rollback") return rollback_round();
     if (tally_.operation == "resume") return resume_round();
+    if (moves()) return move_round();
     return into_round();
   }
 
@@ -113,6 +127,19 @@ class Arena {
     attacked(30, {copy, {"resume", "last"}, {"resume", "last"}}, true);
   }
 
+  void move_round() {
+    make_source(source_);  // the round before has emptied it
+    fresh(rng_.chance(0.5) ? make_older : make_empty);
+    Words move = with_retries({"move", source_ + "/", destination_});
+    if (rng_.chance(0.3)) move.emplace_back("--delete-empty-src-dirs");
+    if (rng_.chance(0.3)) {
+      attacked(50, {move, {"resume", "last"}}, true);
+    } else {
+      attacked(50, {move});
+    }
+    attacked(50, {{"rollback", "last", "--yes"}});
+  }
+
   void into_round() {
     fresh(make_empty);
     prefix_ = std::filesystem::path(source_).filename();
@@ -141,6 +168,8 @@ class Arena {
     return with_retries({"copy", source_ + "/", destination_, "--conflict", "overwrite"});
   }
 
+  [[nodiscard]] bool moves() const { return tally_.operation.starts_with("move"); }
+
   // ---- Running ----
 
   void fresh(void (*make)(const std::string&)) {
@@ -165,7 +194,7 @@ class Arena {
       if (code > 0 && code < kSignalled) ++tally_.refused;
     }
     if (const std::string wrong = attackers.stop(); !wrong.empty()) fail(wrong);
-    const auto changed = changed_shape(source_);
+    const auto changed = moves() ? std::vector<std::string>() : changed_shape(source_);
     if (!changed.empty()) {
       // Nobody but the attackers changes the source: this is a fault of the proof.
       fail("the attackers left the source changed: " + changed.front());
@@ -259,6 +288,7 @@ class Arena {
   std::string destination_;
   std::string state_;
   std::string outside_root_;
+  std::string other_file_system_;  ///< of move-across: where the destination is
   std::string prefix_;
   bool old_kernel_ = false;
   std::unique_ptr<Outside> outside_;
@@ -269,8 +299,8 @@ class Arena {
 }  // namespace
 
 const std::vector<std::string>& operation_names() {
-  static const std::vector<std::string> names = {"copy",     "overwrite", "verify",
-                                                 "rollback", "resume",    "into"};
+  static const std::vector<std::string> names = {"copy",   "overwrite", "verify", "rollback",
+                                                 "resume", "into",      "move",   "move-across"};
   return names;
 }
 

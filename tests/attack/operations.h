@@ -35,6 +35,7 @@ struct Tally {
 /// copy: into an empty destination, or one whose directories stand. overwrite: over an older tree.
 /// verify. rollback: of either. resume: after kill -9. into: copy, verify and rollback of a source
 /// without a slash at its end, whose root at the destination the attackers own and swap as well.
+/// move, move-across: by renames, and to another file system, killed or not, then taken back.
 [[nodiscard]] const std::vector<std::string>& operation_names();
 /// The witnesses that a program which follows symlinks must call up.
 [[nodiscard]] std::set<Witness> expected_witnesses(const std::string& operation);
