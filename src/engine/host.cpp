@@ -260,7 +260,7 @@ void Execution::Host::carry_out(const coordinator::CommitExecution& command) {
 
 void Execution::Host::carry_out(const coordinator::CloseRun& command) {
   call_once(*batch_threads_, command.call, [this, call = command.call]() -> coordinator::Event {
-    PlainContext context(*shared_, CancelToken());
+    PlainContext context(*shared_, cancel_.token());
     if (run_) run_->close(context);
     return coordinator::Closed{call};
   });

@@ -184,7 +184,9 @@ Status CopyBatch::execute() {
 Status CopyBatch::copy_all() {
   DUNLIN_TRY(copy_waiting());
   // What could not be renamed to its place waits again, to be copied there.
-  return in_stage(Stage::waiting).empty() ? success() : copy_waiting();
+  if (in_stage(Stage::waiting).empty()) return success();
+  DUNLIN_TRY(flush_->flush_names());  // the second pass has a flush of its own
+  return copy_waiting();
 }
 
 Status CopyBatch::copy_waiting() {
@@ -227,7 +229,8 @@ Status CopyBatch::prove(Copy& copy) {
     DUNLIN_ASSIGN(const Handle to, destination_of(copy));
     Witness proven = copy.witness;
     const auto holds = content_holds(*to, copy, proven);
-    if (!holds.ok() && holds.error().type == ErrorType::permission_denied) {
+    const bool unreadable = !holds.ok() && holds.error().type == ErrorType::permission_denied;
+    if (unreadable && !site_.plan.moves()) {
       // Readable at the source by another right than the owner's, which the copy has not.
       fs::add_loss(copy.witness.loss, "not read back: its mode forbids it");
       proven.proof = static_cast<std::uint8_t>(Proof::none);
@@ -330,8 +333,7 @@ Status CopyBatch::end(Status status) {
     return owner;
   }
   if (context_.cancel().reason() == CancelReason::stop) return status;
-  const auto published = in_stage(Stage::published);
-  if (!published.empty()) {
+  if (!in_stage(Stage::published).empty() || !in_stage(Stage::moved).empty()) {
     DUNLIN_TRY(flush_->flush_names());
     DUNLIN_CRASH_POINT("files.flush_names.after");
     const Status removed = remove_sources();
@@ -340,13 +342,20 @@ Status CopyBatch::end(Status status) {
     DUNLIN_CRASH_POINT("files.outcomes.after");
   }
   const bool pausing = context_.cancel().reason() == CancelReason::pause;
+  Status cleaned = success();
   for (const Stage stage : {Stage::written, Stage::proven}) {
-    for (Copy* copy : in_stage(stage))
-      DUNLIN_TRY(pausing && copy->part_recorded ? keep_part(*copy) : discard(*copy));
+    for (Copy* copy : in_stage(stage)) {
+      // One that is proven has an intent to be published, which says nothing of its chunks any
+      // more.
+      const bool keep = pausing && stage == Stage::written && copy->part_recorded;
+      const Status one = keep ? keep_part(*copy) : discard(*copy);
+      if (cleaned.ok()) cleaned = one;  // the others are looked at all the same
+    }
   }
   // A temporary that a power cut brings back would be found by nobody: the batch is open no more.
   DUNLIN_TRY(flush_->flush_names());
   DUNLIN_TRY(leave_all());
+  DUNLIN_TRY(cleaned);
   return status;
 }
 

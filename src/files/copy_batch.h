@@ -47,6 +47,7 @@ class CopyBatch {
     std::int64_t copied_bytes = 0;
     std::optional<Witness> part;   ///< of a large file: what an earlier life left of its temporary
     bool part_recorded = false;    ///< the ledger knows what the temporary is worth
+    bool settled_removal = false;  ///< the removal of its source had begun in a process that died
     bool rename_refused = false;   ///< by the file system (EXDEV): the move is a copy
     std::optional<Error> refusal;  ///< of stage `refused`
   };
@@ -116,6 +117,7 @@ class CopyBatch {
   [[nodiscard]] Status settle_rename(const Copy& copy, const fs::Directory& to,
                                      const Witness& intent);
   [[nodiscard]] Status remove_sources();
+  [[nodiscard]] Status record_removals();
   [[nodiscard]] Status remove_source(Copy& copy);
   [[nodiscard]] Status remove_as_copied(const Copy& copy, const fs::Directory& from,
                                         const fs::Directory& to);
@@ -142,7 +144,8 @@ class CopyBatch {
   };
   [[nodiscard]] Result<bool> still_holds(Copy& copy, const fs::Directory& directory,
                                          const Witness& intent);
-  [[nodiscard]] Status source_is_there(const Copy& copy, const fs::Directory& to);
+  [[nodiscard]] Status source_is_there(const Copy& copy, const fs::Directory& to,
+                                       const Witness& intent);
   [[nodiscard]] Status take_away(const Copy& copy, const fs::Directory& directory,
                                  const Witness& intent, const Placed& found);
   [[nodiscard]] Status settle_one(Copy& copy);
@@ -180,8 +183,6 @@ class CopyBatch {
   std::vector<engine::ItemOutcome> kept_back_;
   std::mutex undo_mutex_;
   Handle undo_;
-  std::mutex part_mutex_;
-  Handle part_;
 };
 
 }  // namespace dunlin::files

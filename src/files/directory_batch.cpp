@@ -239,17 +239,23 @@ Status DirectoryBatch::undo_create() {
 
 DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
   DUNLIN_ASSIGN(ItemOutcome outcome, take_back(row));
-  if (site_.plan.moves()) DUNLIN_TRY(restore_source(row));
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  // Of a single file the directory it came from is no part of the move.
+  if (site_.plan.moves() && layout.whole_tree()) {
+    DUNLIN_ASSIGN(const fs::Loss loss, restore_source(row));
+    fs::add_loss(outcome.message, loss);
+  }
   return outcome;
 }
 
 /// What left a source directory and came back has moved its time; one that was made again for them
 /// was open meanwhile.
-Status DirectoryBatch::restore_source(const ItemRow& row) {
+Result<fs::Loss> DirectoryBatch::restore_source(const ItemRow& row) {
   DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   const auto directory = source->get(path_of(row));
-  if (!directory.ok()) return is_absent(directory.error()) ? success() : Status(directory.error());
+  if (!directory.ok() && is_absent(directory.error())) return fs::Loss();
+  if (!directory.ok()) return directory.error();
   const fs::InodeRef inode{(*directory)->fd(), false};
   DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());
   DUNLIN_TRY(context_.fence());
@@ -257,8 +263,11 @@ Status DirectoryBatch::restore_source(const ItemRow& row) {
   if (now.mode != listed.info.mode && now.mode == (listed.info.mode | kWhileWorking))
     refused = fs::change_mode(inode, listed.info.mode);
   if (refused == 0) refused = fs::change_times(inode, listed.info.atime, listed.info.mtime);
+  // Who may write into a directory need not own it.
+  if (refused == EPERM || refused == EOPNOTSUPP)
+    return fs::Loss("mode and times of the source directory not restored");
   if (refused != 0) return (*directory)->error(refused, "change mode and times of", "");
-  return success();
+  return fs::Loss();
 }
 
 DirectoryBatch::Made DirectoryBatch::take_back(const ItemRow& row) {

@@ -10,6 +10,7 @@
 #include "files/records.h"
 #include "files/site.h"
 #include "fs/flush.h"
+#include "fs/metadata.h"
 
 namespace dunlin::files {
 
@@ -35,7 +36,7 @@ class DirectoryBatch {
   [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
   [[nodiscard]] Made take_back(const engine::ItemRow& row);
-  [[nodiscard]] Status restore_source(const engine::ItemRow& row);
+  [[nodiscard]] Result<fs::Loss> restore_source(const engine::ItemRow& row);
   [[nodiscard]] Status remove_root(std::int64_t levels);
   [[nodiscard]] Status restore(const fs::Directory& directory, const Witness& witness);
   [[nodiscard]] Made times_one(engine::ItemRow& row);

@@ -60,28 +60,33 @@ fs::Transfer EntryWriter::transfer() {
           [this](std::int64_t bytes) { context_.progress(bytes); }};
 }
 
-Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_shown, int out,
-                                             const Place& to, const fs::FileInfo& source,
-                                             fs::HashSet& hashes) {
+Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_shown,
+                                             const Temporary& out, const Place& to,
+                                             const fs::FileInfo& source, fs::HashSet& hashes) {
   const fs::Features& limits = to.directory.features();
   if (to.part != nullptr && source.size >= limits.large_file_bytes)
     return copy_large(in, from_shown, out, to, source, hashes);
   const std::string to_shown = to.directory.shown(to.shown_name);
-  if (to.part != nullptr && to.part->adopted && ::ftruncate(out, 0) != 0)
-    return to.directory.error(errno, "truncate", to.shown_name);
+  if (out.adopted) {
+    DUNLIN_TRY(context_.fence());
+    if (::ftruncate(out.file.get(), 0) != 0)
+      return to.directory.error(errno, "truncate", to.shown_name);
+  }
   if (plan_.preserve_holes && source.has_holes())
-    return fs::copy_with_holes(in, from_shown, out, to_shown, hashes, transfer());
-  return fs::copy_content(in, from_shown, out, to_shown, source.size, hashes, transfer());
+    return fs::copy_with_holes(in, from_shown, out.file.get(), to_shown, hashes, transfer());
+  return fs::copy_content(in, from_shown, out.file.get(), to_shown, source.size, hashes,
+                          transfer());
 }
 
 /// Said to the ledger after each chunk; of a huge file more rarely, for each time all of them are.
-Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_shown, int out,
-                                             const Place& to, const fs::FileInfo& source,
-                                             fs::HashSet& hashes) {
+Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_shown,
+                                             const Temporary& out, const Place& to,
+                                             const fs::FileInfo& source, fs::HashSet& hashes) {
   constexpr std::int64_t kRecordsMax = 256;
   const std::int64_t chunk_bytes = to.directory.features().chunk_bytes;
   const std::int64_t stride = std::max<std::int64_t>(source.size / chunk_bytes / kRecordsMax, 1);
-  DUNLIN_ASSIGN(const fs::FileInfo temporary, fs::info_of(out, to.temporary, to.directory.side()));
+  DUNLIN_ASSIGN(const fs::FileInfo temporary,
+                fs::info_of(out.file.get(), to.temporary, to.directory.side()));
   fs::ResumableCopy::Options options;
   options.chunk_bytes = chunk_bytes;
   options.holes = plan_.preserve_holes && source.has_holes();
@@ -91,19 +96,43 @@ Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_sho
     if (count % stride != 0) return success();
     return to.part->record(source, temporary, chunks, chunk_bytes);
   };
-  const bool same = to.part->adopted && untouched(to.part->source, source);
-  fs::ResumableCopy copy({in, from_shown}, {out, to.directory.shown(to.shown_name)}, source.size,
-                         std::move(options));
+  const bool same = out.adopted && untouched(to.part->source, source);
+  fs::ResumableCopy copy({in, from_shown}, {out.file.get(), to.directory.shown(to.shown_name)},
+                         source.size, std::move(options));
   return copy.run(same ? to.part->known : fs::ChunkHashes(), hashes, transfer());
 }
 
-/// A new one, or what an earlier life has left.
-Result<UniqueFd> EntryWriter::open_temporary(const Place& to) {
-  if (to.part != nullptr && to.part->adopted) return to.directory.open_file(to.temporary, O_RDWR);
+/// A new one, or what an earlier life has left, if it still is that.
+Result<EntryWriter::Temporary> EntryWriter::open_temporary(const Place& to) {
+  if (to.part != nullptr && to.part->adopted) {
+    auto file = open_adopted(to);
+    if (file.ok()) {
+      DUNLIN_ASSIGN(const fs::FileInfo info,
+                    fs::info_of(file->get(), to.temporary, to.directory.side()));
+      const bool same = info.type == fs::EntryType::file && info.inode == to.part->inode;
+      if (same && info.links == 1) return Temporary{std::move(file).value(), true};
+    }
+  }
   DUNLIN_TRY(to.directory.remove_file(to.temporary));
   // As late as can be: a name made after a take-over changes the directory's time.
   DUNLIN_TRY(context_.fence());
-  return to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
+  DUNLIN_ASSIGN(UniqueFd file,
+                to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
+  return Temporary{std::move(file), false};
+}
+
+/// One that was complete has its final mode already, which may forbid its owner to write.
+Result<UniqueFd> EntryWriter::open_adopted(const Place& to) {
+  auto file = to.directory.open_file(to.temporary, O_RDWR);
+  if (file.ok() || file.error().native.code != "EACCES") return file;
+  DUNLIN_ASSIGN(const UniqueFd node, fs::open_node(to.directory, to.temporary));
+  DUNLIN_ASSIGN(const fs::FileInfo info,
+                fs::info_of(node.get(), to.temporary, to.directory.side()));
+  if (info.inode != to.part->inode || info.links != 1) return file;
+  DUNLIN_TRY(context_.fence());
+  if (const int refused = fs::change_mode({node.get(), true}, 0600); refused != 0)
+    return to.directory.error(refused, "change mode of", to.temporary);
+  return to.directory.open_file(to.temporary, O_RDWR);
 }
 
 Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::string& name,
@@ -112,14 +141,15 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   DUNLIN_ASSIGN(const UniqueFd in, from.open_file(name, O_RDONLY | O_NOATIME));
   DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
   if (written.source.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
-  DUNLIN_ASSIGN(const UniqueFd out, open_temporary(to));
+  DUNLIN_ASSIGN(const Temporary temporary, open_temporary(to));
+  const UniqueFd& out = temporary.file;
   const bool fresh = is_fresh(written.source, granularity_ns_);
   std::vector<HashKind> kinds = hashes_;
   if (fresh && kinds.empty()) kinds = {HashKind::xxh3};
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
   const std::string to_shown = to.directory.shown(to.shown_name);
   DUNLIN_ASSIGN(written.copied_bytes,
-                copy_bytes(in.get(), from.shown(name), out.get(), to, written.source, hashes));
+                copy_bytes(in.get(), from.shown(name), temporary, to, written.source, hashes));
   const std::string checksum = hashes.finish();
   if (fresh) {
     DUNLIN_TRY(fs::hash_content(in.get(), from.shown(name), hashes,

@@ -33,7 +33,8 @@ struct Written {
 /// Of a large file: what an earlier life of the process has left of it, and where to say how far it
 /// is.
 struct Part {
-  bool adopted = false;   ///< the temporary is there, with what follows
+  bool adopted = false;  ///< the temporary is there, with what follows
+  std::uint64_t inode = 0;
   fs::FileInfo source;    ///< as it was then
   fs::ChunkHashes known;  ///< chunks of the temporary
   /// Durable on return.
@@ -71,17 +72,23 @@ class EntryWriter {
     const Part* part = nullptr;
   };
   [[nodiscard]] static Error not_to_be_made(const Place& to, fs::EntryType type, Error error);
-  [[nodiscard]] Result<UniqueFd> open_temporary(const Place& to);
-  [[nodiscard]] Result<std::int64_t> copy_large(int in, const std::string& from_shown, int out,
-                                                const Place& to, const fs::FileInfo& source,
-                                                fs::HashSet& hashes);
+  /// `adopted`: it is what an earlier life has left.
+  struct Temporary {
+    UniqueFd file;
+    bool adopted = false;
+  };
+  [[nodiscard]] Result<Temporary> open_temporary(const Place& to);
+  [[nodiscard]] Result<UniqueFd> open_adopted(const Place& to);
+  [[nodiscard]] Result<std::int64_t> copy_large(int in, const std::string& from_shown,
+                                                const Temporary& out, const Place& to,
+                                                const fs::FileInfo& source, fs::HashSet& hashes);
   [[nodiscard]] Result<Written> write_file(const fs::Directory& from, const std::string& name,
                                            const Place& to, const fs::FileInfo* like);
   [[nodiscard]] Result<Written> write_node(const fs::Directory& from, const std::string& name,
                                            const Place& to, const fs::FileInfo* like);
-  [[nodiscard]] Result<std::int64_t> copy_bytes(int in, const std::string& from_shown, int out,
-                                                const Place& to, const fs::FileInfo& source,
-                                                fs::HashSet& hashes);
+  [[nodiscard]] Result<std::int64_t> copy_bytes(int in, const std::string& from_shown,
+                                                const Temporary& out, const Place& to,
+                                                const fs::FileInfo& source, fs::HashSet& hashes);
   [[nodiscard]] fs::Transfer transfer();
   [[nodiscard]] bool wants_extended() const;
 

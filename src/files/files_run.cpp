@@ -32,8 +32,9 @@ Result<std::string> FilesRun::root_identity(RunContext&) {
 }
 
 Result<bool> FilesRun::same_destination(RunContext&, const std::string& stored) {
-  if (site_.plan.moves()) {
-    // What is taken back goes to the source.
+  // Of a move what is taken back goes to the source. A root that is not there any more takes
+  // nothing and is for undo to miss; a verification does without it.
+  if (site_.plan.moves() && site_.source().ok()) {
     DUNLIN_ASSIGN(const std::string now, site_.identity());
     return now == stored;
   }

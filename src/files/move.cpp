@@ -64,6 +64,8 @@ Status CopyBatch::publish_renamed(Copy& copy, const fs::Directory& to) {
     return success();
   }
   DUNLIN_TRY(renamed);
+  DUNLIN_TRY(flush_->prepare(*from));
+  DUNLIN_TRY(flush_->prepare(to));
   DUNLIN_TRY(flush_->directory_changed(*from));
   DUNLIN_TRY(flush_->directory_changed(to));
   DUNLIN_ASSIGN(const auto moved, to.find(first_name));
@@ -75,9 +77,10 @@ Status CopyBatch::publish_renamed(Copy& copy, const fs::Directory& to) {
     DUNLIN_ASSIGN(const Handle undo, undo_folder(true));
     DUNLIN_TRY(fs::replace_keeping(to, copy.temporary, copy.name, *copy.witness.replaced, *undo,
                                    std::to_string(copy.row->id.value)));
+    DUNLIN_TRY(flush_->prepare(*undo));
     DUNLIN_TRY(flush_->directory_changed(*undo));
   }
-  copy.stage = Stage::published;
+  copy.stage = Stage::moved;
   return complete(copy, to);
 }
 
@@ -119,25 +122,28 @@ Status CopyBatch::settle_rename(const Copy& copy, const fs::Directory& to, const
 // ---- By a copy ----
 
 /// The source now, compared with what was copied. Names of a set of hard links that went before it
-/// have moved its time of change: then the content is read again.
+/// have moved its time of change, and setting it aside does: then the content is read again.
 Result<bool> CopyBatch::as_copied(const Copy& copy, const fs::Directory& from,
                                   const fs::FileInfo& now, const Witness& witness) {
   const fs::FileInfo& then = *witness.source;
   if (now.type != then.type || !now.same_content_as(then)) return false;
   if (now.ctime == then.ctime) return true;
-  if (!witness.shared || !same_metadata(now, then)) return false;
+  if (!(witness.shared || witness.removing) || !same_metadata(now, then)) return false;
   if (now.type != fs::EntryType::file) return true;  // nothing in it can be written
   if (witness.checksum.empty()) return false;
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
   DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(from));
-  DUNLIN_TRY(fs::read_back(from, copy.row->name, traits, hashes,
-                           {context_.permits(), context_.cancel(), {}}));
+  // A pause does not end it: what is published has to be brought to its end.
+  UnlimitedPermits permits;
+  const CancelToken never;
+  DUNLIN_TRY(fs::read_back(from, copy.row->name, traits, hashes, {permits, never, {}}));
   return hashes.finish() == witness.checksum;
 }
 
-/// At recovery: a source that is there and is no longer what was copied has to be copied again.
+/// At recovery: a source that is there and is no longer what was copied has to be copied again. Not
+/// once its removal had begun: then it may be another file, and the copy the only one there is.
 Result<bool> CopyBatch::source_moved_on(const Copy& copy, const Witness& intent) {
-  if (!site_.plan.moves() || intent.renamed) return false;
+  if (!site_.plan.moves() || intent.renamed || intent.removing) return false;
   const auto from = source_->get(copy.row->directory_path);
   if (!from.ok()) {
     if (from.error().native.code == "ENOENT") return false;
@@ -170,18 +176,41 @@ Result<std::optional<CopyBatch::Aside>> CopyBatch::find_aside(const Copy& copy,
 /// taken away at the destination again, so that a failed item is as it was.
 Status CopyBatch::remove_sources() {
   if (!site_.plan.moves()) return success();
+  DUNLIN_TRY(record_removals());
   DUNLIN_CRASH_POINT("files.remove_sources.before");
-  const Status removed = each(Stage::published, &CopyBatch::remove_source);
+  Status removed = each(Stage::published, &CopyBatch::remove_source);
+  // A pause or a cancel ends that wave; what is published is brought to its end all the same, for
+  // nobody would take it back.
+  for (Copy* copy : in_stage(Stage::published)) {
+    if (context_.cancel().reason() == CancelReason::stop) return removed;
+    const Status one = remove_source(*copy);
+    if (one.ok()) continue;
+    if (ends_the_process(one.error())) return one;
+    fail(*copy, one.error());
+  }
   DUNLIN_TRY(flush_->flush_names());
   DUNLIN_CRASH_POINT("files.remove_sources.after");
   return removed;
 }
 
-Status CopyBatch::remove_source(Copy& copy) {
-  if (copy.witness.renamed) {
-    copy.stage = Stage::moved;
-    return success();
+/// Durable before the first of them goes: recovery then knows that a source may be gone, and what
+/// stands under its name somebody's.
+Status CopyBatch::record_removals() {
+  std::vector<engine::ItemIntent> intents;
+  for (Copy* copy : in_stage(Stage::published)) {
+    if (copy->witness.removing) continue;  // recorded before a crash
+    copy->witness.removing = true;
+    Witness intent = copy->witness;
+    if (copy == &copies_.front() && !reopened_.empty()) {
+      carrier_ = intent;
+      intent.reopened = encode(reopened_);
+    }
+    intents.push_back({copy->row->id, encode(intent)});
   }
+  return intents.empty() ? success() : context_.record_intents(std::move(intents));
+}
+
+Status CopyBatch::remove_source(Copy& copy) {
   const auto from = source_->get(copy.row->directory_path);
   if (!from.ok() && from.error().native.code != "ENOENT") return from.error();
   std::optional<fs::FileInfo> now;
@@ -195,6 +224,11 @@ Status CopyBatch::remove_source(Copy& copy) {
   DUNLIN_TRY(flush_->prepare(**from));
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
   DUNLIN_ASSIGN(const bool same, as_copied(copy, **from, *now, copy.witness));
+  if (!same && copy.settled_removal) {
+    fs::add_loss(copy.witness.loss, "another file stands at the source now, and stays");
+    copy.stage = Stage::moved;
+    return success();
+  }
   const Status removed =
       same ? remove_as_copied(copy, **from, *to)
            : Status(Error(ErrorType::source_changed,
@@ -238,6 +272,7 @@ Status CopyBatch::refuse(Copy& copy, const fs::Directory& from, const fs::Direct
     return Error(ErrorType::in_doubt, error.message + "; its copy " + to.shown(copy.name) +
                                           " stays, because the source is not there any more");
   }
+  DUNLIN_TRY(flush_->prepare(to));
   Placed found;
   DUNLIN_ASSIGN(found.at_name, to.find(copy.name));
   found.ours = found.at_name && found.at_name->same_content_as(*copy.witness.placed);

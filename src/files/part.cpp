@@ -9,21 +9,21 @@
 
 namespace dunlin::files {
 
+/// Opened anew each time: another batch may have removed it, or made it again. Under
+/// Site::part_folder_mutex.
 Result<CopyBatch::Handle> CopyBatch::part_folder(bool make) {
-  const std::scoped_lock lock(part_mutex_);
-  if (part_) return part_;
   const fs::Directory& root = destination_->root();
   const std::string name = part_folder_name(context_.execution());
   if (make) {
     const Status made = root.make_directory(name, 0700);
     if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
+    DUNLIN_TRY(flush_->prepare(root));
     DUNLIN_TRY(flush_->directory_changed(root));
   }
   auto opened = root.open_directory(name);
   if (!opened.ok() && !make && opened.error().native.code == "ENOENT") return Handle();
   if (!opened.ok()) return std::move(opened).error();
-  part_ = std::make_shared<const fs::Directory>(std::move(opened).value());
-  return part_;
+  return std::make_shared<const fs::Directory>(std::move(opened).value());
 }
 
 /// What an earlier life has left of it stands under the temporary name of this one, and `copy.part`
@@ -33,6 +33,7 @@ Status CopyBatch::adopt_part(Copy& copy) {
   if (copy.row->intent.empty()) return success();
   DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
   if (intent.chunks.empty()) return success();
+  const std::scoped_lock lock(site_.part_folder_mutex);
   DUNLIN_ASSIGN(const Handle folder, part_folder(false));
   if (!folder) return success();
   const std::string name = std::to_string(copy.row->id.value);
@@ -50,6 +51,8 @@ Status CopyBatch::adopt_part(Copy& copy) {
   DUNLIN_TRY(fs::rename_new(*folder, name, *to, copy.temporary));
   copy.stage = Stage::written;  // there is a temporary to discard
   copy.part = std::move(intent);
+  copy.part_recorded = true;
+  copy.rename_refused = true;  // of a move: it was a copy before, and is one again
   return drop_part_folder();
 }
 
@@ -58,19 +61,26 @@ Status CopyBatch::adopt_part(Copy& copy) {
 Status CopyBatch::drop_part_folder() {
   const fs::Directory& root = destination_->root();
   const Status removed = root.remove_directory(part_folder_name(context_.execution()));
-  const std::scoped_lock lock(part_mutex_);
-  if (removed.ok()) part_.reset();
   return removed.ok() || removed.error().native.code == "ENOTEMPTY" ? success() : removed;
 }
 
-/// `temporary` goes to the part folder, durable when the names are flushed.
+/// `temporary` goes to the part folder, durable when the names are flushed. Where it cannot go (it
+/// lies on a file system mounted inside the destination), it is removed and will begin anew.
 Status CopyBatch::keep_part(const Copy& copy, const fs::Directory& to,
                             const std::string& temporary) {
+  const std::scoped_lock lock(site_.part_folder_mutex);
   DUNLIN_ASSIGN(const Handle folder, part_folder(true));
   const std::string name = std::to_string(copy.row->id.value);
+  DUNLIN_TRY(flush_->prepare(to));
   DUNLIN_TRY(context_.fence());
   DUNLIN_TRY(folder->remove_file(name));
-  DUNLIN_TRY(fs::rename_new(to, temporary, *folder, name));
+  const Status moved = fs::rename_new(to, temporary, *folder, name);
+  if (!moved.ok() && moved.error().native.code != "EXDEV") return moved;
+  if (!moved.ok()) {
+    DUNLIN_TRY(to.remove_file(temporary));
+    DUNLIN_TRY(drop_part_folder());
+  }
+  DUNLIN_TRY(flush_->prepare(*folder));
   DUNLIN_TRY(flush_->directory_changed(*folder));
   return flush_->directory_changed(to);
 }
@@ -81,9 +91,8 @@ Status CopyBatch::keep_part(const Copy& copy) {
 }
 
 /// After a crash: the temporary of whichever life wrote last is kept, if the ledger knows its
-/// worth.
+/// worth. A cancel removes the folder in the end.
 Status CopyBatch::settle_part(const Copy& copy, const fs::Directory& to, const Witness& intent) {
-  if (context_.cancel().reason() == CancelReason::cancel) return success();
   for (std::int64_t epoch = intent.epoch; epoch <= context_.epoch(); ++epoch) {
     const std::string temporary = temporary_name(context_.execution(), epoch, copy.row->id);
     DUNLIN_ASSIGN(const auto there, to.find(temporary));
@@ -97,6 +106,7 @@ Part CopyBatch::part_of(Copy& copy) {
   Part part;
   if (copy.part) {
     part.adopted = true;
+    part.inode = copy.part->placed->inode;
     part.source = *copy.part->source;
     part.known = copy.part->chunks;
   }

@@ -17,6 +17,7 @@ constexpr unsigned kAttributes = 8;
 constexpr unsigned kRenamed = 16;
 constexpr unsigned kHasSource = 32;
 constexpr unsigned kHasChunks = 64;
+constexpr unsigned kRemoving = 128;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::string_view kPart = "part-";
@@ -98,11 +99,11 @@ std::string encode(const Witness& witness) {
   put(out, witness.replaced);
   out.zigzag(witness.changed.seconds).varint(witness.changed.nanoseconds);
   out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
-  const unsigned marks = (witness.linked ? kLinked : 0U) | (witness.shared ? kShared : 0U) |
-                         (witness.reopened.empty() ? 0U : kReopened) |
-                         (witness.attributes == 0 ? 0U : kAttributes) |
-                         (witness.renamed ? kRenamed : 0U) | (witness.source ? kHasSource : 0U) |
-                         (witness.chunks.empty() ? 0U : kHasChunks);
+  const unsigned marks =
+      (witness.linked ? kLinked : 0U) | (witness.shared ? kShared : 0U) |
+      (witness.reopened.empty() ? 0U : kReopened) | (witness.attributes == 0 ? 0U : kAttributes) |
+      (witness.renamed ? kRenamed : 0U) | (witness.source ? kHasSource : 0U) |
+      (witness.chunks.empty() ? 0U : kHasChunks) | (witness.removing ? kRemoving : 0U);
   out.u8(static_cast<std::uint8_t>(marks));
   out.varint(witness.final_flags).bytes(witness.extended_before);
   if (!witness.reopened.empty()) out.bytes(witness.reopened);
@@ -132,6 +133,7 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.linked = (marks & kLinked) != 0;
   witness.shared = (marks & kShared) != 0;
   witness.renamed = (marks & kRenamed) != 0;
+  witness.removing = (marks & kRemoving) != 0;
   witness.final_flags = static_cast<std::uint32_t>(in.varint());
   witness.extended_before = in.bytes();
   if ((marks & kReopened) != 0) witness.reopened = in.bytes();

@@ -67,7 +67,10 @@ struct Witness {
   /// what it is a copy of). Not empty: nothing of it has been published yet.
   std::string chunks;            ///< fs::ChunkHashes
   std::int64_t chunk_bytes = 0;  ///< of each
-  bool renamed = false;          ///< moved by a rename: `placed` is the source's own inode
+  /// Of a move, as intent: the copy stands, durable and proven, and its source may have been
+  /// removed. What stands under the source's name afterwards may be somebody's new file.
+  bool removing = false;
+  bool renamed = false;  ///< moved by a rename: `placed` is the source's own inode
 };
 [[nodiscard]] std::string encode(const Witness& witness);
 [[nodiscard]] Result<Witness> decode_witness(std::string_view bytes);

@@ -73,7 +73,8 @@ Status CopyBatch::settle_one(Copy& copy) {
           intent.placed->type == fs::EntryType::file && !intent.linked && !intent.renamed;
       copy.copied_bytes = content ? intent.placed->size : 0;
       copy.witness = std::move(intent);
-      copy.stage = Stage::published;
+      copy.settled_removal = copy.witness.removing;
+      copy.stage = copy.witness.renamed ? Stage::moved : Stage::published;
     }
   }
   if (site_.plan.moves()) DUNLIN_TRY(settle_aside(copy, done));
@@ -119,13 +120,26 @@ Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
   return false;
 }
 
-/// Whatever is wrong with a copy, the only one there is is not removed.
-Status CopyBatch::source_is_there(const Copy& copy, const fs::Directory& to) {
+/// Whatever is wrong with a copy, the only one there is is not removed. A source that was set aside
+/// gets its name back.
+Status CopyBatch::source_is_there(const Copy& copy, const fs::Directory& to,
+                                  const Witness& intent) {
   if (!site_.plan.moves()) return success();
   const auto from = source_->get(copy.row->directory_path);
-  const auto there =
-      from.ok() ? (*from)->find(copy.row->name) : Result<std::optional<fs::FileInfo>>(from.error());
-  if (there.ok() && *there) return success();
+  if (from.ok()) {
+    DUNLIN_ASSIGN(const auto now, (*from)->find(copy.row->name));
+    DUNLIN_ASSIGN(const auto aside, find_aside(copy, **from));
+    if (aside && !now && aside->info.same_content_as(*intent.source)) {
+      DUNLIN_TRY(flush_->prepare(**from));
+      DUNLIN_TRY(fs::rename_new(**from, aside->name, **from, copy.row->name));
+      return flush_->directory_changed(**from);
+    }
+    bool same = now.has_value();
+    if (now && intent.removing) {
+      DUNLIN_ASSIGN(same, as_copied(copy, **from, *now, intent));
+    }
+    if (same) return success();
+  }
   return Error(ErrorType::in_doubt,
                to.shown(copy.name) +
                    " does not hold what was moved there, and its source is not there any more; it "
@@ -143,7 +157,7 @@ Result<bool> CopyBatch::still_holds(Copy& copy, const fs::Directory& directory,
     copy.stage = Stage::waiting;
     DUNLIN_TRY(holds);
     if (!*holds) {
-      DUNLIN_TRY(source_is_there(copy, directory));
+      DUNLIN_TRY(source_is_there(copy, directory, intent));
       return false;
     }
   }
@@ -157,6 +171,7 @@ Status CopyBatch::take_away(const Copy& copy, const fs::Directory& directory, co
                             const Placed& found) {
   DUNLIN_CHECK(!found.ours || !intent.renamed, "a renamed file would be removed");
   const std::string kept_name = std::to_string(copy.row->id.value);
+  DUNLIN_TRY(flush_->prepare(directory));
   if (found.ours) {
     DUNLIN_TRY(context_.fence());
     if (intent.final_flags != 0) {

@@ -351,7 +351,7 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
     found.push_back({Error(ErrorType::destination_exists,
                            "the source lies inside the destination: entries of the same name "
                            "replace parts of the source"),
-                     true, true});
+                     true, !plan.moves()});
   }
   DUNLIN_ASSIGN(const fs::Space space, fs::space_of(to->directory));
   if (space.read_only) {

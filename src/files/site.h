@@ -56,6 +56,8 @@ class Site {
 
   const FilesPlan plan;
   ReopenedDirectories reopened;
+  /// Batches make, fill and remove the folder of half copied files in turn.
+  std::mutex part_folder_mutex;
   Names names;  ///< of the destination
 
  private:

@@ -2,6 +2,7 @@
 #include "files/source_restorer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <span>
 
 #include "base/crash_point.h"
@@ -147,7 +148,12 @@ Status SourceRestorer::write_copy(const ItemRow& row, const Witness& witness,
   DUNLIN_ASSIGN(const Handle to, destination_->get(row.directory_path));
   DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
   EntryWriter writer(everything_, site_.plan.hashes, 1, context_, *flush_);
-  const auto written = writer.write(*to, name, from, temporary, row.name, &*witness.source);
+  fs::FileInfo like = *witness.source;
+  // With an ACL the group bits are its mask: without it they would grant the group more.
+  constexpr std::uint32_t kGroupBits = 070;
+  if (!site_.plan.preserve.acls || !row.message.empty())
+    like.mode &= ~kGroupBits | (witness.placed->mode & kGroupBits);
+  const auto written = writer.write(*to, name, from, temporary, row.name, &like);
   DUNLIN_TRY(written);
   if (row.checksum.empty() || written->checksum == row.checksum) return success();
   DUNLIN_TRY(from.remove_file(temporary));
@@ -198,7 +204,7 @@ Status SourceRestorer::publish(Restored& one) {
   if (!named.ok() && named.error().native.code == "EEXIST") {
     DUNLIN_TRY(from->remove_file(temporary));
     DUNLIN_ASSIGN(const bool there, stands(row, one.witness, *from));
-    DUNLIN_CHECK(there, "a file is there and is not");
+    if (!there) return from->error(ESTALE, "restore", row.name);
   } else {
     DUNLIN_TRY(named);
   }

@@ -129,7 +129,9 @@ Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, cons
     // Skipped because it was there already: it must be what this one would be.
     const bool same =
         there->type == source.type && there->size == source.size &&
-        (row.message == kSameContent || fs::same_time(there->mtime, source.mtime, granularity_ns_));
+        (row.message == kSameContent ||
+         // Of a move the content has to be compared before a source goes.
+         (!site_.plan.moves() && fs::same_time(there->mtime, source.mtime, granularity_ns_)));
     if (row.status != ItemStatus::skipped || !same) return alone("it was not copied");
   }
   return std::optional(std::move(first));

@@ -103,6 +103,7 @@ Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int 
       DUNLIN_TRY(pwrite_all(to, buffer.get(), *got, offset, to_shown));
     offset += static_cast<std::int64_t>(*got);
     if (transfer.progress) transfer.progress(static_cast<std::int64_t>(*got));
+    if (offset > info.st_size) break;  // it has grown: that is all there is to say
   }
   if (::ftruncate(to, offset) != 0) return error_from_errno(errno, to_shown, true);
   return offset;

@@ -23,6 +23,8 @@ Result<std::int64_t> ResumableCopy::run(const ChunkHashes& known, HashSet& hashe
   DUNLIN_ASSIGN(const std::size_t chunks, chunks_that_hold(known, transfer));
   done_ = known.substr(0, chunks * kChunkHashBytes);
   kept_bytes_ = static_cast<std::int64_t>(chunks) * options_.chunk_bytes;
+  // Reading it back takes minutes: the file may be another owner's by now, and published.
+  DUNLIN_TRY(options_.fence());
   if (::ftruncate(to_.fd, kept_bytes_) != 0) return error_from_errno(errno, to_.shown, true);
   // With holes it has its size from the start: a chunk that ends in one reads back whole, and XFS
   // reserves no room behind the end of a file that does not grow.
@@ -112,7 +114,9 @@ Result<std::int64_t> ResumableCopy::copy_rest(HashSet& hashes, const Transfer& t
     offset += static_cast<std::int64_t>(*got);
     if (transfer.progress) transfer.progress(static_cast<std::int64_t>(*got));
     if (offset == chunk_end) DUNLIN_TRY(end_chunk(chunk));
+    if (offset > size_) break;  // it has grown: that is all there is to say
   }
+  DUNLIN_TRY(options_.fence());
   if (::ftruncate(to_.fd, offset) != 0) return error_from_errno(errno, to_.shown, true);
   return offset;
 }

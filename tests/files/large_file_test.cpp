@@ -153,6 +153,58 @@ TEST_F(FilesLarge, AFileOfOthersInItsPlaceIsNotTakenForIt) {
   EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
 }
 
+TEST_F(FilesLarge, APauseBeforeTheNextChunkIsRecordedLosesNothing) {
+  first_life(CancelReason::pause);
+  const ino_t inode = inode_of(stdfs::directory_iterator(part())->path());
+  LocalExecution& second = plan_->take_over();
+  second.cancel_source().request(CancelReason::pause);
+  EXPECT_FALSE(second.run_to_end().ok());
+  LocalExecution& third = plan_->take_over();
+  ASSERT_TRUE(is_ok(third.run_to_end()));
+  EXPECT_EQ(inode_of(scratch.file("target/sub/large")), inode) << "it was begun anew";
+}
+
+TEST_F(FilesLarge, SeveralOfThemArePausedTwice) {
+  for (const char* name : {"source/a", "source/b", "source/sub/c"})
+    write_file(scratch.file(name), content);
+  plan();
+  plan_->settings.batch_size = 1;
+  first_life(CancelReason::pause);
+  for (int life = 0; life < 3; ++life) {
+    LocalExecution& next = plan_->take_over();
+    copy_execution = &next;
+    recorded = 0;
+    EXPECT_FALSE(next.run_to_end().ok());
+    for (const LocalItem* item : next.items()) EXPECT_FALSE(item->error) << item->row.name;
+  }
+  recorded = 100 * kChunks;
+  ASSERT_TRUE(is_ok(plan_->take_over().run_to_end()));
+  for (const char* name : {"target/a", "target/b", "target/sub/c", "target/sub/large"})
+    EXPECT_TRUE(read_all(scratch.file(name)) == content) << name;
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+}
+
+TEST_F(FilesLarge, AFileThatItsOwnerMayNotWriteIsGoneOnWithAfterItWasComplete) {
+  ASSERT_EQ(::chmod(scratch.file("source/sub/large").c_str(), 0444), 0);
+  LocalExecution::Options options;
+  bool dead = false;
+  options.on_fence = [&] {
+    // The whole file is there, with its final mode: the death comes while it is read back.
+    const std::string name = scratch.file("target/sub/.dunlin-456789ab-1-") + "4";
+    struct stat raw{};
+    const bool complete = ::stat(name.c_str(), &raw) == 0 && (raw.st_mode & 0777) == 0444;
+    if (complete && !std::exchange(dead, true))
+      copy_execution->cancel_source().request(CancelReason::stop);
+    return success();
+  };
+  copy_execution = &plan_->start(options);
+  static_cast<void>(copy_execution->run_to_end());
+  ASSERT_TRUE(dead);
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_EQ(snapshot(scratch.file("target")), snapshot(scratch.file("source")));
+}
+
 TEST_F(FilesLarge, AfterACancelNothingOfItIsLeft) {
   first_life(CancelReason::pause);
   ASSERT_TRUE(stdfs::is_directory(part()));

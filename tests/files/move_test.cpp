@@ -257,14 +257,15 @@ TEST(FilesMoveAcross, ASourceWrittenAfterItWasCopiedIsNotRemovedAndItsCopyIs) {
   write_file(at.target("/written"), "an older one", 1'100'000'000);
   CopyTest move = at.move();
   LocalExecution::Options options;
+  int writes = 0;
   options.on_intents = [&](const auto&) {
-    rewrite_in_place(at.source("/written"), "AFTER!");  // before each try's last look
-    return success();
+    rewrite_in_place(at.source("/written"), "AFTER" + std::to_string(writes++ % 10));
+    return success();  // before each look at it, with other content each time
   };
   LocalExecution& execution = move.start(options);
   static_cast<void>(execution.run_to_end());
   EXPECT_EQ(error_of(execution, "written"), ErrorType::source_changed);
-  EXPECT_EQ(read_all(at.source("/written")), "AFTER!");
+  EXPECT_THAT(read_all(at.source("/written")), HasSubstr("AFTER"));
   EXPECT_EQ(read_all(at.target("/written")), "an older one");
   EXPECT_EQ(read_all(at.target("/quiet")), "as it was");
   EXPECT_FALSE(stdfs::exists(at.source("/quiet")));
@@ -493,7 +494,82 @@ TEST(FilesMoveAcross, TheOnlyCopyThereIsIsNeverTakenAway) {
   EXPECT_NE(run_child(at, "across", "move", {}), 0);
   EXPECT_EQ(read_all(at.target("/file")), "DAMAGED con");
 }
+/// Between the death and the recovery somebody makes a file of the same name: both contents are
+/// there afterwards, whichever inode number it got.
+TEST(FilesMoveAcross, AFileMadeUnderTheOldNameAfterAKillCostsNobodyAnything) {
+  for (const char* point : {"files.remove_sources.after:1", "files.source_aside.after:1"}) {
+    SCOPED_TRACE(point);
+    const Places at(true);
+    write_file(at.source("/log"), "the first lines");
+    write_file(at.target("/log"), "an older one", 1'100'000'000);
+    ASSERT_TRUE(was_killed(run_child(at, "across", "move", {{"DUNLIN_CRASH_AT", point}})));
+    ASSERT_FALSE(stdfs::exists(at.source("/log")));
+    write_file(at.source("/log"), "the next lines!");
+    static_cast<void>(run_child(at, "across", "move", {}));
+    EXPECT_EQ(read_all(at.target("/log")), "the first lines");
+    EXPECT_EQ(read_all(at.source("/log")), "the next lines!");
+    EXPECT_THAT(own_names(at.source()), IsEmpty());
+  }
+}
 #endif  // DUNLIN_CRASH_POINTS
+
+/// As the engine has it: a batch that a pause or a cancel ends counts as not begun, and nobody
+/// settles it. So what has its name is brought to its end.
+TEST_P(FilesMove, WhatIsPublishedWhenItIsPausedIsMovedAndAccountedFor) {
+  const Places at(GetParam());
+  for (int n = 0; n < 6; ++n) write_file(at.source("/file " + std::to_string(n)), "content");
+  write_file(at.target("/file 3"), "an older one", 1'100'000'000);
+  const auto source = snapshot(at.source());
+  const auto target = snapshot(at.target());
+  CopyTest move = at.move();
+  LocalExecution* execution = nullptr;
+  bool paused = false;
+  LocalExecution::Options options;
+  options.on_fence = [&] {
+    int there = 0;
+    for (int n = 0; n < 6; ++n)
+      there += read_all(at.target("/file " + std::to_string(n))) == "content" ? 1 : 0;
+    if (there >= 3 && !std::exchange(paused, true))
+      execution->cancel_source().request(CancelReason::pause);
+    return success();
+  };
+  execution = &move.start(options);
+  EXPECT_FALSE(execution->run_to_end().ok());
+  int moved = 0;
+  for (int n = 0; n < 6; ++n) {
+    const std::string name = "file " + std::to_string(n);
+    const bool done = execution->item(name)->row.status == ItemStatus::completed;
+    EXPECT_EQ(stdfs::exists(at.source("/" + name)), !done) << name;
+    EXPECT_EQ(read_all(at.target("/" + name)) == "content", done) << name;
+    moved += done ? 1 : 0;
+  }
+  EXPECT_GE(moved, 3);
+  LocalExecution& next = move.take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_THAT(files_below(at.source()), IsEmpty());
+  ASSERT_TRUE(is_ok(next.undo()));
+  for (const auto& [name, line] : source) {
+    if (name.empty()) continue;
+    EXPECT_EQ(snapshot(at.source())[name], line) << name;
+  }
+  EXPECT_EQ(snapshot(at.target())["/file 3"], target.at("/file 3"));
+}
+
+/// Whoever has emptied a disk takes it out; what was moved can be proven without it.
+TEST_P(FilesMove, VerifyDoesWithoutTheSourceRoot) {
+  const Places at(GetParam());
+  write_file(at.source("/file"), "content");
+  CopyTest move = at.move();
+  LocalExecution& execution = move.start();
+  const auto identity = move.run().root_identity(execution.context());
+  ASSERT_TRUE(identity.ok());
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  stdfs::remove(at.source());
+  LocalExecution& later = move.take_over();
+  EXPECT_TRUE(*move.run().same_destination(later.context(), *identity));
+  ASSERT_TRUE(is_ok(later.verify()));
+  EXPECT_EQ(later.differences(), 0);
+}
 
 }  // namespace
 }  // namespace dunlin::files::testing
