@@ -51,7 +51,14 @@ TEST_F(Limits, ALimitThatTheStateMeetsIsNamed) {
 /// fails for this reason is never an item.
 TEST_F(Limits, WithFewDescriptorsItWorksOrPausesAndNamesTheLimit) {
   for (int i = 0; i < 300; ++i) write("src/d" + std::to_string(i) + "/e/f", std::string(100, 'x'));
-  for (const int limit : {512, 256, 128, 96, 64, 48, 32, 24}) {
+#ifdef __SANITIZE_ADDRESS__
+  // Its runtime asks by a pipe whether memory can be read: without descriptors it takes every
+  // object for a broken one.
+  const std::vector<int> limits{512, 256, 128, 96};
+#else
+  const std::vector<int> limits{512, 256, 128, 96, 64, 48, 32, 24};
+#endif
+  for (const int limit : limits) {
     const std::string to = "dst" + std::to_string(limit);
     const Finished done =
         run_under("-n " + std::to_string(limit), dunlin({"copy", path("src") + "/", path(to)}));
