@@ -411,7 +411,12 @@ std::map<std::string, int> points_of(const std::string& variant, const std::stri
 }
 
 std::set<int> chosen_hits(const std::string& variant, int hits) {
-  if (variant.find(' ') != std::string::npos) return {(hits + 1) / 2};
+#ifdef __SANITIZE_ADDRESS__
+  constexpr bool kSlow = true;
+#else
+  constexpr bool kSlow = false;
+#endif
+  if (kSlow || variant.find(' ') != std::string::npos) return {(hits + 1) / 2};
   return {1, (hits + 1) / 2, hits};
 }
 
