@@ -26,9 +26,11 @@ Result<bool> CopyBatch::prepare_rename(Copy& copy, const fs::Directory& from,
                                        const std::optional<fs::FileInfo>& there) {
   if (!site_.plan.moves()) return false;
   if (there && there->inode == source.inode && there->device == source.device) {
-    return Error(ErrorType::destination_exists,
-                 from.shown(copy.row->name) + " and " + to.shown(copy.name) +
-                     " are the same file: moving one onto the other would lose a name");
+    Error error(ErrorType::destination_exists,
+                from.shown(copy.row->name) + " and " + to.shown(copy.name) +
+                    " are the same file: moving one onto the other would lose a name");
+    error.remediation = "it is there already: remove the name that is not wanted with rm";
+    return error;
   }
   if (source.device == to.device() && !copy.rename_refused) {
     copy.witness.placed = source;
@@ -122,13 +124,14 @@ Status CopyBatch::settle_rename(const Copy& copy, const fs::Directory& to, const
 // ---- By a copy ----
 
 /// The source now, compared with what was copied. Names of a set of hard links that went before it
-/// have moved its time of change, and setting it aside does: then the content is read again.
+/// have moved its time of change, and so has setting it aside in a process that died: then the
+/// content is read again.
 Result<bool> CopyBatch::as_copied(const Copy& copy, const fs::Directory& from,
                                   const fs::FileInfo& now, const Witness& witness) {
   const fs::FileInfo& then = *witness.source;
   if (now.type != then.type || !now.same_content_as(then)) return false;
   if (now.ctime == then.ctime) return true;
-  if (!(witness.shared || witness.removing) || !same_metadata(now, then)) return false;
+  if (!(witness.shared || copy.settled_removal) || !same_metadata(now, then)) return false;
   if (now.type != fs::EntryType::file) return true;  // nothing in it can be written
   if (witness.checksum.empty()) return false;
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));

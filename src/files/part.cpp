@@ -79,6 +79,7 @@ Status CopyBatch::keep_part(const Copy& copy, const fs::Directory& to,
   if (!moved.ok()) {
     DUNLIN_TRY(to.remove_file(temporary));
     DUNLIN_TRY(drop_part_folder());
+    return flush_->directory_changed(to);
   }
   DUNLIN_TRY(flush_->prepare(*folder));
   DUNLIN_TRY(flush_->directory_changed(*folder));

@@ -62,6 +62,7 @@ Status CopyBatch::settle_one(Copy& copy) {
   if (!copy.row->intent.empty()) {
     DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
     intent.reopened.clear();
+    copy.settled_removal = intent.removing;
     if (intent.renamed) DUNLIN_TRY(settle_rename(copy, **directory, intent));
     if (!intent.chunks.empty()) {
       DUNLIN_TRY(settle_part(copy, **directory, intent));
@@ -73,8 +74,9 @@ Status CopyBatch::settle_one(Copy& copy) {
           intent.placed->type == fs::EntryType::file && !intent.linked && !intent.renamed;
       copy.copied_bytes = content ? intent.placed->size : 0;
       copy.witness = std::move(intent);
-      copy.settled_removal = copy.witness.removing;
       copy.stage = copy.witness.renamed ? Stage::moved : Stage::published;
+    } else {
+      copy.settled_removal = false;  // it will be copied anew, from a source that is there
     }
   }
   if (site_.plan.moves()) DUNLIN_TRY(settle_aside(copy, done));
@@ -85,8 +87,8 @@ Status CopyBatch::settle_one(Copy& copy) {
   return success();
 }
 
-/// True when the final name is our file and may stay. Else the destination is
-/// brought back to what it was before the try, as far as nobody else has changed it.
+/// True when the final name is our file and may stay. Else the destination is brought back to what
+/// it was before the try, as far as nobody else has changed it.
 Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
                                   const Witness& intent) {
   const std::string temporary = temporary_name(context_.execution(), intent.epoch, copy.row->id);

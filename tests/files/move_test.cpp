@@ -271,6 +271,27 @@ TEST(FilesMoveAcross, ASourceWrittenAfterItWasCopiedIsNotRemovedAndItsCopyIs) {
   EXPECT_FALSE(stdfs::exists(at.source("/quiet")));
 }
 
+/// Size, time and content are what they were: only the time of change tells, and what was added
+/// would go with the source.
+TEST(FilesMoveAcross, AnAttributeGivenAfterItWasCopiedIsNotLost) {
+  const Places at(true);
+  write_file(at.source("/tagged"), "content");
+  CopyTest move = at.move();
+  LocalExecution::Options options;
+  int given = 0;
+  options.on_intents = [&](const auto&) {
+    const std::string value = std::to_string(given++);
+    EXPECT_EQ(::setxattr(at.source("/tagged").c_str(), "user.tag", value.data(), value.size(), 0),
+              0);
+    return success();  // before each look at it
+  };
+  LocalExecution& execution = move.start(options);
+  static_cast<void>(execution.run_to_end());
+  EXPECT_EQ(error_of(execution, "tagged"), ErrorType::source_changed);
+  EXPECT_THAT(xattrs_of(at.source("/tagged")), HasSubstr("user.tag"));
+  EXPECT_FALSE(stdfs::exists(at.target("/tagged")));
+}
+
 /// What appears under the source's name between the last look and the removal.
 TEST(FilesMoveAcross, AFileThatTakesTheNameInTheLastInstantIsNotRemoved) {
   const Places at(true);
