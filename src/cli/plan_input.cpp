@@ -179,8 +179,11 @@ Result<Json> SettingsFlags::read() const {
 
 KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
   for (const auto& flag : kind_flags()) {
-    // A move is told the same things as a copy, and some more.
-    if (flag.verb != verb && !(verb == "move" && flag.verb == "copy")) continue;
+    // A move of files is told the same things as a copy of files, and some more.
+    const bool of_files =
+        std::find(flag.kinds.begin(), flag.kinds.end(), "files") != flag.kinds.end();
+    const bool for_move = verb == "move" && flag.verb == "copy" && of_files;
+    if (flag.verb != verb && !for_move) continue;
     Given given{std::string(flag.name), flag.kinds, nullptr, nullptr};
     std::string names = "--" + given.name;
     if (!flag.also.empty()) names = std::string(flag.also) + "," + names;

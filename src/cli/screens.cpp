@@ -181,6 +181,13 @@ std::string verification_statement(const Snapshot& snapshot) {
   if (counters.verified_items == 0)
     return level == "none" ? "nothing was compared (--verify none)" : "";
   const bool all = counters.verified_items >= counters.succeeded_items;
+  // What was renamed is known by its inode: its content was never read.
+  if (snapshot.row.description.starts_with("move ")) {
+    return fmt::format(
+        "{}{} found as moved; what had to be copied was compared with its source ({})",
+        all && counters.verified_items > 1 ? "all " : "", count_of(counters.verified_items, noun),
+        level);
+  }
   return fmt::format("{}{} compared equal to {} source ({})",
                      all && counters.verified_items > 1 ? "all " : "",
                      count_of(counters.verified_items, noun),
