@@ -299,9 +299,11 @@ TEST(FilesMoveAcross, AFileThatTakesTheNameInTheLastInstantIsNotRemoved) {
   CopyTest move = at.move();
   LocalExecution::Options options;
   int swapped = 0;
+  int fences = 0;
   options.on_fence = [&] {
-    // The fence before the source is set aside: its copy stands already.
-    if (stdfs::exists(at.target("/saved"))) {
+    // Of each try the second one after its copy stands: after the look, before it is set aside.
+    fences = stdfs::exists(at.target("/saved")) ? fences + 1 : 0;
+    if (fences == 2) {
       ++swapped;
       write_file(at.source_side.file("new"), "saved anew");
       stdfs::rename(at.source_side.file("new"), at.source("/saved"));
