@@ -10,6 +10,7 @@
 
 #include "base/crash_point.h"
 #include "files/attributes.h"
+#include "files/directory_levels.h"
 #include "files/enumerate.h"
 #include "files/first_error.h"
 #include "files/own_folders.h"
@@ -25,16 +26,6 @@ namespace {
 
 constexpr mode_t kWhileWorking = 0700;
 
-std::string path_of(const ItemRow& row) {
-  if (row.name.empty()) return row.directory_path;
-  return row.directory_path.empty() ? row.name : row.directory_path + "/" + row.name;
-}
-
-std::int64_t depth_of(const ItemRow& row) {
-  const std::string path = path_of(row);
-  return path.empty() ? 0 : 1 + std::count(path.begin(), path.end(), '/');
-}
-
 ItemOutcome outcome_of(const ItemRow& row, ItemStatus status, std::string action) {
   ItemOutcome outcome;
   outcome.item = row.id;
@@ -49,51 +40,14 @@ bool is_absent(const Error& error) {
 
 }  // namespace
 
-/// Level by level, each on the pool; what succeeded is made durable, then reported.
-Status DirectoryBatch::each(Order order, const std::function<Made(ItemRow&)>& step) {
-  const auto before = [&](const ItemRow& one, const ItemRow& other) {
-    return order == Order::parents_first ? depth_of(one) < depth_of(other)
-                                         : depth_of(one) > depth_of(other);
-  };
-  std::sort(rows_.begin(), rows_.end(), before);
-  std::mutex mutex;
-  std::vector<ItemOutcome> outcomes;
-  FirstError ended;
-  Status status = success();
-  for (auto begin = rows_.begin(); begin != rows_.end() && status.ok();) {
-    const auto end =
-        std::find_if(begin, rows_.end(), [&](const ItemRow& row) { return before(*begin, row); });
-    status = context_.for_each_item({begin, end}, [&](ItemRow& row) {
-      if (ended.seen()) return;
-      Made made = step(row);
-      if (!made.ok() && ends_the_process(made.error())) {
-        ended.note(std::move(made).error());
-      } else if (!made.ok()) {
-        ItemOutcome failed = outcome_of(row, ItemStatus::failed, "");
-        failed.error = std::move(made).error();
-        context_.report(std::move(failed));
-      } else {
-        const std::scoped_lock lock(mutex);
-        outcomes.push_back(std::move(made).value());
-      }
-    });
-    if (ended.seen()) status = ended.status();
-    begin = end;
-  }
-  if (context_.cancel().reason() == CancelReason::stop) return status;
-  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
-  DUNLIN_TRY(flush_.flush_names());
-  for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
-  return status;
-}
-
 // ---- create_directory ----
 
 Status DirectoryBatch::create() {
   DUNLIN_ASSIGN(rows_, context_.items());
   DUNLIN_TRY(record_what_stands());
   DUNLIN_CRASH_POINT("files.create_directories.before");
-  DUNLIN_TRY(each(Order::parents_first, [this](ItemRow& row) { return create_one(row); }));
+  DUNLIN_TRY(run_by_level(context_, rows_, LevelOrder::parents_first, flush_,
+                          [this](ItemRow& row) { return create_one(row); }));
   DUNLIN_CRASH_POINT("files.create_directories.after");
   return success();
 }
@@ -232,7 +186,8 @@ Result<std::vector<engine::Operation>> DirectoryBatch::operations() {
 Status DirectoryBatch::undo_create() {
   DUNLIN_ASSIGN(rows_, context_.items());
   DUNLIN_CRASH_POINT("files.undo_directories.before");
-  DUNLIN_TRY(each(Order::deepest_first, [this](ItemRow& row) { return undo_create_one(row); }));
+  DUNLIN_TRY(run_by_level(context_, rows_, LevelOrder::deepest_first, flush_,
+                          [this](ItemRow& row) { return undo_create_one(row); }));
   DUNLIN_CRASH_POINT("files.undo_directories.after");
   return success();
 }
@@ -349,7 +304,8 @@ Status DirectoryBatch::restore(const fs::Directory& directory, const Witness& wi
 Status DirectoryBatch::set_times() {
   DUNLIN_ASSIGN(rows_, context_.items());
   DUNLIN_CRASH_POINT("files.directory_times.before");
-  DUNLIN_TRY(each(Order::deepest_first, [this](ItemRow& row) { return times_one(row); }));
+  DUNLIN_TRY(run_by_level(context_, rows_, LevelOrder::deepest_first, flush_,
+                          [this](ItemRow& row) { return times_one(row); }));
   DUNLIN_CRASH_POINT("files.directory_times.after");
   return success();
 }
@@ -397,7 +353,8 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
 /// before is restored when its creation is taken back.
 Status DirectoryBatch::undo_times() {
   DUNLIN_ASSIGN(rows_, context_.items());
-  return each(Order::parents_first, [this](ItemRow& row) { return undo_times_one(row); });
+  return run_by_level(context_, rows_, LevelOrder::parents_first, flush_,
+                      [this](ItemRow& row) { return undo_times_one(row); });
 }
 
 DirectoryBatch::Made DirectoryBatch::undo_times_one(ItemRow& row) {

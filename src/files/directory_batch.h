@@ -28,9 +28,6 @@ class DirectoryBatch {
 
  private:
   using Made = Result<engine::ItemOutcome>;
-  enum class Order : std::uint8_t { parents_first, deepest_first };
-
-  [[nodiscard]] Status each(Order order, const std::function<Made(engine::ItemRow&)>& step);
   [[nodiscard]] Status record_what_stands();
   [[nodiscard]] Made create_one(engine::ItemRow& row);
   [[nodiscard]] Status create_root(std::int64_t levels);

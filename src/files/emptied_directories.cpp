@@ -3,12 +3,10 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "base/crash_point.h"
-#include "files/first_error.h"
+#include "files/directory_levels.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -28,64 +26,18 @@ std::pair<std::string, std::string> split(const std::string& path) {
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
-std::int64_t depth_of(const ItemRow& row) {
-  return std::count(row.directory_path.begin(), row.directory_path.end(), '/');
-}
-
 bool is_absent(const Error& error) {
   return error.native.code == "ENOENT";
 }
 
 }  // namespace
 
-/// Level by level, each on the pool; what succeeded is made durable, then reported.
-Status EmptiedDirectories::each_level(bool deepest_first,
-                                      const std::function<Result<ItemOutcome>(ItemRow&)>& step) {
-  const auto before = [&](const ItemRow& one, const ItemRow& other) {
-    return deepest_first ? depth_of(one) > depth_of(other) : depth_of(one) < depth_of(other);
-  };
-  std::sort(rows_.begin(), rows_.end(), before);
-  std::mutex mutex;
-  std::vector<ItemOutcome> outcomes;
-  FirstError ended;
-  Status status = success();
-  for (auto begin = rows_.begin(); begin != rows_.end() && status.ok();) {
-    const auto end =
-        std::find_if(begin, rows_.end(), [&](const ItemRow& row) { return before(*begin, row); });
-    status = context_.for_each_item({begin, end}, [&](ItemRow& row) {
-      if (ended.seen()) return;
-      auto outcome = step(row);
-      if (!outcome.ok() && ends_the_process(outcome.error())) {
-        ended.note(std::move(outcome).error());
-        return;
-      }
-      const std::scoped_lock lock(mutex);
-      if (outcome.ok()) {
-        outcomes.push_back(std::move(outcome).value());
-        outcomes.back().item = row.id;
-      } else {
-        ItemOutcome failed;
-        failed.item = row.id;
-        failed.status = ItemStatus::failed;
-        failed.error = std::move(outcome).error();
-        outcomes.push_back(std::move(failed));
-      }
-    });
-    if (ended.seen()) status = ended.status();
-    begin = end;
-  }
-  if (context_.cancel().reason() == CancelReason::stop) return status;
-  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
-  DUNLIN_TRY(flush_.flush_names());
-  for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
-  return status;
-}
-
 Status EmptiedDirectories::remove() {
   DUNLIN_ASSIGN(rows_, context_.items());
   DUNLIN_TRY(record_what_stands());
   DUNLIN_CRASH_POINT("files.remove_directories.before");
-  DUNLIN_TRY(each_level(true, [this](ItemRow& row) { return remove_one(row); }));
+  DUNLIN_TRY(run_by_level(context_, rows_, LevelOrder::deepest_first, flush_,
+                          [this](ItemRow& row) { return remove_one(row); }));
   DUNLIN_CRASH_POINT("files.remove_directories.after");
   return success();
 }
@@ -141,7 +93,8 @@ Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
 
 Status EmptiedDirectories::undo() {
   DUNLIN_ASSIGN(rows_, context_.items());
-  return each_level(false, [this](ItemRow& row) { return make_again(row); });
+  return run_by_level(context_, rows_, LevelOrder::parents_first, flush_,
+                      [this](ItemRow& row) { return make_again(row); });
 }
 
 /// Open for the files that come back into it; its mode and times follow at the very end

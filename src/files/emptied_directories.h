@@ -5,7 +5,6 @@
 // came later keeps its directory. One for one pass over one batch; the items run on the pool.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "engine/run.h"
@@ -27,8 +26,6 @@ class EmptiedDirectories {
 
  private:
   [[nodiscard]] Status record_what_stands();
-  [[nodiscard]] Status each_level(
-      bool deepest_first, const std::function<Result<engine::ItemOutcome>(engine::ItemRow&)>& step);
   [[nodiscard]] Result<engine::ItemOutcome> remove_one(const engine::ItemRow& row);
   [[nodiscard]] Result<engine::ItemOutcome> make_again(const engine::ItemRow& row);
 

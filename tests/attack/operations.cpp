@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "support/adversarial_tree.h"
 #include "support/process.h"
+#include "support/scratch.h"
 #include "tree.h"
 
 namespace dunlin::attack {
@@ -28,14 +29,6 @@ constexpr int kInternalError = 70;
 constexpr int kSignalled = 128;
 constexpr std::size_t kMostFailures = 5;
 
-/// Entered by the ordinary user, who owns the trees in it.
-std::string make_folder_in_memory() {
-  std::string pattern = "/dev/shm/dunlin-attack-XXXXXX";
-  DUNLIN_CHECK(::mkdtemp(pattern.data()) != nullptr, "no second file system: /dev/shm");
-  DUNLIN_CHECK(::chmod(pattern.c_str(), 0755) == 0, pattern);
-  return pattern;
-}
-
 class Arena {
  public:
   Arena(const Options& options, const std::string& operation)
@@ -47,8 +40,10 @@ class Arena {
         outside_root_(options.scratch + "/outside") {
     tally_.operation = operation;
     if (operation == "move-across") {
-      other_file_system_ = make_folder_in_memory();
-      destination_ = other_file_system_ + "/destination";
+      memory_.emplace("/dev/shm");
+      // Entered by the ordinary user, who owns the trees in it.
+      DUNLIN_CHECK(::chmod(memory_->path().c_str(), 0755) == 0, memory_->path());
+      destination_ = memory_->file("destination");
     }
     make_source(source_);
     remake_outside();
@@ -56,7 +51,6 @@ class Arena {
   ~Arena() {
     for (const std::string& path : {source_, destination_, state_, outside_root_})
       testing::remove_tree(path);
-    if (!other_file_system_.empty()) testing::remove_tree(other_file_system_);
   }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -288,7 +282,7 @@ class Arena {
   std::string destination_;
   std::string state_;
   std::string outside_root_;
-  std::string other_file_system_;  ///< of move-across: where the destination is
+  std::optional<testing::ScratchDirectory> memory_;  ///< of move-across: where the destination is
   std::string prefix_;
   bool old_kernel_ = false;
   std::unique_ptr<Outside> outside_;

@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "base/check.h"
 #include "scenario.h"
+#include "support/scratch.h"
 
 namespace dunlin::crash {
 namespace {
@@ -47,28 +49,10 @@ std::string fnv(const std::string& bytes) {
   return std::to_string(hash);
 }
 
-/// Memory as the other file system; removed with its scenario.
-class SecondFileSystem {
- public:
-  SecondFileSystem() {
-    DUNLIN_CHECK(::mkdtemp(path_.data()) != nullptr, "no second file system: /dev/shm");
-  }
-  ~SecondFileSystem() {
-    std::error_code ignored;
-    fsys::remove_all(path_, ignored);
-  }
-  SecondFileSystem(const SecondFileSystem&) = delete;
-  SecondFileSystem& operator=(const SecondFileSystem&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_ = "/dev/shm/dunlin-crash-XXXXXX";
-};
-
 class FilesScenario final : public Scenario {
  public:
   explicit FilesScenario(FilesVerb verb) : verb_(verb) {
-    if (verb == FilesVerb::move_across) second_ = std::make_unique<SecondFileSystem>();
+    if (verb == FilesVerb::move_across) memory_.emplace("/dev/shm");
   }
 
   std::string name() const override {
@@ -84,7 +68,7 @@ class FilesScenario final : public Scenario {
   }
 
   void make_source(const std::string& folder) override {
-    source_ = (second_ ? second_->path() : folder) + "/source";
+    source_ = (memory_ ? memory_->path() : folder) + "/source";
     destination_ = folder + "/destination";
     make_tree();
   }
@@ -225,7 +209,7 @@ class FilesScenario final : public Scenario {
   }
 
   FilesVerb verb_;
-  std::unique_ptr<SecondFileSystem> second_;
+  std::optional<testing::ScratchDirectory> memory_;  ///< the other file system
   std::string source_;
   std::string destination_;
 };

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "base/check.h"
 #include "base/unique_fd.h"
 #include "scenario.h"
+#include "support/scratch.h"
 
 namespace dunlin::crash {
 namespace {
@@ -21,16 +21,6 @@ constexpr int kBlocks = 4096;
 
 class LargeScenario final : public Scenario {
  public:
-  LargeScenario() {
-    std::string pattern = "/dev/shm/dunlin-crash-XXXXXX";
-    DUNLIN_CHECK(::mkdtemp(pattern.data()) != nullptr, "no folder in memory: /dev/shm");
-    folder_ = pattern;
-  }
-  ~LargeScenario() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-
   std::string name() const override { return "files-large"; }
 
   void make_source(const std::string&) override {
@@ -83,9 +73,9 @@ class LargeScenario final : public Scenario {
   std::vector<std::string> publishing_points() const override { return {"files.publish.before"}; }
 
  private:
-  [[nodiscard]] std::string source() const { return folder_ + "/large"; }
-  [[nodiscard]] std::string destination() const { return folder_ + "/destination"; }
-  std::string folder_;
+  [[nodiscard]] std::string source() const { return memory_.file("large"); }
+  [[nodiscard]] std::string destination() const { return memory_.file("destination"); }
+  testing::ScratchDirectory memory_{"/dev/shm"};
 };
 
 }  // namespace
