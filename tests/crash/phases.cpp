@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <fstream>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/rng.h"
 
@@ -46,7 +48,7 @@ constexpr Begins kBegins[] = {
 /// Follows the log of crash points of a running process.
 class Follower {
  public:
-  explicit Follower(std::string path) : path_(std::move(path)) { ::unlink(path_.c_str()); }
+  explicit Follower(std::string path) : path_(std::move(path)) {}
 
   /// Reads what has come; the number of lines so far.
   int read() {
@@ -56,12 +58,17 @@ class Follower {
       if (in.eof()) break;  // its end is still to come
       position_ += static_cast<std::streamoff>(line.size()) + 1;
       note(line);
+      if (const auto now = phase()) seen_[static_cast<std::size_t>(*now)].push_back(lines_);
     }
     return lines_;
   }
   [[nodiscard]] std::optional<Phase> phase() const {
     if (settling_ > 0) return Phase::clean_up;
     return phase_;
+  }
+  /// After how many lines the process was in `phase`, each time.
+  [[nodiscard]] const std::vector<int>& seen(Phase phase) const {
+    return seen_[static_cast<std::size_t>(phase)];
   }
 
  private:
@@ -80,15 +87,16 @@ class Follower {
   int lines_ = 0;
   int settling_ = 0;
   std::optional<Phase> phase_;
+  std::array<std::vector<int>, kPhaseNames.size()> seen_;
 };
 
 /// Kills the process in the wanted phase, somewhere after `lines` points; what it was doing then.
 std::optional<Phase> aim(Bench& bench, const std::vector<std::string>& command, Phase wanted,
                          int lines, std::uint64_t delay_us, Ended& ended) {
-  Follower follower(bench.folder() + "/points-now");
-  Process process(command,
-                  bench.environment({{"DUNLIN_CRASH_LOG", bench.folder() + "/points-now"}}),
-                  bench.output());
+  const std::string log = bench.folder() + "/points-now";
+  ::unlink(log.c_str());
+  Follower follower(log);
+  Process process(command, bench.environment({{"DUNLIN_CRASH_LOG", log}}), bench.output());
   const auto until = SteadyClock::now() + std::chrono::milliseconds(10 * bench.undisturbed_ms());
   while (process.running() && SteadyClock::now() < until) {
     if (follower.read() >= lines && follower.phase() == wanted) break;
@@ -101,10 +109,10 @@ std::optional<Phase> aim(Bench& bench, const std::vector<std::string>& command, 
   return ended.killed ? follower.phase() : std::nullopt;
 }
 
-int lines_of(const Bench& bench) {
-  int lines = 0;
-  for (const auto& [point, hits] : bench.points()) lines += hits;
-  return lines;
+/// Some moment of the undisturbed run in that phase.
+int moment_of(const Follower& undisturbed, Phase phase, Rng& rng) {
+  const std::vector<int>& moments = undisturbed.seen(phase);
+  return moments.empty() ? 0 : moments[rng.below(moments.size())];
 }
 
 }  // namespace
@@ -116,7 +124,8 @@ PhaseTally kill_in_phases(const Options& options, const std::string& scenario, i
   Tally& tally = result.tally;
   tally.scenario = scenario;
   tally.points = static_cast<int>(bench.points().size());
-  const auto all_lines = static_cast<std::uint64_t>(lines_of(bench));
+  Follower undisturbed(bench.folder() + "/points");
+  undisturbed.read();
   const auto enough = [&] {
     return tally.random_kills >= options.random_kills &&
            *std::min_element(result.kills.begin(), result.kills.end()) >= each;
@@ -130,16 +139,16 @@ PhaseTally kill_in_phases(const Options& options, const std::string& scenario, i
     std::optional<Phase> hit;
     if (wanted == Phase::clean_up) {
       // Something has to be left first.
-      static_cast<void>(aim(bench, bench.command(), rng.chance(0.5) ? Phase::copy : Phase::commit,
-                            static_cast<int>(rng.below(all_lines)), rng.below(kLastDelay_us),
-                            last));
+      const Phase first = rng.chance(0.5) ? Phase::copy : Phase::commit;
+      static_cast<void>(aim(bench, bench.command(), first, moment_of(undisturbed, first, rng),
+                            rng.below(kLastDelay_us), last));
       if (last.killed) {
         ++tally.kills_in_recovery;
         hit =
             aim(bench, bench.dunlin({"resume", "last"}), wanted, 0, rng.below(kLastDelay_us), last);
       }
     } else {
-      hit = aim(bench, bench.command(), wanted, static_cast<int>(rng.below(all_lines)),
+      hit = aim(bench, bench.command(), wanted, moment_of(undisturbed, wanted, rng),
                 rng.below(kLastDelay_us), last);
     }
     if (last.killed) {
