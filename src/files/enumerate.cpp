@@ -146,18 +146,19 @@ Result<bool> Enumerator::is_own_state(std::string_view name, const fs::FileInfo&
 }
 
 /// Everything but a directory. With more names than this one it is the first of its set, or a link.
+/// In a move the last name of a set stands alone once the others have gone.
 Status Enumerator::add_file(const DirectoryRow& row, std::string_view name,
                             const fs::FileInfo& info) {
-  if (info.links > 1 && site_.plan.preserve_links) {
+  if ((info.links > 1 || site_.plan.moves()) && site_.plan.preserve_links) {
     std::string key = link_set_key(info, root_device_);
     Link link{{info, {}, false}, ""};
     if (first_of_chunk_.contains(key)) {
       link.key = std::move(key);
     } else {
       DUNLIN_ASSIGN(const auto first, context_.first_item(key));
-      if (!first) {
+      if (!first && info.links > 1) {
         first_of_chunk_.emplace(std::move(key), copy_.items.size());
-      } else {
+      } else if (first) {
         link.detail.first = *first;
       }
     }

@@ -87,7 +87,7 @@ Result<Detail> decode_detail(std::string_view bytes) {
 
 std::string link_set_key(const fs::FileInfo& info, std::uint64_t root_device) {
   ByteWriter out;
-  out.varint(info.inode);
+  out.varint(info.inode).zigzag(info.birth.seconds).varint(info.birth.nanoseconds);
   if (info.device != root_device) out.varint(info.device);
   return out.take();
 }

@@ -28,8 +28,9 @@ struct Detail {
 [[nodiscard]] std::string encode(const Detail& detail);
 [[nodiscard]] Result<Detail> decode_detail(std::string_view bytes);
 
-/// The key of a set of hard links in the ledger: its inode at the source, and its device where that
-/// is not the root's (a number that a mount may change).
+/// The key of a set of hard links in the ledger: its inode at the source, when that was made (a
+/// number is given again when its inode is gone), and its device where that is not the root's (a
+/// number that a mount may change).
 [[nodiscard]] std::string link_set_key(const fs::FileInfo& info, std::uint64_t root_device);
 
 /// Intent and undo data of an item.

@@ -24,7 +24,7 @@ constexpr std::size_t kListingBytes = 32 * 1024;
 // One call takes less than PATH_MAX; longer paths are opened piece by piece.
 constexpr std::size_t kPieceBytes = PATH_MAX - 1;
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-constexpr unsigned kStatxMask = STATX_BASIC_STATS;
+constexpr unsigned kStatxMask = STATX_BASIC_STATS | STATX_BTIME;
 
 std::string joined(std::string_view directory, std::string_view name) {
   std::string path(directory);
@@ -133,6 +133,7 @@ bool stat_at(int fd, const char* name, int flags, FileInfo& info) {
   info.atime = time_of(raw.stx_atime);
   info.mtime = time_of(raw.stx_mtime);
   info.ctime = time_of(raw.stx_ctime);
+  if ((raw.stx_mask & STATX_BTIME) != 0) info.birth = time_of(raw.stx_btime);
   return true;
 }
 

@@ -45,6 +45,7 @@ struct FileInfo {
   Time atime;
   Time mtime;
   Time ctime;
+  Time birth;  ///< when the inode was made; zero where the file system does not say
 
   [[nodiscard]] bool is_device() const {
     return type == EntryType::character_device || type == EntryType::block_device;

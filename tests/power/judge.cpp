@@ -263,6 +263,19 @@ std::vector<std::string> copy_differences(const Trees& trees, const std::string&
   return all;
 }
 
+std::vector<std::string> left_at_source(const std::string& source) {
+  std::vector<std::string> left;
+  for (const auto& entry : fsys::recursive_directory_iterator(source)) {
+    if (entry.is_symlink() || !entry.is_directory())
+      left.push_back(escaped(entry.path().string().substr(source.size() + 1)));
+  }
+  return left;
+}
+
+std::vector<std::string> source_differences(const Trees& trees, const std::string& source) {
+  return differences(trees.source, source);
+}
+
 std::vector<std::string> rollback_differences(const Trees& trees, const std::string& destination) {
   return differences(trees.old, destination, {.directory_times = false});
 }

@@ -47,6 +47,11 @@ struct Judgement {
 /// The differences of a finished copy: nothing but what was there before, and kept versions.
 [[nodiscard]] std::vector<std::string> copy_differences(const Trees& trees,
                                                         const std::string& destination);
+/// What a finished move has left at its source, directories aside: paths relative to it.
+[[nodiscard]] std::vector<std::string> left_at_source(const std::string& source);
+/// The differences of the source of a move that was taken back.
+[[nodiscard]] std::vector<std::string> source_differences(const Trees& trees,
+                                                          const std::string& source);
 /// The differences of a copy that was taken back.
 [[nodiscard]] std::vector<std::string> rollback_differences(const Trees& trees,
                                                             const std::string& destination);

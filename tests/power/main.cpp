@@ -103,9 +103,9 @@ void print(const Tally& tally, double seconds) {
   std::printf("%-6s %5d cuts in %d recordings of %zu writes and flushes, %.0f s\n",
               tally.file_system.c_str(), tally.cuts, tally.recordings, tally.events, seconds);
   std::printf(
-      "       %d with the state on the same disk, %d in a resume, %d in or after a pause, %d in a "
-      "rollback\n",
-      tally.on_the_same_disk, tally.in_recovery, tally.in_pause, tally.in_rollback);
+      "       %d in moves; %d with the state on the same disk, %d in a resume, %d in or after a "
+      "pause, %d in a rollback\n",
+      tally.in_moves, tally.on_the_same_disk, tally.in_recovery, tally.in_pause, tally.in_rollback);
   std::printf("       left by the cut:");
   for (const Phase phase : dunlin::power::phases()) {
     const auto found = tally.phases.find(phase);

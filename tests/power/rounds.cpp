@@ -39,10 +39,15 @@ using Words = std::vector<std::string>;
 
 constexpr double kOfANeighbour = 0.25;
 
-/// The disks of one machine: the first is copied to; the second, if there is one, has the state.
+enum class Verb : std::uint8_t { copy, move_within, move_across };
+
+/// The disks of one machine: the first is copied to; the second, if there is one, has the state. A
+/// move within has its source on the first, a move across on the second.
 struct Machine {
   std::vector<std::string> images;
+  Verb verb = Verb::copy;
   [[nodiscard]] bool same_disk() const { return images.size() == 1; }
+  [[nodiscard]] bool moves() const { return verb != Verb::copy; }
 };
 
 enum class What : std::uint8_t { copy, pause, resume, rollback };
@@ -74,6 +79,13 @@ class Bench {
     return options_.scratch + "/" + name;
   }
   [[nodiscard]] std::string destination() const { return scratch("first") + "/destination"; }
+  [[nodiscard]] const Trees& trees(const Machine& machine) const {
+    return machine.moves() ? moved_ : copied_;
+  }
+  [[nodiscard]] std::string source(const Machine& machine) const {
+    if (!machine.moves()) return copied_.source;
+    return scratch(machine.verb == Verb::move_within ? "first" : "second") + "/source";
+  }
   [[nodiscard]] std::string state(const Machine& machine) const {
     return scratch(machine.same_disk() ? "first" : "second") + "/state";
   }
@@ -82,8 +94,8 @@ class Bench {
   [[nodiscard]] Mounts mount(const Machine& machine) const;
   static void unmount(Mounts& mounts);
   [[nodiscard]] Machine copy_of(const Machine& machine, const std::string& name) const;
-  [[nodiscard]] Machine fresh(bool same_disk);
-  [[nodiscard]] Words copy_words();
+  [[nodiscard]] Machine fresh(bool same_disk, Verb verb);
+  [[nodiscard]] Words first_words(const Machine& machine);
   [[nodiscard]] testing::ProcessOptions dunlin(const Machine& machine, const Words& words) const;
   [[nodiscard]] testing::Finished run_dunlin(const Machine& machine, const Words& words) const;
 
@@ -100,15 +112,16 @@ class Bench {
   void go_on(const Recording& recording, const Machine& machine, const LedgerView& ledger,
              std::vector<std::string>& failures);
   void take_back(const Machine& machine, std::vector<std::string>& failures);
+  void check_taken_back(const Machine& machine, std::vector<std::string>& failures) const;
+  void round(const Machine& baseline);
 
   const Options& options_;
   const FileSystem& file_system_;
   Rng rng_;
-  Trees trees_;
-  Machine baseline_one_;
-  Machine baseline_two_;
-  Words last_copy_;
-  std::uint64_t copy_bytes_ = 0;        ///< that the last whole copy has logged
+  Trees copied_;
+  Trees moved_;
+  Words last_words_;                    ///< of the last copy or move
+  std::uint64_t copy_bytes_ = 0;        ///< that it has logged as a whole
   std::optional<Machine> interesting_;  ///< a cut in the middle: where a resume is recorded
   std::optional<Machine> finished_;     ///< where a rollback is recorded
   Tally tally_;
@@ -131,7 +144,7 @@ void Bench::unmount(Mounts& mounts) {
 }
 
 Machine Bench::copy_of(const Machine& machine, const std::string& name) const {
-  Machine copy;
+  Machine copy{{}, machine.verb};
   for (std::size_t n = 0; n < machine.images.size(); ++n) {
     copy.images.push_back(scratch(name + "-" + std::to_string(n)));
     copy_image(machine.images[n], copy.images.back());
@@ -139,14 +152,21 @@ Machine Bench::copy_of(const Machine& machine, const std::string& name) const {
   return copy;
 }
 
-/// The older destination on a new file system; a second one, empty, for the state.
-Machine Bench::fresh(bool same_disk) {
-  Machine machine;
-  machine.images.push_back(scratch(same_disk ? "baseline-one" : "baseline-two"));
-  if (!same_disk) machine.images.push_back(scratch("baseline-state"));
+/// The older destination on a new file system; a second one for the state, empty but for the source
+/// of a move.
+Machine Bench::fresh(bool same_disk, Verb verb) {
+  static const char* const names[] = {"copy", "move-within", "move-across"};
+  const std::string name = std::string("baseline-") + names[static_cast<std::size_t>(verb)];
+  Machine machine{{scratch(name + (same_disk ? "-one" : "-two"))}, verb};
+  if (!same_disk) machine.images.push_back(scratch(name + "-state"));
   for (const std::string& image : machine.images) make_image(file_system_, image);
   Mounts mounts = mount(machine);
-  run_tool({"cp", "-a", trees_.old, destination()});
+  run_tool({"cp", "-a", trees(machine).old, destination()});
+  if (machine.moves()) {
+    run_tool({"cp", "-a", trees(machine).source, source(machine)});
+    for (const std::string& line : source_differences(trees(machine), source(machine)))
+      throw std::runtime_error("cp does not make the source of a move: " + line);
+  }
   unmount(mounts);
   return machine;
 }
@@ -188,20 +208,21 @@ testing::Finished Bench::run_paused(const Machine& machine, const Words& words,
   return {code.value_or(-1), process.out(), process.err()};
 }
 
-Words Bench::copy_words() {
-  const char* const levels[] = {"none", "basic", "full"};
+Words Bench::first_words(const Machine& machine) {
+  const char* const levels[] = {"full", "basic", "none"};
   const char* const sizes[] = {"10", "25", "60"};
   const char* const transfers[] = {"1", "4", "16"};
-  last_copy_ = {"copy",
-                trees_.source + "/",
-                destination(),
-                "--verify",
-                levels[rng_.below(3)],
-                "--batch-size",
-                sizes[rng_.below(3)],
-                "--concurrency",
-                transfers[rng_.below(3)]};
-  return last_copy_;
+  last_words_ = {machine.moves() ? "move" : "copy",
+                 source(machine) + "/",
+                 destination(),
+                 "--verify",
+                 levels[rng_.below(machine.verb == Verb::move_across ? 2 : 3)],
+                 "--batch-size",
+                 sizes[rng_.below(3)],
+                 "--concurrency",
+                 transfers[rng_.below(3)]};
+  if (machine.moves() && rng_.chance(0.5)) last_words_.emplace_back("--delete-empty-src-dirs");
+  return last_words_;
 }
 
 /// Nothing, and a failure, when dunlin does not end well.
@@ -209,6 +230,8 @@ std::optional<Recording> Bench::record(What what, const Machine& before, const W
   Recording recording;
   recording.what = what;
   recording.before = before;
+  if (before.verb == Verb::move_within) recording.settings = "a move by renames";
+  if (before.verb == Verb::move_across) recording.settings = "a move from the second disk";
   for (std::size_t n = what == What::copy || what == What::pause ? 3 : 0; n < words.size(); ++n)
     recording.settings += (recording.settings.empty() ? "" : " ") + words[n];
   const Machine used = copy_of(before, "used");
@@ -216,7 +239,7 @@ std::optional<Recording> Bench::record(What what, const Machine& before, const W
   std::uint64_t told = 0;
   {
     const ExportedDisks disks(scratch("exported"), used.images, scratch("log"));
-    Machine exported;
+    Machine exported{{}, used.verb};
     for (std::size_t n = 0; n < used.images.size(); ++n) exported.images.push_back(disks.path(n));
     Mounts mounts = mount(exported);
     const auto neighbour = rng_.chance(kOfANeighbour) ? neighbour_that_syncs() : nullptr;
@@ -323,7 +346,7 @@ void Bench::cut_often(const Recording& recording, int cuts) {
   for (std::uint32_t n = 0; n < base.images.size(); ++n)
     disks.emplace_back(*recording.log, n, base.images[n], file_system_);
   for (const std::size_t event : moments(recording, cuts)) {
-    Machine machine;
+    Machine machine{{}, recording.before.verb};
     std::string title = file_system_.name + " cut at " + std::to_string(event) + " of " +
                         std::to_string(recording.log->events().size()) + " (" + recording.settings +
                         ")";
@@ -348,6 +371,7 @@ void Bench::after_cut(const Recording& recording, std::size_t event, const Machi
                       const std::string& title) {
   ++tally_.cuts;
   tally_.on_the_same_disk += machine.same_disk() ? 1 : 0;
+  tally_.in_moves += machine.moves() ? 1 : 0;
   tally_.in_recovery += recording.what == What::resume ? 1 : 0;
   tally_.in_rollback += recording.what == What::rollback ? 1 : 0;
   tally_.in_pause += recording.what == What::pause ? 1 : 0;
@@ -361,7 +385,7 @@ void Bench::after_cut(const Recording& recording, std::size_t event, const Machi
     failures.push_back("the user was told \"" + recording.end + "\", and the ledger says \"" +
                        ledger.status + "\"");
   if (recording.what != What::rollback) {
-    const Judgement judgement = judge_cut(trees_, destination(), ledger);
+    const Judgement judgement = judge_cut(trees(machine), destination(), ledger);
     failures.insert(failures.end(), judgement.failures.begin(), judgement.failures.end());
     ++tally_.phases[judgement.phase];
     tally_.completed += judgement.completed;
@@ -396,18 +420,20 @@ void Bench::go_on(const Recording& recording, const Machine& machine, const Ledg
   };
   if (recording.what == What::rollback) {
     if (ledger.status != "rolled_back") must({"rollback", "last", "--yes"});
-    for (const std::string& difference : rollback_differences(trees_, destination()))
-      failures.push_back("after the rollback: " + difference);
-    return;
+    return check_taken_back(machine, failures);
   }
   if (!ledger.there) {
     ++tally_.again;
-    must(last_copy_);
+    must(last_words_);
   } else if (ledger.status != "completed") {
     must({"resume", "last"});
   }
-  for (const std::string& difference : copy_differences(trees_, destination()))
+  for (const std::string& difference : copy_differences(trees(machine), destination()))
     failures.push_back("after the resume: " + difference);
+  if (machine.moves()) {
+    for (const std::string& path : left_at_source(source(machine)))
+      failures.push_back("after the resume: still at the source: " + path);
+  }
   if (failures.empty() && rng_.chance(0.5)) take_back(machine, failures);
 }
 
@@ -417,8 +443,30 @@ void Bench::take_back(const Machine& machine, std::vector<std::string>& failures
   if (done.code != 0)
     failures.push_back("dunlin rollback ends with " + std::to_string(done.code) + ": " + done.out +
                        done.err);
-  for (const std::string& difference : rollback_differences(trees_, destination()))
+  check_taken_back(machine, failures);
+}
+
+void Bench::check_taken_back(const Machine& machine, std::vector<std::string>& failures) const {
+  for (const std::string& difference : rollback_differences(trees(machine), destination()))
     failures.push_back("after the rollback: " + difference);
+  if (!machine.moves()) return;
+  for (const std::string& difference : source_differences(trees(machine), source(machine)))
+    failures.push_back("after the rollback, at the source: " + difference);
+}
+
+/// Undisturbed, resumed after a cut, paused, taken back: cuts in each.
+void Bench::round(const Machine& baseline) {
+  const auto cuts = [&] { return std::min(options_.cuts_each, options_.cuts - tally_.cuts); };
+  interesting_.reset();
+  finished_.reset();
+  record_and_cut(What::copy, baseline, first_words(baseline), cuts());
+  if (!finished_) return;
+  if (interesting_) {
+    const Machine begun = copy_of(*interesting_, "begun");
+    record_and_cut(What::resume, begun, {"resume", "last"}, (cuts() + 1) / 2);
+  }
+  record_and_cut(What::pause, baseline, first_words(baseline), (cuts() + 1) / 2);
+  record_and_cut(What::rollback, *finished_, {"rollback", "last", "--yes"}, (cuts() + 1) / 2);
 }
 
 Tally Bench::run() {
@@ -426,21 +474,14 @@ Tally Bench::run() {
   const FileSystem& keeps_all = file_systems().front();
   make_image(keeps_all, scratch("source-image"));
   const Mounted source(keeps_all.name, scratch("source-image"), scratch("source"));
-  trees_ = make_trees(scratch("source"), options_.seed, file_system_.refuses);
-  baseline_one_ = fresh(true);
-  baseline_two_ = fresh(false);
-  for (int round = 0; tally_.cuts < options_.cuts; ++round) {
-    const Machine& baseline = round % 2 == 0 ? baseline_two_ : baseline_one_;
-    const auto cuts = [&] { return std::min(options_.cuts_each, options_.cuts - tally_.cuts); };
-    interesting_.reset();
-    record_and_cut(What::copy, baseline, copy_words(), cuts());
-    if (tally_.recordings == 0 || round > options_.cuts) break;  // it does not work
-    if (interesting_) {
-      const Machine begun = copy_of(*interesting_, "begun");
-      record_and_cut(What::resume, begun, {"resume", "last"}, (cuts() + 1) / 2);
-    }
-    record_and_cut(What::pause, baseline, copy_words(), (cuts() + 1) / 2);
-    record_and_cut(What::rollback, *finished_, {"rollback", "last", "--yes"}, (cuts() + 1) / 2);
+  copied_ = make_trees(scratch("source/copied"), options_.seed, file_system_.refuses, true);
+  // `cp -a`, which makes the sources of moves, knows no flags.
+  moved_ = make_trees(scratch("source/moved"), options_.seed, file_system_.refuses, false);
+  const std::vector<Machine> baselines = {fresh(false, Verb::copy), fresh(false, Verb::move_across),
+                                          fresh(true, Verb::move_within), fresh(true, Verb::copy)};
+  for (std::size_t n = 0; tally_.cuts < options_.cuts; ++n) {
+    round(baselines[n % baselines.size()]);
+    if (!finished_) break;  // it does not work
   }
   return std::move(tally_);
 }

@@ -29,6 +29,7 @@ struct Tally {
   int in_recovery = 0;       ///< while a resume was under way
   int in_pause = 0;          ///< while it paused, or after
   int in_rollback = 0;
+  int in_moves = 0;
   int rollbacks = 0;  ///< taken back after the cut and the resume
   int again = 0;      ///< nothing was on record, so it was run anew
   std::map<Phase, int> phases;

@@ -11,11 +11,12 @@
 
 namespace dunlin::power {
 
-/// Fills `folder`, on a file system that keeps everything (ext4): the adversarial tree
+/// Makes and fills `folder`, on a file system that keeps everything (ext4): the adversarial tree
 /// (support/adversarial_tree.h), and older versions of a fifth of its files, with other sizes,
-/// modes and times, beside files that are nobody's business. Without the entries `refused`.
+/// modes and times, beside files that are nobody's business. Without the entries `refused`, and
+/// inode flags as asked.
 [[nodiscard]] Trees make_trees(const std::string& folder, std::uint64_t seed,
-                               const std::vector<std::string>& refused);
+                               const std::vector<std::string>& refused, bool flags);
 
 /// Of a file that was at the destination and is not in the source.
 [[nodiscard]] bool is_theirs(std::string_view name);
