@@ -37,7 +37,7 @@ power() { python3 tools/run_program.py --as-root crash power_cut "$@"; }
 if [ ${#arguments[@]} -gt 0 ]; then
   power "${arguments[@]}"
 elif [ "$full" = no ]; then
-  power --cuts 20 --cuts-each 5
+  power --cuts 20 --cuts-each 2
 else
   log="$(mktemp)"
   trap 'rm -f "$log"' EXIT

@@ -213,6 +213,7 @@ Result<fs::Loss> DirectoryBatch::restore_source(const ItemRow& row) {
   if (!directory.ok()) return directory.error();
   const fs::InodeRef inode{(*directory)->fd(), false};
   DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());
+  DUNLIN_TRY(flush_.prepare(**directory));
   DUNLIN_TRY(context_.fence());
   int refused = 0;
   if (now.mode != listed.info.mode && now.mode == (listed.info.mode | kWhileWorking))
@@ -222,6 +223,7 @@ Result<fs::Loss> DirectoryBatch::restore_source(const ItemRow& row) {
   if (refused == EPERM || refused == EOPNOTSUPP)
     return fs::Loss("mode and times of the source directory not restored");
   if (refused != 0) return (*directory)->error(refused, "change mode and times of", "");
+  DUNLIN_TRY(flush_.directory_changed(**directory));
   return fs::Loss();
 }
 

@@ -119,6 +119,7 @@ Result<ItemOutcome> EmptiedDirectories::make_again(const ItemRow& row) {
   open.mode |= kWhileWorking;
   DUNLIN_ASSIGN(outcome.message,
                 fs::apply_directory_metadata(*directory, open, extended, fs::Preserve{}));
+  DUNLIN_TRY(flush_.directory_changed(*directory));
   return outcome;
 }
 

@@ -87,7 +87,7 @@ class Judge {
   Judge(const Trees& trees, const std::string& destination, const LedgerView& ledger)
       : trees_(trees),
         ledger_(ledger),
-        new_(by_path(differences(trees.source, destination))),
+        new_(by_path(differences(trees.source, destination, {.holes = trees.exact}))),
         old_(by_path(differences(trees.old, destination))) {}
 
   Judgement judge() {
@@ -255,7 +255,7 @@ Judgement judge_cut(const Trees& trees, const std::string& destination, const Le
 }
 
 std::vector<std::string> copy_differences(const Trees& trees, const std::string& destination) {
-  std::vector<std::string> all = differences(trees.source, destination);
+  std::vector<std::string> all = differences(trees.source, destination, {.holes = trees.exact});
   std::erase_if(all, [](const std::string& line) {
     const std::string name = name_of(line.substr(0, line.find(": ")));
     return line.ends_with(kExtra) && (is_undo_folder(name) || is_theirs(name));
@@ -273,7 +273,7 @@ std::vector<std::string> left_at_source(const std::string& source) {
 }
 
 std::vector<std::string> source_differences(const Trees& trees, const std::string& source) {
-  return differences(trees.source, source);
+  return differences(trees.source, source, {.holes = trees.exact});
 }
 
 std::vector<std::string> rollback_differences(const Trees& trees, const std::string& destination) {

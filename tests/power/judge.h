@@ -12,7 +12,8 @@ namespace dunlin::power {
 
 struct Trees {
   std::string source;
-  std::string old;  ///< what the destination held before
+  std::string old;    ///< what the destination held before
+  bool exact = true;  ///< else without flags, and holes may be filled: made again by `cp -a`
 };
 
 /// Where the cut fell, by what it left.

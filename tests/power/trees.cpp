@@ -43,14 +43,14 @@ bool is_theirs(std::string_view name) {
 }
 
 Trees make_trees(const std::string& folder, std::uint64_t seed,
-                 const std::vector<std::string>& refused, bool flags) {
-  const Trees trees{folder + "/source", folder + "/old"};
+                 const std::vector<std::string>& refused, bool exact) {
+  const Trees trees{folder + "/source", folder + "/old", exact};
   fsys::create_directory(folder);
   fsys::create_directory(trees.source);
   fsys::create_directory(trees.old);
   testing::AdversarialOptions options;
   options.seed = seed;
-  options.flags = flags;
+  options.flags = exact;
   options.deep = false;  // the judge goes by path
   testing::make_adversarial_tree(trees.source, options);
   for (const std::string& path : refused) fsys::remove(trees.source + "/" + path);

@@ -16,7 +16,7 @@ namespace dunlin::power {
 /// modes and times, beside files that are nobody's business. Without the entries `refused`, and
 /// inode flags as asked.
 [[nodiscard]] Trees make_trees(const std::string& folder, std::uint64_t seed,
-                               const std::vector<std::string>& refused, bool flags);
+                               const std::vector<std::string>& refused, bool exact);
 
 /// Of a file that was at the destination and is not in the source.
 [[nodiscard]] bool is_theirs(std::string_view name);
