@@ -1,4 +1,6 @@
 // plan create, list, show, check, delete, schema.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -89,11 +91,23 @@ Result<int> check(Session& session, const std::string& word) {
     DUNLIN_TRY(engine->state().store().put_plan(row));
   }
   const std::string what = kind->describe(plan);
-  session.event(
-      "plan_checked",
-      {{"valid", true}, {"kind", plan.kind}, {"description", printable(what)}, {"claims", claims}});
   std::string text = "valid: " + printable(what) + "\n";
-  for (const auto& claim : claims) text += "  writes  " + printable(claim) + "\n";
+  const auto line = [](std::string_view topic, std::string_view words) {
+    return fmt::format("  {:<19}{}\n", topic, printable(words));
+  };
+  for (const auto& claim : claims) text += line("writes", claim);
+  Json meanings = Json::object();
+  for (const engine::Meaning& meaning : kind->meanings(plan)) {
+    text += line(meaning.topic, meaning.words);
+    std::string key(meaning.topic);
+    std::replace(key.begin(), key.end(), ' ', '_');
+    meanings[key] = printable(meaning.words);
+  }
+  session.event("plan_checked", {{"valid", true},
+                                 {"kind", plan.kind},
+                                 {"description", printable(what)},
+                                 {"claims", claims},
+                                 {"meanings", std::move(meanings)}});
   session.print(text);
   return kDone;
 }

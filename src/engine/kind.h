@@ -39,6 +39,12 @@ struct CommandLine {
                 ///< of one that was given several times with a NUL between
 };
 
+/// One thing that a plan means, in words for its paths: {"symlinks", "stay symlinks …"}.
+struct Meaning {
+  std::string_view topic;
+  std::string words;
+};
+
 class Kind {
  public:
   virtual ~Kind() = default;
@@ -55,6 +61,8 @@ class Kind {
   [[nodiscard]] virtual Result<std::vector<Claim>> claims(const Plan& plan) const = 0;
   /// "copy /a/b to /c/b": printed by `plan check`, shown by `ps`.
   [[nodiscard]] virtual std::string describe(const Plan& plan) const = 0;
+  /// What people ask before they dare: printed by `plan check`. Paths are escaped.
+  [[nodiscard]] virtual std::vector<Meaning> meanings(const Plan& /*plan*/) const { return {}; }
   /// The kind's part of the plan's JSON Schema: properties by section.
   [[nodiscard]] virtual Json schema() const = 0;
   /// Cheap: connects to nothing that can block; preflight does.

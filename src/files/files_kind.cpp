@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "files/files_run.h"
+#include "files/meanings.h"
 #include "files/plan.h"
 
 namespace dunlin::files {
@@ -38,6 +39,9 @@ class FilesKind final : public engine::Kind {
   }
   [[nodiscard]] Result<std::vector<engine::Claim>> claims(const Plan& plan) const override;
   [[nodiscard]] std::string describe(const Plan& plan) const override;
+  [[nodiscard]] std::vector<engine::Meaning> meanings(const Plan& plan) const override {
+    return files::meanings(decoded(plan));
+  }
   [[nodiscard]] Json schema() const override;
   [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const Plan& plan) const override {
     std::vector<std::string> problems;

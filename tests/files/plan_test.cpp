@@ -174,6 +174,37 @@ TEST(FilesPlanText, ClaimsAndDescriptionNameWhatWillBeWritten) {
   EXPECT_EQ(claim("d/f", "t/"), "copy " + at + "/d/f to " + at + "/t/f file:" + at + "/t/f");
 }
 
+/// files.md F-5: the slash, symlinks and hard links, in words for the given plan.
+TEST(FilesPlanText, WhatItMeansIsSaidForItsOwnPaths) {
+  const ScratchDirectory scratch;
+  stdfs::create_directory(scratch.file("a"));
+  write_file(scratch.file("a/f"), "x");
+  const auto kind = make_files_kind();
+  const auto said = [&](const std::string& verb, const std::string& source,
+                        const std::map<std::string, std::string>& options = {}) {
+    const auto document =
+        kind->plan_for({verb, {scratch.file(source), scratch.file("b")}, options});
+    engine::Plan plan;
+    plan.document = document.value();
+    std::map<std::string, std::string> words;
+    for (const engine::Meaning& meaning : kind->meanings(plan))
+      words[std::string(meaning.topic)] = meaning.words;
+    return words;
+  };
+  const std::string root = scratch.path();
+  EXPECT_THAT(said("copy", "a")["trailing slash"],
+              HasSubstr(root + "/a/NAME is copied to " + root + "/b/a/NAME"));
+  EXPECT_THAT(said("move", "a/")["trailing slash"],
+              HasSubstr(root + "/a/NAME is moved to " + root + "/b/NAME"));
+  EXPECT_EQ(said("copy", "a/f")["paths"], root + "/a/f is copied to " + root + "/b");
+  EXPECT_THAT(said("copy", "a")["symlinks"], HasSubstr("copied as symlinks"));
+  EXPECT_THAT(said("copy", "a")["hard links"], HasSubstr("names of one file within DST"));
+  EXPECT_THAT(said("copy", "a", {{"preserve", "no-links"}})["hard links"],
+              HasSubstr("a file of its own"));
+  EXPECT_THAT(said("copy", "a", {{"conflict", "skip"}})["what stands there"], HasSubstr("stays"));
+  EXPECT_THAT(said("move", "a")["the source"], HasSubstr("its directories stay"));
+}
+
 TEST(FilesPlanText, AMissingSourceIsRefusedAtOnce) {
   const ScratchDirectory scratch;
   const auto kind = make_files_kind();

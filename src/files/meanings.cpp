@@ -1,0 +1,86 @@
+// See meanings.h.
+#include "files/meanings.h"
+
+#include "base/text.h"
+
+namespace dunlin::files {
+namespace {
+
+std::string joined(const std::string& root, const std::string& name) {
+  if (name.empty()) return escape_bytes(root);
+  return escape_bytes(root.ends_with('/') ? root + name : root + "/" + name);
+}
+
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+std::string about_paths(const FilesPlan& plan, const Layout& layout) {
+  const std::string becomes = plan.moves() ? " is moved to " : " is copied to ";
+  if (!layout.whole_tree()) {
+    return joined(layout.source_root, layout.single_name) + becomes +
+           joined(layout.destination_root, layout.single_target) +
+           (plan.destination.ends_with('/') ? ", into the directory that DST names" : "");
+  }
+  if (plan.source.ends_with('/')) {
+    return "SRC has one, so only what is in it is meant: " + joined(plan.source, "NAME") +
+           becomes + joined(layout.destination_root, "NAME");
+  }
+  return "SRC has none, so it goes as a whole: " + joined(without_slash(plan.source), "NAME") +
+         becomes + joined(layout.destination_root, "NAME");
+}
+
+std::string about_symlinks(const FilesPlan& /*plan*/) {
+  return "are copied as symlinks with the same target, wherever it lies; none is followed, in SRC "
+         "or below DST";
+}
+
+std::string about_hard_links(const FilesPlan& plan) {
+  if (!plan.preserve_links) return "each name of a file becomes a file of its own";
+  return "names of one file within SRC become names of one file within DST; names outside of SRC "
+         "are not looked for";
+}
+
+std::string about_existing(const FilesPlan& plan) {
+  switch (plan.conflict_rule()) {
+    case Conflict::skip:
+      return "stays, and is counted as skipped";
+    case Conflict::overwrite:
+      return "is replaced; the old one is kept for rollback";
+    case Conflict::overwrite_if_newer:
+      return "is replaced by what is newer; the old one is kept for rollback";
+    case Conflict::overwrite_if_different:
+      return std::string("is replaced where type, size or ") +
+             (plan.by_content ? "content" : "time") +
+             " differ; the old one is kept for rollback";
+    case Conflict::fail:
+      return "stays, and the item fails";
+    case Conflict::ask:
+      return "stays until it is answered: dunlin retry EXEC --item ID replaces it, dunlin skip "
+             "EXEC --item ID leaves it";
+  }
+  return "";
+}
+
+std::string about_source(const FilesPlan& plan) {
+  if (!plan.moves()) return "is only read";
+  return std::string("loses each file once it stands at DST, proven where it had to be copied; ") +
+         (plan.remove_emptied ? "directories that have become empty go, too"
+                              : "its directories stay");
+}
+
+}  // namespace
+
+std::vector<engine::Meaning> meanings(const FilesPlan& plan) {
+  std::vector<engine::Meaning> all;
+  if (const auto layout = layout_of(plan); layout.ok())
+    all.push_back({layout->whole_tree() ? "trailing slash" : "paths", about_paths(plan, *layout)});
+  all.push_back({"symlinks", about_symlinks(plan)});
+  all.push_back({"hard links", about_hard_links(plan)});
+  all.push_back({"what stands there", about_existing(plan)});
+  all.push_back({"the source", about_source(plan)});
+  return all;
+}
+
+}  // namespace dunlin::files
