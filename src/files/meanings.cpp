@@ -24,8 +24,8 @@ std::string about_paths(const FilesPlan& plan, const Layout& layout) {
            (plan.destination.ends_with('/') ? ", into the directory that DST names" : "");
   }
   if (plan.source.ends_with('/')) {
-    return "SRC has one, so only what is in it is meant: " + joined(plan.source, "NAME") +
-           becomes + joined(layout.destination_root, "NAME");
+    return "SRC has one, so only what is in it is meant: " + joined(plan.source, "NAME") + becomes +
+           joined(layout.destination_root, "NAME");
   }
   return "SRC has none, so it goes as a whole: " + joined(without_slash(plan.source), "NAME") +
          becomes + joined(layout.destination_root, "NAME");
@@ -52,8 +52,7 @@ std::string about_existing(const FilesPlan& plan) {
       return "is replaced by what is newer; the old one is kept for rollback";
     case Conflict::overwrite_if_different:
       return std::string("is replaced where type, size or ") +
-             (plan.by_content ? "content" : "time") +
-             " differ; the old one is kept for rollback";
+             (plan.by_content ? "content" : "time") + " differ; the old one is kept for rollback";
     case Conflict::fail:
       return "stays, and the item fails";
     case Conflict::ask:
