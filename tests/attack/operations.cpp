@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 
@@ -28,6 +29,29 @@ constexpr milliseconds kPatience(60'000);
 constexpr int kInternalError = 70;
 constexpr int kSignalled = 128;
 constexpr std::size_t kMostFailures = 5;
+
+/// Of a process that does not end: its threads, and their stacks where there is a debugger.
+std::string where_it_is(pid_t pid) {
+  std::string text;
+  const std::string process = "/proc/" + std::to_string(pid);
+  std::error_code gone;
+  for (const auto& task : std::filesystem::directory_iterator(process + "/task", gone)) {
+    for (const char* const name : {"/comm", "/wchan"}) {
+      std::string line;
+      std::getline(std::ifstream(task.path().string() + name), line);
+      text += (name == std::string("/comm") ? "\n  " : " in ") + line;
+    }
+  }
+  testing::ProcessOptions debugger;
+  debugger.words = {"/usr/bin/gdb", "-p",  std::to_string(pid),
+                    "-batch",       "-ex", "thread apply all bt 15"};
+  try {
+    text += "\n" + testing::run_process(debugger).out;
+  } catch (const std::exception&) {
+    // There is none.
+  }
+  return text;
+}
 
 class Arena {
  public:
@@ -231,7 +255,8 @@ class Arena {
         std::clamp<Clock::duration>(Clock::now() - begin, milliseconds(30), milliseconds(1500));
     const std::string said = process.out() + process.err();
     if (!code) {
-      fail(words[0] + " hangs: it did not end within 60 s");
+      fail(words[0] + " hangs: it did not end within 60 s; it said: " + process.out() +
+           process.err() + where_it_is(process.pid()));
     } else if (*code == kInternalError || *code >= kSignalled - 2) {
       fail(words[0] + " ended with " + std::to_string(*code) + ": " + said);
     }
