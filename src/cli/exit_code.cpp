@@ -60,10 +60,11 @@ int exit_code_of(const engine::Snapshot& snapshot) {
                  : of_reason(snapshot.row.reason_json);
     case ExecutionStatus::completed:
       if (counters.differences > 0) return kDifferences;
-      return counters.failed_items > 0 || counters.failed_batches > 0 ? kItemsFailed : kDone;
+      return store::all_failed(counters) > 0 || counters.failed_batches > 0 ? kItemsFailed : kDone;
     case ExecutionStatus::rolled_back:
       // What was copied and is still counted as such was refused: somebody has changed it since.
-      return counters.failed_items > 0 || counters.succeeded_items > 0 ? kItemsFailed : kDone;
+      return store::all_failed(counters) > 0 || store::all_succeeded(counters) > 0 ? kItemsFailed
+                                                                                   : kDone;
     case ExecutionStatus::pending:
     case ExecutionStatus::running:
     case ExecutionStatus::rolling_back:

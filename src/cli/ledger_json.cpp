@@ -119,6 +119,7 @@ Json task_json(const store::TaskRow& task) {
   out["completed_batches"] = task.ended_batches;
   out["failed_batches"] = task.failed_batches;
   out["items"] = task.items;
+  out["count_as"] = std::string(store::to_string(task.count_as));
   out["error_message"] = text_or_null(task.error_message);
   out["parameters"] = parsed_or_null(task.parameters_json);
   return out;

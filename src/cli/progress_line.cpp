@@ -73,7 +73,8 @@ std::vector<Segment> segments_of(const Progress& progress, std::string_view noun
   add(4, rate_text(progress));
   if (const auto eta = progress.estimated_seconds_remaining; eta && *eta < kLongestEta_s)
     add(5, "ETA " + eta_text(*eta));
-  if (counters.failed_items > 0) add(2, format_count(counters.failed_items) + " failed");
+  if (const auto failed = store::all_failed(counters); failed > 0)
+    add(2, format_count(failed) + " failed");
   if (counters.differences > 0) add(2, format_count(counters.differences) + " differ");
   add(1, state_text(progress, state));
   return out;

@@ -46,6 +46,10 @@ std::string_view done_word(const Snapshot& snapshot) {
   return snapshot.row.description.starts_with("move ") ? "moved" : "copied";
 }
 
+std::string count_of_directories(std::int64_t count) {
+  return format_count(count) + (count == 1 ? " directory" : " directories");
+}
+
 std::int64_t running_ms(const Snapshot& snapshot, std::int64_t now_ms) {
   const auto& row = snapshot.row;
   if (row.started_ms == 0) return 0;
@@ -109,6 +113,37 @@ void add_problems(Lines& lines, const Shown& shown, const Terminal& terminal) {
   }
 }
 
+/// "3 files, 1 directory": the items, and beside them what else there is of the same outcome.
+std::string counts_text(const store::Counters& counters,
+                        std::int64_t store::Counters::* store::OutcomeCounters::* outcome,
+                        std::string_view noun, bool with_steps) {
+  const auto number = [&](store::CountAs count_as) {
+    return counters.*(store::outcome_counters(count_as).*outcome);
+  };
+  std::vector<std::string> parts;
+  const std::int64_t items = number(store::CountAs::items);
+  const std::int64_t directories = number(store::CountAs::directories);
+  const std::int64_t steps = with_steps ? number(store::CountAs::steps) : 0;
+  if (items > 0 || directories + steps == 0) parts.push_back(count_of(items, noun));
+  if (directories > 0) parts.push_back(count_of_directories(directories));
+  if (steps > 0) parts.push_back(count_of(steps, "further steps"));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// What has not ended; the steps only where nothing else is left.
+std::string left_text(const store::Counters& counters, std::string_view noun) {
+  store::Counters left;
+  for (const auto one :
+       {store::CountAs::items, store::CountAs::directories, store::CountAs::steps}) {
+    const store::OutcomeCounters& members = store::outcome_counters(one);
+    left.*members.total = counters.*members.total - counters.*members.succeeded -
+                          counters.*members.failed - counters.*members.skipped -
+                          counters.*members.rolled_back;
+  }
+  return counts_text(left, &store::OutcomeCounters::total, noun,
+                     left.total_items + left.total_directories == 0);
+}
+
 std::string done_line(const Shown& shown) {
   const auto& counters = shown.snapshot.row.counters;
   // Between two attempts nothing ran, and nobody recorded for how long: a later attempt tells its
@@ -117,6 +152,8 @@ std::string done_line(const Shown& shown) {
   const std::int64_t ms =
       shown.attempt_ms >= 0 ? shown.attempt_ms : running_ms(shown.snapshot, shown.now_ms);
   std::string out = count_of(counters.succeeded_items, shown.snapshot.noun);
+  if (counters.succeeded_directories > 0)
+    out += " in " + count_of_directories(counters.succeeded_directories);
   if (counters.transferred_bytes > 0) out += ", " + format_bytes(counters.transferred_bytes);
   if (!only_attempt && shown.attempt_ms >= 0)
     out += "; this attempt took " + format_duration(std::chrono::milliseconds(ms));
@@ -125,6 +162,22 @@ std::string done_line(const Shown& shown) {
   if (only_attempt && ms >= 100 && counters.transferred_bytes > 0)
     out += fmt::format(" ({})", format_rate(counters.transferred_bytes * 1000 / ms));
   return out;
+}
+
+/// Of the status screen; empty where there are none.
+std::string directories_text(const Snapshot& snapshot, const Terminal& terminal) {
+  const auto& counters = snapshot.row.counters;
+  if (counters.total_directories == 0) return "";
+  std::string out = format_count(counters.succeeded_directories) + " made or found";
+  if (counters.failed_directories > 0)
+    out +=
+        ", " + terminal.paint(Colour::red, format_count(counters.failed_directories) + " failed");
+  if (counters.skipped_directories > 0)
+    out += ", " + format_count(counters.skipped_directories) + " skipped";
+  if (counters.rolled_back_directories > 0)
+    out += ", " + format_count(counters.rolled_back_directories) + " taken back";
+  return out + fmt::format(" of {}{}", format_count(counters.total_directories),
+                           snapshot.progress.totals_exact ? "" : " found so far");
 }
 
 std::string age_of(std::int64_t then_ms, std::int64_t now_ms) {
@@ -145,7 +198,7 @@ std::string owner_text(const Snapshot& snapshot) {
 Colour colour_of(const Snapshot& snapshot) {
   switch (snapshot.shown_status) {
     case ExecutionStatus::completed:
-      return snapshot.row.counters.failed_items > 0 ? Colour::yellow : Colour::green;
+      return store::all_failed(snapshot.row.counters) > 0 ? Colour::yellow : Colour::green;
     case ExecutionStatus::failed:
       return Colour::red;
     case ExecutionStatus::paused:
@@ -178,6 +231,10 @@ std::string verification_statement(const Snapshot& snapshot) {
   const auto settings = parse_json(snapshot.row.settings_json);
   const std::string level =
       settings.ok() ? string_or(*settings, "verification_level", "full") : "full";
+  if (counters.verified_items == 0 && counters.verified_batches > 0 &&
+      counters.succeeded_items == 0 && counters.succeeded_directories > 0)
+    return fmt::format("{} found as copied ({})",
+                       count_of_directories(counters.succeeded_directories), level);
   if (counters.verified_items == 0)
     return level == "none" ? "nothing was compared (--verify none)" : "";
   const bool all = counters.verified_items >= counters.succeeded_items;
@@ -201,7 +258,7 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
     return fmt::format("dunlin {} {}", verb, number);
   };
   std::vector<NextCommand> out;
-  const bool failures = counters.failed_items > 0 || !snapshot.error_counts.empty();
+  const bool failures = store::all_failed(counters) > 0 || !snapshot.error_counts.empty();
   switch (snapshot.shown_status) {
     case ExecutionStatus::pending:
       out.push_back({command("resume"), "start it"});
@@ -216,7 +273,7 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
       out.push_back({command("cancel"), "give it up; what is done stays"});
       break;
     case ExecutionStatus::completed:
-      if (counters.failed_items > 0) {
+      if (store::all_failed(counters) > 0) {
         out.push_back({command("errors"), "what failed and why"});
         out.push_back({command("retry"), "try what failed again"});
       }
@@ -226,7 +283,7 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
       out.push_back({command("resume"), "go on once the cause is mended"});
       break;
     case ExecutionStatus::cancelled:
-      if (counters.succeeded_items > 0)
+      if (store::all_succeeded(counters) > 0)
         out.push_back({command("rollback"), "take back what was done"});
       break;
     case ExecutionStatus::rolled_back:
@@ -254,24 +311,31 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   }
   if (snapshot.row.phase == "rolling_back" ||
       snapshot.shown_status == ExecutionStatus::rolled_back) {
-    lines.add("taken back", count_of(counters.rolled_back_items, noun));
-    if (snapshot.shown_status == ExecutionStatus::rolled_back && counters.succeeded_items > 0) {
-      lines.add("left alone",
-                terminal.paint(Colour::red, count_of(counters.succeeded_items, noun)) +
-                    ": dunlin errors " + std::to_string(snapshot.row.number) + "  says why");
+    lines.add("taken back",
+              counts_text(counters, &store::OutcomeCounters::rolled_back, noun, false));
+    if (snapshot.shown_status == ExecutionStatus::rolled_back &&
+        store::all_succeeded(counters) > 0) {
+      lines.add(
+          "left alone",
+          terminal.paint(Colour::red,
+                         counts_text(counters, &store::OutcomeCounters::succeeded, noun, true)) +
+              ": dunlin errors " + std::to_string(snapshot.row.number) + "  says why");
     }
-  } else if (shown.problems.empty() || counters.succeeded_items > 0) {
+  } else if (shown.problems.empty() || store::all_succeeded(counters) > 0) {
     lines.add(done_word(snapshot), done_line(shown));
   }
-  if (!ended_well && counters.total_items > ended_items(counters))
-    lines.add("left", count_of(counters.total_items - ended_items(counters), noun) +
-                          (snapshot.progress.totals_exact ? "" : " or more"));
-  if (counters.failed_items > 0) {
+  if (!ended_well && store::all_planned(counters) > store::all_ended(counters))
+    lines.add("left",
+              left_text(counters, noun) + (snapshot.progress.totals_exact ? "" : " or more"));
+  if (store::all_failed(counters) > 0) {
     const std::string types = failed_types(snapshot);
-    lines.add("failed", terminal.paint(Colour::red, count_of(counters.failed_items, noun)) +
-                            (types.empty() ? "" : ": " + types));
+    lines.add("failed",
+              terminal.paint(Colour::red,
+                             counts_text(counters, &store::OutcomeCounters::failed, noun, true)) +
+                  (types.empty() ? "" : ": " + types));
   }
-  if (counters.skipped_items > 0) lines.add("skipped", count_of(counters.skipped_items, noun));
+  if (counters.skipped_items + counters.skipped_directories > 0)
+    lines.add("skipped", counts_text(counters, &store::OutcomeCounters::skipped, noun, false));
   lines.add("left out", printable(snapshot.left_out));
   if (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0)
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
@@ -307,6 +371,10 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
     items += fmt::format(" of {}{}", format_count(counters.total_items),
                          progress.totals_exact ? "" : " found so far");
   lines.add(snapshot.noun, items);
+  lines.add("directories", directories_text(snapshot, terminal));
+  if (counters.failed_steps > 0)
+    lines.add("failed",
+              terminal.paint(Colour::red, count_of(counters.failed_steps, "further steps")));
   lines.add("left out", printable(snapshot.left_out));
   if (counters.total_bytes > 0)
     lines.add("data", bytes_of(counters.processed_bytes, counters.total_bytes));

@@ -85,8 +85,8 @@ void print_table(Session& session, const std::vector<engine::Snapshot>& list, bo
   for (const auto& snapshot : list) {
     std::string status(store::to_string(snapshot.shown_status));
     if (snapshot.interrupted) status += " (interrupted)";
-    if (snapshot.row.counters.failed_items > 0)
-      status += fmt::format(", {} failed", format_count(snapshot.row.counters.failed_items));
+    if (const auto failed = store::all_failed(snapshot.row.counters); failed > 0)
+      status += fmt::format(", {} failed", format_count(failed));
     table.add({std::to_string(snapshot.row.number), snapshot.row.kind,
                out.paint(colour_of(snapshot), status),
                fmt::format("{:.1f}%", snapshot.progress.percent_complete), rate_of(snapshot),

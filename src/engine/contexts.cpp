@@ -199,7 +199,8 @@ LedgerBatchContext::Verdict LedgerBatchContext::classify_locked(ItemOutcome& out
 void LedgerBatchContext::report(ItemOutcome outcome) {
   std::unique_lock lock(mutex_);
   if (classify_locked(outcome) == Verdict::drop) return;
-  if (outcome.status != ItemStatus::pending) parts_.meter.add_items(1);
+  if (outcome.status != ItemStatus::pending)
+    parts_.meter.add_items(1, batch().count_as == store::CountAs::items);
   if (buffer_.empty()) buffer_since_ms_ = parts_.clock.monotonic_ms();
   buffer_bytes_ += outcome.transferred_bytes;
   buffer_.push_back(std::move(outcome));

@@ -90,14 +90,15 @@ void Stepper::take_counters(const Counters& counters, std::int64_t as_of) {
 
 void Stepper::check_failures() {
   const Counters& counters = s_.counters;
-  const std::int64_t failed = counters.failed_items - s_.failed_at_begin;
+  const std::int64_t failed = store::all_failed(counters) - s_.failed_at_begin;
+  const std::int64_t planned = store::all_planned(counters);
   if (failed <= 0 || s_.target || s_.config.goal != Goal::migrate) return;
-  const bool totals_mean_something = s_.enumeration_complete || counters.total_items >= 100;
+  const bool totals_mean_something = s_.enumeration_complete || planned >= 100;
   const bool over_count = s_.config.max_failures >= 0 && failed > s_.config.max_failures;
-  const bool over_percent =
-      s_.config.max_failures_percent >= 0 && totals_mean_something && counters.total_items > 0 &&
-      100.0 * static_cast<double>(failed) >
-          s_.config.max_failures_percent * static_cast<double>(counters.total_items);
+  const bool over_percent = s_.config.max_failures_percent >= 0 && totals_mean_something &&
+                            planned > 0 &&
+                            100.0 * static_cast<double>(failed) >
+                                s_.config.max_failures_percent * static_cast<double>(planned);
   if (!s_.config.stop_on_first_error && !over_count && !over_percent) return;
   set_target(
       ExecutionStatus::failed,
@@ -118,10 +119,9 @@ void Stepper::note_progress() {
   if (s_.counters.transferred_bytes > 0) reach(0, "first_byte");
   if (s_.enumeration_complete) reach(1, "enumeration_complete");
   const Counters& c = s_.counters;
-  if (s_.enumeration_complete && c.total_items > 0) {
-    const std::int64_t ended = c.succeeded_items + c.failed_items + c.skipped_items;
-    const std::int64_t percent =
-        c.total_bytes > 0 ? 100 * c.processed_bytes / c.total_bytes : 100 * ended / c.total_items;
+  if (const std::int64_t planned = store::all_planned(c); s_.enumeration_complete && planned > 0) {
+    const std::int64_t percent = c.total_bytes > 0 ? 100 * c.processed_bytes / c.total_bytes
+                                                   : 100 * store::all_ended(c) / planned;
     if (percent >= 25) reach(2, "percent_25");
     if (percent >= 50) reach(3, "percent_50");
     if (percent >= 75) reach(4, "percent_75");
@@ -192,7 +192,7 @@ void Stepper::on(const Begin& event) {
   if (s_.stage != Stage::idle) return;
   s_.row = event.row;
   s_.counters = event.row.counters;
-  s_.failed_at_begin = event.row.counters.failed_items;
+  s_.failed_at_begin = store::all_failed(event.row.counters);
   s_.enumeration_complete = event.row.enumeration_complete;
   s_.next_token = (event.row.epoch << 32) + 1;
   s_.last_checkpoint_ms = now_.monotonic_ms;

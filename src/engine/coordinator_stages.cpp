@@ -107,7 +107,7 @@ bool Stepper::stuck() const {
 /// Commit scope execution is all or nothing: what is left out cannot be made good by a later
 /// commit.
 void Stepper::refuse_part_of_the_whole() {
-  const std::int64_t items = s_.counters.failed_items;
+  const std::int64_t items = store::all_failed(s_.counters);
   if (!s_.config.execution_scope || s_.target || items + s_.counters.failed_batches == 0) return;
   const bool none = items == 0;  // the batch as a whole
   const std::int64_t count = none ? s_.counters.failed_batches : items;

@@ -543,9 +543,9 @@ int Execution::Host::exit_code(const coordinator::Finish& finish) const {
     case ExecutionStatus::completed:
     case ExecutionStatus::rolled_back: {
       const bool refused = finish.status == ExecutionStatus::rolled_back &&
-                           state_.counters.succeeded_items > 0;  // what was changed since
+                           store::all_succeeded(state_.counters) > 0;  // what was changed since
       const bool any_failed =
-          state_.counters.failed_items > 0 || state_.counters.failed_batches > 0;
+          store::all_failed(state_.counters) > 0 || state_.counters.failed_batches > 0;
       return any_failed || refused ? 1 : 0;
     }
     case ExecutionStatus::paused:

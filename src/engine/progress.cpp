@@ -54,8 +54,8 @@ double percent_of(const store::ExecutionRow& row) {
     percent = 100 * part(static_cast<double>(counters.undone_batches),
                          static_cast<double>(counters.ended_batches));
   } else {
-    const double work = part(weight(processed_items(counters), counters.processed_bytes),
-                             weight(counters.total_items, counters.total_bytes));
+    const double work = part(weight(store::all_ended(counters), counters.processed_bytes),
+                             weight(store::all_planned(counters), counters.total_bytes));
     const double verified = part(static_cast<double>(counters.verified_batches),
                                  static_cast<double>(counters.total_batches));
     percent = verifies(row) ? (100 - kVerifyShare) * work + kVerifyShare * verified : 100 * work;
@@ -81,6 +81,20 @@ std::optional<double> average_items(const Progress& progress) {
          static_cast<double>(progress.running_seconds);
 }
 
+/// What is counted beside the items, where there is any.
+void put_outcomes(Json& out, const Counters& counters, store::CountAs count_as) {
+  const store::OutcomeCounters& members = store::outcome_counters(count_as);
+  if (counters.*members.total == 0) return;
+  const auto put = [&](std::string_view what, std::int64_t value) {
+    out[fmt::format("{}_{}", what, store::to_string(count_as))] = value;
+  };
+  put("total", counters.*members.total);
+  put("successful", counters.*members.succeeded);
+  put("failed", counters.*members.failed);
+  put("skipped", counters.*members.skipped);
+  put("rolled_back", counters.*members.rolled_back);
+}
+
 }  // namespace
 
 Json progress_json(const Progress& progress, std::string_view noun) {
@@ -99,6 +113,8 @@ Json progress_json(const Progress& progress, std::string_view noun) {
   out[field("skipped")] = counters.skipped_items;
   out[field("rolled_back")] = counters.rolled_back_items;
   out[field("verified")] = counters.verified_items;
+  put_outcomes(out, counters, store::CountAs::directories);
+  put_outcomes(out, counters, store::CountAs::steps);
   out["total_bytes"] = known(counters.total_bytes, bytes_known);
   out["processed_bytes"] = counters.processed_bytes;
   out["transferred_bytes"] = counters.transferred_bytes;
@@ -147,12 +163,13 @@ void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
   const std::lock_guard lock(mutex_);
   const std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
   const std::int64_t items = items_.load(std::memory_order_relaxed);
+  const std::int64_t all = all_.load(std::memory_order_relaxed);
   if (first_ms_ < 0) {
     first_ms_ = monotonic_ms;
     transferred_at_first_ = progress.counters.transferred_bytes - bytes;
   }
   if (samples_.empty() || monotonic_ms - samples_.back().time_ms >= kSampleEveryMs)
-    samples_.push_back({monotonic_ms, bytes, items});
+    samples_.push_back({monotonic_ms, bytes, items, all});
   while (samples_.size() > 1 && monotonic_ms - samples_.front().time_ms > kWindowMs)
     samples_.pop_front();
 
@@ -166,7 +183,7 @@ void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
     const std::int64_t left =
         std::max<std::int64_t>(counters.total_bytes - counters.processed_bytes, 0);
     const std::int64_t in_flight = std::clamp<std::int64_t>(bytes - ended, 0, left);
-    const double total = weight(counters.total_items, counters.total_bytes);
+    const double total = weight(store::all_planned(counters), counters.total_bytes);
     counters.processed_bytes += in_flight;
     counters.transferred_bytes += in_flight;
     const double more = (100 - kVerifyShare) * part(static_cast<double>(in_flight), total);
@@ -187,8 +204,8 @@ void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
   peak_ = std::max(peak_, *progress.bytes_per_second);
   progress.peak_bytes_per_second = peak_;
   if (!moving || !progress.totals_exact) return;
-  const double rate = weight(items - oldest.items, bytes - oldest.bytes) / seconds;
-  const double left = weight(counters.total_items - processed_items(counters),
+  const double rate = weight(all - oldest.all, bytes - oldest.bytes) / seconds;
+  const double left = weight(store::all_planned(counters) - store::all_ended(counters),
                              counters.total_bytes - counters.processed_bytes);
   if (rate > 0)
     progress.estimated_seconds_remaining = static_cast<std::int64_t>(std::ceil(left / rate));

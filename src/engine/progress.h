@@ -43,7 +43,11 @@ struct Progress {
 class RateMeter {
  public:
   void add_bytes(std::int64_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
-  void add_items(std::int64_t items) { items_.fetch_add(items, std::memory_order_relaxed); }
+  /// `counted`: they are items to a person, too (store::CountAs); the ETA knows all.
+  void add_items(std::int64_t items, bool counted = true) {
+    all_.fetch_add(items, std::memory_order_relaxed);
+    if (counted) items_.fetch_add(items, std::memory_order_relaxed);
+  }
   /// Fills rates and ETA, and adds the bytes in flight to processed_bytes, transferred_bytes and
   /// percent_complete. Call about once a second or faster. `monotonic_ms` is the caller's clock.
   void fill(Progress& progress, std::int64_t monotonic_ms);
@@ -54,8 +58,10 @@ class RateMeter {
     std::int64_t time_ms;
     std::int64_t bytes;
     std::int64_t items;
+    std::int64_t all;
   };
   std::atomic<std::int64_t> bytes_{0};
+  std::atomic<std::int64_t> all_{0};
   std::atomic<std::int64_t> items_{0};
   std::mutex mutex_;
   std::deque<Sample> samples_;

@@ -137,8 +137,9 @@ void CopyBatch::finish(Copy& copy) {
   outcome.action = action_of(copy.witness, site_.plan.moves());
   outcome.message = std::move(copy.witness.loss);
   copy.witness.checksum.clear();
+  copy.witness.proof = 0;  // stands in the outcome
   copy.witness.loss.clear();
-  outcome.undo = encode(copy.witness);
+  outcome.undo = encode(copy.witness, copy.row->detail);
   report(std::move(outcome));
 }
 

@@ -45,11 +45,18 @@ bool is_absent(const Error& error) {
 Status DirectoryBatch::create() {
   DUNLIN_ASSIGN(rows_, context_.items());
   DUNLIN_TRY(record_what_stands());
+  if (context_.batch().token > 0) DUNLIN_TRY(open_parents());
   DUNLIN_CRASH_POINT("files.create_directories.before");
-  DUNLIN_TRY(run_by_level(context_, rows_, LevelOrder::parents_first, flush_,
-                          [this](ItemRow& row) { return create_one(row); }));
+  std::vector<ItemOutcome> outcomes;
+  const Status status = run_by_level(
+      context_, rows_, LevelOrder::parents_first, flush_,
+      [this](ItemRow& row) { return create_one(row); }, outcomes);
+  if (context_.cancel().reason() == CancelReason::stop) return status;
+  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
   DUNLIN_CRASH_POINT("files.create_directories.after");
-  return success();
+  DUNLIN_TRY(leave_parents());
+  for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
+  return status;
 }
 
 Status DirectoryBatch::record_what_stands() {
@@ -132,7 +139,7 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
   }
   ItemOutcome outcome =
       outcome_of(row, ItemStatus::completed, witness.replaced ? "existing" : "created");
-  outcome.undo = encode(witness);
+  outcome.undo = encode(witness, row.detail);
   return outcome;
 }
 
@@ -228,7 +235,7 @@ Result<fs::Loss> DirectoryBatch::restore_source(const ItemRow& row) {
 }
 
 DirectoryBatch::Made DirectoryBatch::take_back(const ItemRow& row) {
-  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
   const ItemOutcome done =
       outcome_of(row, ItemStatus::rolled_back, witness.replaced ? "restored" : "removed");
   auto root = site_.destination();
@@ -347,7 +354,7 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
                 fs::read_extended({directory->fd(), false}, *directory, ""));
   DUNLIN_ASSIGN(witness.attributes, attributes_mark(there, site_.plan.preserve));
   witness.final_flags = there.flags.value_or(0) & fs::kFinalFlags;
-  outcome.undo = encode(witness);
+  outcome.undo = encode(witness, row.detail);
   return outcome;
 }
 
@@ -409,7 +416,7 @@ Result<std::optional<Error>> DirectoryBatch::difference(const ItemRow& row) {
   if (!directory.ok()) return differs("the directory is not there any more");
   if (context_.batch().task_type == kCreateDirectory) return std::optional<Error>();
   DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());
-  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
   if (now.mode != witness.placed->mode) return differs("the mode was changed");
   if (now.uid != witness.placed->uid || now.gid != witness.placed->gid)
     return differs("the owner was changed");

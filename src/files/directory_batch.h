@@ -8,6 +8,7 @@
 
 #include "engine/run.h"
 #include "files/records.h"
+#include "files/reopened.h"
 #include "files/site.h"
 #include "fs/flush.h"
 #include "fs/metadata.h"
@@ -17,8 +18,13 @@ namespace dunlin::files {
 class DirectoryBatch {
  public:
   DirectoryBatch(Site& site, engine::BatchContext& context) : site_(site), context_(context) {}
+  ~DirectoryBatch();
+  DirectoryBatch(const DirectoryBatch&) = delete;
+  DirectoryBatch& operator=(const DirectoryBatch&) = delete;
 
   [[nodiscard]] Status create();
+  /// After a crash: parents that a second try had opened are finished again.
+  [[nodiscard]] Status settle_create();
   [[nodiscard]] Result<std::vector<engine::Operation>> operations();
   [[nodiscard]] Status undo_create();
   [[nodiscard]] Status set_times();
@@ -29,6 +35,10 @@ class DirectoryBatch {
  private:
   using Made = Result<engine::ItemOutcome>;
   [[nodiscard]] Status record_what_stands();
+  /// Parents that are finished already (reopened.h), as CopyBatch does it with its directories.
+  [[nodiscard]] Status enter_recorded();
+  [[nodiscard]] Status open_parents();
+  [[nodiscard]] Status leave_parents();
   [[nodiscard]] Made create_one(engine::ItemRow& row);
   [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
@@ -44,6 +54,7 @@ class DirectoryBatch {
   engine::BatchContext& context_;
   std::vector<engine::ItemRow> rows_;
   fs::BatchFlush flush_;
+  DirectoryStates reopened_;
 };
 
 }  // namespace dunlin::files

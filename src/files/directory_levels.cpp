@@ -2,6 +2,7 @@
 #include "files/directory_levels.h"
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 
 #include "files/first_error.h"
@@ -35,13 +36,22 @@ std::string path_of(const ItemRow& row) {
 
 Status run_by_level(engine::BatchContext& context, std::vector<ItemRow>& rows, LevelOrder order,
                     fs::BatchFlush& flush, const LevelStep& step) {
+  std::vector<ItemOutcome> outcomes;
+  const Status status = run_by_level(context, rows, order, flush, step, outcomes);
+  for (ItemOutcome& outcome : outcomes) context.report(std::move(outcome));
+  return status;
+}
+
+Status run_by_level(engine::BatchContext& context, std::vector<ItemRow>& rows, LevelOrder order,
+                    fs::BatchFlush& flush, const LevelStep& step,
+                    std::vector<ItemOutcome>& outcomes) {
   const auto before = [&](const ItemRow& one, const ItemRow& other) {
     return order == LevelOrder::parents_first ? depth_of(one) < depth_of(other)
                                               : depth_of(one) > depth_of(other);
   };
   std::sort(rows.begin(), rows.end(), before);
   std::mutex mutex;
-  std::vector<ItemOutcome> outcomes;
+  std::vector<ItemOutcome> found;
   FirstError ended;
   Status status = success();
   for (auto begin = rows.begin(); begin != rows.end() && status.ok();) {
@@ -52,13 +62,13 @@ Status run_by_level(engine::BatchContext& context, std::vector<ItemRow>& rows, L
       auto made = step(row);
       if (!made.ok() && ends_the_process(made.error())) {
         ended.note(std::move(made).error());
-      } else if (!made.ok()) {
-        context.report(failed(row, std::move(made).error()));
-      } else {
-        const std::scoped_lock lock(mutex);
-        outcomes.push_back(std::move(made).value());
-        outcomes.back().item = row.id;
+        return;
       }
+      ItemOutcome outcome =
+          made.ok() ? std::move(made).value() : failed(row, std::move(made).error());
+      outcome.item = row.id;
+      const std::scoped_lock lock(mutex);
+      found.push_back(std::move(outcome));
     });
     if (ended.seen()) status = ended.status();
     begin = end;
@@ -66,7 +76,8 @@ Status run_by_level(engine::BatchContext& context, std::vector<ItemRow>& rows, L
   if (context.cancel().reason() == CancelReason::stop) return status;
   if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
   DUNLIN_TRY(flush.flush_names());
-  for (ItemOutcome& outcome : outcomes) context.report(std::move(outcome));
+  outcomes.insert(outcomes.end(), std::make_move_iterator(found.begin()),
+                  std::make_move_iterator(found.end()));
   return status;
 }
 

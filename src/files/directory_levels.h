@@ -22,5 +22,9 @@ using LevelStep = std::function<Result<engine::ItemOutcome>(engine::ItemRow&)>;
 /// After an emergency stop or a take-over nothing is flushed or reported.
 [[nodiscard]] Status run_by_level(engine::BatchContext& context, std::vector<engine::ItemRow>& rows,
                                   LevelOrder order, fs::BatchFlush& flush, const LevelStep& step);
+/// The same, and what is to be reported is appended to `outcomes` instead.
+[[nodiscard]] Status run_by_level(engine::BatchContext& context, std::vector<engine::ItemRow>& rows,
+                                  LevelOrder order, fs::BatchFlush& flush, const LevelStep& step,
+                                  std::vector<engine::ItemOutcome>& outcomes);
 
 }  // namespace dunlin::files

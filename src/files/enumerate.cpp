@@ -36,6 +36,7 @@ using engine::NewBatch;
 using engine::NewDirectory;
 using engine::NewItem;
 using engine::NewTask;
+using store::CountAs;
 
 constexpr std::size_t kFrontierWindow = 1000;
 
@@ -93,7 +94,8 @@ class Enumerator {
   Result<bool> is_own_state(std::string_view name, const fs::FileInfo& info);
   Status add_file(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info);
   void resolve_links(ItemId first_copied);
-  TaskId new_task(std::string_view type, int stage, bool barrier, std::string_view description);
+  TaskId new_task(std::string_view type, int stage, bool barrier, std::string_view description,
+                  CountAs count_as);
   Status commit(bool complete);
   Status read_cursor();
   Status list_emptied();
@@ -103,6 +105,7 @@ class Enumerator {
   Site& site_;
   EnumerateContext& context_;
   Draft create_, copy_, links_, times_, emptied_;
+  bool left_out_said_ = false;  ///< journaled; the tasks of a process that died count
   DirectoryId emptied_before_;  ///< those from this one on are journaled for removal
   BatchId last_emptied_;
   std::vector<Link> link_details_;                     ///< of links_.items
@@ -164,7 +167,8 @@ Status Enumerator::add_file(const DirectoryRow& row, std::string_view name,
     }
     if (link.detail.first.valid() || !link.key.empty()) {
       if (!links_.task.valid())
-        links_.task = new_task(kLinkSets, 2, true, "link the further names of hard-linked files");
+        links_.task = new_task(kLinkSets, 2, true, "link the further names of hard-linked files",
+                               CountAs::items);
       add(links_, row.id, name, link.detail);
       links_.items.back().size = 0;  // the first name counts its bytes
       link_details_.push_back(std::move(link));
@@ -246,6 +250,7 @@ Status Enumerator::find_tasks() {
     if (task.task_type == kLinkSets) links_.task = task.id;
     if (task.task_type == kDirectoryTimes) times_.task = task.id;
     if (task.task_type == kRemoveDirectories) emptied_.task = task.id;
+    if (task.task_type == kSelection) left_out_said_ = true;
   }
   return success();
 }
@@ -268,7 +273,7 @@ Status Enumerator::read_cursor() {
 }
 
 TaskId Enumerator::new_task(std::string_view type, int stage, bool barrier,
-                            std::string_view description) {
+                            std::string_view description, CountAs count_as) {
   NewTask fresh;
   fresh.id = context_.new_task_id();
   fresh.task_type = type;
@@ -276,18 +281,21 @@ TaskId Enumerator::new_task(std::string_view type, int stage, bool barrier,
   fresh.barrier = barrier;
   fresh.priority = stage == 0 ? store::Priority::immediate : store::Priority::normal;
   fresh.description = description;
+  fresh.count_as = count_as;
   chunk_.tasks.push_back(fresh);
   return fresh.id;
 }
 
 /// The tasks, the root, and for a single file the whole work.
 Status Enumerator::begin() {
-  create_.task = new_task(kCreateDirectory, 0, false, "create directories, parents first");
-  copy_.task = new_task(kCopyFiles, 1, false, "copy files");
-  times_.task =
-      new_task(kDirectoryTimes, 3, true, "set mode and times of directories, deepest first");
   DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  // The directory that a single file goes into is nothing that was asked for.
+  create_.task = new_task(kCreateDirectory, 0, false, "create directories, parents first",
+                          layout.whole_tree() ? CountAs::directories : CountAs::steps);
+  copy_.task = new_task(kCopyFiles, 1, false, "copy files", CountAs::items);
+  times_.task = new_task(kDirectoryTimes, 3, true,
+                         "set mode and times of directories, deepest first", CountAs::steps);
   DUNLIN_ASSIGN(const fs::FileInfo info, source->root().info());
   DirectoryRow root;
   root.id = context_.new_directory_id();
@@ -359,7 +367,7 @@ Status Enumerator::add_missing(const DirectoryRow& row, BatchId made_by,
 
 void Enumerator::say_what_was_left_out() {
   const std::string text = counts_.text();
-  if (!text.empty()) new_task(kSelection, 0, false, text);
+  if (!text.empty() && !left_out_said_) new_task(kSelection, 0, false, text, CountAs::steps);
 }
 
 Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
@@ -447,8 +455,9 @@ Status Enumerator::read(const DirectoryRow& row) {
 
 Status Enumerator::list_emptied() {
   if (!emptied_.task.valid()) {
-    emptied_.task =
-        new_task(kRemoveDirectories, 4, true, "remove source directories that are empty now");
+    emptied_.task = new_task(kRemoveDirectories, 4, true,
+                             "remove source directories that are empty now", CountAs::steps);
+    chunk_.tasks.back().follows_contents = true;
   }
   const auto limit = static_cast<std::size_t>(context_.settings().batch_size);
   while (true) {

@@ -86,6 +86,8 @@ Status FilesRun::execute(BatchContext& context) {
 }
 
 Status FilesRun::settle(BatchContext& context) {
+  if (context.batch().task_type == kCreateDirectory)
+    return DirectoryBatch(site_, context).settle_create();
   if (!of_files(context)) return success();
   DUNLIN_TRY(site_.check_roots(context));
   return CopyBatch(site_, context).settle();
@@ -131,7 +133,7 @@ void FilesRun::close(RunContext& context) {
 
 std::optional<std::string> FilesRun::manifest_path(const engine::ItemRow& item) const {
   if (item.status != engine::ItemStatus::completed || item.undo.empty()) return std::nullopt;
-  const auto witness = decode_witness(item.undo);
+  const auto witness = decode_witness(item.undo, item.detail);
   if (!witness.ok() || !witness->placed || witness->placed->type != fs::EntryType::file)
     return std::nullopt;
   const auto name = site_.target_name(item.name);

@@ -43,7 +43,7 @@ Status PlacedFiles::verify() {
 }
 
 Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
-  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
   DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(row.directory_path);
@@ -193,7 +193,7 @@ Status PlacedFiles::changed_names(const ItemRow& row, fs::BatchFlush& flush) {
 Status PlacedFiles::refuse_changed(std::vector<ItemRow>& rows) {
   std::vector<ItemRow> kept;
   for (ItemRow& row : rows) {
-    DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+    DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
     Status ours = success();
     if (witness.source && !witness.renamed) ours = check_ours(row, witness);
     if (ours.ok()) {
@@ -302,7 +302,7 @@ Status PlacedFiles::without_final_flags(const fs::Directory& directory, const st
 }
 
 Status PlacedFiles::take_back(const ItemRow& row) {
-  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
   DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(row.directory_path);

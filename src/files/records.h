@@ -73,8 +73,11 @@ struct Witness {
   bool removing = false;
   bool renamed = false;  ///< moved by a rename: `placed` is the source's own inode
 };
-[[nodiscard]] std::string encode(const Witness& witness);
-[[nodiscard]] Result<Witness> decode_witness(std::string_view bytes);
+/// Undo data stays in the ledger for each file: what of it is as in the item's `detail` (an entry
+/// is placed as it was listed) is left out when that is given, and has to be given to read it
+/// again.
+[[nodiscard]] std::string encode(const Witness& witness, std::string_view detail = {});
+[[nodiscard]] Result<Witness> decode_witness(std::string_view bytes, std::string_view detail = {});
 
 /// `.dunlin-<last 8 digits>-<epoch>-<item>`: found again without a scan, never derived from the
 /// final name.

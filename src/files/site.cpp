@@ -305,7 +305,7 @@ Result<std::optional<std::uint64_t>> Site::recorded_root(engine::BatchContext& c
   DUNLIN_ASSIGN(const engine::ItemRow root, context.item(kRootItem));
   if (root.status != engine::ItemStatus::completed || root.undo.empty())
     return std::optional<std::uint64_t>();
-  DUNLIN_ASSIGN(const Witness witness, decode_witness(root.undo));
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(root.undo, root.detail));
   const std::scoped_lock lock(mutex_);
   recorded_root_ = witness.placed->inode;
   return recorded_root_;

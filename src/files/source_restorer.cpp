@@ -30,7 +30,7 @@ Error occupied(const fs::Directory& from, const std::string& name) {
 
 Status SourceRestorer::restore(std::vector<ItemRow>& rows) {
   for (ItemRow& row : rows) {
-    DUNLIN_ASSIGN(Witness witness, decode_witness(row.undo));
+    DUNLIN_ASSIGN(Witness witness, decode_witness(row.undo, row.detail));
     if (needs_source(witness)) restored_.push_back({&row, std::move(witness), false, false});
   }
   if (restored_.empty()) return success();
@@ -137,7 +137,7 @@ Result<std::optional<ItemRow>> SourceRestorer::first_name(const Restored& one) {
   if (!listed.first.valid()) return std::optional<ItemRow>();
   DUNLIN_ASSIGN(ItemRow first, context_.item(listed.first));
   if (first.status != ItemStatus::completed) return std::optional<ItemRow>();
-  DUNLIN_ASSIGN(const Witness witness, decode_witness(first.undo));
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(first.undo, first.detail));
   const bool same = needs_source(witness) && witness.source->inode == one.witness.source->inode;
   return same ? std::optional(std::move(first)) : std::nullopt;
 }

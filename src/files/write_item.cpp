@@ -123,7 +123,7 @@ Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, cons
   if (!there) return alone("it is not at the destination");
   first.info = *there;
   if (row.status == ItemStatus::completed) {
-    DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
+    DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
     if (!there->same_content_as(*witness.placed)) return alone("it was changed since");
   } else {
     // Skipped because it was there already: it must be what this one would be.

@@ -151,11 +151,12 @@ LedgerWriter::Applied LedgerWriter::check_append_first_items(const AppendWork& m
 Status LedgerWriter::append_tasks(const AppendWork& mutation) {
   for (const NewTask& task : mutation.tasks) {
     DUNLIN_TRY(database_.run(
-        "INSERT INTO task(id, task_type, stage, barrier, priority, description, parameters_json) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO task(id, task_type, stage, barrier, priority, description, parameters_json, "
+        "count_as, follows_contents) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         task.id.value, task.task_type, task.stage, task.barrier ? 1 : 0,
         static_cast<int>(task.priority), non_empty(task.description),
-        non_empty(task.parameters_json)));
+        non_empty(task.parameters_json), static_cast<int>(task.count_as),
+        task.follows_contents ? 1 : 0));
     state_.last_task = task.id.value;
   }
   return success();
@@ -173,7 +174,7 @@ Status LedgerWriter::append_directories(const AppendWork& mutation) {
       state_.last_directory = std::max(state_.last_directory, one.id.value);
     }
   }
-  state_.counters.directories += static_cast<std::int64_t>(mutation.directories.size());
+  state_.counters.listed_directories += static_cast<std::int64_t>(mutation.directories.size());
   for (const DirectoryId closed : mutation.closed_directories) {
     DUNLIN_TRY(database_.run("UPDATE directory SET open = NULL WHERE id = ?1", closed.value));
   }
@@ -220,10 +221,10 @@ Status LedgerWriter::append_batch(const NewBatch& batch) {
   state_.last_batch = batch.id.value;
   state_.last_item += items;
   ++state_.counters.total_batches;
-  state_.counters.total_items += items;
+  DUNLIN_ASSIGN(auto row, find_batch(batch.id.value));
+  state_.counters.*outcome_counters(row->count_as).total += items;
   state_.counters.total_bytes += bytes;
   if (failed_dependency == 0) return success();
-  DUNLIN_ASSIGN(auto row, find_batch(batch.id.value));
   return skip_batch(*row, fmt::format("depends on batch {}, which failed", failed_dependency));
 }
 

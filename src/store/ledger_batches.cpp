@@ -57,12 +57,11 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
   DUNLIN_ASSIGN(
       sql::Statement row,
       database_.cached(
-          "SELECT id, task_id, stage, barrier, status, before, pass, token, attempt, "
-          "not_before_ms, "
-          "started_ms, first_item, item_count, blocked_by, verified, undo_failed, succeeded, "
-          "failed, "
-          "skipped, rolled_back, succeeded_bytes, other_bytes, transferred_bytes, verified_items, "
-          "differences, committed FROM batch WHERE id = ?1"));
+          "SELECT b.id, task_id, b.stage, b.barrier, count_as, status, before, pass, token, "
+          "attempt, not_before_ms, started_ms, first_item, item_count, blocked_by, verified, "
+          "undo_failed, succeeded, failed, skipped, rolled_back, succeeded_bytes, other_bytes, "
+          "transferred_bytes, verified_items, differences, committed "
+          "FROM batch b JOIN task t ON t.id = b.task_id WHERE b.id = ?1"));
   DUNLIN_ASSIGN(const bool found, row.query(id));
   if (!found) return std::optional<Batch>{};
   Batch batch;
@@ -71,6 +70,7 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
   batch.task = row.column_int64(i++);
   batch.stage = row.column_int64(i++);
   batch.barrier = row.column_int64(i++) != 0;
+  batch.count_as = static_cast<CountAs>(row.column_int64(i++));
   batch.status = static_cast<BatchStatus>(row.column_int64(i++));
   batch.before = static_cast<BatchStatus>(row.column_int64(i++));
   batch.pass = static_cast<Pass>(row.column_int64(i++));
@@ -335,7 +335,8 @@ Status LedgerWriter::end_work(const EndBatch& end, Batch& batch) {
       // Counted at CompleteStaged; what failed or was skipped is known for good and counts at once,
       // and so does what an earlier commit holds.
       DUNLIN_ASSIGN(const Tally kept, kept_tally(batch));
-      state_.counters.succeeded_items -= batch.tally.succeeded - kept.succeeded;
+      state_.counters.*outcome_counters(batch.count_as).succeeded -=
+          batch.tally.succeeded - kept.succeeded;
       state_.counters.processed_bytes -= batch.tally.succeeded_bytes - kept.succeeded_bytes;
       state_.counters.transferred_bytes -= batch.tally.transferred_bytes - kept.transferred_bytes;
       DUNLIN_TRY(move_batch(batch, BatchStatus::staged));
@@ -371,7 +372,7 @@ Status LedgerWriter::end_verify(const EndBatch& end, Batch& batch) {
     batch.verified = end.result == BatchResult::done ? 1 : 2;
     batch.verified_items = end.verified_items;
     batch.differences = static_cast<std::int64_t>(end.differences.size());
-    state_.counters.verified_items += batch.verified_items;
+    if (batch.count_as == CountAs::items) state_.counters.verified_items += batch.verified_items;
     state_.counters.differences += batch.differences;
     if (batch.verified == 1) ++state_.counters.verified_batches;
     DUNLIN_TRY(audit_batch(end, batch,

@@ -72,6 +72,44 @@ constexpr std::array kContradictions = {
                   "error {} is counted wrong"},
 };
 
+/// The counters out of the rows, in the order of kCounterFields; `retries` (?1) counts events and
+/// cannot be derived.
+const std::string& derive_counters() {
+  static const std::string sql = [] {
+    const auto sum = [](std::string_view what, int count_as) {
+      return fmt::format("coalesce(sum({}) FILTER (WHERE count_as = {}), 0)", what, count_as);
+    };
+    // Of a staged batch only that counts which an earlier final commit holds (`kept`).
+    const auto outcomes = [&](int count_as) {
+      return fmt::format("{}, {}, {}, {}",
+                         sum("CASE WHEN counted = 2 THEN held_items ELSE succeeded END", count_as),
+                         sum("failed", count_as), sum("skipped", count_as),
+                         sum("rolled_back", count_as));
+    };
+    return fmt::format(
+        "WITH held AS (SELECT b.id, sum(o.status = 2) AS items, sum((o.status = 2) * i.size) AS "
+        "size, sum(coalesce(o.transferred_bytes, i.size)) AS transferred FROM kept k "
+        "CROSS JOIN item i ON i.id = k.item_id JOIN outcome o ON o.item_id = k.item_id "
+        "JOIN batch b ON b.id = (SELECT f.id FROM batch f WHERE f.first_item <= k.item_id "
+        "ORDER BY f.first_item DESC LIMIT 1) GROUP BY b.id), "
+        "b AS (SELECT batch.*, count_as, CASE WHEN status = 1 THEN before ELSE status END AS "
+        "counted, coalesce(held.items, 0) AS held_items, coalesce(held.size, 0) AS held_bytes, "
+        "coalesce(held.transferred, 0) AS held_transferred "
+        "FROM batch JOIN task ON task.id = batch.task_id LEFT JOIN held ON held.id = batch.id) "
+        "SELECT {}, coalesce(sum(bytes), 0), {}, "
+        "coalesce(sum(other_bytes + CASE WHEN counted = 2 THEN held_bytes ELSE succeeded_bytes "
+        "END), 0), "
+        "coalesce(sum(CASE WHEN counted = 2 THEN held_transferred ELSE transferred_bytes END), 0), "
+        "count(*), coalesce(sum(counted IN (3, 4, 5)), 0), coalesce(sum(counted = 4), 0), "
+        "coalesce(sum(counted = 2), 0), {}, coalesce(sum(verified = 1), 0), "
+        "coalesce(sum(differences), 0), coalesce(sum(counted = 6), 0), ?1, "
+        "(SELECT count(*) FROM directory), {}, {}, {}, {} FROM b",
+        sum("item_count", 0), outcomes(0), sum("verified_items", 0), sum("item_count", 1),
+        outcomes(1), sum("item_count", 2), outcomes(2));
+  }();
+  return sql;
+}
+
 }  // namespace
 
 Status LedgerReader::check() {
@@ -144,33 +182,7 @@ Status LedgerReader::check_structure(const LedgerState& state) {
 }
 
 Status LedgerReader::check_counters(const LedgerState& state) {
-  // In the order of kCounterFields; `retries` counts events and cannot be derived.
-  DUNLIN_ASSIGN(
-      sql::Statement row,
-      database_.prepare(
-          // Of a staged batch only that counts which an earlier final commit holds (`kept`).
-          "WITH held AS (SELECT b.id, sum(o.status = 2) AS items, sum((o.status = 2) * i.size) AS "
-          "size, "
-          "sum(coalesce(o.transferred_bytes, i.size)) AS transferred FROM kept k "
-          "CROSS JOIN item i ON i.id = k.item_id JOIN outcome o ON o.item_id = k.item_id "
-          "JOIN batch b ON b.id = (SELECT f.id FROM batch f WHERE f.first_item <= k.item_id "
-          "ORDER BY f.first_item DESC LIMIT 1) GROUP BY b.id), "
-          "b AS (SELECT batch.*, CASE WHEN status = 1 THEN before ELSE status END AS counted, "
-          "coalesce(held.items, 0) AS held_items, coalesce(held.size, 0) AS held_bytes, "
-          "coalesce(held.transferred, 0) AS held_transferred "
-          "FROM batch LEFT JOIN held ON held.id = batch.id) "
-          "SELECT coalesce(sum(item_count), 0), coalesce(sum(bytes), 0), "
-          "coalesce(sum(CASE WHEN counted = 2 THEN held_items ELSE succeeded END), 0), "
-          "coalesce(sum(failed), 0), coalesce(sum(skipped), 0), coalesce(sum(rolled_back), 0), "
-          "coalesce(sum(other_bytes + CASE WHEN counted = 2 THEN held_bytes ELSE succeeded_bytes "
-          "END), 0), "
-          "coalesce(sum(CASE WHEN counted = 2 THEN held_transferred ELSE transferred_bytes END), "
-          "0), count(*), "
-          "coalesce(sum(counted IN (3, 4, 5)), 0), coalesce(sum(counted = 4), 0), "
-          "coalesce(sum(counted = 2), 0), "
-          "coalesce(sum(verified_items), 0), coalesce(sum(verified = 1), 0), "
-          "coalesce(sum(differences), 0), "
-          "coalesce(sum(counted = 6), 0), ?1, (SELECT count(*) FROM directory) FROM b"));
+  DUNLIN_ASSIGN(sql::Statement row, database_.prepare(derive_counters()));
   row.bind(1, state.counters.retries);
   DUNLIN_ASSIGN(const bool found, row.step());
   if (!found) return corrupt("the counters cannot be derived");

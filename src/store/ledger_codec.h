@@ -24,7 +24,7 @@ struct CounterField {
   std::string_view name;
   std::int64_t Counters::* member;
 };
-inline constexpr std::array<CounterField, 18> kCounterFields = {{
+inline constexpr std::array<CounterField, 28> kCounterFields = {{
     {"total_items", &Counters::total_items},
     {"total_bytes", &Counters::total_bytes},
     {"succeeded_items", &Counters::succeeded_items},
@@ -42,7 +42,17 @@ inline constexpr std::array<CounterField, 18> kCounterFields = {{
     {"differences", &Counters::differences},
     {"undone_batches", &Counters::undone_batches},
     {"retries", &Counters::retries},
-    {"directories", &Counters::directories},
+    {"listed_directories", &Counters::listed_directories},
+    {"total_directories", &Counters::total_directories},
+    {"succeeded_directories", &Counters::succeeded_directories},
+    {"failed_directories", &Counters::failed_directories},
+    {"skipped_directories", &Counters::skipped_directories},
+    {"rolled_back_directories", &Counters::rolled_back_directories},
+    {"total_steps", &Counters::total_steps},
+    {"succeeded_steps", &Counters::succeeded_steps},
+    {"failed_steps", &Counters::failed_steps},
+    {"skipped_steps", &Counters::skipped_steps},
+    {"rolled_back_steps", &Counters::rolled_back_steps},
 }};
 static_assert(sizeof(Counters) == kCounterFields.size() * sizeof(std::int64_t),
               "a counter without a column");

@@ -156,26 +156,27 @@ void LedgerWriter::count(Batch& batch, ItemStatus status, std::int64_t size,
                          std::int64_t transferred, int sign) {
   Tally& tally = batch.tally;
   Counters& counters = state_.counters;
+  const OutcomeCounters& members = outcome_counters(batch.count_as);
   switch (status) {
     case ItemStatus::completed:
       tally.succeeded += sign;
       tally.succeeded_bytes += sign * size;
-      counters.succeeded_items += sign;
+      counters.*members.succeeded += sign;
       break;
     case ItemStatus::failed:
       tally.failed += sign;
       tally.other_bytes += sign * size;
-      counters.failed_items += sign;
+      counters.*members.failed += sign;
       break;
     case ItemStatus::skipped:
       tally.skipped += sign;
       tally.other_bytes += sign * size;
-      counters.skipped_items += sign;
+      counters.*members.skipped += sign;
       break;
     case ItemStatus::rolled_back:
       tally.rolled_back += sign;
       tally.other_bytes += sign * size;
-      counters.rolled_back_items += sign;
+      counters.*members.rolled_back += sign;
       break;
     default:
       return;

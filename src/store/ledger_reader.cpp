@@ -18,7 +18,7 @@ constexpr int kMaxDepth = 4096;  // a longer chain of parents is a cycle
 #define DUNLIN_BATCH_COLUMNS                                                                       \
   "b.id, b.task_id, t.task_type, b.stage, b.status, b.pass, b.token, b.attempt, b.not_before_ms, " \
   "b.first_item, "                                                                                 \
-  "b.item_count, b.bytes, b.verified, b.payload"
+  "b.item_count, b.bytes, b.verified, b.payload, t.count_as"
 // What undo looks at; the same rule as undoable() in ledger_batches.cpp.
 #define DUNLIN_UNDOABLE(b)                                                            \
   "((" b ".status = 3 OR (" b ".status IN (0, 4, 5) AND " b ".succeeded > 0)) AND " b \
@@ -41,6 +41,7 @@ BatchRow batch_row(const sql::Statement& row) {
   batch.bytes = row.column_int64(i++);
   batch.verified = row.column_int64(i++) == 1;
   batch.payload = row.column_blob(i++);
+  batch.count_as = static_cast<CountAs>(row.column_int64(i++));
   return batch;
 }
 
@@ -362,13 +363,13 @@ Status LedgerReader::refresh_names() {
         named_item_, state.last_item));
     named_item_ = state.last_item;
   }
-  if (state.counters.directories > named_directory_) {
+  if (state.counters.listed_directories > named_directory_) {
     // Directories may come in any order of ids, so all are looked at; they are few beside the
     // items.
     DUNLIN_TRY(database_.run(
         "INSERT OR IGNORE INTO temp.directory_name SELECT parent, name, id FROM directory WHERE "
         "parent IN (SELECT id FROM directory INDEXED BY directory_open WHERE open = 1)"));
-    named_directory_ = state.counters.directories;
+    named_directory_ = state.counters.listed_directories;
   }
   return success();
 }
@@ -422,7 +423,8 @@ Result<std::vector<TaskRow>> LedgerReader::tasks(std::size_t limit) {
       sql::Statement row,
       database_.cached(
           "SELECT id, task_type, stage, barrier, priority, description, parameters_json, uid, "
-          "status, batches, ended_batches, failed_batches, items, error_message FROM tasks "
+          "status, batches, ended_batches, failed_batches, items, error_message, count_as, "
+          "follows_contents FROM tasks "
           "ORDER BY id LIMIT ?1"));
   row.bind(1, limit);
   while (true) {
@@ -446,6 +448,8 @@ Result<std::vector<TaskRow>> LedgerReader::tasks(std::size_t limit) {
     task.failed_batches = row.column_int64(11);
     task.items = row.column_int64(12);
     task.error_message = row.column_string(13);
+    task.count_as = static_cast<CountAs>(row.column_int64(14));
+    task.follows_contents = row.column_int64(15) != 0;
     tasks.push_back(std::move(task));
   }
 }

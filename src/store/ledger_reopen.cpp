@@ -66,8 +66,8 @@ Result<bool> LedgerWriter::has_failed_dependency(std::int64_t batch) {
 // may only be reopened once nothing it waits for stands as failed, and is then reopened whole,
 // whether or not its items were named.
 Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
-  std::int64_t reopened_items = 0;
-  std::int64_t reopened_batches = 0;
+  Reopened sum;
+  Directories directories;
   while (!batches.empty()) {
     const auto next = batches.extract(batches.begin());
     const std::int64_t id = next.key();
@@ -83,15 +83,16 @@ Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
     if (was == BatchStatus::skipped) {
       DUNLIN_ASSIGN(const bool blocked, has_failed_dependency(id));
       if (blocked) continue;
-      DUNLIN_TRY(reopen_items_of(*batch, {}));
+      DUNLIN_TRY(reopen_items_of(*batch, {}, true, directories));
     } else {
       // A batch that is named as a whole means all of its failed items.
-      DUNLIN_ASSIGN(const bool any,
-                    reopen_items_of(*batch, named ? std::vector<std::int64_t>{} : items));
+      DUNLIN_ASSIGN(
+          const bool any,
+          reopen_items_of(*batch, named ? std::vector<std::int64_t>{} : items, false, directories));
       if (!any && !(named && was == BatchStatus::failed)) continue;
     }
-    reopened_items += batch->item_count - batch->tally.ended() - open_before;
-    ++reopened_batches;
+    sum.items += batch->item_count - batch->tally.ended() - open_before;
+    ++sum.batches;
     DUNLIN_TRY(reopen_batch(*batch));
     if (was != BatchStatus::failed && was != BatchStatus::skipped) continue;
     DUNLIN_ASSIGN(
@@ -105,16 +106,60 @@ Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
       batches.try_emplace(row.column_int64(0));
     }
   }
+  DUNLIN_TRY(reopen_followers(directories, sum));
   Json detail = Json::object();
-  detail["items"] = reopened_items;
-  detail["batches"] = reopened_batches;
+  detail["items"] = sum.items;
+  detail["batches"] = sum.batches;
   return add_audit(mutation.actor, "items.retried", dump_json(detail));
 }
 
-/// Takes the outcomes of failed items (those listed, or all when none is) out of the ledger; in a
-/// skipped batch those of the skipped items, too. True when there was one.
-Result<bool> LedgerWriter::reopen_items_of(Batch& batch, const std::vector<std::int64_t>& items) {
-  const bool with_skipped = batch.status == BatchStatus::skipped;
+Result<LedgerWriter::ByBatch> LedgerWriter::followers_of(Directories directories) {
+  ByBatch found;
+  DUNLIN_ASSIGN(const auto any,
+                database_.query_int64("SELECT 1 FROM task WHERE follows_contents = 1 LIMIT 1"));
+  if (!any || directories.empty()) return found;
+  std::vector<std::int64_t> above(directories.begin(), directories.end());
+  while (!above.empty()) {
+    DUNLIN_ASSIGN(
+        const auto parent,
+        database_.query_int64("SELECT parent FROM directory WHERE id = ?1", above.back()));
+    above.pop_back();
+    if (parent.value_or(0) > 0 && directories.insert(*parent).second) above.push_back(*parent);
+  }
+  // A scan of the directories that stay: no index, which every execution would pay for.
+  DUNLIN_ASSIGN(
+      sql::Statement row,
+      database_.cached("SELECT b.id, i.id, i.directory_id FROM task t CROSS JOIN batch b CROSS "
+                       "JOIN item i CROSS JOIN outcome o WHERE t.follows_contents = 1 AND "
+                       "b.task_id = t.id AND b.status IN (0, 3, 4) AND i.id BETWEEN b.first_item "
+                       "AND b.first_item + b.item_count - 1 AND o.item_id = i.id AND o.status IN "
+                       "(3, 4)"));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, row.step());
+    if (!more) return found;
+    if (directories.contains(row.column_int64(2)))
+      found[row.column_int64(0)].push_back(row.column_int64(1));
+  }
+}
+
+Status LedgerWriter::reopen_followers(const Directories& directories, Reopened& sum) {
+  DUNLIN_ASSIGN(const ByBatch followers, followers_of(directories));
+  Directories unused;
+  for (const auto& [id, items] : followers) {
+    DUNLIN_ASSIGN(auto batch, find_batch(id));
+    DUNLIN_TRY(reopen_items_of(*batch, items, true, unused));
+    sum.items += static_cast<std::int64_t>(items.size());
+    ++sum.batches;
+    DUNLIN_TRY(reopen_batch(*batch));
+  }
+  return success();
+}
+
+/// Takes the outcomes of failed items (those listed, or all when none is) out of the ledger, with
+/// those of skipped ones where that is asked for. True when there was one; `of` gets the
+/// directories they are in.
+Result<bool> LedgerWriter::reopen_items_of(Batch& batch, const std::vector<std::int64_t>& items,
+                                           bool with_skipped, Directories& of) {
   struct Old {
     std::int64_t item;
     ItemStatus status;
@@ -126,8 +171,8 @@ Result<bool> LedgerWriter::reopen_items_of(Batch& batch, const std::vector<std::
     DUNLIN_ASSIGN(
         sql::Statement row,
         database_.cached(
-            "SELECT o.item_id, o.status, i.size, coalesce(o.transferred_bytes, i.size) "
-            "FROM outcome o JOIN item i ON i.id = o.item_id "
+            "SELECT o.item_id, o.status, i.size, coalesce(o.transferred_bytes, i.size), "
+            "i.directory_id FROM outcome o JOIN item i ON i.id = o.item_id "
             "WHERE o.item_id BETWEEN ?1 AND ?2 AND (o.status = 3 OR (o.status = 4 AND ?3))"));
     row.bind(1, first).bind(2, last).bind(3, with_skipped ? 1 : 0);
     while (true) {
@@ -135,6 +180,7 @@ Result<bool> LedgerWriter::reopen_items_of(Batch& batch, const std::vector<std::
       if (!more) return success();
       old.push_back({row.column_int64(0), static_cast<ItemStatus>(row.column_int64(1)),
                      row.column_int64(2), row.column_int64(3)});
+      of.insert(row.column_int64(4));
     }
   };
   if (items.empty() && batch.item_count > 0) {
@@ -152,7 +198,7 @@ Result<bool> LedgerWriter::reopen_items_of(Batch& batch, const std::vector<std::
 Status LedgerWriter::reopen_batch(Batch& batch) {
   DUNLIN_TRY(keep_committed_items(batch));
   if (batch.verified == 1) --state_.counters.verified_batches;
-  state_.counters.verified_items -= batch.verified_items;
+  if (batch.count_as == CountAs::items) state_.counters.verified_items -= batch.verified_items;
   state_.counters.differences -= batch.differences;
   batch.verified = 0;
   batch.verified_items = 0;

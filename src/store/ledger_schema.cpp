@@ -37,10 +37,13 @@ CREATE TABLE state(
   last_directory INTEGER NOT NULL, last_ended_batch INTEGER NOT NULL, audit_entries INTEGER NOT NULL,
   audit_head BLOB NOT NULL{counter_columns}) STRICT;
 
--- A task's status is not stored: it follows from these counts (view `tasks`).
+-- A task's status is not stored: it follows from these counts (view `tasks`). `count_as`: in which counters its items
+-- appear. `follows_contents`: its items are opened again with those in their directories.
 CREATE TABLE task(
   id INTEGER PRIMARY KEY, task_type TEXT NOT NULL, stage INTEGER NOT NULL, barrier INTEGER NOT NULL,
-  priority INTEGER NOT NULL, description TEXT, parameters_json TEXT, started INTEGER NOT NULL DEFAULT 0,
+  priority INTEGER NOT NULL, description TEXT, parameters_json TEXT, count_as INTEGER NOT NULL DEFAULT 0,
+  follows_contents INTEGER NOT NULL DEFAULT 0,
+  started INTEGER NOT NULL DEFAULT 0,
   batches INTEGER NOT NULL DEFAULT 0, ended_batches INTEGER NOT NULL DEFAULT 0,
   failed_batches INTEGER NOT NULL DEFAULT 0, skipped_batches INTEGER NOT NULL DEFAULT 0,
   items INTEGER NOT NULL DEFAULT 0, error_message TEXT) STRICT;
@@ -234,6 +237,8 @@ const std::string& ledger_ddl() {
       codes += fmt::format(",('pass',{},'{}')", i, to_string(static_cast<Pass>(i)));
     for (int i = 0; i < 5; ++i)
       codes += fmt::format(",('priority',{},'{}')", i, to_string(static_cast<Priority>(i)));
+    for (int i = 0; i < 3; ++i)
+      codes += fmt::format(",('count_as',{},'{}')", i, to_string(static_cast<CountAs>(i)));
     return replaced(kTables, "{counter_columns}", columns) +
            replaced(kViews, "{counter_json}", json) + codes + ";";
   }();

@@ -22,7 +22,7 @@ struct FormatVersion {
   std::int64_t min_reader = 1;
   std::int64_t min_writer = 1;
 };
-inline constexpr FormatVersion kLedgerFormat{2, 2, 2};  // 2: first_item
+inline constexpr FormatVersion kLedgerFormat{3, 3, 3};  // 2: first_item; 3: count_as
 inline constexpr FormatVersion kStateFormat;
 
 /// All tables, indices and views of an empty ledger. Inside the caller's transaction.

@@ -62,7 +62,8 @@ LedgerWriter::Applied LedgerWriter::change(const CompleteStaged&) {
   for (const std::int64_t id : ids) {
     DUNLIN_ASSIGN(auto batch, find_batch(id));
     DUNLIN_ASSIGN(const Tally kept, kept_tally(*batch));
-    state_.counters.succeeded_items += batch->tally.succeeded - kept.succeeded;
+    state_.counters.*outcome_counters(batch->count_as).succeeded +=
+        batch->tally.succeeded - kept.succeeded;
     state_.counters.processed_bytes += batch->tally.succeeded_bytes - kept.succeeded_bytes;
     state_.counters.transferred_bytes += batch->tally.transferred_bytes - kept.transferred_bytes;
     batch->committed = true;
@@ -81,8 +82,9 @@ LedgerWriter::Applied LedgerWriter::change(const UnstageAll&) {
     DUNLIN_ASSIGN(auto batch, find_batch(id));
     DUNLIN_ASSIGN(const Tally kept, kept_tally(*batch));
     const Tally& tally = batch->tally;
-    state_.counters.failed_items -= tally.failed;
-    state_.counters.skipped_items -= tally.skipped;
+    const OutcomeCounters& members = outcome_counters(batch->count_as);
+    state_.counters.*members.failed -= tally.failed;
+    state_.counters.*members.skipped -= tally.skipped;
     state_.counters.processed_bytes -= tally.other_bytes - kept.other_bytes;
     batch->tally = kept;
     if (batch->item_count > 0) {

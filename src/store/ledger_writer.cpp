@@ -254,11 +254,14 @@ Status LedgerWriter::load_state() {
 
 Status LedgerWriter::save_state() {
   const Counters& counters = state_.counters;
-  bool sound = counters.succeeded_items + counters.failed_items + counters.skipped_items +
-                       counters.rolled_back_items <=
-                   counters.total_items &&
-               counters.ended_batches + counters.staged_batches + counters.undone_batches <=
-                   counters.total_batches;
+  bool sound = counters.ended_batches + counters.staged_batches + counters.undone_batches <=
+               counters.total_batches;
+  for (const CountAs one : {CountAs::items, CountAs::directories, CountAs::steps}) {
+    const OutcomeCounters& members = outcome_counters(one);
+    sound = sound && counters.*members.succeeded + counters.*members.failed +
+                             counters.*members.skipped + counters.*members.rolled_back <=
+                         counters.*members.total;
+  }
   for (const CounterField& field : kCounterFields) sound = sound && counters.*field.member >= 0;
   // Better to lose this group, which is done again, than to commit counts that no retry can mend.
   if (!sound) return Error(ErrorType::defect, "counters of the ledger: " + counters_json(counters));

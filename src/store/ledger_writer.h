@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -93,6 +94,7 @@ class LedgerWriter {
     std::int64_t task = 0;
     std::int64_t stage = 0;
     bool barrier = false;
+    CountAs count_as = CountAs::items;
     BatchStatus status = BatchStatus::pending;
     BatchStatus before = BatchStatus::pending;  ///< while executing: status at the start
     Pass pass = Pass::work;
@@ -219,7 +221,17 @@ class LedgerWriter {
   [[nodiscard]] Result<ByBatch> by_batch(const ReopenItems& mutation);
   [[nodiscard]] Status retry_items(const ReopenItems& mutation, ByBatch batches);
   [[nodiscard]] Status skip_items(const ReopenItems& mutation, const ByBatch& batches);
-  [[nodiscard]] Result<bool> reopen_items_of(Batch& batch, const std::vector<std::int64_t>& items);
+  /// Ids of directories.
+  using Directories = std::set<std::int64_t>;
+  [[nodiscard]] Result<bool> reopen_items_of(Batch& batch, const std::vector<std::int64_t>& items,
+                                             bool with_skipped, Directories& of);
+  /// What follows the contents of these directories (NewTask::follows_contents).
+  [[nodiscard]] Result<ByBatch> followers_of(Directories directories);
+  struct Reopened {
+    std::int64_t items = 0;
+    std::int64_t batches = 0;
+  };
+  [[nodiscard]] Status reopen_followers(const Directories& directories, Reopened& sum);
   [[nodiscard]] Status reopen_batch(Batch& batch);
   [[nodiscard]] Result<bool> has_failed_dependency(std::int64_t batch);
 

@@ -19,6 +19,8 @@ constexpr std::array<std::string_view, 6> kProofNames = {"none",   "device", "ev
 constexpr std::array<std::string_view, 3> kPassNames = {"work", "verify", "undo"};
 constexpr std::array<std::string_view, 5> kPriorityNames = {"immediate", "high", "normal", "low",
                                                             "scheduled"};
+constexpr std::array<std::string_view, 3> kCountAsNames = {"items", "directories", "steps"};
+constexpr std::array<CountAs, 3> kCountAs = {CountAs::items, CountAs::directories, CountAs::steps};
 
 template <typename Enum, std::size_t N>
 std::string_view name_of(const std::array<std::string_view, N>& names, Enum value) {
@@ -32,6 +34,17 @@ std::optional<Enum> value_of(const std::array<std::string_view, N>& names, std::
     if (names[i] == name) return static_cast<Enum>(i);
   }
   return std::nullopt;
+}
+
+std::int64_t ended(const Counters& counters, const OutcomeCounters& members) {
+  return counters.*members.succeeded + counters.*members.failed + counters.*members.skipped +
+         counters.*members.rolled_back;
+}
+
+std::int64_t over_all(const Counters& counters, std::int64_t Counters::* OutcomeCounters::* which) {
+  std::int64_t sum = 0;
+  for (const CountAs one : kCountAs) sum += counters.*(outcome_counters(one).*which);
+  return sum;
 }
 
 }  // namespace
@@ -56,6 +69,39 @@ std::string_view to_string(Pass pass) {
 }
 std::string_view to_string(Priority priority) {
   return name_of(kPriorityNames, priority);
+}
+
+std::string_view to_string(CountAs count_as) {
+  return name_of(kCountAsNames, count_as);
+}
+
+const OutcomeCounters& outcome_counters(CountAs count_as) {
+  static constexpr OutcomeCounters kItems = {&Counters::total_items, &Counters::succeeded_items,
+                                             &Counters::failed_items, &Counters::skipped_items,
+                                             &Counters::rolled_back_items};
+  static constexpr OutcomeCounters kDirectories = {
+      &Counters::total_directories, &Counters::succeeded_directories, &Counters::failed_directories,
+      &Counters::skipped_directories, &Counters::rolled_back_directories};
+  static constexpr OutcomeCounters kSteps = {&Counters::total_steps, &Counters::succeeded_steps,
+                                             &Counters::failed_steps, &Counters::skipped_steps,
+                                             &Counters::rolled_back_steps};
+  if (count_as == CountAs::directories) return kDirectories;
+  return count_as == CountAs::steps ? kSteps : kItems;
+}
+
+std::int64_t all_planned(const Counters& counters) {
+  return over_all(counters, &OutcomeCounters::total);
+}
+std::int64_t all_ended(const Counters& counters) {
+  std::int64_t sum = 0;
+  for (const CountAs one : kCountAs) sum += ended(counters, outcome_counters(one));
+  return sum;
+}
+std::int64_t all_succeeded(const Counters& counters) {
+  return over_all(counters, &OutcomeCounters::succeeded);
+}
+std::int64_t all_failed(const Counters& counters) {
+  return over_all(counters, &OutcomeCounters::failed);
 }
 
 std::optional<ExecutionStatus> execution_status_from(std::string_view name) {

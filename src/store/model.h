@@ -53,6 +53,11 @@ enum class Proof : std::uint8_t { none, device, evicted, cached, remote, target 
 /// Which of a batch's three passes is meant; each is started, ended and resumed by the same rules.
 enum class Pass : std::uint8_t { work, verify, undo };
 enum class Priority : std::uint8_t { immediate, high, normal, low, scheduled };
+/// As what a task's items are counted. `items`: what a person came for (files, objects, rows,
+/// migrations). `directories`: counted beside them. `steps`: further work on what is counted
+/// already (a directory's times): planned and accounted for like any other, shown only when it
+/// fails.
+enum class CountAs : std::uint8_t { items, directories, steps };
 
 [[nodiscard]] std::string_view to_string(ExecutionStatus status);
 [[nodiscard]] std::string_view to_string(TaskStatus status);
@@ -61,13 +66,14 @@ enum class Priority : std::uint8_t { immediate, high, normal, low, scheduled };
 [[nodiscard]] std::string_view to_string(Proof proof);
 [[nodiscard]] std::string_view to_string(Pass pass);
 [[nodiscard]] std::string_view to_string(Priority priority);
+[[nodiscard]] std::string_view to_string(CountAs count_as);
 [[nodiscard]] std::optional<ExecutionStatus> execution_status_from(std::string_view name);
 [[nodiscard]] std::optional<ItemStatus> item_status_from(std::string_view name);
 [[nodiscard]] std::optional<Priority> priority_from(std::string_view name);
 
 /// Sums over the whole execution, kept in the same transaction as the change they count. Items are
-/// counted once, when they end; a retried or reopened item is taken out again first: succeeded +
-/// failed + skipped never exceeds total.
+/// counted once, when they end, each as what its task says (CountAs); a retried or reopened item is
+/// taken out again first: succeeded + failed + skipped + rolled back never exceeds total.
 struct Counters {
   std::int64_t total_items = 0;
   std::int64_t total_bytes = 0;
@@ -87,10 +93,36 @@ struct Counters {
   std::int64_t differences = 0;  ///< verification_mismatch errors of the last verification
   std::int64_t undone_batches = 0;
   std::int64_t retries = 0;  ///< attempts after the first, items and batches
-  std::int64_t directories = 0;
+  std::int64_t listed_directories = 0;
+  std::int64_t total_directories = 0;  ///< CountAs::directories
+  std::int64_t succeeded_directories = 0;
+  std::int64_t failed_directories = 0;
+  std::int64_t skipped_directories = 0;
+  std::int64_t rolled_back_directories = 0;
+  std::int64_t total_steps = 0;  ///< CountAs::steps
+  std::int64_t succeeded_steps = 0;
+  std::int64_t failed_steps = 0;
+  std::int64_t skipped_steps = 0;
+  std::int64_t rolled_back_steps = 0;
 
   friend bool operator==(const Counters&, const Counters&) = default;
 };
+
+/// The five counters of items that count as the same.
+struct OutcomeCounters {
+  std::int64_t Counters::* total;
+  std::int64_t Counters::* succeeded;
+  std::int64_t Counters::* failed;
+  std::int64_t Counters::* skipped;
+  std::int64_t Counters::* rolled_back;
+};
+[[nodiscard]] const OutcomeCounters& outcome_counters(CountAs count_as);
+
+/// Over everything planned, whatever it counts as: planned = ended once all is done.
+[[nodiscard]] std::int64_t all_planned(const Counters& counters);
+[[nodiscard]] std::int64_t all_ended(const Counters& counters);
+[[nodiscard]] std::int64_t all_succeeded(const Counters& counters);
+[[nodiscard]] std::int64_t all_failed(const Counters& counters);
 
 /// The one row of `execution` in a ledger.
 struct ExecutionRow {
@@ -133,6 +165,10 @@ struct NewTask {
   Priority priority = Priority::normal;
   std::string description;
   std::string parameters_json;
+  CountAs count_as = CountAs::items;
+  /// Its items stand for directories, and how they end depends on what is in there: a retry of an
+  /// item opens those of its directory and of all above again, unless they have completed.
+  bool follows_contents = false;
 };
 
 struct TaskRow : NewTask {
@@ -195,6 +231,7 @@ struct BatchRow {
   std::int64_t bytes = 0;
   bool verified = false;
   std::string payload;
+  CountAs count_as = CountAs::items;  ///< of its task
 };
 
 struct ItemRow : NewItem {

@@ -60,6 +60,49 @@ TEST(Summary, NamesFailuresAndWhatToType) {
   EXPECT_THAT(text, HasSubstr("dunlin retry 3"));
 }
 
+TEST(Summary, DirectoriesStandBesideTheFilesAndTheirTimesNowhere) {
+  auto snapshot = snapshot_of(ExecutionStatus::completed);
+  auto& counters = snapshot.row.counters;
+  counters.total_directories = counters.succeeded_directories = 2;
+  counters.total_steps = counters.succeeded_steps = 3;
+  EXPECT_THAT(summary_of(snapshot), HasSubstr("copied      10 files in 2 directories, 1.00 GiB"));
+  EXPECT_THAT(summary_of(snapshot), Not(HasSubstr("steps")));
+  EXPECT_EQ(exit_code_of(snapshot), kDone);
+
+  counters.succeeded_directories = 1;
+  counters.failed_directories = 1;
+  counters.succeeded_steps = 1;
+  counters.failed_steps = 2;
+  snapshot.error_counts = {{"permission_denied", 3}};
+  EXPECT_THAT(summary_of(snapshot),
+              HasSubstr("failed      1 directory, 2 further steps: permission_denied 3"));
+  EXPECT_THAT(summary_of(snapshot), HasSubstr("dunlin retry 3"));
+  EXPECT_EQ(exit_code_of(snapshot), kItemsFailed);
+  const Terminal plain(-1, false);
+  const auto text = status_screen({snapshot, {}, {}, 1'030'000, -1}, plain);
+  EXPECT_THAT(text, HasSubstr("directories 1 made or found, 1 failed of 2"));
+  EXPECT_THAT(text, HasSubstr("failed      2 further steps"));
+}
+
+TEST(Summary, WhatIsLeftAndTakenBackNamesDirectories) {
+  auto snapshot = snapshot_of(ExecutionStatus::paused);
+  auto& counters = snapshot.row.counters;
+  counters.total_directories = 3;
+  counters.succeeded_directories = 1;
+  counters.total_steps = 1;
+  EXPECT_THAT(summary_of(snapshot), HasSubstr("left        2 directories"));
+  counters.succeeded_directories = 3;
+  EXPECT_THAT(summary_of(snapshot), HasSubstr("left        1 further step"));
+  snapshot.shown_status = snapshot.row.status = ExecutionStatus::rolled_back;
+  counters = {};
+  counters.rolled_back_items = 10;
+  counters.rolled_back_directories = 2;
+  counters.succeeded_directories = 1;
+  EXPECT_THAT(summary_of(snapshot), HasSubstr("taken back  10 files, 2 directories"));
+  EXPECT_THAT(summary_of(snapshot), HasSubstr("left alone  1 directory:"));
+  EXPECT_EQ(exit_code_of(snapshot), kItemsFailed);
+}
+
 TEST(Summary, APauseShowsCauseAndTheResumeCommand) {
   auto snapshot = snapshot_of(ExecutionStatus::paused);
   snapshot.row.counters.succeeded_items = 4;

@@ -55,6 +55,36 @@ class Retry : public World {
       if (std::string(name) != "src") set_flags(path(name), flags);
     }
   }
+  /// Where the directory `deeper` is to be made, a file stands, in a directory that is finished
+  /// all the same.
+  void make_blocked_tree(unsigned flags) {
+    write("src/closed/deeper/inside/file", "content");
+    write("src/closed/other/file", "other");
+    write("dst/closed/deeper", "in the way");
+    close("src/closed/deeper", 0);
+    close("src/closed", flags);
+    close("src", 0);
+    const Finished first = run({"copy", path("src") + "/", path("dst"), "--batch-size", "2"});
+    ASSERT_EQ(first.code, 1) << first.out << first.err;
+    EXPECT_THAT(first.out, ::testing::HasSubstr("2 directories"));
+    set_flags(path("dst/closed"), 0);
+    ::chmod(path("dst/closed").c_str(), 0755);
+    fs::remove(path("dst/closed/deeper"));
+    close("dst/closed", flags);
+  }
+  void close(const std::string& name, unsigned flags) const {
+    ::chmod(path(name).c_str(), 0555);
+    const timespec times[2] = {{1'000'000'000, 5}, {1'200'000'000, 123'456'789}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path(name).c_str(), times, 0), 0);
+    set_flags(path(name), flags);
+  }
+  void makes_the_blocked_one() {
+    const Finished retried = run({"retry", "last"});
+    EXPECT_EQ(retried.code, 0) << retried.out << retried.err << run({"errors", "last"}).out;
+    expect_finished("after the retry");
+    EXPECT_EQ(difference("src", "dst"), "");
+    EXPECT_EQ(run({"verify", "last"}).code, 0);
+  }
   [[nodiscard]] Finished copy_under_limit() const {
     ProcessOptions options = dunlin({"copy", path("src") + "/", path("dst"), "--batch-size", "2"});
     const std::vector<std::string> shell{"/bin/bash", "-c", "ulimit -f 2048; exec \"$0\" \"$@\""};
@@ -90,12 +120,23 @@ class Retry : public World {
   }
 };
 
+TEST_F(Retry, MakesADirectoryInAClosedOneAndFinishesThatAgain) {
+  make_blocked_tree(0);
+  makes_the_blocked_one();
+}
+
 TEST_F(Retry, OpensAClosedDirectoryForTheTimeAndFinishesItAgain) {
   make_closed_tree(0);
   retries_and_takes_back();
 }
 
 class RetryNeedsRoot : public Retry {};
+
+TEST_F(RetryNeedsRoot, MakesADirectoryInAnImmutableOneAndFinishesThatAgain) {
+  make_blocked_tree(FS_IMMUTABLE_FL);
+  if (flags_of(path("src/closed")) == 0) GTEST_SKIP() << "no flags on this file system";
+  makes_the_blocked_one();
+}
 
 TEST_F(RetryNeedsRoot, OpensAnImmutableDirectoryForTheTimeAndFinishesItAgain) {
   make_closed_tree(FS_IMMUTABLE_FL);
@@ -128,6 +169,55 @@ TEST_P(RetryKilled, LeavesTheDirectoriesFinishedAfterCancel) {
   expect_finished("after cancel");
   EXPECT_THAT(leftovers("dst/closed"), IsEmpty());
 }
+
+class RetryOfADirectoryKilled : public Retry, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void retry_killed() {
+    make_blocked_tree(0);
+    ProcessOptions killed = dunlin({"retry", "last"});
+    killed.environment["DUNLIN_CRASH_AT"] = GetParam();
+    ASSERT_EQ(testing::run_process(killed).code, 128 + SIGKILL);
+  }
+};
+
+TEST_P(RetryOfADirectoryKilled, LeavesItsParentFinishedAfterResume) {
+  retry_killed();
+  EXPECT_EQ(run({"resume", "last"}).code, 0);
+  expect_finished("after resume");
+  EXPECT_EQ(difference("src", "dst"), "");
+}
+
+TEST_P(RetryOfADirectoryKilled, LeavesItsParentFinishedAfterCancel) {
+  retry_killed();
+  EXPECT_EQ(run({"cancel", "last"}).code, 0);
+  struct stat from{};
+  struct stat to{};
+  ASSERT_EQ(::stat(path("src/closed").c_str(), &from), 0);
+  ASSERT_EQ(::stat(path("dst/closed").c_str(), &to), 0);
+  EXPECT_EQ(from.st_mode, to.st_mode);
+  EXPECT_EQ(from.st_mtim.tv_nsec, to.st_mtim.tv_nsec);
+}
+
+/// Its second try must not close again what it has just opened for the files.
+TEST_P(RetryOfADirectoryKilled, AnExistingReadOnlyDirectoryStaysOpenUntilItsFilesAreThere) {
+  write("src/closed/deeper/file", "deep");
+  write("src/closed/file", "content");
+  fs::create_directories(path("dst/closed"));
+  close("dst/closed", 0);
+  ProcessOptions killed = dunlin({"copy", path("src") + "/", path("dst")});
+  killed.environment["DUNLIN_CRASH_AT"] = GetParam();
+  ASSERT_EQ(testing::run_process(killed).code, 128 + SIGKILL);
+  const Finished resumed = run({"resume", "last"});
+  EXPECT_EQ(resumed.code, 0) << resumed.out << run({"errors", "last"}).out;
+  EXPECT_EQ(difference("src", "dst"), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(At, RetryOfADirectoryKilled,
+                         ::testing::Values("engine.execute.before:1",
+                                           "files.create_directories.before:1",
+                                           "fs.make_directory.after:1",
+                                           "files.create_directories.after:1",
+                                           "engine.end_batch.before:1"));
 
 INSTANTIATE_TEST_SUITE_P(At, RetryKilled,
                          ::testing::Values("engine.intent.after:1", "files.write.before:1",

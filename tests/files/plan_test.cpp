@@ -3,6 +3,8 @@
 
 #include <sys/mount.h>
 
+#include <limits>
+
 #include "base/text.h"
 #include "files/fixture.h"
 #include "files/records.h"
@@ -385,6 +387,77 @@ TEST(FilesRecords, WitnessAndDetailComeBackAndDamageIsSeen) {
     EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length)).ok());
   }
   EXPECT_FALSE(decode_detail(bytes).ok());
+}
+
+TEST(FilesRecords, WhatIsPlacedAsItWasListedCostsAFewBytesAndComesBack) {
+  Detail detail;
+  detail.info.type = fs::EntryType::file;
+  detail.info.mode = 0640;
+  detail.info.uid = detail.info.gid = 1000;
+  detail.info.inode = 30'000'000;
+  detail.info.size = 100'000;
+  detail.info.mtime = {1'700'000'000, 999'999'999};
+  detail.info.atime = {1'790'000'000, 123'456'789};
+  const std::string listed = encode(detail);
+  EXPECT_LE(listed.size(), 32U);
+  Witness witness;
+  witness.epoch = 1;
+  witness.placed = detail.info;
+  witness.placed->inode = 40'000'000;
+  witness.changed = {1'790'000'001, 5};
+  std::string bytes = encode(witness, listed);
+  EXPECT_LE(bytes.size(), 17U);
+
+  // Whatever of it is not as listed, and what stood there before, comes back all the same.
+  fs::FileInfo other = detail.info;
+  other.type = fs::EntryType::block_device;
+  other.special_device = 77;
+  other.mode = 04755;
+  other.gid = 1;
+  other.size = -1;
+  other.mtime = {std::numeric_limits<std::int64_t>::min(), 1};
+  other.atime = {std::numeric_limits<std::int64_t>::max(), 2};
+  for (const fs::FileInfo& placed : {*witness.placed, other}) {
+    for (const fs::FileInfo& replaced : {detail.info, other}) {
+      witness.placed = placed;
+      witness.replaced = witness.source = replaced;
+      witness.source->ctime = {-1, 3};
+      witness.levels = 3;
+      witness.linked = witness.shared = witness.renamed = witness.removing = true;
+      witness.chunks = "chunks";
+      witness.chunk_bytes = 7;
+      witness.final_flags = 16;
+      witness.extended_before = "attributes";
+      bytes = encode(witness, listed);
+      const auto back = decode_witness(bytes, listed);
+      ASSERT_TRUE(back.ok());
+      EXPECT_EQ(encode(*back), encode(witness));
+      EXPECT_EQ(back->placed->special_device, placed.special_device);
+      EXPECT_EQ(back->source->ctime, witness.source->ctime);
+      EXPECT_FALSE(decode_witness(bytes).ok()) << "without what it refers to";
+      for (std::size_t length = 0; length < bytes.size(); ++length)
+        EXPECT_FALSE(decode_witness(std::string_view(bytes).substr(0, length), listed).ok());
+    }
+  }
+  for (const fs::Time atime : {detail.info.mtime, other.atime}) {
+    for (const ItemId first : {ItemId(), ItemId(9)}) {
+      detail.info.atime = atime;
+      detail.first = first;
+      detail.info.mode = 07777;
+      detail.info.gid += 1;
+      const std::string again = encode(detail);
+      const auto back = decode_detail(again);
+      ASSERT_TRUE(back.ok());
+      EXPECT_EQ(encode(*back), again);
+      EXPECT_EQ(back->info.atime, atime);
+      EXPECT_EQ(back->info.type, fs::EntryType::file);
+      EXPECT_EQ(back->info.mode, 07777U);
+      EXPECT_EQ(back->info.uid, 1000U);
+      EXPECT_EQ(back->info.gid, detail.info.gid);
+      EXPECT_EQ(back->first, first);
+      detail.info.mtime.nanoseconds = 0;
+    }
+  }
 }
 
 }  // namespace

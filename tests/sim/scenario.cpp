@@ -83,6 +83,7 @@ class Generator {
       task.stage = stage;
       task.barrier = chance(0.5);
       task.priority = static_cast<store::Priority>(rng_.between(0, 3));
+      task.count_as = static_cast<store::CountAs>(n % 3);
       tasks_.push_back(task);
     }
     // A stage is a barrier or not as a whole: that is how kinds declare it.
@@ -109,6 +110,7 @@ class Generator {
       batch.row.task = chosen.id;
       batch.stage = chosen.stage;
       batch.barrier = chosen.barrier;
+      batch.count_as = chosen.count_as;
       choose_dependencies(batch);
       if (trouble) choose_batch_trouble(batch);
       for (std::int64_t items = chance(0.03) ? 0 : rng_.between(1, items_max); items > 0; --items) {

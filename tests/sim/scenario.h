@@ -37,6 +37,7 @@ struct BatchScript {
   store::NewBatch row;
   std::int32_t stage = 0;
   bool barrier = false;
+  store::CountAs count_as = store::CountAs::items;  ///< of its task
   std::int32_t transient_failures = 0;  ///< errors of the batch as a whole before it succeeds
   bool fails = false;                   ///< constraint error of the batch as a whole
   std::int32_t fails_after = 0;         ///< so many items are executed before it (scope item)

@@ -287,30 +287,38 @@ bool Shadow::doomed(std::int64_t id) const {
 std::string Shadow::compare(const store::Counters& counters) const {
   store::Counters mine;
   for (const auto& [id, item] : items_) {
-    ++mine.total_items;
+    const auto& members = store::outcome_counters(scenario_.batches.at(item.batch).count_as);
+    ++(mine.*members.total);
     // What is staged may still be lost: it counts once it is committed.
     const bool staged = batches_.at(item.batch).status == BatchStatus::staged && !item.committed;
-    mine.succeeded_items += item.status == ItemStatus::completed && !staged ? 1 : 0;
-    mine.failed_items += item.status == ItemStatus::failed ? 1 : 0;
-    mine.skipped_items += item.status == ItemStatus::skipped ? 1 : 0;
-    mine.rolled_back_items += item.status == ItemStatus::rolled_back ? 1 : 0;
+    mine.*members.succeeded += item.status == ItemStatus::completed && !staged ? 1 : 0;
+    mine.*members.failed += item.status == ItemStatus::failed ? 1 : 0;
+    mine.*members.skipped += item.status == ItemStatus::skipped ? 1 : 0;
+    mine.*members.rolled_back += item.status == ItemStatus::rolled_back ? 1 : 0;
   }
   for (const auto& [id, batch] : batches_) {
     ++mine.total_batches;
     mine.staged_batches += batch.status == BatchStatus::staged ? 1 : 0;
     mine.undone_batches += batch.status == BatchStatus::undone ? 1 : 0;
   }
-  const auto differs = [](const char* name, std::int64_t real, std::int64_t recount) {
+  const auto differs = [](const std::string& name, std::int64_t real, std::int64_t recount) {
     return real == recount ? std::string()
                            : fmt::format("{} is {}, a recount gives {}", name, real, recount);
   };
+  using store::CountAs;
+  for (const CountAs one : {CountAs::items, CountAs::directories, CountAs::steps}) {
+    const auto& members = store::outcome_counters(one);
+    for (const auto& [name, member] :
+         {std::pair("total", members.total), std::pair("succeeded", members.succeeded),
+          std::pair("failed", members.failed), std::pair("skipped", members.skipped),
+          std::pair("rolled_back", members.rolled_back)}) {
+      const std::string text =
+          differs(fmt::format("{}_{}", name, to_string(one)), counters.*member, mine.*member);
+      if (!text.empty()) return text;
+    }
+  }
   for (const auto& text :
-       {differs("total_items", counters.total_items, mine.total_items),
-        differs("succeeded_items", counters.succeeded_items, mine.succeeded_items),
-        differs("failed_items", counters.failed_items, mine.failed_items),
-        differs("skipped_items", counters.skipped_items, mine.skipped_items),
-        differs("rolled_back_items", counters.rolled_back_items, mine.rolled_back_items),
-        differs("total_batches", counters.total_batches, mine.total_batches),
+       {differs("total_batches", counters.total_batches, mine.total_batches),
         differs("staged_batches", counters.staged_batches, mine.staged_batches),
         differs("undone_batches", counters.undone_batches, mine.undone_batches)}) {
     if (!text.empty()) return text;

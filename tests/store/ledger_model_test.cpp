@@ -187,6 +187,8 @@ class ModelRun {
     }
     return found.empty() ? nullptr : found[rng_.below(found.size())];
   }
+  /// Stage 0 counts as items, 1 as directories, 2 as steps.
+  static CountAs count_as(int stage) { return static_cast<CountAs>(stage); }
   std::int64_t id_of(const ModelBatch& batch) const { return &batch - model_.batches.data() + 1; }
 
   void append() {
@@ -194,6 +196,7 @@ class ModelRun {
     AppendWork work;
     if (!std::exchange(has_tasks_, true))
       work.tasks = {task(1, 0), task(2, 1, true), task(3, 2, true, Priority::high)};
+    for (NewTask& one : work.tasks) one.count_as = count_as(one.stage);
     for (std::uint64_t n = rng_.below(4); n > 0; --n) {
       ModelBatch made;
       made.stage = static_cast<int>(rng_.below(3));
@@ -359,12 +362,13 @@ class ModelRun {
       const auto id = BatchId(static_cast<std::int64_t>(i) + 1);
       const BatchStatus status = batch.counted();
       expected.total_batches += 1;
-      expected.total_items += static_cast<std::int64_t>(batch.items.size());
-      expected.succeeded_items +=
+      const OutcomeCounters& members = outcome_counters(count_as(batch.stage));
+      expected.*members.total += static_cast<std::int64_t>(batch.items.size());
+      expected.*members.succeeded +=
           status == staged ? batch.count_committed() : batch.count(ItemStatus::completed);
-      expected.failed_items += batch.count(ItemStatus::failed);
-      expected.skipped_items += batch.count(ItemStatus::skipped);
-      expected.rolled_back_items += batch.count(ItemStatus::rolled_back);
+      expected.*members.failed += batch.count(ItemStatus::failed);
+      expected.*members.skipped += batch.count(ItemStatus::skipped);
+      expected.*members.rolled_back += batch.count(ItemStatus::rolled_back);
       expected.ended_batches += status == done || status == failed || status == skipped;
       expected.failed_batches += status == failed;
       expected.staged_batches += status == staged;
@@ -377,14 +381,13 @@ class ModelRun {
         EXPECT_EQ(items->at(k).status, batch.items[k]) << "item " << items->at(k).id.value;
     }
     const Counters& counters = row->counters;
-    EXPECT_EQ(counters.total_items, expected.total_items);
-    EXPECT_EQ(counters.succeeded_items, expected.succeeded_items);
-    EXPECT_EQ(counters.failed_items, expected.failed_items);
-    EXPECT_EQ(counters.skipped_items, expected.skipped_items);
-    EXPECT_EQ(counters.rolled_back_items, expected.rolled_back_items);
-    EXPECT_EQ(counters.processed_bytes,
-              100 * (counters.succeeded_items + counters.failed_items + counters.skipped_items +
-                     counters.rolled_back_items));
+    for (const CountAs one : {CountAs::items, CountAs::directories, CountAs::steps}) {
+      const OutcomeCounters& members = outcome_counters(one);
+      for (const auto member :
+           {members.total, members.succeeded, members.failed, members.skipped, members.rolled_back})
+        EXPECT_EQ(counters.*member, expected.*member) << to_string(one);
+    }
+    EXPECT_EQ(counters.processed_bytes, 100 * all_ended(counters));
     EXPECT_EQ(counters.total_batches, expected.total_batches);
     EXPECT_EQ(counters.ended_batches, expected.ended_batches);
     EXPECT_EQ(counters.failed_batches, expected.failed_batches);

@@ -100,7 +100,7 @@ std::string LocalLedger::encode() const {
         .zigzag(task.stage)
         .u8(task.barrier ? 1 : 0)
         .bytes(task.description);
-    out.bytes(task.parameters_json);
+    out.bytes(task.parameters_json).u8(static_cast<std::uint8_t>(task.count_as));
   }
   out.varint(directories.size());
   for (const auto& [id, row] : directories) {
@@ -145,6 +145,7 @@ Result<LocalLedger> LocalLedger::decode(std::string_view bytes) {
     task.barrier = in.u8() != 0;
     task.description = in.bytes();
     task.parameters_json = in.bytes();
+    task.count_as = static_cast<store::CountAs>(in.u8());
     ledger.tasks.push_back(std::move(task));
   }
   for (std::size_t n = in.count(); n > 0 && in.ok(); --n) {

@@ -1,0 +1,111 @@
+// Verification and undo.
+// Part of the ledger conformance suite.
+#pragma once
+
+#include "store/conformance/suite.h"
+
+namespace dunlin::store::test {
+
+TYPED_TEST_P(LedgerConformance, VerifiesWhatIsDoneAndMayBeginAnew) {
+  this->append(3, 2);
+  must_apply(this->ledger(),
+             {start({{1, 1}, {2, 1}}), end(1, 1, BatchResult::done, {completed(1), completed(2)}),
+              end(2, 1, BatchResult::done, {completed(3), completed(4)})});
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::verify), (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(refusal(this->ledger(), start({{3, 1}}, Pass::verify)), ErrorType::invalid_state);
+  must_apply(this->ledger(), {start({{1, 2}}, Pass::verify)});
+  EXPECT_EQ(this->ledger().open_batches()->at(0).pass, Pass::verify);
+  EXPECT_EQ(this->counters().ended_batches, 2) << "verifying does not take a batch back";
+  must_apply(this->ledger(), {end(1, 2, BatchResult::interrupted, {}, Pass::verify),
+                              start({{1, 3}}, Pass::verify)});
+  EndBatch verified = end(1, 3, BatchResult::done, {}, Pass::verify);
+  verified.verified_items = 1;
+  verified.differences = {{ItemId(2), Error(ErrorType::verification_mismatch, "size differs")}};
+  must_apply(this->ledger(), {verified});
+  EXPECT_EQ(this->counters().verified_items, 1);
+  EXPECT_EQ(this->counters().verified_batches, 1);
+  EXPECT_EQ(this->counters().differences, 1);
+  EXPECT_TRUE(this->ledger().batch(BatchId(1))->verified);
+  EXPECT_EQ(this->ledger().batch(BatchId(1))->status, BatchStatus::done);
+  EXPECT_EQ(refusal(this->ledger(), start({{1, 4}}, Pass::verify)), ErrorType::invalid_state);
+  EndBatch hopeless = end(2, 2, BatchResult::failed, {}, Pass::verify);
+  hopeless.error = Error(ErrorType::permission_denied, "cannot read");
+  must_apply(this->ledger(), {start({{2, 2}}, Pass::verify), hopeless});
+  ReadyQuery query;
+  query.pass = Pass::verify;
+  EXPECT_EQ(this->ledger().ready(query)->unfinished, 0)
+      << "what cannot be verified is not asked for ever";
+  EXPECT_FALSE(this->ledger().batch(BatchId(2))->verified);
+  EXPECT_EQ(this->ledger().errors({}, true)->size(), 2U);
+
+  must_apply(this->ledger(), {ResetVerification{}});
+  EXPECT_EQ(this->counters().verified_items, 0);
+  EXPECT_EQ(this->counters().differences, 0);
+  EXPECT_TRUE(this->ledger().errors({}, true)->empty());
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::verify), (std::vector<std::int64_t>{1, 2}));
+}
+
+TYPED_TEST_P(LedgerConformance, UndoGoesBackwardsAndKeepsWhatWasChangedByOthers) {
+  AppendWork work;
+  work.tasks = {task(1), task(2, 1, true)};
+  work.batches = {batch(1, 1, 1, 1), batch(2, 1, 2, 3, {1}), batch(3, 2, 5, 1), batch(4, 1, 6, 2)};
+  work.complete = true;
+  must_apply(
+      this->ledger(),
+      {work, start({{1, 1}, {4, 1}}), end(1, 1, BatchResult::done, {completed(1)}), start({{2, 1}}),
+       end(2, 1, BatchResult::done, {completed(2), completed(3), skipped(4)}),
+       RecordOutcomes{BatchId(4), 1, {completed(6)}}});
+  EndBatch broken = end(4, 1, BatchResult::failed);
+  broken.error = Error(ErrorType::write_error, "disk");
+  must_apply(this->ledger(),
+             {broken, start({{3, 1}}), end(3, 1, BatchResult::done, {completed(5)})});
+  EXPECT_EQ(this->counters().succeeded_items, 5);
+
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{3}))
+      << "the barrier stage first";
+  must_apply(this->ledger(), {start({{3, 2}}, Pass::undo)});
+  EXPECT_TRUE(ready_ids(this->ledger(), Pass::undo).empty()) << "it is not done yet";
+  ItemOutcome back = completed(5);
+  back.status = ItemStatus::rolled_back;
+  back.action = "removed";
+  must_apply(this->ledger(), {end(3, 2, BatchResult::done, {back}, Pass::undo)});
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{4, 2}))
+      << "newest first; what failed half-way has something to take back; batch 1 waits for its "
+         "dependant";
+  must_apply(this->ledger(),
+             {start({{2, 2}}, Pass::undo), end(2, 2, BatchResult::interrupted, {}, Pass::undo)});
+  EXPECT_EQ(this->ledger().batch(BatchId(2))->status, BatchStatus::done);
+  back.item = ItemId(2);
+  ItemOutcome kept = failed(3, ErrorType::destination_changed);
+  must_apply(this->ledger(),
+             {start({{2, 3}}, Pass::undo), RecordOutcomes{BatchId(2), 3, {back, kept}},
+              end(2, 3, BatchResult::done, {back}, Pass::undo)});
+  const auto items = this->ledger().items_of(BatchId(2), false);
+  EXPECT_EQ(items->at(0).status, ItemStatus::rolled_back);
+  EXPECT_EQ(items->at(0).action, "removed");
+  EXPECT_EQ(items->at(1).status, ItemStatus::completed) << "it still stands at the destination";
+  EXPECT_EQ(items->at(1).message, "item 3 cannot be read");
+  EXPECT_EQ(this->counters().rolled_back_items, 2);
+  EXPECT_EQ(this->counters().succeeded_items, 3);
+  EXPECT_EQ(this->counters().undone_batches, 2);
+  EXPECT_EQ(this->counters().failed_batches, 1);
+  EXPECT_EQ(this->ledger().errors(Where().error_type("destination_changed"), true)->size(), 1U);
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{4, 1}));
+
+  EndBatch hopeless = end(4, 2, BatchResult::failed, {}, Pass::undo);
+  hopeless.error = Error(ErrorType::permission_denied, "cannot remove");
+  must_apply(this->ledger(), {start({{4, 2}}, Pass::undo), hopeless});
+  back.item = ItemId(1);
+  must_apply(this->ledger(),
+             {start({{1, 2}}, Pass::undo), end(1, 2, BatchResult::done, {back}, Pass::undo)});
+  ReadyQuery query;
+  query.pass = Pass::undo;
+  EXPECT_EQ(this->ledger().ready(query)->unfinished, 0);
+  EXPECT_EQ(this->ledger().batch(BatchId(4))->status, BatchStatus::failed);
+  must_apply(this->ledger(),
+             {SetStatus{}, SetStatus{ExecutionStatus::rolling_back, "", "", "test"}});
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{4}))
+      << "a new rollback tries again";
+}
+
+}  // namespace dunlin::store::test
