@@ -56,6 +56,7 @@ void add_copy_verbs(Verbs& verbs) {
       "dunlin copy /data /mnt/usb --file-types image,video --min-size 100kB\n"
       "dunlin copy /data /mnt/daily --modified-since 1d\n"
       "dunlin copy -x / /mnt/system          # not what is mounted inside\n"
+      "dunlin copy -L ~/site /mnt/web        # what symlinks point to, instead of the links\n"
       "cd /data && find . -newer stamp -print0 | "
       "dunlin copy . /mnt/new --files-from - --from0",
       [copy](Session& session) { return run_line(session, *copy); });

@@ -383,7 +383,12 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
   }
   // What cannot be looked at is an item all the same: its turn will fail with the reason.
   if (info.type == fs::EntryType::directory) {
-    add_directory(row, made_by, entry.name, info);
+    DUNLIN_ASSIGN(const auto refused, site_.refuse_to_enter(row.path, entry.name, info));
+    if (!refused) {
+      add_directory(row, made_by, entry.name, info);
+      return success();
+    }
+    add(copy_, row.id, entry.name, {{}, {}, false});
     return success();
   }
   return add_file(row, entry.name, info);

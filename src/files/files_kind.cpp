@@ -55,12 +55,15 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
     return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
   static const std::vector<std::string_view> known{
-      "verify",         "hash",          "conflict",
-      "preserve",       "special-files", "include",
-      "exclude",        "min-size",      "max-size",
-      "modified-since", "file-types",    "one-file-system",
-      "files-from",     "from0",         "checksum",
-      "usermap",        "groupmap",      "delete-empty-src-dirs"};
+      "verify",          "hash",          "conflict",
+      "preserve",        "special-files", "include",
+      "exclude",         "min-size",      "max-size",
+      "modified-since",  "file-types",    "one-file-system",
+      "files-from",      "from0",         "checksum",
+      "usermap",         "groupmap",      "delete-empty-src-dirs",
+      "follow-symlinks", "copy-links"};
+  if (line.options.contains("copy-links") && line.options.contains("follow-symlinks"))
+    return Error(ErrorType::invalid_input, "-L is --follow-symlinks always: give one of the two");
   if (line.options.contains("from0") && !line.options.contains("files-from"))
     return Error(ErrorType::invalid_input,
                  "--from0 says how --files-from ends its names: give both");
@@ -120,7 +123,10 @@ std::string FilesKind::describe(const Plan& plan) const {
     return escape_bytes(root.ends_with('/') ? root + name : root + "/" + name);
   };
   return verb + joined(layout->source_root, layout->single_name) + " to " +
-         joined(layout->destination_root, layout->single_target);
+         joined(layout->destination_root, layout->single_target) +
+         (files.follows(fs::Follow::always)    ? ", symlinks followed"
+          : files.follows(fs::Follow::in_tree) ? ", symlinks within it followed"
+                                               : "");
 }
 
 Json FilesKind::schema() const {

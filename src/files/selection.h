@@ -72,6 +72,7 @@ class Selection {
                                                std::string_view name, const fs::FileInfo& info,
                                                bool looked = true) const;
   [[nodiscard]] bool one_file_system() const { return one_file_system_; }
+  [[nodiscard]] fs::Follow follow_symlinks() const { return follow_; }
   /// The names directly below the directory that `files_from` wants: what is not there is an error.
   [[nodiscard]] std::vector<std::string> wanted_in(std::string_view directory) const;
 
@@ -95,6 +96,7 @@ class Selection {
   std::optional<std::int64_t> younger_than_ms_;
   std::uint8_t groups_ = 0;  ///< bits by FileGroup; 0: all
   bool one_file_system_ = false;
+  fs::Follow follow_ = fs::Follow::never;
   bool has_list_ = false;
   std::vector<std::string> list_;   ///< sorted bytewise, without slash at either end
   std::vector<std::string> whole_;  ///< those that were written with a slash at their end
@@ -106,6 +108,7 @@ class Selection {
                                               const std::string& value);
 /// Reads `path` ("-": standard input) into source/files_from.
 [[nodiscard]] Status put_files_from(Json& source, const std::string& path, bool nul_separated);
+[[nodiscard]] std::string_view to_string(fs::Follow follow);
 /// Properties of `source` for the plan's JSON Schema.
 void add_selection_schema(Json& properties);
 

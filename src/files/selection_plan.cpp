@@ -13,6 +13,7 @@ namespace {
 
 /// The list becomes part of the plan, which is stored with the execution and read at every start.
 constexpr std::int64_t kMaxListBytes = 1 << 20;
+constexpr std::array<std::string_view, 3> kFollows{"never", "in_tree", "always"};  // fs::Follow
 constexpr std::array<std::string_view, 7> kGroups{"image",   "video", "audio", "document",
                                                   "archive", "code",  "other"};
 
@@ -97,6 +98,19 @@ std::uint8_t decode_groups(const std::vector<std::string>& names,
   return static_cast<std::uint8_t>(groups);
 }
 
+fs::Follow decode_follow(const Json& source, std::vector<std::string>& problems) {
+  const Json* value = find_member(source, "follow_symlinks");
+  if (value == nullptr) return fs::Follow::never;
+  const std::string name = value->is_string() ? value->get<std::string>() : value->dump();
+  const auto known = std::find(kFollows.begin(), kFollows.end(), name);
+  if (known != kFollows.end()) return static_cast<fs::Follow>(known - kFollows.begin());
+  const auto near = nearest_word(name, kFollows);
+  problems.push_back(pointer_to("follow_symlinks") + ": \"" + escape_bytes(name) +
+                     "\" is none of never, in_tree, always" +
+                     (near ? "; did you mean " + *near + "?" : ""));
+  return fs::Follow::never;
+}
+
 /// "./a//b/" as "a/b"; what is no path below the root is refused.
 Result<std::string> list_entry(std::string_view line) {
   std::string path;
@@ -140,10 +154,7 @@ void Selection::decode(const Json& source, std::vector<std::string>& problems) {
   }
   const auto types = bytes_list(source, "file_types", "type", problems);
   groups_ = decode_groups(types, problems);
-  const std::string follow = string_or(source, "follow_symlinks", "never");
-  if (follow != "never")
-    problems.push_back(pointer_to("follow_symlinks") + ": \"" + escape_bytes(follow) +
-                       "\" is not supported yet; symlinks are copied as symlinks (never)");
+  follow_ = decode_follow(source, problems);
   if (const Json* one = find_member(source, "one_file_system")) {
     if (one->is_boolean()) {
       one_file_system_ = one->get<bool>();
@@ -184,10 +195,18 @@ Result<bool> put_selection_flag(Json& source, std::string_view flag, const std::
     source["modified_since"] = value;
   } else if (flag == "one-file-system") {
     source["one_file_system"] = true;
+  } else if (flag == "follow-symlinks") {
+    source["follow_symlinks"] = value;
+  } else if (flag == "copy-links") {
+    source["follow_symlinks"] = "always";
   } else {
     return false;
   }
   return true;
+}
+
+std::string_view to_string(fs::Follow follow) {
+  return kFollows[static_cast<std::size_t>(follow)];
 }
 
 Status put_files_from(Json& source, const std::string& path, bool nul_separated) {
@@ -239,7 +258,12 @@ void add_selection_schema(Json& properties) {
   properties["file_types"] = {{"type", "array"},
                               {"items", {{"enum", kGroups}}},
                               {"description", "by the extension of the name"}};
-  properties["follow_symlinks"] = {{"enum", {"never"}}, {"default", "never"}};
+  properties["follow_symlinks"] = {
+      {"enum", kFollows},
+      {"default", "never"},
+      {"description",
+       "never: symlinks are copied as symlinks; in_tree: those that lead to something inside the "
+       "source are copied as what they point to; always: all are, wherever they lead"}};
   properties["one_file_system"] = {
       {"type", "boolean"},
       {"default", false},

@@ -41,6 +41,13 @@ class Site {
   /// The destination's name of an item: its own, but for a single file copied under another.
   [[nodiscard]] Result<std::string> target_name(const std::string& name);
 
+  /// Why a directory of the source may not be entered from `parent` (a path below the root): one
+  /// that holds it, reached by a followed symlink, or the destination itself. Nothing while no
+  /// symlinks are followed: then both roots' paths have told before the start.
+  [[nodiscard]] Result<std::optional<Error>> refuse_to_enter(const std::string& parent,
+                                                             std::string_view name,
+                                                             const fs::FileInfo& directory);
+
   /// JSON that stays the same while both roots are on the file systems that the execution started
   /// with, and the source root is the same directory.
   [[nodiscard]] Result<std::string> identity();

@@ -66,6 +66,35 @@ TEST_F(SelectedCopy, APlanSelectsAsTheFlagsDo) {
   EXPECT_FALSE(there("dst/b.txt") || there("dst/cache"));
 }
 
+TEST_F(SelectedCopy, SymlinksAreCopiedAsWhatTheyPointTo) {
+  write("src/a/f", "inside");
+  write("elsewhere/g", "of elsewhere");
+  std::filesystem::create_symlink("a", path("src/in"));
+  std::filesystem::create_symlink("../elsewhere", path("src/out"));
+  std::filesystem::create_symlink("../late", path("src/dangling"));
+  EXPECT_EQ(run({"copy", path("src"), path("t1/"), "--follow-symlinks", "in_tree"}).code, 0);
+  EXPECT_TRUE(there("t1/src/in/f"));
+  EXPECT_TRUE(std::filesystem::is_symlink(path("t1/src/out")));
+  const Finished done = run({"copy", "-L", path("src"), path("t2/")});
+  EXPECT_EQ(done.code, 1) << "what leads nowhere is said";
+  EXPECT_TRUE(there("t2/src/in/f") && there("t2/src/out/g"));
+  EXPECT_THAT(run({"errors", "last"}).out, HasSubstr("dangling"));
+  write("late", "here now");
+  const Finished again = run({"retry", "last"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_TRUE(there("t2/src/dangling"));
+  std::filesystem::remove_all(path("src"));
+  std::filesystem::remove_all(path("elsewhere"));
+  EXPECT_EQ(run({"verify", "last"}).code, 0) << "needs no source";
+  EXPECT_THAT(done.out, HasSubstr("t2/src, symlinks followed"));
+  EXPECT_EQ(run({"rollback", "last", "--yes"}).code, 0);
+  EXPECT_FALSE(there("t2/src"));
+  write("one/f", "x");
+  const Finished move = run({"move", path("one"), path("two/"), "-L"});
+  EXPECT_EQ(move.code, 2);
+  EXPECT_THAT(move.err, HasSubstr("not its to remove"));
+}
+
 TEST_F(SelectedCopy, AWrongRuleIsRefusedBeforeAnythingIsDone) {
   write("src/a", "x");
   const auto refused = [&](const std::vector<std::string>& flags) {
