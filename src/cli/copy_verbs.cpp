@@ -54,6 +54,7 @@ void add_copy_verbs(Verbs& verbs) {
       "dunlin copy ~/src /mnt/backup --exclude '*.o' --exclude /build/ --exclude '!keep.o'\n"
       "dunlin copy /data /mnt/usb --include '*.jpg' --include '/albums/' --max-size 20MiB\n"
       "dunlin copy /data /mnt/usb --file-types image,video --min-size 100kB\n"
+      "dunlin copy /recovered /mnt/photos --file-types 'image/jpeg,video/*'   # by what they hold\n"
       "dunlin copy /data /mnt/daily --modified-since 1d\n"
       "dunlin copy -x / /mnt/system          # not what is mounted inside\n"
       "dunlin copy -L ~/site /mnt/web        # what symlinks point to, instead of the links\n"

@@ -81,7 +81,8 @@ const std::vector<KindFlag>& kind_flags() {
       {"copy",
        "file-types",
        "LIST",
-       "by extension: image, video, audio, document, archive, code, other",
+       "by extension: image, video, audio, document, archive, code, other; or by content: "
+       "image/jpeg, video/*",
        {"files"}},
       {"copy",
        "files-from",

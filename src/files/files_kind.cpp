@@ -22,7 +22,8 @@ FilesPlan decoded(const Plan& plan) {
 
 class FilesKind final : public engine::Kind {
  public:
-  explicit FilesKind(fs::Features features) : features_(features) {}
+  FilesKind(fs::Features features, sandbox::ParserCommand parser)
+      : features_(features), parser_(std::move(parser)) {}
 
   [[nodiscard]] std::string_view name() const override { return "files"; }
   [[nodiscard]] std::string_view item_noun() const override { return "files"; }
@@ -43,11 +44,13 @@ class FilesKind final : public engine::Kind {
     std::vector<std::string> problems;
     FilesPlan files = decode_plan(plan.document, problems);
     if (!problems.empty()) return Error(ErrorType::plan_invalid, problems.front());
-    return std::unique_ptr<engine::Run>(std::make_unique<FilesRun>(std::move(files), features_));
+    return std::unique_ptr<engine::Run>(
+        std::make_unique<FilesRun>(std::move(files), features_, parser_));
   }
 
  private:
   fs::Features features_;
+  sandbox::ParserCommand parser_;
 };
 
 Result<Json> FilesKind::plan_for(const CommandLine& line) const {
@@ -194,8 +197,9 @@ Json FilesKind::schema() const {
 
 }  // namespace
 
-std::unique_ptr<engine::Kind> make_files_kind(fs::Features features) {
-  return std::make_unique<FilesKind>(features);
+std::unique_ptr<engine::Kind> make_files_kind(fs::Features features,
+                                              sandbox::ParserCommand parser) {
+  return std::make_unique<FilesKind>(features, std::move(parser));
 }
 
 }  // namespace dunlin::files

@@ -69,7 +69,9 @@ bool all_digits(std::string_view text, bool hexadecimal) {
 std::string encode(const Detail& detail) {
   ByteWriter out;
   put(out.u8(kVersion), detail.info);
-  out.varint(static_cast<std::uint64_t>(detail.first.value) << 1U | (detail.own_state ? 1U : 0U));
+  const bool left_out = detail.own_state || detail.unparsed != Unparsed::no;
+  out.varint(static_cast<std::uint64_t>(detail.first.value) << 1U | (left_out ? 1U : 0U));
+  if (left_out) out.u8(static_cast<std::uint8_t>(detail.unparsed));
   return out.take();
 }
 
@@ -80,7 +82,12 @@ Result<Detail> decode_detail(std::string_view bytes) {
   detail.info = get(in);
   const std::uint64_t first_and_own = in.varint();
   detail.first = ItemId(static_cast<std::int64_t>(first_and_own >> 1U));
-  detail.own_state = (first_and_own & 1U) != 0;
+  if ((first_and_own & 1U) != 0) {
+    const std::uint8_t unparsed = in.u8();
+    if (unparsed > static_cast<std::uint8_t>(Unparsed::too_slow)) in.fail();
+    detail.unparsed = static_cast<Unparsed>(unparsed);
+    detail.own_state = detail.unparsed == Unparsed::no;
+  }
   DUNLIN_TRY(in.finish("detail of a file"));
   return detail;
 }

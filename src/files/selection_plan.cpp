@@ -78,24 +78,22 @@ std::optional<std::int64_t> decode_size(const Json& source, std::string_view key
   return std::nullopt;
 }
 
-std::uint8_t decode_groups(const std::vector<std::string>& names,
-                           std::vector<std::string>& problems) {
-  unsigned groups = 0;
-  for (const std::string& name : names) {
-    const auto known = std::find(kGroups.begin(), kGroups.end(), name);
-    if (known != kGroups.end()) {
-      groups |= 1U << static_cast<unsigned>(known - kGroups.begin());
-      continue;
-    }
-    const auto near = nearest_word(name, kGroups);
-    const bool mime = name.find('/') != std::string::npos;
-    problems.push_back(
-        pointer_to("file_types") + ": \"" + escape_bytes(name) +
-        (mime ? "\": types by content are not supported yet; use " : "\" is none of ") +
-        "image, video, audio, document, archive, code, other" +
-        (near ? "; did you mean " + *near + "?" : ""));
-  }
-  return static_cast<std::uint8_t>(groups);
+/// "Image/JPEG" as "image/jpeg", "video/*" as "video/"; nullopt: it is no type.
+std::optional<std::string> mime_of(std::string_view name) {
+  std::string mime(name);
+  for (char& c : mime)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::size_t slash = mime.find('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == mime.size()) return std::nullopt;
+  if (mime.substr(slash + 1) == "*") mime.pop_back();
+  // RFC 6838, 4.2.
+  const auto allowed = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$&-^_.+").find(c) != std::string_view::npos;
+  };
+  for (std::size_t n = 0; n < mime.size(); ++n)
+    if (n != slash && !allowed(mime[n])) return std::nullopt;
+  return mime;
 }
 
 fs::Follow decode_follow(const Json& source, std::vector<std::string>& problems) {
@@ -152,8 +150,7 @@ void Selection::decode(const Json& source, std::vector<std::string>& problems) {
                          "as 7d");
     }
   }
-  const auto types = bytes_list(source, "file_types", "type", problems);
-  groups_ = decode_groups(types, problems);
+  decode_types(bytes_list(source, "file_types", "type", problems), problems);
   follow_ = decode_follow(source, problems);
   if (const Json* one = find_member(source, "one_file_system")) {
     if (one->is_boolean()) {
@@ -173,6 +170,28 @@ void Selection::decode(const Json& source, std::vector<std::string>& problems) {
     if (!entry->empty()) list_.push_back(std::move(entry).value());
   }
   for (auto* sorted : {&list_, &whole_}) std::sort(sorted->begin(), sorted->end());
+}
+
+void Selection::decode_types(const std::vector<std::string>& names,
+                             std::vector<std::string>& problems) {
+  unsigned groups = 0;
+  for (const std::string& name : names) {
+    const auto known = std::find(kGroups.begin(), kGroups.end(), name);
+    if (known != kGroups.end()) {
+      groups |= 1U << static_cast<unsigned>(known - kGroups.begin());
+      continue;
+    }
+    if (auto mime = mime_of(name)) {
+      mimes_.push_back(*std::move(mime));
+      continue;
+    }
+    const auto near = nearest_word(name, kGroups);
+    problems.push_back(pointer_to("file_types") + ": \"" + escape_bytes(name) +
+                       "\" is none of image, video, audio, document, archive, code, other, and no "
+                       "type such as image/jpeg or video/*" +
+                       (near ? "; did you mean " + *near + "?" : ""));
+  }
+  groups_ = static_cast<std::uint8_t>(groups);
 }
 
 Result<bool> put_selection_flag(Json& source, std::string_view flag, const std::string& value) {
@@ -255,9 +274,14 @@ void add_selection_schema(Json& properties) {
       {"type", "string"},
       {"description",
        "a time (2026-01-31T08:00:00Z) or how long ago (7d), counted from the start"}};
-  properties["file_types"] = {{"type", "array"},
-                              {"items", {{"enum", kGroups}}},
-                              {"description", "by the extension of the name"}};
+  properties["file_types"] = {
+      {"type", "array"},
+      {"items",
+       {{"anyOf",
+         {{{"enum", kGroups}}, {{"type", "string"}, {"pattern", "^[^/*]+/([^/*]+|\\*)$"}}}}}},
+      {"description",
+       "by the extension of the name (image), or by what the file holds "
+       "(image/jpeg, video/*)"}};
   properties["follow_symlinks"] = {
       {"enum", kFollows},
       {"default", "never"},

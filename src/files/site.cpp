@@ -364,6 +364,10 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
     const auto entry = source_root.info(where.single_name);
     if (!entry.ok()) found.push_back(problem(entry.error()));
   }
+  if (plan.selection.asks_content()) {
+    if (const Status ready = parser_.ready(context.cancel()); !ready.ok())
+      found.push_back(problem(ready.error()));
+  }
   auto to = nearest_destination();
   if (!to.ok()) {
     found.push_back(problem(std::move(to).error()));

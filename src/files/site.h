@@ -14,6 +14,8 @@
 #include "files/reopened.h"
 #include "fs/directory.h"
 #include "fs/file_system.h"
+#include "sandbox/content_parsers.h"
+#include "sandbox/parser_process.h"
 
 namespace dunlin::files {
 
@@ -25,7 +27,8 @@ struct Nearest {
 
 class Site {
  public:
-  Site(FilesPlan decoded, fs::Features features) : plan(std::move(decoded)), features_(features) {}
+  Site(FilesPlan decoded, fs::Features features, sandbox::ParserCommand parser)
+      : plan(std::move(decoded)), features_(features), parser_(std::move(parser)) {}
 
   [[nodiscard]] Result<Layout> layout();
   [[nodiscard]] Result<fs::DirectoryCache*> source();
@@ -61,6 +64,11 @@ class Site {
   [[nodiscard]] Status check_destination(engine::BatchContext& context, bool may_be_gone = false);
   [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
 
+  /// The type of an open file by what it holds ("image/jpeg"), from a confined process.
+  [[nodiscard]] Result<sandbox::Answer> type_by_content(int fd, const CancelToken& cancel) {
+    return parser_.ask(sandbox::kMimeType, fd, cancel);
+  }
+
   const FilesPlan plan;
   ReopenedDirectories reopened;
   /// Batches make, fill and remove the folder of half copied files in turn.
@@ -75,6 +83,7 @@ class Site {
   [[nodiscard]] Status check_source();
   [[nodiscard]] Result<std::optional<std::uint64_t>> recorded_root(engine::BatchContext& context);
   fs::Features features_;
+  sandbox::ParserProcess parser_;
   std::mutex mutex_;
   std::optional<Layout> layout_;
   std::optional<std::int64_t> probed_clock_ns_;

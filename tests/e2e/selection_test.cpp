@@ -1,4 +1,6 @@
 // Only part of a tree is copied: by flags, by a plan, from a list; what is said about the rest.
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "base/file_io.h"
@@ -93,6 +95,27 @@ TEST_F(SelectedCopy, SymlinksAreCopiedAsWhatTheyPointTo) {
   const Finished move = run({"move", path("one"), path("two/"), "-L"});
   EXPECT_EQ(move.code, 2);
   EXPECT_THAT(move.err, HasSubstr("not its to remove"));
+}
+
+TEST_F(SelectedCopy, TypesAreToldByWhatFilesHold) {
+  write("src/photo", "\xff\xd8\xff\xe0 JFIF and so on");
+  write("src/d/words.jpg", "no photo at all\n");
+  write("src/paper.txt", "%PDF-1.7\n");
+  write("src/main.c", "int main(void) { return 0; }\n");
+  ASSERT_EQ(::mkfifo(path("src/pipe.jpg").c_str(), 0600), 0);
+  const Finished done =
+      run({"copy", path("src/"), path("dst"), "--file-types", "image/jpeg,application/*,code"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_TRUE(there("dst/photo") && there("dst/paper.txt") && there("dst/main.c"));
+  EXPECT_FALSE(there("dst/d/words.jpg") || there("dst/pipe.jpg"));
+  EXPECT_THAT(done.out, HasSubstr("left out    2 entries by --file-types"));
+  write("plan.yaml", "kind: files\nsource: {paths: [" + path("src/") +
+                         "], file_types: [\"Image/*\"]}\ndestination: {base_path: " + path("dst2") +
+                         "}\n");
+  EXPECT_EQ(run({"run", path("plan.yaml")}).code, 0);
+  EXPECT_TRUE(there("dst2/photo"));
+  EXPECT_FALSE(there("dst2/paper.txt"));
+  EXPECT_EQ(run({"content-parser-child"}).code, 1) << "no verb for people";
 }
 
 TEST_F(SelectedCopy, AWrongRuleIsRefusedBeforeAnythingIsDone) {
