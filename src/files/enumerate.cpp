@@ -353,6 +353,8 @@ Result<bool> Enumerator::left_out_by_content(const DirectoryRow& row, std::strin
   if (!file.ok()) return false;
   const auto opened = fs::info_of(file->get(), directory.shown(name), fs::Side::source);
   if (!opened.ok() || opened->type != fs::EntryType::file) return false;
+  DUNLIN_TRY(context_.permits().acquire(std::min(opened->size, sandbox::kLookedAtBytes), 1,
+                                        context_.cancel()));
   DUNLIN_ASSIGN(const sandbox::Answer answer,
                 site_.type_by_content(file->get(), context_.cancel()));
   if (answer.outcome == sandbox::Outcome::told && selection_.takes_content(answer.text))

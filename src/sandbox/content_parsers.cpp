@@ -11,10 +11,6 @@
 namespace dunlin::sandbox {
 namespace {
 
-// Longer than any signature (ISO 9660's is the last, at 32 KiB) and enough to tell text from other
-// data. file(1) reads 1 MiB, which would be most of what listing a disk of photos reads.
-constexpr std::size_t kLookedAtBytes = 256 << 10;
-
 using Magic = std::shared_ptr<magic_set>;
 
 std::string read_start(int fd) {

@@ -153,6 +153,26 @@ TEST_F(FilesContentType, AFileThatCannotBeReadOrHasVanishedFailsWithTheReason) {
   }
 }
 
+class CountingPermits final : public Permits {
+ public:
+  Status acquire(std::int64_t bytes, std::int64_t, const CancelToken&) override {
+    asked += bytes;
+    return success();
+  }
+  std::int64_t asked = 0;
+};
+
+TEST_F(FilesContentType, WhatIsReadForItCountsAgainstTheLimitOfInputAndOutput) {
+  file("large", kJpeg + std::string(1 << 20, 'x'));
+  file("small", kJpeg);
+  CountingPermits permits;
+  LocalExecution::Options options;
+  options.permits = &permits;
+  const auto test = copy("image/jpeg", child("Serves"));
+  ASSERT_TRUE(is_ok(test->start(options).enumerate()));
+  EXPECT_EQ(permits.asked, sandbox::kLookedAtBytes + static_cast<std::int64_t>(kJpeg.size()));
+}
+
 TEST_F(FilesContentType, WithoutAParserNothingIsBegun) {
   file("photo", kJpeg);
   const auto test = copy("image/jpeg", child("Refuses"));
