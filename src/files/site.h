@@ -64,7 +64,8 @@ class Site {
   [[nodiscard]] Status check_destination(engine::BatchContext& context, bool may_be_gone = false);
   [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
 
-  /// The type of an open file by what it holds ("image/jpeg"), from a confined process.
+  /// The type of an open file by what it holds ("image/jpeg"), from a confined process. For the
+  /// enumeration's thread alone.
   [[nodiscard]] Result<sandbox::Answer> type_by_content(int fd, const CancelToken& cancel) {
     return parser_.ask(sandbox::kMimeType, fd, cancel);
   }

@@ -13,9 +13,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <vector>
+
+#include <limits.h>
 
 #include "base/text.h"
 #include "fs/directory.h"

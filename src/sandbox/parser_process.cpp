@@ -99,6 +99,7 @@ Status ParserProcess::start(const CancelToken& cancel) {
   if (!theirs) return failed(errno, "make the socket of a parser");
   Spawning spawning(theirs.get());
   std::vector<char*> words;
+  words.reserve(command_.size() + 1);
   for (const std::string& word : command_) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   char* nothing[] = {nullptr};
@@ -148,7 +149,6 @@ Result<Answer> ParserProcess::receive(const CancelToken& cancel) {
 }
 
 Result<Answer> ParserProcess::ask(char letter, int fd, const CancelToken& cancel) {
-  const std::scoped_lock lock(mutex_);
   DUNLIN_TRY(start(cancel));
   if (!send_request(socket_.get(), letter, fd)) {
     // It has ended since the last answer: somebody killed it. That says nothing about this file.
@@ -160,7 +160,6 @@ Result<Answer> ParserProcess::ask(char letter, int fd, const CancelToken& cancel
 }
 
 Status ParserProcess::ready(const CancelToken& cancel) {
-  const std::scoped_lock lock(mutex_);
   return start(cancel);
 }
 

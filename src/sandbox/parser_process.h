@@ -2,14 +2,13 @@
 //
 // The child is started when it is first needed and serves many files; one that crashes, breaks its
 // confinement or takes longer than kParserLimit is killed, and the next question gets a new one.
-// Any thread; one question at a time.
+// One thread at a time.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -60,7 +59,6 @@ class ParserProcess {
 
   const std::vector<std::string> command_;
   const std::chrono::milliseconds limit_;
-  std::mutex mutex_;
   UniqueFd socket_;
   pid_t child_ = -1;
 };
