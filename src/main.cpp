@@ -1,5 +1,6 @@
 // The composition root: the only file that knows every kind.
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -8,9 +9,13 @@
 #include "files/files_kind.h"
 #include "objects/objects_kind.h"
 #include "records/records_kind.h"
+#include "sandbox/content_parsers.h"
+#include "sandbox/parser_process.h"
 #include "schema/schema_kind.h"
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == dunlin::sandbox::kParserWord)
+    return dunlin::sandbox::content_parser_main();
   dunlin::engine::KindRegistry kinds;
   // The first kind that accepts a command line takes it: objects know their addresses, files take
   // every other pair of words.

@@ -54,8 +54,10 @@ void add_copy_verbs(Verbs& verbs) {
       "dunlin copy ~/src /mnt/backup --exclude '*.o' --exclude /build/ --exclude '!keep.o'\n"
       "dunlin copy /data /mnt/usb --include '*.jpg' --include '/albums/' --max-size 20MiB\n"
       "dunlin copy /data /mnt/usb --file-types image,video --min-size 100kB\n"
+      "dunlin copy /recovered /mnt/photos --file-types 'image/jpeg,video/*'   # by what they hold\n"
       "dunlin copy /data /mnt/daily --modified-since 1d\n"
       "dunlin copy -x / /mnt/system          # not what is mounted inside\n"
+      "dunlin copy -L ~/site /mnt/web        # what symlinks point to, instead of the links\n"
       "cd /data && find . -newer stamp -print0 | "
       "dunlin copy . /mnt/new --files-from - --from0",
       [copy](Session& session) { return run_line(session, *copy); });

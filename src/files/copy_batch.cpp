@@ -498,6 +498,18 @@ Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
   return there && first.action == Action::skip ? there->inode : std::uint64_t{0};
 }
 
+/// Of an entry that could not be looked at when it was listed: what its turn will say.
+std::optional<Error> CopyBatch::why_not_copied(const ItemRow& row, const Detail& listed) {
+  if (listed.info.type != fs::EntryType::unknown || row.name.empty()) return std::nullopt;
+  const auto from = source_->get(row.directory_path);
+  if (!from.ok()) return from.error();
+  const auto now = (*from)->info(row.name);
+  if (!now.ok()) return now.error();
+  if (now->type != fs::EntryType::directory) return std::nullopt;
+  auto refused = site_.refuse_to_enter(row.directory_path, row.name, *now);
+  return refused.ok() ? *std::move(refused) : std::move(refused).error();
+}
+
 /// As the outcome will have it. Whether the kernel really renames shows only when it is asked: it
 /// may refuse within one file system.
 Result<std::string> CopyBatch::action_shown(Action action, const ItemRow& row) {
@@ -541,8 +553,10 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
           }
         }
       }
-      if (clash) {
-        decision = {Action::refuse, clash->message, clash->type};
+      const auto unusable = why_not_copied(row, listed);
+      if (unusable || clash) {
+        const Error& why = unusable ? *unusable : *clash;
+        decision = {Action::refuse, why.message, why.type};
       } else if (listed.first.valid()) {
         DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
         decision = decide_link(source, there, first_inode, rules_for(row));

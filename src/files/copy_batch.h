@@ -80,6 +80,8 @@ class CopyBatch {
   void keep_final_flags(Copy& copy, std::uint32_t flags);
   [[nodiscard]] Result<std::optional<First>> first_of_set(Copy& copy, const Detail& listed,
                                                           const fs::FileInfo& source);
+  [[nodiscard]] std::optional<Error> why_not_copied(const engine::ItemRow& row,
+                                                    const Detail& listed);
   [[nodiscard]] Result<std::string> action_shown(Action action, const engine::ItemRow& row);
   [[nodiscard]] Result<std::uint64_t> inode_of_first(const Detail& listed);
   [[nodiscard]] ConflictRules rules_for(const engine::ItemRow& row) const;

@@ -93,6 +93,10 @@ Decision decide_link(const fs::FileInfo& source, const std::optional<fs::FileInf
 
 std::optional<std::string> reason_to_leave_out(const Detail& source, SpecialFiles special_files) {
   if (source.own_state) return "own_state: written by dunlin itself";
+  if (source.unparsed == Unparsed::crashed)
+    return "file_types: its type is not known, what looks into files crashed over it";
+  if (source.unparsed == Unparsed::too_slow)
+    return "file_types: its type is not known, looking into it took longer than 5 s";
   const fs::EntryType type = source.info.type;
   const bool special =
       type == fs::EntryType::fifo || type == fs::EntryType::socket || source.info.is_device();

@@ -20,6 +20,8 @@
 // the one that is copied.
 #include "files/enumerate.h"
 
+#include <fcntl.h>
+
 #include <deque>
 #include <map>
 #include <set>
@@ -83,6 +85,8 @@ class Enumerator {
   Status read(const DirectoryRow& row);
   bool leaves_out(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info,
                   bool looked);
+  Result<bool> left_out_by_content(const DirectoryRow& row, std::string_view name,
+                                   const fs::FileInfo& info, const fs::Directory& directory);
   Status add_missing(const DirectoryRow& row, BatchId made_by,
                      const std::set<std::string>& missing);
   void say_what_was_left_out();
@@ -310,8 +314,11 @@ Status Enumerator::begin() {
   }
   DUNLIN_ASSIGN(const fs::FileInfo single, source->root().info(layout.single_name));
   copy_.depends_on.insert(create_.id);
-  if (!leaves_out(root, layout.single_name, single, true))
-    add(copy_, root.id, layout.single_name, {single, {}, false});
+  if (!leaves_out(root, layout.single_name, single, true)) {
+    DUNLIN_ASSIGN(const bool left_out,
+                  left_out_by_content(root, layout.single_name, single, source->root()));
+    if (!left_out) add(copy_, root.id, layout.single_name, {single, {}, false});
+  }
   counts_.add(in_directory_);
   say_what_was_left_out();
   return commit(true);
@@ -343,6 +350,32 @@ bool Enumerator::leaves_out(const DirectoryRow& row, std::string_view name,
   if (rule) ++in_directory_.left_out[static_cast<std::size_t>(*rule)];
   if (!rule && info.type != fs::EntryType::directory) ++in_directory_.taken;
   return rule.has_value();
+}
+
+/// Of a file that everything else takes. What cannot be opened is taken: its turn will fail with
+/// the reason. What the parser did not survive is an item that is skipped and says so.
+Result<bool> Enumerator::left_out_by_content(const DirectoryRow& row, std::string_view name,
+                                             const fs::FileInfo& info,
+                                             const fs::Directory& directory) {
+  if (info.type != fs::EntryType::file || !selection_.asks_content(name)) return false;
+  const auto file = directory.open_file(name, O_RDONLY | O_NOATIME);
+  if (!file.ok()) return false;
+  const auto opened = fs::info_of(file->get(), directory.shown(name), fs::Side::source);
+  if (!opened.ok() || opened->type != fs::EntryType::file) return false;
+  DUNLIN_TRY(context_.permits().acquire(std::min(opened->size, sandbox::kLookedAtBytes), 1,
+                                        context_.cancel()));
+  DUNLIN_ASSIGN(const sandbox::Answer answer,
+                site_.type_by_content(file->get(), context_.cancel()));
+  if (answer.outcome == sandbox::Outcome::told && selection_.takes_content(answer.text))
+    return false;
+  --in_directory_.taken;
+  if (answer.outcome == sandbox::Outcome::told) {
+    ++in_directory_.left_out[static_cast<std::size_t>(Rule::file_types)];
+    return true;
+  }
+  const bool crashed = answer.outcome == sandbox::Outcome::crashed;
+  add(copy_, row.id, name, {info, {}, false, crashed ? Unparsed::crashed : Unparsed::too_slow});
+  return true;
 }
 
 /// Names that `files_from` wants and that are not there: items that fail with this reason.
@@ -392,8 +425,17 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
   }
   // What cannot be looked at is an item all the same: its turn will fail with the reason.
   if (info.type == fs::EntryType::directory) {
-    add_directory(row, made_by, entry.name, info);
+    DUNLIN_ASSIGN(const auto refused, site_.refuse_to_enter(row.path, entry.name, info));
+    if (!refused) {
+      add_directory(row, made_by, entry.name, info);
+      return success();
+    }
+    add(copy_, row.id, entry.name, {{}, {}, false});
     return success();
+  }
+  if (looked.ok()) {
+    DUNLIN_ASSIGN(const bool left_out, left_out_by_content(row, entry.name, info, directory));
+    if (left_out) return success();
   }
   return add_file(row, entry.name, info);
 }

@@ -23,7 +23,8 @@ FilesPlan decoded(const Plan& plan) {
 
 class FilesKind final : public engine::Kind {
  public:
-  explicit FilesKind(fs::Features features) : features_(features) {}
+  FilesKind(fs::Features features, sandbox::ParserCommand parser)
+      : features_(features), parser_(std::move(parser)) {}
 
   [[nodiscard]] std::string_view name() const override { return "files"; }
   [[nodiscard]] std::string_view item_noun() const override { return "files"; }
@@ -47,11 +48,13 @@ class FilesKind final : public engine::Kind {
     std::vector<std::string> problems;
     FilesPlan files = decode_plan(plan.document, problems);
     if (!problems.empty()) return Error(ErrorType::plan_invalid, problems.front());
-    return std::unique_ptr<engine::Run>(std::make_unique<FilesRun>(std::move(files), features_));
+    return std::unique_ptr<engine::Run>(
+        std::make_unique<FilesRun>(std::move(files), features_, parser_));
   }
 
  private:
   fs::Features features_;
+  sandbox::ParserCommand parser_;
 };
 
 Result<Json> FilesKind::plan_for(const CommandLine& line) const {
@@ -59,12 +62,15 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
     return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
   static const std::vector<std::string_view> known{
-      "verify",         "hash",          "conflict",
-      "preserve",       "special-files", "include",
-      "exclude",        "min-size",      "max-size",
-      "modified-since", "file-types",    "one-file-system",
-      "files-from",     "from0",         "checksum",
-      "usermap",        "groupmap",      "delete-empty-src-dirs"};
+      "verify",          "hash",          "conflict",
+      "preserve",        "special-files", "include",
+      "exclude",         "min-size",      "max-size",
+      "modified-since",  "file-types",    "one-file-system",
+      "files-from",      "from0",         "checksum",
+      "usermap",         "groupmap",      "delete-empty-src-dirs",
+      "follow-symlinks", "copy-links"};
+  if (line.options.contains("copy-links") && line.options.contains("follow-symlinks"))
+    return Error(ErrorType::invalid_input, "-L is --follow-symlinks always: give one of the two");
   if (line.options.contains("from0") && !line.options.contains("files-from"))
     return Error(ErrorType::invalid_input,
                  "--from0 says how --files-from ends its names: give both");
@@ -124,7 +130,10 @@ std::string FilesKind::describe(const Plan& plan) const {
     return escape_bytes(root.ends_with('/') ? root + name : root + "/" + name);
   };
   return verb + joined(layout->source_root, layout->single_name) + " to " +
-         joined(layout->destination_root, layout->single_target);
+         joined(layout->destination_root, layout->single_target) +
+         (files.follows(fs::Follow::always)    ? ", symlinks followed"
+          : files.follows(fs::Follow::in_tree) ? ", symlinks within it followed"
+                                               : "");
 }
 
 Json FilesKind::schema() const {
@@ -192,8 +201,9 @@ Json FilesKind::schema() const {
 
 }  // namespace
 
-std::unique_ptr<engine::Kind> make_files_kind(fs::Features features) {
-  return std::make_unique<FilesKind>(features);
+std::unique_ptr<engine::Kind> make_files_kind(fs::Features features,
+                                              sandbox::ParserCommand parser) {
+  return std::make_unique<FilesKind>(features, std::move(parser));
 }
 
 }  // namespace dunlin::files

@@ -5,10 +5,13 @@
 
 #include "engine/kind.h"
 #include "fs/types.h"
+#include "sandbox/parser_process.h"
 
 namespace dunlin::files {
 
-/// `features`: tests take kernel features away, to run the fallbacks on any machine.
-[[nodiscard]] std::unique_ptr<engine::Kind> make_files_kind(fs::Features features = {});
+/// `features`: tests take kernel features away, to run the fallbacks on any machine. `parser`: who
+/// looks into files; by default this very program, whose main() must know sandbox::kParserWord.
+[[nodiscard]] std::unique_ptr<engine::Kind> make_files_kind(fs::Features features = {},
+                                                            sandbox::ParserCommand parser = {});
 
 }  // namespace dunlin::files

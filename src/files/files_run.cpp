@@ -21,6 +21,18 @@ bool of_files(BatchContext& context) {
   return context.batch().task_type == kCopyFiles || context.batch().task_type == kLinkSets;
 }
 
+std::string_view symlinks_in_words(fs::Follow follow) {
+  switch (follow) {
+    case fs::Follow::never:
+      break;
+    case fs::Follow::in_tree:
+      return "copied as what they point to where that lies inside the source, else as symlinks";
+    case fs::Follow::always:
+      return "copied as what they point to";
+  }
+  return "copied as symlinks";
+}
+
 bool of_emptied(BatchContext& context) {
   return context.batch().task_type == kRemoveDirectories;
 }
@@ -155,7 +167,7 @@ bool FilesRun::matches(const engine::Selector& selector, const engine::ItemRow& 
 Json FilesRun::report_sections() const {
   Json section = Json::object();
   // Said in words because a reader would assume otherwise (files.md F-5).
-  section["symlinks"] = "copied as symlinks";
+  section["symlinks"] = symlinks_in_words(site_.plan.selection.follow_symlinks());
   section["hard_links"] = site_.plan.preserve_links ? "sets stay sets within the tree"
                                                     : "each name is copied as a file of its own";
   section["special_files"] = site_.plan.special_files == SpecialFiles::copy

@@ -11,7 +11,8 @@ namespace dunlin::files {
 
 class FilesRun final : public engine::Run {
  public:
-  FilesRun(FilesPlan plan, fs::Features features) : site_(std::move(plan), features) {}
+  FilesRun(FilesPlan plan, fs::Features features, sandbox::ParserCommand parser)
+      : site_(std::move(plan), features, std::move(parser)) {}
 
   [[nodiscard]] engine::CommitScope commit_scope() const override {
     return engine::CommitScope::item;

@@ -270,6 +270,10 @@ FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) 
   if (strategy != nullptr && !strategy->is_object())
     problems.emplace_back("/strategy: must be an object");
   decode_strategy(strategy != nullptr && strategy->is_object() ? *strategy : none, plan, problems);
+  if (plan.moves() && !plan.follows(fs::Follow::never))
+    problems.emplace_back(
+        "/source/follow_symlinks: a move has no other value than never: what a link points to is "
+        "not its to remove; copy, or move the links as links");
   return plan;
 }
 
@@ -324,8 +328,9 @@ std::string Layout::destination_base() const {
 Result<Layout> layout_of(const FilesPlan& plan) {
   struct stat raw{};
   const bool contents = ends_in_slash(plan.source);
+  const bool follows = contents || plan.follows(fs::Follow::always);
   const int looked =
-      contents ? ::stat(plan.source.c_str(), &raw) : ::lstat(plan.source.c_str(), &raw);
+      follows ? ::stat(plan.source.c_str(), &raw) : ::lstat(plan.source.c_str(), &raw);
   const int why_not = looked == 0 ? 0 : errno;
   const auto [parent, name] = split(plan.source);
   bool whole_tree = S_ISDIR(raw.st_mode);

@@ -47,6 +47,7 @@ struct FilesPlan {
   SpecialFiles special_files = SpecialFiles::copy;
   bool hashes_named = false;  ///< by a person: then they are computed without verification, too
 
+  [[nodiscard]] bool follows(fs::Follow how) const { return selection.follow_symlinks() == how; }
   [[nodiscard]] bool moves() const { return operation == Operation::move; }
   /// What is decided by. A move takes the place of what looks the same, too: the source may only go
   /// where its own content has been proven.

@@ -121,7 +121,8 @@ bool all_digits(std::string_view text, bool hexadecimal) {
 
 std::string encode(const Detail& detail) {
   const fs::FileInfo& info = detail.info;
-  const bool further = detail.first.valid() || detail.own_state;
+  const bool left_out = detail.own_state || detail.unparsed != Unparsed::no;
+  const bool further = detail.first.valid() || left_out;
   const unsigned marks = (further ? kFurther : 0U) |
                          (info.atime == info.mtime ? kAtimeIsMtime : 0U) |
                          (info.mtime.nanoseconds == 0 ? kWholeSeconds : 0U) |
@@ -139,8 +140,10 @@ std::string encode(const Detail& detail) {
   if ((marks & kAtimeIsMtime) == 0)
     out.zigzag(difference(info.atime.seconds, info.mtime.seconds)).u32(info.atime.nanoseconds);
   if (info.is_device()) out.varint(info.special_device);
-  if (further)
-    out.varint(static_cast<std::uint64_t>(detail.first.value) << 1U | (detail.own_state ? 1U : 0U));
+  if (further) {
+    out.varint(static_cast<std::uint64_t>(detail.first.value) << 1U | (left_out ? 1U : 0U));
+    if (left_out) out.u8(static_cast<std::uint8_t>(detail.unparsed));
+  }
   return out.take();
 }
 
@@ -169,7 +172,12 @@ Result<Detail> decode_detail(std::string_view bytes) {
   if ((marks & kFurther) != 0) {
     const std::uint64_t first_and_own = in.varint();
     detail.first = ItemId(static_cast<std::int64_t>(first_and_own >> 1U));
-    detail.own_state = (first_and_own & 1U) != 0;
+    if ((first_and_own & 1U) != 0) {
+      const std::uint8_t unparsed = in.u8();
+      if (unparsed > static_cast<std::uint8_t>(Unparsed::too_slow)) in.fail();
+      detail.unparsed = static_cast<Unparsed>(unparsed);
+      detail.own_state = detail.unparsed == Unparsed::no;
+    }
   }
   DUNLIN_TRY(in.finish("detail of a file"));
   return detail;

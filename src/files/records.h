@@ -16,6 +16,9 @@ namespace dunlin::files {
 /// The creation of the destination root is the first item of every execution.
 inline constexpr ItemId kRootItem{1};
 
+/// Why nobody knows what a file holds. The numbers are stored in ledgers: never renumber.
+enum class Unparsed : std::uint8_t { no = 0, crashed = 1, too_slow = 2 };
+
 /// What enumeration saw of an entry.
 struct Detail {
   /// Without device, ctime, links and allocation: those are looked at anew.
@@ -24,6 +27,8 @@ struct Detail {
   /// Not valid: it is copied by itself.
   ItemId first;
   bool own_state = false;  ///< dunlin's own: the state directory, a temporary, an undo folder
+  /// Its type was asked for, and the parser that looked into it did not survive it.
+  Unparsed unparsed = Unparsed::no;
 };
 [[nodiscard]] std::string encode(const Detail& detail);
 [[nodiscard]] Result<Detail> decode_detail(std::string_view bytes);

@@ -112,7 +112,7 @@ bool PatternList::may_match_below(std::string_view path) const {
 
 bool Selection::takes_everything() const {
   return include_.empty() && exclude_.empty() && min_size_ == 0 && !max_size_ && !modified_since_ &&
-         !younger_than_ms_ && groups_ == 0 && !one_file_system_ && !has_list_;
+         !younger_than_ms_ && groups_ == 0 && mimes_.empty() && !one_file_system_ && !has_list_;
 }
 
 Selection::Inside Selection::inside(std::string_view directory) const {
@@ -136,8 +136,10 @@ std::optional<Rule> Selection::leaves_out(const Inside& inside, std::string_view
       include_.empty() || inside.included || include_.matches(path, name, directory);
   if (!included && !(directory && include_.may_match_below(path))) return Rule::include;
   if (directory) return std::nullopt;
-  if (groups_ != 0 && ((groups_ >> static_cast<unsigned>(group_of(name))) & 1U) == 0)
-    return Rule::file_types;
+  // What is no file holds nothing that could be looked into; of what could not be looked at nobody
+  // knows: its turn will fail with the reason.
+  const bool by_content = asks_content() && (info.type == fs::EntryType::file || !looked);
+  if ((groups_ != 0 || asks_content()) && !by_content && !in_groups(name)) return Rule::file_types;
   if (!looked) return std::nullopt;
   if (info.type == fs::EntryType::file) {
     if (info.size < min_size_) return Rule::min_size;
@@ -145,6 +147,20 @@ std::optional<Rule> Selection::leaves_out(const Inside& inside, std::string_view
   }
   if (modified_since_ && info.mtime < *modified_since_) return Rule::modified_since;
   return std::nullopt;
+}
+
+bool Selection::in_groups(std::string_view name) const {
+  return ((groups_ >> static_cast<unsigned>(group_of(name))) & 1U) != 0;
+}
+
+bool Selection::asks_content(std::string_view name) const {
+  return asks_content() && !in_groups(name);
+}
+
+bool Selection::takes_content(std::string_view mime) const {
+  return std::any_of(mimes_.begin(), mimes_.end(), [&](const std::string& wanted) {
+    return wanted.ends_with('/') ? mime.starts_with(wanted) : mime == wanted;
+  });
 }
 
 std::vector<std::string> Selection::wanted_in(std::string_view directory) const {

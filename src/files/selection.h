@@ -71,7 +71,15 @@ class Selection {
   [[nodiscard]] std::optional<Rule> leaves_out(const Inside& inside, std::string_view path,
                                                std::string_view name, const fs::FileInfo& info,
                                                bool looked = true) const;
+  /// Types by content are asked for at all: then leaves_out() may leave the last word to
+  /// takes_content().
+  [[nodiscard]] bool asks_content() const { return !mimes_.empty(); }
+  /// Of an entry that leaves_out() takes: only what it holds can tell.
+  [[nodiscard]] bool asks_content(std::string_view name) const;
+  /// By its type as libmagic has it: "image/jpeg".
+  [[nodiscard]] bool takes_content(std::string_view mime) const;
   [[nodiscard]] bool one_file_system() const { return one_file_system_; }
+  [[nodiscard]] fs::Follow follow_symlinks() const { return follow_; }
   /// The names directly below the directory that `files_from` wants: what is not there is an error.
   [[nodiscard]] std::vector<std::string> wanted_in(std::string_view directory) const;
 
@@ -93,8 +101,12 @@ class Selection {
   std::optional<std::int64_t> max_size_;
   std::optional<fs::Time> modified_since_;
   std::optional<std::int64_t> younger_than_ms_;
-  std::uint8_t groups_ = 0;  ///< bits by FileGroup; 0: all
+  std::uint8_t groups_ = 0;         ///< bits by FileGroup; 0, and no mimes_: all
+  std::vector<std::string> mimes_;  ///< "image/jpeg", or "video/" for "video/*"
+  void decode_types(const std::vector<std::string>& names, std::vector<std::string>& problems);
+  [[nodiscard]] bool in_groups(std::string_view name) const;
   bool one_file_system_ = false;
+  fs::Follow follow_ = fs::Follow::never;
   bool has_list_ = false;
   std::vector<std::string> list_;   ///< sorted bytewise, without slash at either end
   std::vector<std::string> whole_;  ///< those that were written with a slash at their end
@@ -106,6 +118,7 @@ class Selection {
                                               const std::string& value);
 /// Reads `path` ("-": standard input) into source/files_from.
 [[nodiscard]] Status put_files_from(Json& source, const std::string& path, bool nul_separated);
+[[nodiscard]] std::string_view to_string(fs::Follow follow);
 /// Properties of `source` for the plan's JSON Schema.
 void add_selection_schema(Json& properties);
 

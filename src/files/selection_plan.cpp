@@ -13,6 +13,7 @@ namespace {
 
 /// The list becomes part of the plan, which is stored with the execution and read at every start.
 constexpr std::int64_t kMaxListBytes = 1 << 20;
+constexpr std::array<std::string_view, 3> kFollows{"never", "in_tree", "always"};  // fs::Follow
 constexpr std::array<std::string_view, 7> kGroups{"image",   "video", "audio", "document",
                                                   "archive", "code",  "other"};
 
@@ -77,24 +78,35 @@ std::optional<std::int64_t> decode_size(const Json& source, std::string_view key
   return std::nullopt;
 }
 
-std::uint8_t decode_groups(const std::vector<std::string>& names,
-                           std::vector<std::string>& problems) {
-  unsigned groups = 0;
-  for (const std::string& name : names) {
-    const auto known = std::find(kGroups.begin(), kGroups.end(), name);
-    if (known != kGroups.end()) {
-      groups |= 1U << static_cast<unsigned>(known - kGroups.begin());
-      continue;
-    }
-    const auto near = nearest_word(name, kGroups);
-    const bool mime = name.find('/') != std::string::npos;
-    problems.push_back(
-        pointer_to("file_types") + ": \"" + escape_bytes(name) +
-        (mime ? "\": types by content are not supported yet; use " : "\" is none of ") +
-        "image, video, audio, document, archive, code, other" +
-        (near ? "; did you mean " + *near + "?" : ""));
-  }
-  return static_cast<std::uint8_t>(groups);
+/// "Image/JPEG" as "image/jpeg", "video/*" as "video/"; nullopt: it is no type.
+std::optional<std::string> mime_of(std::string_view name) {
+  std::string mime(name);
+  for (char& c : mime)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::size_t slash = mime.find('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == mime.size()) return std::nullopt;
+  if (mime.substr(slash + 1) == "*") mime.pop_back();
+  // RFC 6838, 4.2.
+  const auto allowed = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$&-^_.+").find(c) != std::string_view::npos;
+  };
+  for (std::size_t n = 0; n < mime.size(); ++n)
+    if (n != slash && !allowed(mime[n])) return std::nullopt;
+  return mime;
+}
+
+fs::Follow decode_follow(const Json& source, std::vector<std::string>& problems) {
+  const Json* value = find_member(source, "follow_symlinks");
+  if (value == nullptr) return fs::Follow::never;
+  const std::string name = value->is_string() ? value->get<std::string>() : value->dump();
+  const auto known = std::find(kFollows.begin(), kFollows.end(), name);
+  if (known != kFollows.end()) return static_cast<fs::Follow>(known - kFollows.begin());
+  const auto near = nearest_word(name, kFollows);
+  problems.push_back(pointer_to("follow_symlinks") + ": \"" + escape_bytes(name) +
+                     "\" is none of never, in_tree, always" +
+                     (near ? "; did you mean " + *near + "?" : ""));
+  return fs::Follow::never;
 }
 
 /// "./a//b/" as "a/b"; what is no path below the root is refused.
@@ -138,12 +150,8 @@ void Selection::decode(const Json& source, std::vector<std::string>& problems) {
                          "as 7d");
     }
   }
-  const auto types = bytes_list(source, "file_types", "type", problems);
-  groups_ = decode_groups(types, problems);
-  const std::string follow = string_or(source, "follow_symlinks", "never");
-  if (follow != "never")
-    problems.push_back(pointer_to("follow_symlinks") + ": \"" + escape_bytes(follow) +
-                       "\" is not supported yet; symlinks are copied as symlinks (never)");
+  decode_types(bytes_list(source, "file_types", "type", problems), problems);
+  follow_ = decode_follow(source, problems);
   if (const Json* one = find_member(source, "one_file_system")) {
     if (one->is_boolean()) {
       one_file_system_ = one->get<bool>();
@@ -162,6 +170,28 @@ void Selection::decode(const Json& source, std::vector<std::string>& problems) {
     if (!entry->empty()) list_.push_back(std::move(entry).value());
   }
   for (auto* sorted : {&list_, &whole_}) std::sort(sorted->begin(), sorted->end());
+}
+
+void Selection::decode_types(const std::vector<std::string>& names,
+                             std::vector<std::string>& problems) {
+  unsigned groups = 0;
+  for (const std::string& name : names) {
+    const auto known = std::find(kGroups.begin(), kGroups.end(), name);
+    if (known != kGroups.end()) {
+      groups |= 1U << static_cast<unsigned>(known - kGroups.begin());
+      continue;
+    }
+    if (auto mime = mime_of(name)) {
+      mimes_.push_back(*std::move(mime));
+      continue;
+    }
+    const auto near = nearest_word(name, kGroups);
+    problems.push_back(pointer_to("file_types") + ": \"" + escape_bytes(name) +
+                       "\" is none of image, video, audio, document, archive, code, other, and no "
+                       "type such as image/jpeg or video/*" +
+                       (near ? "; did you mean " + *near + "?" : ""));
+  }
+  groups_ = static_cast<std::uint8_t>(groups);
 }
 
 Result<bool> put_selection_flag(Json& source, std::string_view flag, const std::string& value) {
@@ -184,10 +214,18 @@ Result<bool> put_selection_flag(Json& source, std::string_view flag, const std::
     source["modified_since"] = value;
   } else if (flag == "one-file-system") {
     source["one_file_system"] = true;
+  } else if (flag == "follow-symlinks") {
+    source["follow_symlinks"] = value;
+  } else if (flag == "copy-links") {
+    source["follow_symlinks"] = "always";
   } else {
     return false;
   }
   return true;
+}
+
+std::string_view to_string(fs::Follow follow) {
+  return kFollows[static_cast<std::size_t>(follow)];
 }
 
 Status put_files_from(Json& source, const std::string& path, bool nul_separated) {
@@ -236,10 +274,20 @@ void add_selection_schema(Json& properties) {
       {"type", "string"},
       {"description",
        "a time (2026-01-31T08:00:00Z) or how long ago (7d), counted from the start"}};
-  properties["file_types"] = {{"type", "array"},
-                              {"items", {{"enum", kGroups}}},
-                              {"description", "by the extension of the name"}};
-  properties["follow_symlinks"] = {{"enum", {"never"}}, {"default", "never"}};
+  properties["file_types"] = {
+      {"type", "array"},
+      {"items",
+       {{"anyOf",
+         {{{"enum", kGroups}}, {{"type", "string"}, {"pattern", "^[^/*]+/([^/*]+|\\*)$"}}}}}},
+      {"description",
+       "by the extension of the name (image), or by what the file holds "
+       "(image/jpeg, video/*)"}};
+  properties["follow_symlinks"] = {
+      {"enum", kFollows},
+      {"default", "never"},
+      {"description",
+       "never: symlinks are copied as symlinks; in_tree: those that lead to something inside the "
+       "source are copied as what they point to; always: all are, wherever they lead"}};
   properties["one_file_system"] = {
       {"type", "boolean"},
       {"default", false},

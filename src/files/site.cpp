@@ -144,7 +144,10 @@ Result<Layout> Site::layout() {
 }
 
 Result<fs::Directory> Site::open_source_root(const Layout& where) const {
-  return fs::Directory::open_root(where.source_root, fs::Side::source, features_);
+  // What a person names is no part of a tree: that one link leads out of it by what it is.
+  const bool alone = !where.whole_tree() && plan.follows(fs::Follow::in_tree);
+  return fs::Directory::open_root(where.source_root, fs::Side::source, features_,
+                                  alone ? fs::Follow::never : plan.selection.follow_symlinks());
 }
 
 Result<fs::Directory> Site::open_destination_root(const Layout& where) const {
@@ -205,6 +208,40 @@ Result<std::int64_t> Site::time_granularity_ns() {
 Result<std::string> Site::target_name(const std::string& name) {
   DUNLIN_ASSIGN(const Layout where, layout());
   return where.whole_tree() || name.empty() ? name : where.single_target;
+}
+
+Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, std::string_view name,
+                                                   const fs::FileInfo& directory) {
+  if (plan.follows(fs::Follow::never)) return std::optional<Error>();
+  const auto is = [&](const fs::Directory& other) {
+    return directory.device == other.device() && directory.inode == other.inode();
+  };
+  DUNLIN_ASSIGN(fs::DirectoryCache* const cache, source());
+  bool inside_itself = is(cache->root());
+  for (std::size_t slash = 0; !inside_itself && slash < parent.size();) {
+    slash = std::min(parent.find('/', slash + 1), parent.size());
+    DUNLIN_ASSIGN(const auto above, cache->get(parent.substr(0, slash)));
+    inside_itself = is(*above);
+  }
+  const std::string shown =
+      cache->root().shown(parent.empty() ? std::string(name) : parent + "/" + std::string(name));
+  Error error(ErrorType::unsupported_item, shown);
+  error.remediation =
+      "leave it out with --exclude, or copy links as links: --follow-symlinks never";
+  if (inside_itself) {
+    error.message += " leads back to a directory that it lies in: followed, it would have no end";
+    return std::optional(std::move(error));
+  }
+  if (!plan.follows(fs::Follow::always)) return std::optional<Error>();
+  const auto to = nearest_destination();
+  if (!to.ok() || !to->missing.empty()) return std::optional<Error>();
+  const auto opened =
+      cache->get(parent.empty() ? std::string(name) : parent + "/" + std::string(name));
+  if (!opened.ok()) return std::optional<Error>();  // its listing will fail with the reason
+  DUNLIN_ASSIGN(const bool inside_destination, lies_in(**opened, to->directory));
+  if (!inside_destination) return std::optional<Error>();
+  error.message += " leads into the destination, which would be copied into itself";
+  return std::optional(std::move(error));
 }
 
 Result<Nearest> Site::nearest_destination() {
@@ -326,6 +363,10 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
   } else {
     const auto entry = source_root.info(where.single_name);
     if (!entry.ok()) found.push_back(problem(entry.error()));
+  }
+  if (plan.selection.asks_content()) {
+    if (const Status ready = parser_.ready(context.cancel()); !ready.ok())
+      found.push_back(problem(ready.error()));
   }
   auto to = nearest_destination();
   if (!to.ok()) {

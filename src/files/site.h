@@ -14,6 +14,8 @@
 #include "files/reopened.h"
 #include "fs/directory.h"
 #include "fs/file_system.h"
+#include "sandbox/content_parsers.h"
+#include "sandbox/parser_process.h"
 
 namespace dunlin::files {
 
@@ -25,7 +27,8 @@ struct Nearest {
 
 class Site {
  public:
-  Site(FilesPlan decoded, fs::Features features) : plan(std::move(decoded)), features_(features) {}
+  Site(FilesPlan decoded, fs::Features features, sandbox::ParserCommand parser)
+      : plan(std::move(decoded)), features_(features), parser_(std::move(parser)) {}
 
   [[nodiscard]] Result<Layout> layout();
   [[nodiscard]] Result<fs::DirectoryCache*> source();
@@ -41,6 +44,13 @@ class Site {
   /// The destination's name of an item: its own, but for a single file copied under another.
   [[nodiscard]] Result<std::string> target_name(const std::string& name);
 
+  /// Why a directory of the source may not be entered from `parent` (a path below the root): one
+  /// that holds it, reached by a followed symlink, or the destination itself. Nothing while no
+  /// symlinks are followed: then both roots' paths have told before the start.
+  [[nodiscard]] Result<std::optional<Error>> refuse_to_enter(const std::string& parent,
+                                                             std::string_view name,
+                                                             const fs::FileInfo& directory);
+
   /// JSON that stays the same while both roots are on the file systems that the execution started
   /// with, and the source root is the same directory.
   [[nodiscard]] Result<std::string> identity();
@@ -53,6 +63,12 @@ class Site {
   /// The destination alone, for verification and undo. `may_be_gone`: an undo removes it.
   [[nodiscard]] Status check_destination(engine::BatchContext& context, bool may_be_gone = false);
   [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
+
+  /// The type of an open file by what it holds ("image/jpeg"), from a confined process. For the
+  /// enumeration's thread alone.
+  [[nodiscard]] Result<sandbox::Answer> type_by_content(int fd, const CancelToken& cancel) {
+    return parser_.ask(sandbox::kMimeType, fd, cancel);
+  }
 
   const FilesPlan plan;
   ReopenedDirectories reopened;
@@ -68,6 +84,7 @@ class Site {
   [[nodiscard]] Status check_source();
   [[nodiscard]] Result<std::optional<std::uint64_t>> recorded_root(engine::BatchContext& context);
   fs::Features features_;
+  sandbox::ParserProcess parser_;
   std::mutex mutex_;
   std::optional<Layout> layout_;
   std::optional<std::int64_t> probed_clock_ns_;

@@ -31,6 +31,11 @@ Status CopyBatch::write(Copy& copy) {
   if (source.type != listed.info.type && listed.info.type != fs::EntryType::unknown) {
     return from->error(ESTALE, "copy", row.name);
   }
+  if (source.type == fs::EntryType::directory) {
+    DUNLIN_ASSIGN(auto refused, site_.refuse_to_enter(row.directory_path, row.name, source));
+    if (refused) return *std::move(refused);
+    return from->error(ESTALE, "copy", row.name);
+  }
   copy.witness = Witness{};
   copy.witness.epoch = context_.epoch();
   copy.witness.shared = source.links > 1;

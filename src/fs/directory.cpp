@@ -16,6 +16,7 @@
 
 #include "base/crash_point.h"
 #include "base/text.h"
+#include "fs/follow.h"
 
 namespace dunlin::fs {
 namespace {
@@ -114,12 +115,11 @@ Time time_of(const statx_timestamp& stamp) {
   return {stamp.tv_sec, stamp.tv_nsec};
 }
 
-/// False with errno.
+}  // namespace
+
 bool stat_at(int fd, const char* name, int flags, FileInfo& info) {
   struct statx raw{};
-  if (::statx(fd, name, flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatxMask, &raw) != 0) {
-    return false;
-  }
+  if (::statx(fd, name, flags | AT_NO_AUTOMOUNT, kStatxMask, &raw) != 0) return false;
   info.type = type_of(raw.stx_mode);
   info.mode = raw.stx_mode & 07777U;
   info.uid = raw.stx_uid;
@@ -137,7 +137,13 @@ bool stat_at(int fd, const char* name, int flags, FileInfo& info) {
   return true;
 }
 
-}  // namespace
+int open_quietly(int base, const char* name, int flags, mode_t mode) {
+  int fd = TEMP_FAILURE_RETRY(::openat(base, name, flags, mode));
+  // Only the owner may leave the access time alone.
+  if (fd < 0 && errno == EPERM && (flags & O_NOATIME) != 0)
+    fd = TEMP_FAILURE_RETRY(::openat(base, name, flags & ~O_NOATIME, mode));
+  return fd;
+}
 
 std::string_view to_string(EntryType type) {
   switch (type) {
@@ -187,7 +193,8 @@ Result<Directory> Directory::opened(int fd, Side side, Features features, std::s
   return directory;
 }
 
-Result<Directory> Directory::open_root(const std::string& path, Side side, Features features) {
+Result<Directory> Directory::open_root(const std::string& path, Side side, Features features,
+                                       Follow follow) {
   std::string_view rest = path;
   UniqueFd held;
   int at = AT_FDCWD;
@@ -198,7 +205,11 @@ Result<Directory> Directory::open_root(const std::string& path, Side side, Featu
     const int fd =
         ::openat(at, piece.c_str(), last ? kDirectoryFlags : O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return path_error(errno, "open directory", path, side);
-    if (last) return opened(fd, side, features, path);
+    if (last) {
+      DUNLIN_ASSIGN(Directory root, opened(fd, side, features, path));
+      if (follow != Follow::never) DUNLIN_TRY(root.follow_links(follow));
+      return root;
+    }
     held.reset(fd);
     at = held.get();
     rest.remove_prefix(piece.size() + 1);
@@ -206,17 +217,38 @@ Result<Directory> Directory::open_root(const std::string& path, Side side, Featu
 }
 
 Result<Directory> Directory::open_directory(std::string_view relative) const {
-  if (relative.empty()) {
-    const int fd = ::openat(fd_.get(), ".", kDirectoryFlags);
-    if (fd < 0) return error(errno, "open directory", "");
-    return opened(fd, side_, features_, shown_path_);
+  if (!relative.empty()) {
+    DUNLIN_TRY(check_relative(relative));
   }
+  auto opened = open_physical(relative);
+  if (!tree_) return opened;
+  // A link on the way is ELOOP to openat2, and ENOTDIR to its fallback.
+  const std::string code = opened.ok() ? "" : opened.error().native.code;
+  if (code == "ELOOP" || code == "ENOTDIR") opened = open_through_links(relative);
+  if (!opened.ok()) return opened;
+  opened->tree_ = tree_;
+  opened->relative_ = joined(relative_, relative);
+  opened->shown_path_ = joined(shown_path_, relative);
+  return opened;
+}
+
+Status Directory::check_relative(std::string_view relative) const {
   for (std::string_view rest = relative; !rest.empty();) {
     const std::size_t slash = rest.find('/');
     if (!is_name(rest.substr(0, slash)) || slash + 1 == rest.size()) {
       return error(EINVAL, "open directory", relative);
     }
     rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+  }
+  return success();
+}
+
+/// Through no symlink.
+Result<Directory> Directory::open_physical(std::string_view relative) const {
+  if (relative.empty()) {
+    const int fd = ::openat(fd_.get(), ".", kDirectoryFlags);
+    if (fd < 0) return error(errno, "open directory", "");
+    return opened(fd, side_, features_, shown_path_);
   }
   UniqueFd held;
   int at = fd_.get();
@@ -236,13 +268,9 @@ Result<Directory> Directory::open_directory(std::string_view relative) const {
 
 Result<UniqueFd> Directory::open_file(std::string_view name, int flags, mode_t mode) const {
   if (!is_name(name)) return error(EINVAL, "open", name);
+  if (tree_ && (flags & O_CREAT) == 0) return open_followed(name, flags);
   const int all = flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-  const std::string text(name);
-  int fd = TEMP_FAILURE_RETRY(::openat(fd_.get(), text.c_str(), all, mode));
-  // Only the owner may leave the access time alone.
-  if (fd < 0 && errno == EPERM && (flags & O_NOATIME) != 0) {
-    fd = TEMP_FAILURE_RETRY(::openat(fd_.get(), text.c_str(), all & ~O_NOATIME, mode));
-  }
+  const int fd = open_quietly(fd_.get(), std::string(name).c_str(), all, mode);
   if (fd < 0) return error(errno, (flags & O_CREAT) != 0 ? "create" : "open", name);
   return UniqueFd(fd);
 }
@@ -250,7 +278,11 @@ Result<UniqueFd> Directory::open_file(std::string_view name, int flags, mode_t m
 Result<std::optional<FileInfo>> Directory::find(std::string_view name) const {
   if (!is_name(name)) return error(EINVAL, "look at", name);
   FileInfo info;
-  if (stat_at(fd_.get(), std::string(name).c_str(), 0, info)) return std::optional(info);
+  if (stat_at(fd_.get(), std::string(name).c_str(), AT_SYMLINK_NOFOLLOW, info)) {
+    if (!tree_ || info.type != EntryType::symlink) return std::optional(info);
+    DUNLIN_ASSIGN(info, followed(name, info));
+    return std::optional(info);
+  }
   if (errno == ENOENT) return std::optional<FileInfo>();
   return error(errno, "look at", name);
 }
@@ -267,7 +299,7 @@ Result<FileInfo> Directory::info() const {
 
 Result<FileInfo> info_of(int fd, std::string_view what, Side side) {
   FileInfo info;
-  if (!stat_at(fd, "", AT_EMPTY_PATH, info)) {
+  if (!stat_at(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, info)) {
     return path_error(errno, "look at", std::string(what), side);
   }
   return info;

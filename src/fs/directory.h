@@ -5,6 +5,10 @@
 // component with O_NOFOLLOW), so a symlink planted or swapped in at any time cannot lead out of the
 // root (files.md F-19). Names are bytes; paths may be longer than PATH_MAX.
 //
+// A source root may be opened to follow symlinks (follow.cpp): then every look, open and walk below
+// it takes a link for what it points to. With Follow::in_tree a link is turned into a path without
+// links first, which is then opened as above, so that what is swapped in meanwhile cannot lead out.
+//
 // Errors come from error_from_errno with the side of the directory: an absent name is
 // source_vanished or destination_changed, a symlink or file in the way source_changed or
 // destination_exists. Handles are immutable: all calls of one handle from any thread.
@@ -27,15 +31,17 @@ class Directory {
  public:
   /// Opens the directory that a person named: symlinks in `path` are followed. Any length.
   [[nodiscard]] static Result<Directory> open_root(const std::string& path, Side side,
-                                                   Features features = {});
+                                                   Features features = {},
+                                                   Follow follow = Follow::never);
   /// Opens a directory below this one by a relative path ("a/b", "" is this one itself). A symlink,
-  /// "." or ".." on the way is refused.
+  /// "." or ".." on the way is refused (a symlink: unless it is to be followed).
   [[nodiscard]] Result<Directory> open_directory(std::string_view relative) const;
   /// Opens a file by name: O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC and O_NOCTTY are added, so that a
   /// FIFO or device put there never blocks. The caller checks the type with info_of().
   [[nodiscard]] Result<UniqueFd> open_file(std::string_view name, int flags, mode_t mode = 0) const;
 
-  /// The entry itself, never what a symlink points to; absence is an error.
+  /// The entry itself, not what a symlink points to unless it is to be followed; absence is an
+  /// error, and so is a followed symlink that leads nowhere (unsupported_item).
   [[nodiscard]] Result<FileInfo> info(std::string_view name) const;
   /// As info(), absence (and nothing else) being nullopt.
   [[nodiscard]] Result<std::optional<FileInfo>> find(std::string_view name) const;
@@ -46,6 +52,7 @@ class Directory {
   [[nodiscard]] Status make_symlink(std::string_view target, std::string_view name) const;
   /// A FIFO, socket or device node like `like`, 0600. Device nodes need CAP_MKNOD.
   [[nodiscard]] Status make_special(const FileInfo& like, std::string_view name) const;
+  /// The text of the link itself, also of one that is to be followed.
   [[nodiscard]] Result<std::string> read_link(std::string_view name) const;
   /// Removes anything but a directory; an absent name is success (so it may be repeated).
   [[nodiscard]] Status remove_file(std::string_view name) const;
@@ -53,6 +60,7 @@ class Directory {
   [[nodiscard]] Status remove_directory(std::string_view name) const;
 
   [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] Follow follow() const;
   [[nodiscard]] const Features& features() const { return features_; }
   [[nodiscard]] Side side() const { return side_; }
   /// Of the directory, as they were when it was opened (a held descriptor keeps them).
@@ -71,12 +79,25 @@ class Directory {
   [[nodiscard]] static Result<Directory> opened(int fd, Side side, Features features,
                                                 std::string shown_path);
 
+  /// The root below which symlinks are followed, and how.
+  struct Tree;
+  /// An entry by the directory that holds it. No name: the root itself.
+  struct Place;
+  [[nodiscard]] Result<FileInfo> followed(std::string_view name, const FileInfo& link) const;
+  [[nodiscard]] Result<UniqueFd> open_followed(std::string_view name, int flags) const;
+  [[nodiscard]] Result<Directory> open_through_links(std::string_view relative) const;
+  [[nodiscard]] Result<Directory> open_physical(std::string_view relative) const;
+  [[nodiscard]] Status check_relative(std::string_view relative) const;
+  [[nodiscard]] Status follow_links(Follow follow);
+
   UniqueFd fd_;
   Side side_;
   Features features_;
   std::string shown_path_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
+  std::shared_ptr<const Tree> tree_;  ///< null: none is followed
+  std::string relative_;              ///< from the tree's root, as walked, links included
 };
 
 /// statx(2) of an open descriptor; `what` and `side` are for the error.

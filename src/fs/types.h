@@ -75,6 +75,13 @@ struct Features {
   std::int64_t chunk_bytes = 64LL << 20;
 };
 
+/// Which symlinks below a root are taken for what they point to (files.md F-1).
+enum class Follow : std::uint8_t {
+  never,
+  in_tree,  ///< those that lead to something inside the same root; the others are links
+  always,   ///< all, wherever they lead: what leads nowhere is an error
+};
+
 /// On which side of the migration a directory lies: an absent name is a vanished source or a
 /// changed destination, an EIO is a read or a write error.
 enum class Side : std::uint8_t { source, destination };

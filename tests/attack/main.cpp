@@ -25,7 +25,8 @@ using dunlin::attack::Witness;
 constexpr const char* kUsage =
     "usage: attack [--self-check] [--seconds N] [--seed S] [--binary PATH]\n"
     "              [--scratch DIR]\n"
-    "              [--operation copy|overwrite|verify|rollback|resume|into|move|move-across]...\n"
+    "              [--operation "
+    "copy|follow|overwrite|verify|rollback|resume|into|move|move-across]...\n"
     "  --seconds: for each operation (default 5)\n"
     "  --scratch: where the trees are made (default: in memory)\n"
     "  --self-check: a naive program instead of dunlin; each operation of it must be caught\n"

@@ -97,6 +97,7 @@ class Arena {
 
   void round() {
     if (tally_.operation == "copy") return copy_round();
+    if (tally_.operation == "follow") return follow_round();
     if (tally_.operation == "overwrite") return overwrite_round();
     if (tally_.operation == "verify") return verify_round();
     if (tally_.operation == "rollback") return rollback_round();
@@ -110,6 +111,14 @@ class Arena {
   void copy_round() {
     fresh(rng_.chance(0.5) ? make_empty : make_directories);
     attacked(50, {copy_words()});
+  }
+
+  /// With symlinks followed, but none that leads out: each one of the attackers does.
+  void follow_round() {
+    fresh(rng_.chance(0.5) ? make_empty : make_directories);
+    Words copy = copy_words();
+    copy.insert(copy.end(), {"--follow-symlinks", "in_tree"});
+    attacked(90, {copy});
   }
 
   void overwrite_round() {
@@ -318,8 +327,8 @@ class Arena {
 }  // namespace
 
 const std::vector<std::string>& operation_names() {
-  static const std::vector<std::string> names = {"copy",   "overwrite", "verify", "rollback",
-                                                 "resume", "into",      "move",   "move-across"};
+  static const std::vector<std::string> names = {
+      "copy", "follow", "overwrite", "verify", "rollback", "resume", "into", "move", "move-across"};
   return names;
 }
 

@@ -32,7 +32,8 @@ struct Tally {
   std::vector<std::string> failures;
 };
 
-/// copy: into an empty destination, or one whose directories stand. overwrite: over an older tree.
+/// copy: into an empty destination, or one whose directories stand. follow: the same with
+/// --follow-symlinks in_tree. overwrite: over an older tree.
 /// verify. rollback: of either. resume: after kill -9. into: copy, verify and rollback of a source
 /// without a slash at its end, whose root at the destination the attackers own and swap as well.
 /// move, move-across: by renames, and to another file system, killed or not, then taken back.

@@ -166,8 +166,8 @@ class CopyTest {
  public:
   explicit CopyTest(std::string source, std::string destination,
                     std::map<std::string, std::string> options = {}, fs::Features features = {},
-                    const std::string& verb = "copy")
-      : kind_(make_files_kind(features)) {
+                    const std::string& verb = "copy", sandbox::ParserCommand parser = {})
+      : kind_(make_files_kind(features, std::move(parser))) {
     engine::CommandLine line{verb, {std::move(source), std::move(destination)}, std::move(options)};
     auto document = kind_->plan_for(line);
     EXPECT_TRUE(document.ok()) << (document.ok() ? "" : document.error().text());

@@ -166,8 +166,6 @@ TEST_F(FilesSelection, TypesByExtension) {
   EXPECT_THAT(taken({{"file-types", "video,document,archive,code,other"}}),
               UnorderedElementsAre("b.mkv", "d.pdf", "e.zip", "f.cpp", "g.bin"));
   EXPECT_THAT(refusal({{"file-types", "image,vidoe"}}), HasSubstr("did you mean video?"));
-  EXPECT_THAT(refusal({{"file-types", "image/png"}}),
-              HasSubstr("types by content are not supported"));
 }
 
 TEST_F(FilesSelection, FilesFromTakesTheseAndTheDirectoriesOnTheWay) {
@@ -285,16 +283,6 @@ TEST_F(FilesSelection, ADurationCountsFromTheBeginAlsoAfterAResume) {
   EXPECT_EQ(*first, (fs::Time{10'000'000 - 3600, 123'000'000}));
   selection.freeze(*first);
   EXPECT_EQ(selection.modified_since(99'000'000'000), first);
-}
-
-TEST_F(FilesSelection, SymlinksAreNotFollowed) {
-  Json document =
-      *parse_json(R"({"kind":"files","source":{"paths":["/a"],"follow_symlinks":"always"},
-    "destination":{"base_path":"/b"}})");
-  EXPECT_THAT(make_files_kind()->check(document),
-              ElementsAre(HasSubstr("/source/follow_symlinks: \"always\" is not supported yet")));
-  document["source"]["follow_symlinks"] = "never";
-  EXPECT_THAT(make_files_kind()->check(document), IsEmpty());
 }
 
 TEST_F(FilesSelection, ProblemsAreNamedWithTheirPlace) {
