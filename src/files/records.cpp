@@ -8,7 +8,7 @@
 namespace dunlin::files {
 namespace {
 
-constexpr std::uint8_t kVersion = 4;
+constexpr std::uint8_t kVersion = 5;
 // Marks of a witness; of the last ones, what they announce follows only when they are set.
 constexpr unsigned kLinked = 1;
 constexpr unsigned kShared = 2;
@@ -18,6 +18,10 @@ constexpr unsigned kRenamed = 16;
 constexpr unsigned kHasSource = 32;
 constexpr unsigned kHasChunks = 64;
 constexpr unsigned kRemoving = 128;
+constexpr unsigned kCloned = 256;
+constexpr unsigned kToSource = 512;
+constexpr unsigned kNamed = 1024;
+constexpr unsigned kAside = 2048;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::string_view kPart = "part-";
@@ -103,12 +107,15 @@ std::string encode(const Witness& witness) {
       (witness.linked ? kLinked : 0U) | (witness.shared ? kShared : 0U) |
       (witness.reopened.empty() ? 0U : kReopened) | (witness.attributes == 0 ? 0U : kAttributes) |
       (witness.renamed ? kRenamed : 0U) | (witness.source ? kHasSource : 0U) |
-      (witness.chunks.empty() ? 0U : kHasChunks) | (witness.removing ? kRemoving : 0U);
-  out.u8(static_cast<std::uint8_t>(marks));
-  out.varint(witness.final_flags).bytes(witness.extended_before);
+      (witness.chunks.empty() ? 0U : kHasChunks) | (witness.removing ? kRemoving : 0U) |
+      (witness.cloned ? kCloned : 0U) | (witness.to_source ? kToSource : 0U) |
+      (witness.name.empty() ? 0U : kNamed) | (witness.aside.empty() ? 0U : kAside);
+  out.varint(marks).varint(witness.final_flags).bytes(witness.extended_before);
   if (!witness.reopened.empty()) out.bytes(witness.reopened);
   if (witness.attributes != 0) out.u64(witness.attributes);
   if (!witness.chunks.empty()) out.zigzag(witness.chunk_bytes).bytes(witness.chunks);
+  if (!witness.name.empty()) out.bytes(witness.name);
+  if (!witness.aside.empty()) out.bytes(witness.aside);
   if (witness.source) {
     put(out, *witness.source);
     out.zigzag(witness.source->ctime.seconds).varint(witness.source->ctime.nanoseconds);
@@ -129,11 +136,12 @@ Result<Witness> decode_witness(std::string_view bytes) {
   witness.checksum = in.bytes();
   witness.proof = in.u8();
   witness.loss = in.bytes();
-  const unsigned marks = in.u8();
+  const std::uint64_t marks = in.varint();
   witness.linked = (marks & kLinked) != 0;
   witness.shared = (marks & kShared) != 0;
   witness.renamed = (marks & kRenamed) != 0;
   witness.removing = (marks & kRemoving) != 0;
+  witness.cloned = (marks & kCloned) != 0;
   witness.final_flags = static_cast<std::uint32_t>(in.varint());
   witness.extended_before = in.bytes();
   if ((marks & kReopened) != 0) witness.reopened = in.bytes();
@@ -142,6 +150,9 @@ Result<Witness> decode_witness(std::string_view bytes) {
     witness.chunk_bytes = in.zigzag();
     witness.chunks = in.bytes();
   }
+  witness.to_source = (marks & kToSource) != 0;
+  if ((marks & kNamed) != 0) witness.name = in.bytes();
+  if ((marks & kAside) != 0) witness.aside = in.bytes();
   if ((marks & kHasSource) != 0) {
     witness.source = get(in);
     witness.source->ctime.seconds = in.zigzag();

@@ -41,6 +41,9 @@ class Site {
   /// The destination's name of an item: its own, but for a single file copied under another.
   [[nodiscard]] Result<std::string> target_name(const std::string& name);
 
+  /// The name under which a completed item stands: that, or the numbered one that it has got.
+  [[nodiscard]] Result<std::string> placed_name(const engine::ItemRow& row);
+
   /// JSON that stays the same while both roots are on the file systems that the execution started
   /// with, and the source root is the same directory.
   [[nodiscard]] Result<std::string> identity();
