@@ -146,7 +146,9 @@ Result<int> items(Session& session, const Flags& flags) {
               {std::to_string(item.id.value), std::string(store::to_string(item.status)),
                format_bytes(item.size), printable(item.action),
                std::string(store::to_string(item.proof)),
-               escape_bytes(path_of(item.directory_path, item.name)), printable(item.message)});
+               escape_bytes(path_of(item.directory_path, item.name)) +
+                   (item.placed_name.empty() ? "" : " -> " + escape_bytes(item.placed_name)),
+               printable(item.message)});
         listing.end_page();
       }));
   listing.end("no items\n");

@@ -65,8 +65,9 @@ std::string names_of(const CLI::Option& option) {
   for (const auto& name : option.get_snames()) names.push_back("-" + name);
   for (const auto& name : option.get_lnames()) names.push_back("--" + name);
   std::string out = fmt::format("{}", fmt::join(names, ", "));
-  if (option.get_type_size() != 0 && !option.get_type_name().empty())
-    out += " " + option.get_type_name();
+  const std::string value = option.get_type_name();
+  if (value.starts_with('[')) return out + value;
+  if (option.get_type_size() != 0 && !value.empty()) out += " " + value;
   return out;
 }
 

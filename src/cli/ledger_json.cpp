@@ -67,6 +67,10 @@ Json item_json(const store::ItemRow& item) {
   out["item_id"] = item.id.value;
   out["batch_number"] = item.batch.value;
   put_path(out, "path", path_of(item.directory_path, item.name));
+  if (item.placed_name.empty())
+    out["destination_name"] = nullptr;
+  else
+    put_path(out, "destination_name", item.placed_name);
   out["status"] = std::string(store::to_string(item.status));
   out["size"] = item.size;
   out["transferred_bytes"] = item.transferred_bytes;

@@ -18,7 +18,8 @@ namespace {
 using engine::Plan;
 
 /// A flag that a kind reads itself. `value` empty: it stands alone; with "…" at its end: it may be
-/// given more than once. `also`: another name, with its dashes.
+/// given more than once; "[=X|…]": it may stand alone and then means `alone`. `also`: another name,
+/// with its dashes.
 struct KindFlag {
   std::string_view verb;
   std::string_view name;
@@ -26,6 +27,7 @@ struct KindFlag {
   std::string_view help;
   std::vector<std::string_view> kinds;
   std::string_view also = {};
+  std::string_view alone = {};
 };
 constexpr std::string_view kRepeated = "…";
 
@@ -35,7 +37,8 @@ const std::vector<KindFlag>& kind_flags() {
        "conflict",
        "POLICY",
        "when something else stands at the destination: skip, overwrite, overwrite_if_newer, "
-       "overwrite_if_different, fail, ask (files)",
+       "overwrite_if_different, fail; files: also ask, keep_both ('a (2).txt' beside it), rename "
+       "(what stands there becomes 'a (2).txt')",
        {"files", "objects"}},
       {"copy",
        "checksum",
@@ -54,6 +57,20 @@ const std::vector<KindFlag>& kind_flags() {
        "POLICY",
        "FIFOs, sockets, devices: copy (default) or skip",
        {"files"}},
+      {"copy",
+       "link",
+       "",
+       "make hard links to the source's files instead of copies (one file system)",
+       {"files"},
+       "-l"},
+      {"copy",
+       "reflink",
+       "[=WHEN]",
+       "share content with the source where the file system can (XFS, btrfs): auto (default), else "
+       "copy; always, else fail (--reflink alone); never",
+       {"files"},
+       "",
+       "always"},
       {"copy",
        "usermap",
        "RULES",
@@ -197,7 +214,10 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
     given.repeated = flag.value.ends_with(kRepeated);
     std::string_view value = flag.value;
     if (given.repeated) value.remove_suffix(kRepeated.size());
-    if (value.empty())
+    if (!flag.alone.empty())
+      given.value = add_optional(app, names, std::string(value), std::string(flag.alone),
+                                 std::string(flag.help));
+    else if (value.empty())
       given.flag = add_flag(app, names, std::string(flag.help));
     else
       given.value = add_texts(app, names, std::string(value), std::string(flag.help));

@@ -43,6 +43,7 @@ class Lines {
 std::string_view done_word(const Snapshot& snapshot) {
   if (snapshot.row.kind == "records") return "loaded";
   if (snapshot.row.kind == "schema") return "applied";
+  if (snapshot.row.description.starts_with("link ")) return "linked";
   return snapshot.row.description.starts_with("move ") ? "moved" : "copied";
 }
 
@@ -244,6 +245,11 @@ std::string verification_statement(const Snapshot& snapshot) {
         "{}{} found as moved; what had to be copied was compared with its source ({})",
         all && counters.verified_items > 1 ? "all " : "", count_of(counters.verified_items, noun),
         level);
+  }
+  if (snapshot.row.description.starts_with("link ")) {
+    return fmt::format("{}{} found to be the same files as their sources",
+                       all && counters.verified_items > 1 ? "all " : "",
+                       count_of(counters.verified_items, noun));
   }
   return fmt::format("{}{} compared equal to {} source ({})",
                      all && counters.verified_items > 1 ? "all " : "",

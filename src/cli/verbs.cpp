@@ -137,6 +137,13 @@ Texts add_texts(CLI::App& app, const std::string& names, const std::string& valu
   return value;
 }
 
+Texts add_optional(CLI::App& app, const std::string& names, const std::string& value_name,
+                   const std::string& alone, const std::string& help) {
+  auto value = std::make_shared<std::vector<std::string>>();
+  app.add_flag(names + "{" + alone + "}", *value, help)->type_name(value_name);
+  return value;
+}
+
 Flag add_flag(CLI::App& app, const std::string& names, const std::string& help) {
   auto value = std::make_shared<bool>(false);
   app.add_flag(names, *value, help);

@@ -79,6 +79,9 @@ Text add_text(CLI::App& app, const std::string& names, const std::string& value_
 /// May be given more than once.
 Texts add_texts(CLI::App& app, const std::string& names, const std::string& value_name,
                 const std::string& help);
+/// May stand alone and means `alone` then; a value is joined to it by '='.
+Texts add_optional(CLI::App& app, const std::string& names, const std::string& value_name,
+                   const std::string& alone, const std::string& help);
 Flag add_flag(CLI::App& app, const std::string& names, const std::string& help);
 /// A word in its place ("SRC"), required.
 Text add_place(CLI::App& app, const std::string& name, const std::string& help);

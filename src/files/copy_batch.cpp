@@ -26,9 +26,12 @@ using store::Proof;
 namespace {
 
 std::string_view action_of(const Witness& witness, bool moves) {
-  if (witness.linked) return "linked";
+  if (witness.linked || witness.to_source) return "linked";
+  if (!witness.name.empty()) return "kept_both";
+  if (!witness.aside.empty()) return "renamed_existing";
   if (witness.replaced) return "overwritten";
   if (witness.renamed) return "renamed";
+  if (witness.cloned && !moves) return "cloned";
   return moves ? "moved" : "created";
 }
 
@@ -59,7 +62,8 @@ Status CopyBatch::prepare() {
   copies_.resize(rows_.size());
   for (std::size_t n = 0; n < rows_.size(); ++n) {
     copies_[n].row = &rows_[n];
-    DUNLIN_ASSIGN(copies_[n].name, site_.target_name(rows_[n].name));
+    DUNLIN_ASSIGN(copies_[n].target, site_.target_name(rows_[n].name));
+    copies_[n].name = copies_[n].target;
     copies_[n].temporary = temporary_name(context_.execution(), context_.epoch(), rows_[n].id);
   }
   return success();
@@ -136,6 +140,10 @@ void CopyBatch::finish(Copy& copy) {
   outcome.proof = static_cast<Proof>(copy.witness.proof);
   outcome.action = action_of(copy.witness, site_.plan.moves());
   outcome.message = std::move(copy.witness.loss);
+  if (!copy.witness.aside.empty())
+    fs::add_loss(outcome.message,
+                 "what stood there is now '" + escape_bytes(copy.witness.aside) + "'");
+  outcome.placed_name = copy.witness.name;
   copy.witness.checksum.clear();
   copy.witness.proof = 0;  // stands in the outcome
   copy.witness.loss.clear();
@@ -226,7 +234,7 @@ Status CopyBatch::prove(Copy& copy) {
   const fs::EntryType type = copy.witness.placed->type;
   const bool has_content = type == fs::EntryType::file || type == fs::EntryType::symlink;
   if (context_.settings().verification_level == engine::VerificationLevel::full && has_content &&
-      !copy.witness.linked) {
+      !copy.witness.linked && !copy.witness.to_source) {
     DUNLIN_ASSIGN(const Handle to, destination_of(copy));
     Witness proven = copy.witness;
     const auto holds = content_holds(*to, copy, proven);
@@ -270,12 +278,7 @@ Result<bool> CopyBatch::content_holds(const fs::Directory& directory, const Copy
 Status CopyBatch::record_intents() {
   std::vector<engine::ItemIntent> intents;
   for (Copy* copy : in_stage(Stage::proven)) {
-    Witness intent = copy->witness;
-    if (copy == &copies_.front() && !reopened_.empty()) {
-      carrier_ = intent;
-      intent.reopened = encode(reopened_);
-    }
-    intents.push_back({copy->row->id, encode(intent)});
+    intents.push_back({copy->row->id, intent_of(*copy, copy->witness)});
   }
   DUNLIN_CRASH_POINT("files.intents.before");
   DUNLIN_TRY(context_.record_intents(std::move(intents)));
@@ -283,18 +286,21 @@ Status CopyBatch::record_intents() {
   return success();
 }
 
+std::string CopyBatch::intent_of(const Copy& copy, Witness witness) {
+  if (&copy == &copies_.front() && !reopened_.empty()) {
+    carrier_ = witness;
+    witness.reopened = encode(reopened_);
+  }
+  return encode(witness);
+}
+
 Status CopyBatch::publish(Copy& copy) {
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
   if (copy.witness.renamed) return publish_renamed(copy, *to);
   if (copy.witness.replaced) {
-    DUNLIN_ASSIGN(const Handle undo, undo_folder(true));
-    DUNLIN_TRY(context_.fence());
-    DUNLIN_TRY(fs::replace_keeping(*to, copy.temporary, copy.name, *copy.witness.replaced, *undo,
-                                   std::to_string(copy.row->id.value)));
-    DUNLIN_TRY(flush_->directory_changed(*undo));
+    DUNLIN_TRY(place_over(copy, *to));
   } else {
-    DUNLIN_TRY(context_.fence());
-    const Status placed = fs::rename_new(*to, copy.temporary, *to, copy.name);
+    const Status placed = place_new(copy, *to, copy.temporary, *to);
     if (!placed.ok() && placed.error().native.code == "EEXIST") {
       DUNLIN_ASSIGN(auto clash, site_.names.clash(*to, copy.row->directory_path, copy.name));
       if (clash) return *std::move(clash);
@@ -466,7 +472,7 @@ Status CopyBatch::discard(Copy& copy) {
 
 ConflictRules CopyBatch::rules_for(const ItemRow& row) const {
   return {site_.plan.conflict_rule(), site_.plan.by_content, granularity_ns_,
-          context_.was_answered(row.id)};
+          context_.was_answered(row.id), !site_.plan.moves()};
 }
 
 Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo& source,
@@ -513,6 +519,7 @@ std::optional<Error> CopyBatch::why_not_copied(const ItemRow& row, const Detail&
 /// As the outcome will have it. Whether the kernel really renames shows only when it is asked: it
 /// may refuse within one file system.
 Result<std::string> CopyBatch::action_shown(Action action, const ItemRow& row) {
+  if (action == Action::create && site_.plan.links()) return std::string("link");
   if (action != Action::create || !site_.plan.moves()) return std::string(to_string(action));
   DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
   DUNLIN_ASSIGN(const Nearest to, site_.nearest_destination());
@@ -534,7 +541,7 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
     operation.item = row.id;
     DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
     const fs::FileInfo& source = listed.info;
-    DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+    DUNLIN_ASSIGN(std::string name, site_.target_name(row.name));
     Decision decision;
     if (const auto reason = reason_to_leave_out(listed, site_.plan.special_files)) {
       decision = {Action::skip, *reason, {}};
@@ -553,15 +560,26 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
           }
         }
       }
-      const auto unusable = why_not_copied(row, listed);
-      if (unusable || clash) {
-        const Error& why = unusable ? *unusable : *clash;
-        decision = {Action::refuse, why.message, why.type};
+      if (const auto unusable = why_not_copied(row, listed)) {
+        decision = {Action::refuse, unusable->message, unusable->type};
+      } else if (clash && there && site_.plan.conflict == Conflict::keep_both) {
+        decision = {Action::beside, "", {}};
+      } else if (clash) {
+        decision = {Action::refuse, clash->message, clash->type};
+      } else if (site_.plan.links()) {
+        DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+        DUNLIN_ASSIGN(const fs::FileInfo now, from->info(row.name));
+        decision = decide_source_link(now, there, rules_for(row));
       } else if (listed.first.valid()) {
         DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
         decision = decide_link(source, there, first_inode, rules_for(row));
       } else {
         DUNLIN_ASSIGN(decision, decide_alone(row, source, name, there, to.get()));
+      }
+      if (decision.action == Action::beside || decision.action == Action::aside) {
+        DUNLIN_ASSIGN(const FreeName free, free_name(row, name, *to, nullptr));
+        if (decision.action == Action::beside) name = free.name;
+        if (decision.action == Action::aside) decision.reason = "what stands there: " + free.name;
       }
     }
     DUNLIN_ASSIGN(operation.action, action_shown(decision.action, row));

@@ -5,6 +5,7 @@
 // README.md. Made for one pass and driven by one thread; the items run on the engine's pool.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -41,7 +42,8 @@ class CopyBatch {
   struct Copy {
     engine::ItemRow* row = nullptr;
     Stage stage = Stage::waiting;
-    std::string name;  ///< at the destination
+    std::string target;  ///< its name at the destination
+    std::string name;    ///< the one that it gets: `target`, or a numbered one
     std::string temporary;
     Witness witness;
     std::int64_t copied_bytes = 0;
@@ -75,6 +77,9 @@ class CopyBatch {
   [[nodiscard]] Status write(Copy& copy);
   [[nodiscard]] Error refusal(const Copy& copy, const Decision& decision,
                               const fs::Directory& to) const;
+  [[nodiscard]] Status act(Copy& copy, const Decision& decision, const fs::FileInfo& source,
+                           const std::optional<fs::FileInfo>& there,
+                           const std::optional<First>& first, const fs::Directory& to);
   [[nodiscard]] Status write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to);
   [[nodiscard]] Status write_link(Copy& copy, const First& first, const fs::Directory& to);
   void keep_final_flags(Copy& copy, std::uint32_t flags);
@@ -98,6 +103,33 @@ class CopyBatch {
   [[nodiscard]] Status end(Status status);
   [[nodiscard]] Status discard(Copy& copy);
   [[nodiscard]] Status discard_durably(Copy& copy);
+
+  // both.cpp
+  struct FreeName {
+    std::string name;
+    bool same = false;  ///< taken, by what would be put there
+  };
+  [[nodiscard]] Result<FreeName> free_name(const engine::ItemRow& row, const std::string& target,
+                                           const fs::Directory& to,
+                                           const std::function<bool(const fs::FileInfo&)>& same);
+  [[nodiscard]] Status choose_again(Copy& copy, const fs::Directory& to, Witness& witness);
+  struct Kept {
+    Handle folder;
+    std::string name;
+  };
+  [[nodiscard]] Result<Kept> kept_place(const Copy& copy, const Witness& witness, bool make);
+  [[nodiscard]] bool name_taken(const Status& placed) const;
+  [[nodiscard]] Status place_new(Copy& copy, const fs::Directory& from, const std::string& name,
+                                 const fs::Directory& to);
+  [[nodiscard]] Status place_over(Copy& copy, const fs::Directory& to);
+  [[nodiscard]] Status keep_exchanged(Copy& copy, const fs::Directory& directory,
+                                      const std::string& temporary, Witness& intent);
+  [[nodiscard]] Status write_source_link(Copy& copy, const fs::Directory& from,
+                                         const fs::Directory& to, const fs::FileInfo& source);
+  [[nodiscard]] static Error not_to_be_linked(const fs::Directory& from, const std::string& name,
+                                              Error error);
+  /// As it is recorded: that of the first item carries what the batch knows of its directories.
+  [[nodiscard]] std::string intent_of(const Copy& copy, Witness witness);
 
   // part.cpp
   [[nodiscard]] Result<Handle> part_folder(bool make);
@@ -141,8 +173,8 @@ class CopyBatch {
   struct Placed {
     std::optional<fs::FileInfo> at_name;
     bool ours = false;      ///< `at_name` is what we put there
-    Handle undo;            ///< the undo folder, where there is one
-    bool have_old = false;  ///< it holds the old version
+    Kept kept;              ///< where the old version is kept; no folder: it is not
+    bool have_old = false;  ///< it is there
   };
   [[nodiscard]] Result<bool> still_holds(Copy& copy, const fs::Directory& directory,
                                          const Witness& intent);
@@ -152,8 +184,7 @@ class CopyBatch {
                                  const Witness& intent, const Placed& found);
   [[nodiscard]] Status settle_one(Copy& copy);
   [[nodiscard]] Status settle_waiting();
-  [[nodiscard]] Result<bool> find_done(Copy& copy, const fs::Directory& directory,
-                                       const Witness& intent);
+  [[nodiscard]] Result<bool> find_done(Copy& copy, const fs::Directory& directory, Witness& intent);
   [[nodiscard]] Result<bool> content_holds(const fs::Directory& directory, const Copy& copy,
                                            Witness& intent);
   [[nodiscard]] Status remove_temporaries(const Copy& copy, const fs::Directory& directory);

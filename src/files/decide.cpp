@@ -15,21 +15,24 @@ std::string_view to_string(Action action) {
       return "skip";
     case Action::refuse:
       return "refuse";
+    case Action::beside:
+      return "keep_both";
+    case Action::aside:
+      return "rename_existing";
     case Action::compare:
       return "compare";
   }
   return "refuse";
 }
 
-namespace {
-
-/// What tells, without reading it, that another entry is what the source is.
 bool same_attributes(const fs::FileInfo& source, const fs::FileInfo& there,
                      std::int64_t granularity_ns) {
   return there.type == source.type && there.size == source.size &&
          there.special_device == source.special_device &&
          fs::same_time(there.mtime, source.mtime, granularity_ns);
 }
+
+namespace {
 
 /// The entry that stands there is to be replaced by the source's.
 Decision replace(const fs::FileInfo& there) {
@@ -67,6 +70,11 @@ Decision decide(const fs::FileInfo& source, const std::optional<fs::FileInfo>& t
       if (rules.answered) break;
       return {Action::refuse, "another one stands at the destination, and a person is to decide",
               ErrorType::destination_exists};
+    case Conflict::rename:
+    case Conflict::keep_both:
+      if (rules.leave_same && same_attributes(source, *there, rules.granularity_ns))
+        return {Action::skip, "unchanged: same type, size and time", {}};
+      return {rules.conflict == Conflict::rename ? Action::aside : Action::beside, "", {}};
     case Conflict::overwrite_if_different:
       if (rules.by_content) return compare_content(source, *there);
       if (same_attributes(source, *there, rules.granularity_ns))
@@ -83,12 +91,30 @@ Decision decide_by_content(bool equal) {
   return {Action::overwrite, "", {}};
 }
 
+namespace {
+
+/// What stands there is no link to it, so it is not the same, whatever it looks like.
+Decision decide_new_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
+                         ConflictRules rules) {
+  if (rules.conflict == Conflict::overwrite_if_different) rules.conflict = Conflict::overwrite;
+  rules.leave_same = false;
+  return decide(source, there, rules);
+}
+
+}  // namespace
+
 Decision decide_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
                      std::uint64_t first_inode, ConflictRules rules) {
   if (there && there->inode == first_inode)
     return {Action::skip, "unchanged: linked to the first name of its set", {}};
-  if (rules.conflict == Conflict::overwrite_if_different) rules.conflict = Conflict::overwrite;
-  return decide(source, there, rules);
+  return decide_new_link(source, there, rules);
+}
+
+Decision decide_source_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
+                            ConflictRules rules) {
+  if (there && there->inode == source.inode && there->device == source.device)
+    return {Action::skip, "unchanged: it is the same file already", {}};
+  return decide_new_link(source, there, rules);
 }
 
 std::optional<std::string> reason_to_leave_out(const Detail& source, SpecialFiles special_files) {

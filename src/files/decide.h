@@ -17,6 +17,8 @@ enum class Action : std::uint8_t {
   overwrite,
   skip,
   refuse,
+  beside,   ///< create, under a numbered name
+  aside,    ///< what stands there gets a numbered name, and ours its own
   compare,  ///< both sides are to be read; decide_by_content() then says what follows
 };
 [[nodiscard]] std::string_view to_string(Action action);
@@ -33,6 +35,9 @@ struct ConflictRules {
   bool by_content = false;
   std::int64_t granularity_ns = 1;  ///< of times: the coarser of both file systems
   bool answered = false;            ///< Conflict::ask: a person has said to take the source's
+  /// Conflict::rename and keep_both: what looks the same is left. Not so for a move, whose source
+  /// may only go where its own content has been proven.
+  bool leave_same = true;
 };
 
 /// For everything but directories.
@@ -47,6 +52,15 @@ inline constexpr std::string_view kSameContent = "unchanged: same type, size and
 [[nodiscard]] Decision decide_link(const fs::FileInfo& source,
                                    const std::optional<fs::FileInfo>& there,
                                    std::uint64_t first_inode, ConflictRules rules);
+
+/// For an entry that is to become a hard link to its source.
+[[nodiscard]] Decision decide_source_link(const fs::FileInfo& source,
+                                          const std::optional<fs::FileInfo>& there,
+                                          ConflictRules rules);
+
+/// What tells, without reading it, that another entry is what the source is.
+[[nodiscard]] bool same_attributes(const fs::FileInfo& source, const fs::FileInfo& there,
+                                   std::int64_t granularity_ns);
 
 /// What is never copied, whatever stands there: our own state, and special files when the plan
 /// leaves them out. nullopt for all else.

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "files/attributes.h"
+#include "fs/clone.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -76,6 +77,38 @@ Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_sho
     return fs::copy_with_holes(in, from_shown, out.file.get(), to_shown, hashes, transfer());
   return fs::copy_content(in, from_shown, out.file.get(), to_shown, source.size, hashes,
                           transfer());
+}
+
+/// One call for the whole file, large or small, so there is no part of it to go on from. What an
+/// earlier life has left of a copy is gone on with: cloning was declined then.
+Result<bool> EntryWriter::make_clone(int in, const std::string& from_shown, const Temporary& out,
+                                     const Place& to, const fs::FileInfo& source,
+                                     fs::HashSet& hashes) {
+  const bool wanted = plan_.reflink != Reflink::never && to.directory.features().reflink;
+  if (!wanted || !plan_.preserve_holes || source.size == 0 || out.adopted) return false;
+  DUNLIN_TRY(context_.permits().acquire(0, 1, context_.cancel()));
+  DUNLIN_TRY(context_.cancel().check());
+  const std::string to_shown = to.directory.shown(to.shown_name);
+  DUNLIN_ASSIGN(const fs::Clone done, fs::clone_content(in, from_shown, out.file.get(), to_shown));
+  if (done.declined != 0) {
+    if (plan_.reflink == Reflink::always) return not_to_be_cloned(to, done.declined);
+    if (done.bytes != 0 && ::ftruncate(out.file.get(), 0) != 0)
+      return to.directory.error(errno, "truncate", to.shown_name);
+    return false;
+  }
+  // What the destination has is now fixed; what the source has may change, and shows below.
+  if (!hashes.empty()) DUNLIN_TRY(fs::hash_content(in, from_shown, hashes, transfer()));
+  return true;
+}
+
+Error EntryWriter::not_to_be_cloned(const Place& to, int why) {
+  const fs::Directory& directory = to.directory;
+  Error error = directory.error(why, "clone to", to.shown_name);
+  if (why == ENOSPC) return error;
+  error.type = ErrorType::unsupported_item;
+  error.remediation =
+      "leave out --reflink=always (operation: reflink), so that what cannot be cloned is copied";
+  return error;
 }
 
 /// Said to the ledger after each chunk; of a huge file more rarely, for each time all of them are.
@@ -148,11 +181,20 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   if (fresh && kinds.empty()) kinds = {HashKind::xxh3};
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
   const std::string to_shown = to.directory.shown(to.shown_name);
-  DUNLIN_ASSIGN(written.copied_bytes,
-                copy_bytes(in.get(), from.shown(name), temporary, to, written.source, hashes));
+  DUNLIN_ASSIGN(written.cloned,
+                make_clone(in.get(), from.shown(name), temporary, to, written.source, hashes));
+  if (written.cloned) {
+    DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));
+    written.copied_bytes = made.size;
+  } else {
+    DUNLIN_ASSIGN(written.copied_bytes,
+                  copy_bytes(in.get(), from.shown(name), temporary, to, written.source, hashes));
+  }
   const std::string checksum = hashes.finish();
   if (fresh) {
-    DUNLIN_TRY(fs::hash_content(in.get(), from.shown(name), hashes,
+    // A clone was made before the first look: it is what the second one has to be of.
+    DUNLIN_TRY(fs::hash_content(written.cloned ? out.get() : in.get(),
+                                written.cloned ? to_shown : from.shown(name), hashes,
                                 {context_.permits(), context_.cancel(), {}}));
     if (hashes.finish() != checksum) return changed_meanwhile(from, name);
   }

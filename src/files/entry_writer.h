@@ -28,6 +28,7 @@ struct Written {
   fs::Loss loss;
   std::uint64_t attributes = 0;  ///< as Witness::attributes
   std::int64_t copied_bytes = 0;
+  bool cloned = false;  ///< the content is shared with the source's
 };
 
 /// Of a large file: what an earlier life of the process has left of it, and where to say how far it
@@ -86,6 +87,11 @@ class EntryWriter {
                                            const Place& to, const fs::FileInfo* like);
   [[nodiscard]] Result<Written> write_node(const fs::Directory& from, const std::string& name,
                                            const Place& to, const fs::FileInfo* like);
+  /// True: the temporary holds the content, and `hashes` have read it from the source.
+  [[nodiscard]] Result<bool> make_clone(int in, const std::string& from_shown, const Temporary& out,
+                                        const Place& to, const fs::FileInfo& source,
+                                        fs::HashSet& hashes);
+  [[nodiscard]] static Error not_to_be_cloned(const Place& to, int why);
   [[nodiscard]] Result<std::int64_t> copy_bytes(int in, const std::string& from_shown,
                                                 const Temporary& out, const Place& to,
                                                 const fs::FileInfo& source, fs::HashSet& hashes);

@@ -61,14 +61,17 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
   if (!accepts(line))
     return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
-  static const std::vector<std::string_view> known{
-      "verify",          "hash",          "conflict",
-      "preserve",        "special-files", "include",
-      "exclude",         "min-size",      "max-size",
-      "modified-since",  "file-types",    "one-file-system",
-      "files-from",      "from0",         "checksum",
-      "usermap",         "groupmap",      "delete-empty-src-dirs",
-      "follow-symlinks", "copy-links"};
+  static const std::vector<std::string_view> known{"verify",          "hash",
+                                                   "conflict",        "preserve",
+                                                   "special-files",   "include",
+                                                   "exclude",         "min-size",
+                                                   "max-size",        "modified-since",
+                                                   "file-types",      "one-file-system",
+                                                   "files-from",      "from0",
+                                                   "checksum",        "usermap",
+                                                   "groupmap",        "delete-empty-src-dirs",
+                                                   "follow-symlinks", "copy-links",
+                                                   "reflink",         "link"};
   if (line.options.contains("copy-links") && line.options.contains("follow-symlinks"))
     return Error(ErrorType::invalid_input, "-L is --follow-symlinks always: give one of the two");
   if (line.options.contains("from0") && !line.options.contains("files-from"))
@@ -85,6 +88,12 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
       document["strategy"]["special_files"] = value;
     } else if (option == "delete-empty-src-dirs") {
       document["strategy"]["remove_emptied_directories"] = true;
+    } else if (option == "link") {
+      if (line.verb != "copy")
+        return Error(ErrorType::invalid_input, "--link makes links and moves nothing: use copy");
+      document["strategy"]["operation"] = "hardlink";
+    } else if (option == "reflink") {
+      document["strategy"]["reflink"] = value;
     } else if (option == "usermap") {
       document["strategy"]["user_map"] = value;
     } else if (option == "groupmap") {
@@ -122,7 +131,7 @@ Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
 std::string FilesKind::describe(const Plan& plan) const {
   const FilesPlan files = decoded(plan);
   const auto layout = layout_of(files);
-  const std::string verb = files.moves() ? "move " : "copy ";
+  const std::string verb = files.moves() ? "move " : files.links() ? "link " : "copy ";
   if (!layout.ok())
     return verb + escape_bytes(files.source) + " to " + escape_bytes(files.destination);
   const auto joined = [](const std::string& root, const std::string& name) {
@@ -154,19 +163,31 @@ Json FilesKind::schema() const {
   destination["properties"]["base_path_b64"] = {
       {"type", "string"}, {"description", "its exact bytes when they are no UTF-8"}};
   Json strategy = {{"type", "object"}, {"additionalProperties", false}};
-  strategy["properties"]["operation"] = {{"enum", {"copy", "move"}},
+  strategy["properties"]["operation"] = {{"enum", {"copy", "move", "hardlink", "reflink"}},
                                          {"default", "copy"},
                                          {"description",
                                           "move: a rename within one file system, else a copy "
-                                          "after whose proof the source is removed"}};
+                                          "after whose proof the source is removed; hardlink: "
+                                          "further names of the source's files; reflink: a "
+                                          "copy with reflink: always"}};
+  strategy["properties"]["reflink"] = {
+      {"enum", {"auto", "always", "never"}},
+      {"default", "auto"},
+      {"description",
+       "share the content with the source where the file system can (XFS, btrfs): auto, else copy "
+       "it; always, else the item fails; never"}};
   strategy["properties"]["remove_emptied_directories"] = {
       {"type", "boolean"},
       {"default", false},
       {"description", "move: remove source directories that have become empty, SRC itself stays"}};
   strategy["properties"]["conflict_resolution"] = {
       {"enum",
-       {"skip", "overwrite", "overwrite_if_newer", "overwrite_if_different", "fail", "ask"}},
-      {"default", "overwrite_if_different"}};
+       {"skip", "overwrite", "overwrite_if_newer", "overwrite_if_different", "rename", "keep_both",
+        "fail", "ask"}},
+      {"default", "overwrite_if_different"},
+      {"description",
+       "rename: what stands there gets a numbered name, 'a (2).txt'; keep_both: the newcomer "
+       "does"}};
   strategy["properties"]["compare"] = {
       {"enum", {"attributes", "content"}},
       {"default", "attributes"},

@@ -148,7 +148,7 @@ std::optional<std::string> FilesRun::manifest_path(const engine::ItemRow& item) 
   const auto witness = decode_witness(item.undo, item.detail);
   if (!witness.ok() || !witness->placed || witness->placed->type != fs::EntryType::file)
     return std::nullopt;
-  const auto name = site_.target_name(item.name);
+  const auto name = site_.placed_name(item);
   if (!name.ok()) return std::nullopt;
   return item.directory_path.empty() ? *name : item.directory_path + "/" + *name;
 }
@@ -173,6 +173,11 @@ Json FilesRun::report_sections() const {
   section["special_files"] = site_.plan.special_files == SpecialFiles::copy
                                  ? "FIFOs, sockets and devices are made anew"
                                  : "FIFOs, sockets and devices are skipped, one line each";
+  section["content"] = site_.plan.links() ? "not copied: entries are further names of their sources"
+                       : site_.plan.reflink == Reflink::never ? "copied"
+                       : site_.plan.reflink == Reflink::always
+                           ? "cloned: shared with the source until either is written to"
+                           : "cloned where the file system can, else copied";
   if (site_.plan.moves()) {
     section["sources"] =
         "renamed within one file system; across file systems removed once their "

@@ -17,7 +17,9 @@ std::string without_slash(std::string path) {
 }
 
 std::string about_paths(const FilesPlan& plan, const Layout& layout) {
-  const std::string becomes = plan.moves() ? " is moved to " : " is copied to ";
+  const std::string becomes = plan.moves()   ? " is moved to "
+                              : plan.links() ? " is linked as "
+                                             : " is copied to ";
   if (!layout.whole_tree()) {
     return joined(layout.source_root, layout.single_name) + becomes +
            joined(layout.destination_root, layout.single_target) +
@@ -31,12 +33,25 @@ std::string about_paths(const FilesPlan& plan, const Layout& layout) {
          becomes + joined(layout.destination_root, "NAME");
 }
 
-std::string about_symlinks(const FilesPlan& /*plan*/) {
+std::string about_symlinks(const FilesPlan& plan) {
+  if (plan.follows(fs::Follow::always)) {
+    return "in SRC are copied as what they point to, wherever it lies; one that points to nothing "
+           "fails; none is followed below DST";
+  }
+  if (plan.follows(fs::Follow::in_tree)) {
+    return "that point into SRC are copied as what they point to, the others as symlinks with the "
+           "same target; none is followed below DST";
+  }
+  if (plan.links()) return "become further names of the symlinks themselves; none is followed";
   return "are copied as symlinks with the same target, wherever it lies; none is followed, in SRC "
          "or below DST";
 }
 
 std::string about_hard_links(const FilesPlan& plan) {
+  if (plan.links()) {
+    return "each file in DST is its source under a further name: what is written to one is written "
+           "to the other";
+  }
   if (!plan.preserve_links) return "each name of a file becomes a file of its own";
   return "names of one file within SRC become names of one file within DST; names outside of SRC "
          "are not looked for";
@@ -55,6 +70,10 @@ std::string about_existing(const FilesPlan& plan) {
              (plan.by_content ? "content" : "time") + " differ; the old one is kept for rollback";
     case Conflict::fail:
       return "stays, and the item fails";
+    case Conflict::keep_both:
+      return "stays; the newcomer gets a numbered name beside it";
+    case Conflict::rename:
+      return "gets a numbered name; the newcomer gets its";
     case Conflict::ask:
       return "stays until it is answered: dunlin retry EXEC --item ID replaces it, dunlin skip "
              "EXEC --item ID leaves it";
@@ -63,6 +82,7 @@ std::string about_existing(const FilesPlan& plan) {
 }
 
 std::string about_source(const FilesPlan& plan) {
+  if (plan.links()) return "gets further names, and is otherwise left alone";
   if (!plan.moves()) return "is only read";
   return std::string("loses each file once it stands at DST, proven where it had to be copied; ") +
          (plan.remove_emptied ? "directories that have become empty go, too"

@@ -58,8 +58,9 @@ Status CopyBatch::publish_renamed(Copy& copy, const fs::Directory& to) {
   DUNLIN_TRY(context_.permits().acquire(0, 1, context_.cancel()));
   DUNLIN_TRY(context_.fence());
   const bool replaces = copy.witness.replaced.has_value();
+  const Status renamed =
+      replaces ? fs::rename_new(*from, name, to, copy.temporary) : place_new(copy, *from, name, to);
   const std::string& first_name = replaces ? copy.temporary : copy.name;
-  const Status renamed = fs::rename_new(*from, name, to, first_name);
   if (!renamed.ok() && renamed.error().native.code == "EXDEV") {
     copy.rename_refused = true;  // a bind mount, a project quota: only the kernel knows before
     copy.stage = Stage::waiting;
@@ -76,11 +77,7 @@ Status CopyBatch::publish_renamed(Copy& copy, const fs::Directory& to) {
     return Error(ErrorType::source_changed, from->shown(name) + " changed while it was moved");
   }
   if (replaces) {
-    DUNLIN_ASSIGN(const Handle undo, undo_folder(true));
-    DUNLIN_TRY(fs::replace_keeping(to, copy.temporary, copy.name, *copy.witness.replaced, *undo,
-                                   std::to_string(copy.row->id.value)));
-    DUNLIN_TRY(flush_->prepare(*undo));
-    DUNLIN_TRY(flush_->directory_changed(*undo));
+    DUNLIN_TRY(place_over(copy, to));
   }
   copy.stage = Stage::moved;
   return complete(copy, to);
@@ -203,12 +200,7 @@ Status CopyBatch::record_removals() {
   for (Copy* copy : in_stage(Stage::published)) {
     if (copy->witness.removing) continue;  // recorded before a crash
     copy->witness.removing = true;
-    Witness intent = copy->witness;
-    if (copy == &copies_.front() && !reopened_.empty()) {
-      carrier_ = intent;
-      intent.reopened = encode(reopened_);
-    }
-    intents.push_back({copy->row->id, encode(intent)});
+    intents.push_back({copy->row->id, intent_of(*copy, copy->witness)});
   }
   return intents.empty() ? success() : context_.record_intents(std::move(intents));
 }
@@ -280,8 +272,8 @@ Status CopyBatch::refuse(Copy& copy, const fs::Directory& from, const fs::Direct
   DUNLIN_ASSIGN(found.at_name, to.find(copy.name));
   found.ours = found.at_name && found.at_name->same_content_as(*copy.witness.placed);
   if (copy.witness.replaced) {
-    DUNLIN_ASSIGN(found.undo, undo_folder(false));
-    DUNLIN_ASSIGN(const auto kept, found.undo->find(std::to_string(copy.row->id.value)));
+    DUNLIN_ASSIGN(found.kept, kept_place(copy, copy.witness, false));
+    DUNLIN_ASSIGN(const auto kept, found.kept.folder->find(found.kept.name));
     found.have_old = kept && kept->inode == copy.witness.replaced->inode;
   }
   DUNLIN_TRY(take_away(copy, to, copy.witness, found));

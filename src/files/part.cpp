@@ -119,11 +119,7 @@ Part CopyBatch::part_of(Copy& copy) {
     witness.placed = temporary;
     witness.chunks = chunks;
     witness.chunk_bytes = chunk_bytes;
-    if (&copy == &copies_.front() && !reopened_.empty()) {
-      carrier_ = witness;  // the record of the directories goes with this item's
-      witness.reopened = encode(reopened_);
-    }
-    DUNLIN_TRY(context_.record_intents({{copy.row->id, encode(witness)}}));
+    DUNLIN_TRY(context_.record_intents({{copy.row->id, intent_of(copy, witness)}}));
     copy.part_recorded = true;
     return success();
   };

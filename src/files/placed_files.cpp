@@ -44,7 +44,7 @@ Status PlacedFiles::verify() {
 
 Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
   DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
-  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  DUNLIN_ASSIGN(const std::string name, name_of(row, witness));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(row.directory_path);
   std::optional<fs::FileInfo> there;
@@ -61,6 +61,11 @@ Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
   if (!there) return differs("it is not there any more");
   const fs::FileInfo& placed = *witness.placed;
   if (there->type != placed.type) return differs("it is of another type now");
+  // What is written through either name shows under both: that is what a link is for.
+  if (witness.to_source) {
+    if (there->inode == placed.inode) return std::optional<Error>();
+    return differs("it is no hard link to its source any more");
+  }
   if (there->size != placed.size) return differs("the size was changed");
   if (there->mtime != placed.mtime) return differs("the time was changed");
   if (there->mode != placed.mode) return differs("the mode was changed");
@@ -94,7 +99,8 @@ Result<bool> PlacedFiles::still_linked(const ItemRow& row, const fs::FileInfo& t
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(first.directory_path);
   if (!directory.ok()) return false;
-  DUNLIN_ASSIGN(const auto first_there, (*directory)->find(first.name));
+  DUNLIN_ASSIGN(const std::string first_name, site_.placed_name(first));
+  DUNLIN_ASSIGN(const auto first_there, (*directory)->find(first_name));
   return first_there && first_there->device == there.device && first_there->inode == there.inode;
 }
 
@@ -212,7 +218,7 @@ Status PlacedFiles::refuse_changed(std::vector<ItemRow>& rows) {
 
 /// Absent is ours: then it was taken back before a crash, and its source stands.
 Status PlacedFiles::check_ours(const ItemRow& row, const Witness& witness) {
-  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  DUNLIN_ASSIGN(const std::string name, name_of(row, witness));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(row.directory_path);
   if (!directory.ok())
@@ -255,35 +261,63 @@ Status PlacedFiles::rename_back(const ItemRow& row, const Witness& witness,
   }
   if (!witness.replaced) return success();
   DUNLIN_ASSIGN(const auto old, directory.find(name));
-  if (!old) return put_back(row, directory, name, false);
+  if (!old) return put_back(row, witness, directory, name, false);
   if (old->inode != witness.replaced->inode) return success();  // somebody's, made since
-  return drop_kept(row, *old);
+  return drop_kept(row, witness, *old);
+}
+
+Result<std::optional<PlacedFiles::Kept>> PlacedFiles::find_kept(const ItemRow& row,
+                                                                const Witness& witness) {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  Kept kept;
+  if (witness.aside.empty()) {
+    auto folder = root->root().open_directory(undo_folder_name(context_.execution()));
+    if (!folder.ok() && folder.error().native.code == "ENOENT") return std::optional<Kept>();
+    if (!folder.ok()) return std::move(folder).error();
+    kept = {std::make_shared<const fs::Directory>(std::move(folder).value()),
+            std::to_string(row.id.value), std::nullopt};
+  } else {
+    DUNLIN_ASSIGN(kept.folder, root->get(row.directory_path));
+    kept.name = witness.aside;
+  }
+  DUNLIN_ASSIGN(kept.there, kept.folder->find(kept.name));
+  return std::optional(std::move(kept));
 }
 
 /// Putting it back by two links may have died between them.
-Status PlacedFiles::drop_kept(const ItemRow& row, const fs::FileInfo& old) {
-  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
-  const auto kept = root->root().open_directory(undo_folder_name(context_.execution()));
-  if (!kept.ok()) return kept.error().native.code == "ENOENT" ? success() : Status(kept.error());
-  const std::string kept_name = std::to_string(row.id.value);
-  DUNLIN_ASSIGN(const auto there, kept->find(kept_name));
-  return there && there->inode == old.inode ? kept->remove_file(kept_name) : success();
+Status PlacedFiles::drop_kept(const ItemRow& row, const Witness& witness, const fs::FileInfo& old) {
+  DUNLIN_ASSIGN(const auto kept, find_kept(row, witness));
+  const bool second = kept && kept->there && kept->there->inode == old.inode;
+  return second ? kept->folder->remove_file(kept->name) : success();
 }
 
-/// The kept version, under its name again.
-Status PlacedFiles::put_back(const ItemRow& row, const fs::Directory& directory,
-                             const std::string& name, bool over_ours) {
-  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
-  DUNLIN_ASSIGN(const fs::Directory kept,
-                root->root().open_directory(undo_folder_name(context_.execution())));
-  const std::string kept_name = std::to_string(row.id.value);
-  return over_ours ? fs::rename_over(kept, kept_name, directory, name)
-                   : fs::rename_new(kept, kept_name, directory, name);
+/// The kept version, under its name again. One that was renamed aside stands where anybody may have
+/// done something to it: only its own inode comes back.
+Status PlacedFiles::put_back(const ItemRow& row, const Witness& witness,
+                             const fs::Directory& directory, const std::string& name,
+                             bool over_ours) {
+  DUNLIN_ASSIGN(const auto kept, find_kept(row, witness));
+  if (!kept || !kept->there || kept->there->inode != witness.replaced->inode) {
+    return Error(ErrorType::destination_changed,
+                 directory.shown(name) + ": its version before this execution is not " +
+                     (kept ? kept->folder->shown(kept->name) : "in the undo folder") + " any more");
+  }
+  // No rename replaces a file by a directory.
+  const bool two_steps = over_ours && kept->there->type == fs::EntryType::directory;
+  if (over_ours && !two_steps) return fs::rename_over(*kept->folder, kept->name, directory, name);
+  if (two_steps) DUNLIN_TRY(directory.remove_file(name));
+  return fs::rename_new(*kept->folder, kept->name, directory, name);
+}
+
+Result<std::string> PlacedFiles::name_of(const ItemRow& row, const Witness& witness) {
+  if (!witness.name.empty()) return witness.name;
+  return site_.target_name(row.name);
 }
 
 Result<bool> PlacedFiles::still_ours(const fs::Directory& directory, const std::string& name,
                                      const fs::FileInfo& there, const ItemRow& row,
                                      const Witness& witness) {
+  if (witness.to_source) return there.inode == witness.placed->inode;
   if (!there.same_content_as(*witness.placed)) return false;
   if (there.ctime == witness.changed) return true;
   // A set of hard links shares its ctime, which each name that comes or goes moves.
@@ -303,7 +337,7 @@ Status PlacedFiles::without_final_flags(const fs::Directory& directory, const st
 
 Status PlacedFiles::take_back(const ItemRow& row) {
   DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
-  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  DUNLIN_ASSIGN(const std::string name, name_of(row, witness));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(row.directory_path);
   if (!directory.ok()) {
@@ -320,6 +354,8 @@ Status PlacedFiles::take_back(const ItemRow& row) {
     return Error(ErrorType::destination_changed,
                  (*directory)->shown(name) + " " + std::string(why));
   };
+  if (ours && witness.to_source && there->links == 1)
+    return refused("is the only name that is left of its source");
   DUNLIN_TRY(context_.fence());
   if (!witness.replaced) {
     if (!there) return success();  // taken back before a crash, or removed by somebody: as wanted
@@ -328,10 +364,12 @@ Status PlacedFiles::take_back(const ItemRow& row) {
     return (*directory)->remove_file(name);
   }
   if (there && there->inode == witness.replaced->inode) return success();
+  // A directory comes back in two steps, between which a kill may have come.
+  if (!there && !witness.aside.empty()) return put_back(row, witness, **directory, name, false);
   if (!ours)
     return refused(there ? "was changed since it was copied" : "was removed since it was copied");
   DUNLIN_TRY(without_final_flags(**directory, name, witness));
-  return put_back(row, **directory, name, true);
+  return put_back(row, witness, **directory, name, true);
 }
 
 }  // namespace dunlin::files

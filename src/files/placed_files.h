@@ -1,6 +1,9 @@
 // Files that a batch has placed: compared with what was recorded, and taken back.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/run.h"
@@ -45,9 +48,20 @@ class PlacedFiles {
   [[nodiscard]] Status check_ours(const engine::ItemRow& row, const Witness& witness);
   [[nodiscard]] Status rename_back(const engine::ItemRow& row, const Witness& witness,
                                    const fs::Directory& directory, const std::string& name);
-  [[nodiscard]] Status drop_kept(const engine::ItemRow& row, const fs::FileInfo& old);
-  [[nodiscard]] Status put_back(const engine::ItemRow& row, const fs::Directory& directory,
-                                const std::string& name, bool over_ours);
+  /// The old version, where it is kept; nullopt when there is no such place (any more).
+  struct Kept {
+    std::shared_ptr<const fs::Directory> folder;
+    std::string name;
+    std::optional<fs::FileInfo> there;
+  };
+  [[nodiscard]] Result<std::optional<Kept>> find_kept(const engine::ItemRow& row,
+                                                      const Witness& witness);
+  [[nodiscard]] Status drop_kept(const engine::ItemRow& row, const Witness& witness,
+                                 const fs::FileInfo& old);
+  [[nodiscard]] Status put_back(const engine::ItemRow& row, const Witness& witness,
+                                const fs::Directory& directory, const std::string& name,
+                                bool over_ours);
+  [[nodiscard]] Result<std::string> name_of(const engine::ItemRow& row, const Witness& witness);
 
   Site& site_;
   engine::BatchContext& context_;

@@ -16,13 +16,15 @@ namespace {
 
 namespace stdfs = std::filesystem;
 
-constexpr std::array<std::pair<std::string_view, Conflict>, 6> kConflicts{{
+constexpr std::array<std::pair<std::string_view, Conflict>, 8> kConflicts{{
     {"skip", Conflict::skip},
     {"overwrite", Conflict::overwrite},
     {"overwrite_if_newer", Conflict::overwrite_if_newer},
     {"overwrite_if_different", Conflict::overwrite_if_different},
     {"fail", Conflict::fail},
     {"ask", Conflict::ask},
+    {"rename", Conflict::rename},
+    {"keep_both", Conflict::keep_both},
 }};
 
 bool ends_in_slash(const std::string& path) {
@@ -191,14 +193,42 @@ void decode_metadata(const Json& strategy, FilesPlan& plan, std::vector<std::str
   }
 }
 
+void decode_reflink(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
+  const Json* value = find_member(strategy, "reflink");
+  if (value == nullptr) return;
+  const std::string when = value->is_string() ? value->get<std::string>() : "";
+  if (plan.links()) {
+    problems.emplace_back("/strategy/reflink: a hard link has no content of its own to share");
+  } else if (when == "never") {
+    if (plan.reflink == Reflink::always)
+      problems.emplace_back("/strategy/reflink: never, but /strategy/operation says reflink");
+    plan.reflink = Reflink::never;
+  } else if (when == "always" && plan.moves()) {
+    problems.emplace_back("/strategy/reflink: always has no meaning for a move; use auto or never");
+  } else if (when == "always") {
+    plan.reflink = Reflink::always;
+  } else if (when != "auto") {
+    problems.push_back("/strategy/reflink: \"" + escape_bytes(when) +
+                       "\" is none of auto, always, never");
+  }
+}
+
 void decode_operation(const Json& strategy, FilesPlan& plan, std::vector<std::string>& problems) {
   const std::string operation = string_or(strategy, "operation", "copy");
   if (operation == "move") {
     plan.operation = Operation::move;
+  } else if (operation == "reflink") {
+    plan.reflink = Reflink::always;
+  } else if (operation == "hardlink") {
+    plan.operation = Operation::hardlink;
   } else if (operation != "copy") {
     problems.push_back("/strategy/operation: \"" + escape_bytes(operation) +
-                       "\" is not supported yet; use copy or move");
+                       "\" is none of copy, move, hardlink, reflink");
   }
+  decode_reflink(strategy, plan, problems);
+  if (plan.reflink == Reflink::always && !plan.preserve_holes)
+    problems.emplace_back(
+        "/strategy/preserve: a clone has the holes of its source; leave out no-holes");
   const Json* remove = find_member(strategy, "remove_emptied_directories");
   if (remove == nullptr) return;
   if (!remove->is_boolean()) {
@@ -216,7 +246,7 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
   check_keys(
       strategy, "/strategy",
       {"operation", "conflict_resolution", "compare", "hash", "preserve", "preserve_metadata",
-       "special_files", "user_map", "group_map", "remove_emptied_directories"},
+       "special_files", "user_map", "group_map", "remove_emptied_directories", "reflink"},
       problems);
   decode_metadata(strategy, plan, problems);
   decode_operation(strategy, plan, problems);
@@ -230,8 +260,8 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
     }
     if (!found) {
       problems.push_back("/strategy/conflict_resolution: \"" + escape_bytes(name) +
-                         "\" is not supported yet; use skip, overwrite, overwrite_if_newer, "
-                         "overwrite_if_different, fail or ask");
+                         "\" is none of skip, overwrite, overwrite_if_newer, "
+                         "overwrite_if_different, rename, keep_both, fail, ask");
     }
   }
   const std::string compare = string_or(strategy, "compare", "attributes");
@@ -274,6 +304,10 @@ FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) 
     problems.emplace_back(
         "/source/follow_symlinks: a move has no other value than never: what a link points to is "
         "not its to remove; copy, or move the links as links");
+  if (plan.links() && !plan.follows(fs::Follow::never))
+    problems.emplace_back(
+        "/source/follow_symlinks: hard links are made of what stands in SRC itself, so it has no "
+        "other value than never here; copy, or link the symlinks as they are");
   return plan;
 }
 

@@ -23,10 +23,19 @@ enum class Conflict : std::uint8_t {
   overwrite_if_newer,
   overwrite_if_different,
   fail,
-  ask,  ///< as fail, until `dunlin retry --item` answers
+  ask,        ///< as fail, until `dunlin retry --item` answers
+  rename,     ///< what stands there gets a numbered name beside it
+  keep_both,  ///< the newcomer gets one
 };
 
-enum class Operation : std::uint8_t { copy, move };
+enum class Operation : std::uint8_t { copy, move, hardlink };
+
+/// Whether content is cloned (fs/clone.h) instead of copied.
+enum class Reflink : std::uint8_t {
+  automatic,  ///< where it can be, else it is copied
+  always,     ///< what cannot be cloned fails
+  never,
+};
 
 /// FIFOs, sockets and device nodes.
 enum class SpecialFiles : std::uint8_t { copy, skip };
@@ -44,11 +53,14 @@ struct FilesPlan {
   OwnerMap owners;             ///< of what is preserved
   bool preserve_links = true;  ///< sets of hard links stay sets
   bool preserve_holes = true;
+  Reflink reflink = Reflink::automatic;
   SpecialFiles special_files = SpecialFiles::copy;
   bool hashes_named = false;  ///< by a person: then they are computed without verification, too
 
   [[nodiscard]] bool follows(fs::Follow how) const { return selection.follow_symlinks() == how; }
   [[nodiscard]] bool moves() const { return operation == Operation::move; }
+  /// Entries become further names of their sources.
+  [[nodiscard]] bool links() const { return operation == Operation::hardlink; }
   /// What is decided by. A move takes the place of what looks the same, too: the source may only go
   /// where its own content has been proven.
   [[nodiscard]] Conflict conflict_rule() const {

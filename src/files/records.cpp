@@ -41,6 +41,11 @@ constexpr unsigned kHasLevels = 4096;
 constexpr unsigned kHasProof = 8192;  ///< checksum, proof, loss
 constexpr unsigned kHasFlags = 16384;
 constexpr unsigned kHasExtended = 32768;
+constexpr unsigned kCloned = 65536;
+constexpr unsigned kToSource = 131072;
+constexpr unsigned kNamed = 262144;
+constexpr unsigned kAside = 524288;
+constexpr unsigned kAllMarks = 2 * kAside - 1;
 /// Seconds count from here (June 2025): near it they take four bytes, not five.
 constexpr std::int64_t kOrigin_s = 1'750'000'000;
 constexpr std::string_view kPrefix = ".dunlin-";
@@ -202,7 +207,9 @@ unsigned marks_of(const Witness& witness, bool as_listed) {
          (witness.reopened.empty() ? 0U : kReopened) | (witness.chunks.empty() ? 0U : kHasChunks) |
          (witness.removing ? kRemoving : 0U) | (witness.levels == 0 ? 0U : kHasLevels) |
          (proof ? kHasProof : 0U) | (witness.final_flags == 0 ? 0U : kHasFlags) |
-         (witness.extended_before.empty() ? 0U : kHasExtended);
+         (witness.extended_before.empty() ? 0U : kHasExtended) | (witness.cloned ? kCloned : 0U) |
+         (witness.to_source ? kToSource : 0U) | (witness.name.empty() ? 0U : kNamed) |
+         (witness.aside.empty() ? 0U : kAside);
 }
 
 }  // namespace
@@ -232,6 +239,8 @@ std::string encode(const Witness& witness, std::string_view detail) {
   if ((marks & kHasProof) != 0) out.bytes(witness.checksum).u8(witness.proof).bytes(witness.loss);
   if ((marks & kHasFlags) != 0) out.varint(witness.final_flags);
   if ((marks & kHasExtended) != 0) out.bytes(witness.extended_before);
+  if ((marks & kNamed) != 0) out.bytes(witness.name);
+  if ((marks & kAside) != 0) out.bytes(witness.aside);
   return out.take();
 }
 
@@ -240,7 +249,7 @@ Result<Witness> decode_witness(std::string_view bytes, std::string_view detail) 
   Witness witness;
   if (in.u8() != kVersion) in.fail();
   const std::uint64_t marks = in.varint();
-  if (marks >= 2 * kHasExtended) in.fail();
+  if (marks > kAllMarks) in.fail();
   fs::FileInfo base;
   if ((marks & kAsListed) != 0) {
     DUNLIN_ASSIGN(const Detail listed, decode_detail(detail));
@@ -268,10 +277,14 @@ Result<Witness> decode_witness(std::string_view bytes, std::string_view detail) 
   }
   if ((marks & kHasFlags) != 0) witness.final_flags = static_cast<std::uint32_t>(in.varint());
   if ((marks & kHasExtended) != 0) witness.extended_before = in.bytes();
+  if ((marks & kNamed) != 0) witness.name = in.bytes();
+  if ((marks & kAside) != 0) witness.aside = in.bytes();
   witness.shared = (marks & kShared) != 0;
   witness.renamed = (marks & kRenamed) != 0;
   witness.linked = (marks & kLinked) != 0;
   witness.removing = (marks & kRemoving) != 0;
+  witness.cloned = (marks & kCloned) != 0;
+  witness.to_source = (marks & kToSource) != 0;
   DUNLIN_TRY(in.finish("witness of a file"));
   return witness;
 }

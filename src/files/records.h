@@ -77,6 +77,11 @@ struct Witness {
   /// removed. What stands under the source's name afterwards may be somebody's new file.
   bool removing = false;
   bool renamed = false;  ///< moved by a rename: `placed` is the source's own inode
+  bool cloned = false;   ///< its content is shared with the source's, by the file system
+  /// A hard link to its source, whose inode is in `placed`: that alone tells it.
+  bool to_source = false;
+  std::string name;   ///< under which it is placed; empty: its own
+  std::string aside;  ///< name beside it that `replaced` has got; empty: it is in the undo folder
 };
 /// Undo data stays in the ledger for each file: what of it is as in the item's `detail` (an entry
 /// is placed as it was listed) is left out when that is given, and has to be given to read it

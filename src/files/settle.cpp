@@ -63,6 +63,7 @@ Status CopyBatch::settle_one(Copy& copy) {
     DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
     intent.reopened.clear();
     copy.settled_removal = intent.removing;
+    copy.name = intent.name.empty() ? copy.target : intent.name;
     if (intent.renamed) DUNLIN_TRY(settle_rename(copy, **directory, intent));
     if (!intent.chunks.empty()) {
       DUNLIN_TRY(settle_part(copy, **directory, intent));
@@ -70,8 +71,8 @@ Status CopyBatch::settle_one(Copy& copy) {
       DUNLIN_ASSIGN(done, find_done(copy, **directory, intent));
     }
     if (done) {
-      const bool content =
-          intent.placed->type == fs::EntryType::file && !intent.linked && !intent.renamed;
+      const bool content = intent.placed->type == fs::EntryType::file && !intent.linked &&
+                           !intent.renamed && !intent.to_source;
       copy.copied_bytes = content ? intent.placed->size : 0;
       copy.witness = std::move(intent);
       copy.stage = copy.witness.renamed ? Stage::moved : Stage::published;
@@ -89,36 +90,37 @@ Status CopyBatch::settle_one(Copy& copy) {
 
 /// True when the final name is our file and may stay. Else the destination is brought back to what
 /// it was before the try, as far as nobody else has changed it.
-Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory,
-                                  const Witness& intent) {
+Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory, Witness& intent) {
   const std::string temporary = temporary_name(context_.execution(), intent.epoch, copy.row->id);
-  const std::string kept_name = std::to_string(copy.row->id.value);
   DUNLIN_ASSIGN(const auto at_name, directory.find(copy.name));
   DUNLIN_ASSIGN(const auto at_temporary, directory.find(temporary));
-  const bool ours = at_name && at_name->same_content_as(*intent.placed);
-  Handle undo;
+  // A link to its source is what it is, whatever was written through either name.
+  const bool ours = intent.to_source ? is(at_name, intent.placed)
+                                     : at_name && at_name->same_content_as(*intent.placed);
+  Kept place;
   std::optional<fs::FileInfo> kept;
   if (intent.replaced) {
     const bool exchanged = is(at_temporary, intent.replaced);
-    auto folder = undo_folder(exchanged);
-    if (folder.ok()) {
-      undo = *folder;
-    } else if (exchanged || folder.error().native.code != "ENOENT") {
-      return std::move(folder).error();
+    if (exchanged) DUNLIN_TRY(keep_exchanged(copy, directory, temporary, intent));
+    auto found = kept_place(copy, intent, false);
+    if (found.ok()) {
+      place = *std::move(found);
+    } else if (exchanged || found.error().native.code != "ENOENT") {
+      return std::move(found).error();
     }
-    if (exchanged) DUNLIN_TRY(fs::rename_new(directory, temporary, *undo, kept_name));
-    if (undo) {
+    if (place.folder) {
       // The process that put it there may have died before it flushed either name.
       DUNLIN_TRY(flush_->directory_changed(destination_->root()));
-      DUNLIN_TRY(flush_->directory_changed(*undo));
-      DUNLIN_ASSIGN(kept, undo->find(kept_name));
+      DUNLIN_TRY(flush_->prepare(*place.folder));
+      DUNLIN_TRY(flush_->directory_changed(*place.folder));
+      DUNLIN_ASSIGN(kept, place.folder->find(place.name));
     }
   }
   if (ours) {
     DUNLIN_ASSIGN(const bool stays, still_holds(copy, directory, intent));
     if (stays) return true;
   }
-  DUNLIN_TRY(take_away(copy, directory, intent, {at_name, ours, undo, is(kept, intent.replaced)}));
+  DUNLIN_TRY(take_away(copy, directory, intent, {at_name, ours, place, is(kept, intent.replaced)}));
   return false;
 }
 
@@ -172,31 +174,36 @@ Result<bool> CopyBatch::still_holds(Copy& copy, const fs::Directory& directory,
 Status CopyBatch::take_away(const Copy& copy, const fs::Directory& directory, const Witness& intent,
                             const Placed& found) {
   DUNLIN_CHECK(!found.ours || !intent.renamed, "a renamed file would be removed");
-  const std::string kept_name = std::to_string(copy.row->id.value);
   DUNLIN_TRY(flush_->prepare(directory));
+  // No rename replaces a file by a directory: then ours goes first, and the name is absent between.
+  const bool two_steps =
+      intent.replaced && intent.replaced->type == fs::EntryType::directory && found.have_old;
   if (found.ours) {
     DUNLIN_TRY(context_.fence());
     if (intent.final_flags != 0) {
       DUNLIN_ASSIGN(const UniqueFd file, directory.open_file(copy.name, O_RDONLY));
       DUNLIN_TRY(fs::remove_final_flags(file.get(), directory, copy.name));
     }
-    if (!intent.replaced) DUNLIN_TRY(directory.remove_file(copy.name));
+    if (!intent.replaced || two_steps) DUNLIN_TRY(directory.remove_file(copy.name));
     DUNLIN_TRY(flush_->directory_changed(directory));
   }
   if (!found.have_old) return success();
   DUNLIN_TRY(context_.fence());
+  const auto& [folder, kept_name] = found.kept;
   if (is(found.at_name, intent.replaced)) {
-    DUNLIN_TRY(found.undo->remove_file(kept_name));  // the second name of a replacement by link
+    DUNLIN_TRY(folder->remove_file(kept_name));  // the second name of a replacement by link
+  } else if (!found.at_name || (found.ours && two_steps)) {
+    DUNLIN_TRY(fs::rename_new(*folder, kept_name, directory, copy.name));
   } else if (found.ours) {
-    DUNLIN_TRY(fs::rename_over(*found.undo, kept_name, directory, copy.name));
-  } else if (!found.at_name) {
-    DUNLIN_TRY(fs::rename_new(*found.undo, kept_name, directory, copy.name));
+    DUNLIN_TRY(fs::rename_over(*folder, kept_name, directory, copy.name));
   } else {
     return Error(ErrorType::destination_changed,
                  directory.shown(copy.name) +
                      " was changed by somebody else; its version before this execution is " +
-                     found.undo->shown(kept_name));
+                     folder->shown(kept_name));
   }
+  DUNLIN_TRY(flush_->prepare(*folder));
+  DUNLIN_TRY(flush_->directory_changed(*folder));
   return flush_->directory_changed(directory);
 }
 

@@ -12,6 +12,7 @@
 #include "base/file_io.h"
 #include "base/text.h"
 #include "files/records.h"
+#include "fs/clone.h"
 
 namespace dunlin::files {
 namespace {
@@ -77,6 +78,38 @@ std::vector<Error> problems_of_move(const fs::Directory& source, const fs::Direc
     found.push_back(std::move(error));
   }
   return found;
+}
+
+/// Files that could only fail, one by one.
+std::optional<Error> problem_of_clones(const fs::Directory& source,
+                                       const fs::Directory& destination) {
+  const int why = fs::clone_obstacle(source, destination);
+  if (why == 0) return std::nullopt;
+  Error error = destination.error(why, "clone into", "");
+  error.type = ErrorType::invalid_input;
+  error.message += why == EXDEV ? ": source and destination are not on one file system"
+                                : ": its file system has no clones (reflinks)";
+  error.remediation =
+      "leave out --reflink=always (operation: reflink): with auto what cannot be cloned is copied";
+  return error;
+}
+
+/// Hard links need one file system, and one mount of it.
+std::optional<Error> problem_of_links(const fs::Directory& source,
+                                      const fs::Directory& destination) {
+  const auto mount_of = [](const fs::Directory& directory) -> std::uint64_t {
+    struct statx raw{};
+    const int done = ::statx(directory.fd(), "", AT_EMPTY_PATH, STATX_MNT_ID, &raw);
+    return done == 0 && (raw.stx_mask & STATX_MNT_ID) != 0 ? raw.stx_mnt_id : 0;
+  };
+  const bool one_device = source.device() == destination.device();
+  if (one_device && mount_of(source) == mount_of(destination)) return std::nullopt;
+  Error error(ErrorType::invalid_input, destination.shown("") +
+                                            (one_device ? " is reached through another mount than "
+                                                        : " is on another file system than ") +
+                                            source.shown("") + ": no hard link leads there");
+  error.remediation = "copy without --link (operation: copy)";
+  return error;
 }
 
 bool is_absent(const Error& error) {
@@ -244,6 +277,14 @@ Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, st
   return std::optional(std::move(error));
 }
 
+Result<std::string> Site::placed_name(const engine::ItemRow& row) {
+  if (row.status == engine::ItemStatus::completed && !row.undo.empty()) {
+    DUNLIN_ASSIGN(Witness witness, decode_witness(row.undo, row.detail));
+    if (!witness.name.empty()) return std::move(witness.name);
+  }
+  return target_name(row.name);
+}
+
 Result<Nearest> Site::nearest_destination() {
   DUNLIN_ASSIGN(const Layout where, layout());
   std::string path = where.destination_base();
@@ -376,6 +417,14 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
   if (plan.moves()) {
     for (Error& error : problems_of_move(source_root, to->directory, context.settings()))
       found.push_back(problem(std::move(error)));
+  }
+  if (plan.links()) {
+    if (auto error = problem_of_links(source_root, to->directory))
+      found.push_back(problem(*std::move(error)));
+  }
+  if (plan.reflink == Reflink::always) {
+    if (auto error = problem_of_clones(source_root, to->directory))
+      found.push_back(problem(*std::move(error)));
   }
   // What is mounted inside the source is no part of it when it is not entered.
   const bool entered =

@@ -51,6 +51,9 @@ class Site {
                                                              std::string_view name,
                                                              const fs::FileInfo& directory);
 
+  /// The name under which a completed item stands: that, or the numbered one that it has got.
+  [[nodiscard]] Result<std::string> placed_name(const engine::ItemRow& row);
+
   /// JSON that stays the same while both roots are on the file systems that the execution started
   /// with, and the source root is the same directory.
   [[nodiscard]] Result<std::string> identity();

@@ -146,7 +146,7 @@ Result<std::optional<ItemRow>> SourceRestorer::first_name(const Restored& one) {
 Status SourceRestorer::write_copy(const ItemRow& row, const Witness& witness,
                                   const fs::Directory& from, const std::string& temporary) {
   DUNLIN_ASSIGN(const Handle to, destination_->get(row.directory_path));
-  DUNLIN_ASSIGN(const std::string name, site_.target_name(row.name));
+  DUNLIN_ASSIGN(const std::string name, site_.placed_name(row));
   EntryWriter writer(everything_, site_.plan.hashes, 1, context_, *flush_);
   fs::FileInfo like = *witness.source;
   // With an ACL the group bits are its mask: without it they would grant the group more.

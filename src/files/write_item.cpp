@@ -36,6 +36,7 @@ Status CopyBatch::write(Copy& copy) {
     if (refused) return *std::move(refused);
     return from->error(ESTALE, "copy", row.name);
   }
+  copy.name = copy.target;
   copy.witness = Witness{};
   copy.witness.epoch = context_.epoch();
   copy.witness.shared = source.links > 1;
@@ -49,32 +50,25 @@ Status CopyBatch::write(Copy& copy) {
   DUNLIN_ASSIGN(const auto there, to->find(copy.name));
   if (there) {
     DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, copy.name));
-    if (clash) return *std::move(clash);
+    if (clash && site_.plan.conflict != Conflict::keep_both) return *std::move(clash);
   }
   DUNLIN_ASSIGN(const bool renames, prepare_rename(copy, *from, *to, source, there));
   std::optional<First> first;
-  if (listed.first.valid() && !renames) {
+  if (listed.first.valid() && !renames && !site_.plan.links()) {
     DUNLIN_ASSIGN(first, first_of_set(copy, listed, source));
   }
   Decision decision;
-  if (first) {
+  if (clash) {
+    decision.action = Action::beside;  // another name that the destination takes for this one
+  } else if (site_.plan.links()) {
+    decision = decide_source_link(source, there, rules_for(row));
+  } else if (first) {
     decision = decide_link(source, there, first->info.inode, rules_for(row));
   } else {
     DUNLIN_ASSIGN(decision, decide_alone(row, source, copy.name, there, to.get()));
   }
-  if (decision.action == Action::skip) {
-    skip(copy, decision.reason);
-    return success();
-  }
-  if (decision.action == Action::refuse) return refusal(copy, decision, *to);
-  if (decision.action == Action::overwrite) {
-    if (to->device() != destination_->root().device()) {
-      return Error(ErrorType::unsupported_item, to->shown(copy.name) +
-                                                    " lies on a file system mounted inside the "
-                                                    "destination: its old version cannot be kept");
-    }
-    copy.witness.replaced = there;
-  }
+  DUNLIN_TRY(act(copy, decision, source, there, first, *to));
+  if (copy.stage == Stage::ended) return success();
   if (renames) {
     copy.stage = Stage::proven;  // nothing is written: the inode itself goes
     return success();
@@ -86,6 +80,10 @@ Status CopyBatch::write(Copy& copy) {
     if (linked.ok() || !fs::link_impossible(linked.error())) return linked;
     // It is copied instead.
     copy.witness.loss = "hard link not preserved: " + linked.error().message;
+  } else if (site_.plan.links()) {
+    Status linked = write_source_link(copy, *from, *to, source);
+    if (linked.ok() || linked.error().native.code != "EMLINK") return linked;
+    copy.witness.loss = "copied, not linked to its source: " + linked.error().message;
   }
   Status written = write_entry(copy, *from, *to);
   if (!written.ok() && written.error().type == ErrorType::write_error &&
@@ -95,6 +93,52 @@ Status CopyBatch::write(Copy& copy) {
     written = write_entry(copy, *from, *to);
   }
   return written;
+}
+
+/// What the decision means for names: a skipped item has ended, an old version is to be kept.
+Status CopyBatch::act(Copy& copy, const Decision& decision, const fs::FileInfo& source,
+                      const std::optional<fs::FileInfo>& there, const std::optional<First>& first,
+                      const fs::Directory& to) {
+  const auto same = [&](const fs::FileInfo& taken) {
+    if (site_.plan.links()) return taken.inode == source.inode && taken.device == source.device;
+    if (first) return taken.inode == first->info.inode;
+    return !site_.plan.moves() && same_attributes(source, taken, granularity_ns_);
+  };
+  switch (decision.action) {
+    case Action::skip:
+      skip(copy, decision.reason);
+      return success();
+    case Action::refuse:
+      return refusal(copy, decision, to);
+    case Action::beside: {
+      DUNLIN_ASSIGN(FreeName free, free_name(*copy.row, copy.target, to, same));
+      if (free.same) {
+        skip(copy, "unchanged: kept as '" + escape_bytes(free.name) + "'");
+        return success();
+      }
+      copy.name = copy.witness.name = std::move(free.name);
+      return success();
+    }
+    case Action::aside: {
+      DUNLIN_ASSIGN(FreeName free, free_name(*copy.row, copy.target, to, nullptr));
+      copy.witness.aside = std::move(free.name);
+      copy.witness.replaced = there;
+      return success();
+    }
+    case Action::overwrite:
+      if (to.device() != destination_->root().device()) {
+        return Error(ErrorType::unsupported_item,
+                     to.shown(copy.name) +
+                         " lies on a file system mounted inside the destination: its old version "
+                         "cannot be kept");
+      }
+      copy.witness.replaced = there;
+      return success();
+    case Action::create:
+    case Action::compare:
+      break;
+  }
+  return success();
 }
 
 Error CopyBatch::refusal(const Copy& copy, const Decision& decision,
@@ -123,7 +167,9 @@ Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, cons
   if (source.inode != listed.info.inode) return alone("another file has taken its place since");
   auto directory = destination_->get(row.directory_path);
   if (!directory.ok()) return alone(directory.error().message);
-  First first{*directory, row.name, {}, row.checksum, static_cast<std::uint8_t>(row.proof)};
+  DUNLIN_ASSIGN(std::string placed_name, site_.placed_name(row));
+  First first{
+      *directory, std::move(placed_name), {}, row.checksum, static_cast<std::uint8_t>(row.proof)};
   DUNLIN_ASSIGN(const auto there, first.directory->find(first.name));
   if (!there) return alone("it is not at the destination");
   first.info = *there;
@@ -163,6 +209,7 @@ Status CopyBatch::write_entry(Copy& copy, const fs::Directory& from, const fs::D
                 writer.write(from, copy.row->name, to, copy.temporary, copy.name, nullptr, &part));
   Witness& witness = copy.witness;
   copy.copied_bytes = written.copied_bytes;
+  witness.cloned = written.cloned;
   fs::add_loss(witness.loss, written.loss);
   keep_final_flags(copy, written.final_flags);
   witness.checksum = std::move(written.checksum);

@@ -24,6 +24,10 @@ namespace dunlin::fs {
 [[nodiscard]] Status make_link(const Directory& from_directory, std::string_view from,
                                const Directory& to_directory, std::string_view to);
 
+/// The same by a descriptor (O_PATH will do): of the inode that is held, whatever stands under its
+/// name by now. EPERM may also be fs.protected_hardlinks, or an immutable inode.
+[[nodiscard]] Status make_link(int from, const Directory& to_directory, std::string_view to);
+
 /// Of make_link: hard links are not to be had here, or not one more, or the first name has gone.
 [[nodiscard]] bool link_impossible(const Error& error);
 

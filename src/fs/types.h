@@ -68,6 +68,7 @@ struct Features {
   bool hard_links = true;
   bool syncfs = true;
   bool direct_io = true;
+  bool reflink = true;
   bool eviction = true;  ///< dropping clean pages and asking mincore(2)
   /// No features, but made small by tests in the same way. A file from `large_file_bytes` on is
   /// resumable in the middle, at a multiple of `chunk_bytes` (files.md F-17).

@@ -258,7 +258,12 @@ Status LedgerWriter::write_worked(sql::Statement& insert, const Change& change) 
   // A failed item's message stands in its row of `error`, once.
   if (outcome.error && outcome.status != ItemStatus::skipped) message = {};
   DUNLIN_TRY(bind_word(insert, 10, message));
-  return insert.run();
+  DUNLIN_TRY(insert.run());
+  if (outcome.placed_name.empty()) return success();
+  DUNLIN_ASSIGN(sql::Statement placed,
+                database_.cached("REPLACE INTO placed(item_id, name) VALUES (?1, ?2)"));
+  placed.bind(1, change.item).bind(2, sql::Blob{outcome.placed_name});
+  return placed.run();
 }
 
 Status LedgerWriter::bind_word(sql::Statement& statement, int index, std::string_view text) {

@@ -10,13 +10,14 @@
 namespace dunlin::store {
 namespace {
 
-#define DUNLIN_ITEM_COLUMNS                                                                \
-  "i.id, i.directory_id, i.name, i.size, i.detail, o.status, o.proof, o.action, "          \
-  "o.transferred_bytes, "                                                                  \
-  "o.ended_after_ms + (SELECT created_ms FROM execution), o.attempt, o.checksum, o.undo, " \
-  "o.message, "                                                                            \
-  "CASE WHEN o.message IS NULL AND (o.status = 3 OR o.attempt > 0) "                       \
-  "THEN (SELECT message FROM error r WHERE r.item_id = i.id ORDER BY r.id DESC LIMIT 1) END"
+#define DUNLIN_ITEM_COLUMNS                                                                    \
+  "i.id, i.directory_id, i.name, i.size, i.detail, o.status, o.proof, o.action, "              \
+  "o.transferred_bytes, "                                                                      \
+  "o.ended_after_ms + (SELECT created_ms FROM execution), o.attempt, o.checksum, o.undo, "     \
+  "o.message, "                                                                                \
+  "CASE WHEN o.message IS NULL AND (o.status = 3 OR o.attempt > 0) "                           \
+  "THEN (SELECT message FROM error r WHERE r.item_id = i.id ORDER BY r.id DESC LIMIT 1) END, " \
+  "(SELECT p.name FROM placed p WHERE p.item_id = o.item_id)"
 
 constexpr int kInteger = 1;
 constexpr int kBlob = 4;
@@ -73,6 +74,7 @@ Status LedgerReader::take_items(sql::Statement& row, std::vector<ItemRow>& items
       item.undo = row.column_blob(12);
       DUNLIN_ASSIGN(item.message, word_or_text(row, 13));
       if (item.message.empty()) item.message = row.column_string(14);
+      if (item.status == ItemStatus::completed) item.placed_name = row.column_blob(15);
     }
     DUNLIN_ASSIGN(item.directory_path, path_of(item.directory.value));
     DUNLIN_TRY(fill_batch(item));

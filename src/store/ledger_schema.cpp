@@ -108,6 +108,9 @@ CREATE TABLE outcome(
 -- Failed items are listed, retried and skipped by themselves; ended well they need no index.
 CREATE INDEX outcome_failed ON outcome(item_id) WHERE status = 3;
 
+-- Items that stand at the destination under another name than their own (files: two versions were kept).
+CREATE TABLE placed(item_id INTEGER PRIMARY KEY, name BLOB NOT NULL) STRICT;
+
 -- Items that a final commit holds, of a batch that was opened again for others: a later loss of staged work spares them.
 CREATE TABLE kept(item_id INTEGER PRIMARY KEY) STRICT;
 
@@ -159,8 +162,9 @@ FROM task t, execution e, state s;
 
 CREATE VIEW file_operations AS
 SELECT CAST(i.id AS TEXT) AS id, e.id AS execution_id,
-  coalesce(e.source_root || '/', '') || p.path AS source_path,
-  coalesce(e.destination_root || '/', '') || p.path AS destination_path,
+  coalesce(e.source_root || '/', '') || p.folder || p.name AS source_path,
+  coalesce(e.destination_root || '/', '') || p.folder ||
+    coalesce((SELECT CAST(name AS TEXT) FROM placed WHERE item_id = i.id), p.name) AS destination_path,
   coalesce(e.operation, 'copy') AS operation,
   CASE WHEN coalesce(o.status, 0) = 0 AND b.status = 1 AND b.pass = 0 THEN 'executing'
        ELSE (SELECT name FROM code WHERE of = 'item' AND code = coalesce(o.status, 0)) END AS status,
@@ -190,7 +194,7 @@ JOIN (
        SELECT directory_id, '' UNION ALL
        SELECT d.parent, CASE WHEN d.parent > 0 THEN CAST(d.name AS TEXT) || '/' || up.path ELSE up.path END
        FROM up JOIN directory d ON d.id = up.id)
-     SELECT path FROM up ORDER BY length(path) DESC LIMIT 1) || CAST(name AS TEXT) AS path
+     SELECT path FROM up ORDER BY length(path) DESC LIMIT 1) AS folder, CAST(name AS TEXT) AS name
   FROM item) p ON p.path_item = i.id;
 
 CREATE VIEW migration_executions AS

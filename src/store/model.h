@@ -245,8 +245,9 @@ struct ItemRow : NewItem {
   std::string action;  ///< created, updated, skipped …: for audit and report
   std::int64_t transferred_bytes = 0;
   std::int64_t ended_ms = 0;
-  std::string message;  ///< of its last error, or why it was skipped
-  std::string undo;     ///< as reported with its outcome
+  std::string message;      ///< of its last error, or why it was skipped
+  std::string undo;         ///< as reported with its outcome
+  std::string placed_name;  ///< its name at the destination where that is another; else empty
 };
 
 /// How an item ended, or (status pending) why it has to be tried again.
@@ -260,6 +261,7 @@ struct ItemOutcome {
   std::string action;
   std::string message;         ///< for skipped: the reason
   std::string undo;            ///< what undo needs; the kind's own encoding; empty: nothing to undo
+  std::string placed_name;     ///< its name at the destination where that is another; else empty
   std::optional<Error> error;  ///< for failed and for pending
 };
 

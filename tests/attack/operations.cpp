@@ -102,6 +102,8 @@ class Arena {
     if (tally_.operation == "verify") return verify_round();
     if (tally_.operation == "rollback") return rollback_round();
     if (tally_.operation == "resume") return resume_round();
+    if (tally_.operation == "link") return link_round();
+    if (tally_.operation == "keep-both") return keep_both_round();
     if (moves()) return move_round();
     return into_round();
   }
@@ -165,6 +167,26 @@ class Arena {
       attacked(50, {move});
     }
     attacked(50, {{"rollback", "last", "--yes"}});
+  }
+
+  void link_round() {
+    fresh(rng_.chance(0.5) ? make_empty : make_older);
+    Words link = copy_words();
+    link.emplace_back("--link");
+    attacked(50, {link});
+    attacked(10, {{"rollback", "last", "--yes"}});
+  }
+
+  void keep_both_round() {
+    fresh(make_older);
+    Words copy = copy_words();
+    copy.insert(copy.end(), {"--conflict", rng_.chance(0.5) ? "keep_both" : "rename"});
+    if (rng_.chance(0.3)) {
+      attacked(50, {copy, {"resume", "last"}}, true);
+    } else {
+      attacked(50, {copy});
+    }
+    attacked(10, {{"rollback", "last", "--yes"}});
   }
 
   void into_round() {
@@ -327,8 +349,9 @@ class Arena {
 }  // namespace
 
 const std::vector<std::string>& operation_names() {
-  static const std::vector<std::string> names = {
-      "copy", "follow", "overwrite", "verify", "rollback", "resume", "into", "move", "move-across"};
+  static const std::vector<std::string> names = {"copy",        "follow", "overwrite", "verify",
+                                                 "rollback",    "resume", "into",      "move",
+                                                 "move-across", "link",   "keep-both"};
   return names;
 }
 

@@ -1,6 +1,7 @@
 // A small tree with everything the copy distinguishes: empty, small, large, nested, odd names,
 // symlinks, files that stand at the destination already (older, equal), directories with modes of
-// their own. Copied, moved by renames, moved to another file system.
+// their own. Copied, moved by renames, moved to another file system, linked, copied beside what
+// stands there.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -63,6 +64,12 @@ class FilesScenario final : public Scenario {
         return "files-rename";
       case FilesVerb::move_across:
         return "files-move";
+      case FilesVerb::hardlink:
+        return "files-hardlink";
+      case FilesVerb::keep_both:
+        return "files-keep-both";
+      case FilesVerb::rename_existing:
+        return "files-rename-existing";
     }
     return "files";
   }
@@ -132,6 +139,9 @@ class FilesScenario final : public Scenario {
     std::vector<std::string> words{moves() ? "move" : "copy", source_ + "/", destination_};
     for (const char* word : {"--batch-size", "12", "--concurrency", "4"}) words.emplace_back(word);
     if (moves()) words.emplace_back("--delete-empty-src-dirs");
+    if (verb_ == FilesVerb::hardlink) words.emplace_back("--link");
+    if (verb_ == FilesVerb::keep_both) words.insert(words.end(), {"--conflict", "keep_both"});
+    if (verb_ == FilesVerb::rename_existing) words.insert(words.end(), {"--conflict", "rename"});
     return words;
   }
 
@@ -140,6 +150,8 @@ class FilesScenario final : public Scenario {
     describe("", destination_, lines);
     // What has left the source, and nothing else.
     if (moves()) describe_names(lines);
+    // Nothing may be set through a link.
+    if (verb_ == FilesVerb::hardlink) describe("source", source_, lines);
     std::sort(lines.begin(), lines.end());
     std::string text;
     for (const std::string& line : lines) text += line + "\n";
@@ -202,7 +214,9 @@ class FilesScenario final : public Scenario {
     }
   }
 
-  [[nodiscard]] bool moves() const { return verb_ != FilesVerb::copy; }
+  [[nodiscard]] bool moves() const {
+    return verb_ == FilesVerb::move_within || verb_ == FilesVerb::move_across;
+  }
   void describe_names(std::vector<std::string>& lines) {
     for (const auto& entry : fsys::recursive_directory_iterator(source_))
       lines.push_back("still at the source: " + entry.path().string());

@@ -26,9 +26,10 @@ using dunlin::crash::PhaseTally;
 using dunlin::crash::Tally;
 
 constexpr const char* kUsage =
-    "usage: crash_loop [--short | --full] [--kind files|files-rename|files-move|\n"
+    "usage: crash_loop [--short | --full] [--kind files|files-rename|files-move|files-hardlink|\n"
     "                  "
-    "files-adversarial|files-large|records|records-single|schema|objects|scripted|scripted-batch|\n"
+    "files-keep-both|files-rename-existing|files-adversarial|files-large|records|\n"
+    "                  records-single|schema|objects|scripted|scripted-batch|\n"
     "                  scripted-execution]... [--random N [--phases N]] [--seed S]\n"
     "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"
     "                  [--flushes] [--binary PATH] [--jobs N]\n"

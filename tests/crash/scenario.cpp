@@ -5,14 +5,18 @@
 namespace dunlin::crash {
 
 std::vector<std::string> scenario_names() {
-  return {"files",  "files-rename", "files-move", "records",        "records-single",
-          "schema", "objects",      "scripted",   "scripted-batch", "scripted-execution"};
+  return {"files",           "files-rename", "files-move",     "files-hardlink",
+          "files-keep-both", "records",      "records-single", "schema",
+          "objects",         "scripted",     "scripted-batch", "scripted-execution"};
 }
 
 std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "files") return make_files_scenario(FilesVerb::copy);
   if (name == "files-rename") return make_files_scenario(FilesVerb::move_within);
   if (name == "files-move") return make_files_scenario(FilesVerb::move_across);
+  if (name == "files-hardlink") return make_files_scenario(FilesVerb::hardlink);
+  if (name == "files-keep-both") return make_files_scenario(FilesVerb::keep_both);
+  if (name == "files-rename-existing") return make_files_scenario(FilesVerb::rename_existing);
   if (name == "files-large") return make_large_scenario();
   if (name == "files-adversarial") return make_adversarial_scenario();
   if (name == "records") return make_records_scenario(false);

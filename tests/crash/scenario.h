@@ -31,13 +31,21 @@ class Scenario {
   [[nodiscard]] virtual std::vector<std::string> publishing_points() const = 0;
 };
 
-/// "files", "files-rename", "files-move", "records", "records-single", "schema", "objects",
-/// "scripted", "scripted-batch", "scripted-execution". There is also "files-adversarial", which
-/// needs root and is run by itself.
+/// "files", "files-rename", "files-move", "files-hardlink", "files-keep-both", "records",
+/// "records-single", "schema", "objects", "scripted", "scripted-batch", "scripted-execution". There
+/// are also "files-adversarial", which needs root and is run by itself, and
+/// "files-rename-existing", which is near to "files-keep-both".
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
-enum class FilesVerb : unsigned char { copy, move_within, move_across };
+enum class FilesVerb : unsigned char {
+  copy,
+  move_within,
+  move_across,
+  hardlink,
+  keep_both,
+  rename_existing,
+};
 std::unique_ptr<Scenario> make_files_scenario(FilesVerb verb);
 std::unique_ptr<Scenario> make_adversarial_scenario();
 std::unique_ptr<Scenario> make_large_scenario();

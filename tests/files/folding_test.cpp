@@ -1,6 +1,8 @@
 // A destination that folds case, knows neither owners nor modes nor links, has a coarse clock and
 // cannot hold every name: exFAT, by its daemon for FUSE, since not every kernel has a driver for
 // it or for FAT.
+#include <set>
+
 #include "files/fixture.h"
 #include "support/process.h"
 
@@ -105,6 +107,29 @@ TEST_F(FoldingDiskNeedsRoot, WhatAnEarlierCopyPutThereUnderAnotherNameIsNotRepla
     EXPECT_EQ(error_of(execution, "A.TXT"), ErrorType::name_clash) << policy;
   }
   EXPECT_EQ(read_all(target("a.txt")), "the small one");
+}
+
+TEST_F(FoldingDiskNeedsRoot, WithKeepBothNamesThatFoldStandBesideEachOther) {
+  file("a.txt", "small");
+  file("A.txt", "large one");
+  CopyTest copy(scratch.file("source/"), target(), {{"conflict", "keep_both"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(all_ended(execution));
+  std::set<std::string> contents;
+  std::set<std::string> names;
+  for (const auto& entry : stdfs::directory_iterator(target())) {
+    contents.insert(read_all(entry.path()));
+    names.insert(entry.path().filename());
+  }
+  EXPECT_EQ(contents, (std::set<std::string>{"small", "large one"}));
+  EXPECT_THAT(names, AnyOf(std::set<std::string>{"a.txt", "A (2).txt"},
+                           std::set<std::string>{"A.txt", "a (2).txt"}));
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+  CopyTest again(scratch.file("source/"), target(), {{"conflict", "keep_both"}});
+  ASSERT_TRUE(is_ok(again.start().run_to_end()));
+  EXPECT_EQ(std::distance(stdfs::directory_iterator(target()), stdfs::directory_iterator()), 2);
 }
 
 TEST_F(FoldingDiskNeedsRoot, DirectoriesThatFoldIntoOneAreNotMixed) {

@@ -14,6 +14,7 @@ fs::Features small_limits() {
   fs::Features features;
   features.large_file_bytes = 4 * kChunk;
   features.chunk_bytes = kChunk;
+  features.reflink = false;  // wherever the scratch folder is
   return features;
 }
 

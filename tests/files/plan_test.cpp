@@ -22,7 +22,7 @@ TEST(FilesPlanText, EveryProblemIsNamedWithItsKey) {
   const Json document = *parse_json(R"({"kind":"files",
     "source":{"paths":["relative"],"duplicates":"skip"},
     "destination":{"base_pth":"/x"},
-    "strategy":{"operation":"hardlink","conflict_resolution":"rename","hash":"md5,crc"}})");
+    "strategy":{"operation":"sync","conflict_resolution":"merge","hash":"md5,crc"}})");
   const auto problems = kind->check(document);
   EXPECT_THAT(problems, Contains(HasSubstr("/source/paths/0: must be an absolute path")));
   EXPECT_THAT(problems, Contains(HasSubstr("/source/duplicates: unknown or not supported yet")));
@@ -30,11 +30,8 @@ TEST(FilesPlanText, EveryProblemIsNamedWithItsKey) {
               Contains(HasSubstr(
                   "/destination/base_pth: unknown or not supported yet; did you mean base_path?")));
   EXPECT_THAT(problems, Contains(HasSubstr("/destination/base_path: must be a path")));
-  EXPECT_THAT(problems,
-              Contains(HasSubstr("/strategy/operation: \"hardlink\" is not supported yet")));
-  EXPECT_THAT(
-      problems,
-      Contains(HasSubstr("/strategy/conflict_resolution: \"rename\" is not supported yet")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/strategy/operation: \"sync\" is none of")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/strategy/conflict_resolution: \"merge\" is none of")));
   EXPECT_THAT(problems, Contains(HasSubstr("/strategy/hash: \"crc\" is none of")));
   EXPECT_THAT(problems, ::testing::SizeIs(7));
 }
@@ -49,7 +46,7 @@ TEST(FilesPlanText, OptionsThatAreNotImplementedAreRefusedByName) {
     return plan.ok() ? "accepted" : plan.error().message;
   };
   EXPECT_THAT(refused("delete", "true"), HasSubstr("--delete is not supported for files yet"));
-  EXPECT_THAT(refused("conflict", "keep_both"), HasSubstr("\"keep_both\" is not supported yet"));
+  EXPECT_THAT(refused("conflict", "keep"), HasSubstr("\"keep\" is none of"));
   EXPECT_THAT(refused("conflct", "skip"), HasSubstr("did you mean --conflict?"));
   EXPECT_THAT(refused("hash", "sha1"), HasSubstr("none of md5, sha256, xxh3"));
   EXPECT_EQ(refused("conflict", "skip"), "accepted");

@@ -44,6 +44,7 @@ fs::Features features_of(const std::string& name) {
   if (name == "large files") {
     features.large_file_bytes = 128 << 10;
     features.chunk_bytes = 256 << 10;
+    features.reflink = false;
   }
   if (name == "no links")
     features.rename_noreplace = features.rename_exchange = features.hard_links = false;

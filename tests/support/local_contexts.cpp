@@ -390,6 +390,7 @@ void LocalExecution::apply(const ItemOutcome& outcome) {
   item.row.proof = outcome.proof;
   item.row.action = outcome.action;
   item.row.undo = outcome.undo;
+  item.row.placed_name = outcome.placed_name;
 }
 
 bool LocalExecution::has_pending(const LocalBatch& batch) const {

@@ -1,6 +1,7 @@
 // See short_calls.h.
 #include "support/short_calls.h"
 
+#include <linux/fs.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -142,6 +143,28 @@ long short_syscall(long number, ...) {
   }
   return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
               arguments[5]);
+}
+
+// FICLONE of less than the whole file is no error of the kernel's, and nothing tells how much it
+// was.
+int short_ioctl(int fd, unsigned long request, ...) __asm__("ioctl");
+int short_ioctl(int fd, unsigned long request, ...) {
+  static auto* const real = next<int(int, unsigned long, ...)>("ioctl");
+  va_list list;
+  va_start(list, request);
+  const unsigned long argument = va_arg(list, unsigned long);
+  va_end(list);
+  if (!active || request != FICLONE) return real(fd, request, argument);
+  if (interrupts()) return -1;
+  struct stat info{};
+  constexpr long kBlock = 4096;
+  if (draw() % 2 == 0 || ::fstat(static_cast<int>(argument), &info) != 0 || info.st_size <= kBlock)
+    return real(fd, request, argument);
+  ++shortened_calls;
+  file_clone_range range{};
+  range.src_fd = static_cast<long>(argument);
+  range.src_length = kBlock;
+  return real(fd, FICLONERANGE, &range);
 }
 
 }  // extern "C"
