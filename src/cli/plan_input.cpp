@@ -30,6 +30,7 @@ struct KindFlag {
   std::string_view alone = {};
 };
 constexpr std::string_view kRepeated = "…";
+constexpr std::string_view kOnlyToCopy = "link";  // moves nothing
 
 const std::vector<KindFlag>& kind_flags() {
   static const std::vector<KindFlag> flags = {
@@ -206,7 +207,8 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
     // A move of files is told the same things as a copy of files, and some more.
     const bool of_files =
         std::find(flag.kinds.begin(), flag.kinds.end(), "files") != flag.kinds.end();
-    const bool for_move = verb == "move" && flag.verb == "copy" && of_files;
+    const bool for_move =
+        verb == "move" && flag.verb == "copy" && of_files && flag.name != kOnlyToCopy;
     if (flag.verb != verb && !for_move) continue;
     Given given{std::string(flag.name), flag.kinds, nullptr, nullptr};
     std::string names = "--" + given.name;

@@ -34,8 +34,9 @@ TEST_F(Both, KeepBothShowsEverywhereUnderWhichNameItArrived) {
   EXPECT_EQ(content("dst/a (2).txt"), "new");
   EXPECT_THAT(run({"items", "last"}).out, HasSubstr("a.txt -> a (2).txt"));
   bool named = false;
-  for (const Json& item : json_lines(run({"items", "last", "--json"}).out))
-    named = named || item.value("destination_name", Json()) == "a (2).txt";
+  for (const Json& page : json_lines(run({"items", "last", "--json"}).out))
+    for (const Json& item : page.is_array() ? page : Json::array({page}))
+      named = named || item.value("destination_name", Json()) == "a (2).txt";
   EXPECT_TRUE(named);
   std::string ledger;
   for (const auto& entry : std::filesystem::directory_iterator(state() + "/executions"))
