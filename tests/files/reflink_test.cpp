@@ -117,7 +117,8 @@ class FilesReflinkNeedsRoot : public ::testing::TestWithParam<const char*> {
     const std::string image = scratch_.file("image");
     stdfs::create_directory(disk());
     const std::string make = "truncate -s 320M '" + image + "' && mkfs." + GetParam() + " -q '" +
-                             image + "' >&2 && mount -o loop '" + image + "' '" + disk() + "'";
+                             image + "' >/dev/null 2>&1 && mount -o loop '" + image + "' '" +
+                             disk() + "'";
     ASSERT_EQ(std::system(make.c_str()), 0) << "needs its tools and a loop device";
     make_odd_tree(source());
     write_file(source() + "/large", std::string(1 << 20, 'l') + std::string(1 << 20, 'L'));
