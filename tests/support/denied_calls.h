@@ -21,8 +21,8 @@
 
 namespace dunlin::testing {
 
-/// One call that fails with `error` (0: claims to have done it); `argument`: only when that argument (its lower 32 bits) is
-/// `value`.
+/// One call that fails with `error` (0: claims to have done it); `argument`: only when that
+/// argument (its lower 32 bits) is `value`.
 struct DeniedCall {
   long number = 0;
   int error = 0;

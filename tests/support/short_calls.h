@@ -2,8 +2,8 @@
 // network or FUSE file systems do, here for the files of the whole process, libraries included.
 //
 // By interposition: a program that names ShortCalls gets its own read, write, pread, pwrite, fsync,
-// syncfs, ioctl (for FICLONE) and syscall (for getdents64), which hand on to libc's. Only regular files and directories
-// are touched. Any thread.
+// syncfs, ioctl (for FICLONE) and syscall (for getdents64), which hand on to libc's. Only regular
+// files and directories are touched. Any thread.
 #pragma once
 
 #include <cstdint>
