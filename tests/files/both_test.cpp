@@ -53,6 +53,24 @@ ino_t inode_of(const std::string& path) {
   return raw.st_ino;
 }
 
+/// Many flushes, no question about a disk. The odd tree has a directory that only root can empty as
+/// it is.
+class InMemory {
+ public:
+  InMemory() : scratch_(ScratchDirectory::in_memory()) {}
+  ~InMemory() {
+    for (const char* tree : {"source", "target"})
+      static_cast<void>(::chmod(file(std::string(tree) + "/sub/deep").c_str(), 0755));
+  }
+  InMemory(const InMemory&) = delete;
+  InMemory& operator=(const InMemory&) = delete;
+  [[nodiscard]] const std::string& path() const { return scratch_.path(); }
+  [[nodiscard]] std::string file(const std::string& name) const { return scratch_.file(name); }
+
+ private:
+  const ScratchDirectory scratch_;
+};
+
 /// A source, and a destination in whose way something of every type stands.
 void make_case(const std::string& source, const std::string& target) {
   make_odd_tree(source);
@@ -77,8 +95,8 @@ const std::map<std::string, std::string> kInTheWay{{"a.txt", "a (2).txt"},
 void expect_both(const std::string& policy, bool moves, bool across) {
   SCOPED_TRACE(policy + (moves ? across ? " move across" : " move" : " copy"));
   const ScratchDirectory scratch;
-  std::optional<ScratchDirectory> memory;
-  if (across) memory.emplace("/dev/shm");
+  std::optional<InMemory> memory;
+  if (across) memory.emplace();
   const std::string source = (memory ? memory->path() : scratch.path()) + "/source";
   const std::string target = scratch.file("target");
   make_case(source, target);
@@ -440,7 +458,7 @@ class FilesBothCrash : public ::testing::TestWithParam<std::size_t> {
   }
   /// Points of an undisturbed run, with how often each was hit.
   static std::map<std::string, int> points(const std::string& what) {
-    const ScratchDirectory scratch = ScratchDirectory::in_memory();
+    const InMemory scratch;
     make(scratch.path());
     if (what == "undo") {
       EXPECT_EQ(child(scratch.path(), "copy"), 0);
@@ -454,7 +472,7 @@ class FilesBothCrash : public ::testing::TestWithParam<std::size_t> {
 };
 
 TEST_P(FilesBothCrash, KilledAnywhereThereIsNoThirdVersionAndAllIsTakenBack) {
-  const ScratchDirectory reference = ScratchDirectory::in_memory();
+  const InMemory reference;
   make(reference.path());
   const auto before = state(reference.path());
   ASSERT_EQ(child(reference.path(), "copy"), 0);
@@ -462,7 +480,7 @@ TEST_P(FilesBothCrash, KilledAnywhereThereIsNoThirdVersionAndAllIsTakenBack) {
   for (const auto& [name, hits] : points("copy")) {
     for (const int hit : chosen(hits)) {
       SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const ScratchDirectory scratch = ScratchDirectory::in_memory();
+      const InMemory scratch;
       make(scratch.path());
       ASSERT_TRUE(was_killed(
           child(scratch.path(), "copy", {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}})));
@@ -476,13 +494,13 @@ TEST_P(FilesBothCrash, KilledAnywhereThereIsNoThirdVersionAndAllIsTakenBack) {
 }
 
 TEST_P(FilesBothCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
-  const ScratchDirectory reference = ScratchDirectory::in_memory();
+  const InMemory reference;
   make(reference.path());
   const auto before = state(reference.path());
   for (const auto& [name, hits] : points("undo")) {
     for (const int hit : chosen(hits)) {
       SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const ScratchDirectory scratch = ScratchDirectory::in_memory();
+      const InMemory scratch;
       make(scratch.path());
       ASSERT_EQ(child(scratch.path(), "copy"), 0);
       ASSERT_TRUE(was_killed(
@@ -499,7 +517,7 @@ TEST_P(FilesBothCrash, KilledAfterARaceForTheNumberThereIsNoThirdVersion) {
   int kills = 0;
   for (const char* point : {"files.publish.after:1", "fs.rename_new.after:1", "fs.keep_old.after:1",
                             "fs.rename_over.after:1", "fs.exchange.after:1"}) {
-    const ScratchDirectory scratch = ScratchDirectory::in_memory();
+    const InMemory scratch;
     write_file(scratch.file("source/a.txt"), "new");
     write_file(scratch.file("target/a.txt"), "old one");
     const auto before = state(scratch.path());
@@ -531,7 +549,7 @@ INSTANTIATE_TEST_SUITE_P(Ways, FilesBothCrash, ::testing::Range<std::size_t>(0, 
 class FilesRenameCrash : public FilesBothCrash {};
 
 TEST_P(FilesRenameCrash, ContentLostInTheCrashIsSeenAndNothingElseIsLost) {
-  const ScratchDirectory scratch = ScratchDirectory::in_memory();
+  const InMemory scratch;
   write_file(scratch.file("source/a.txt"), "new");
   write_file(scratch.file("source/d"), "a file");
   write_file(scratch.file("target/a.txt"), "old one");
