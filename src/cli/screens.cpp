@@ -247,7 +247,7 @@ std::string verification_statement(const Snapshot& snapshot) {
         level);
   }
   if (snapshot.row.description.starts_with("link ")) {
-    return fmt::format("{}{} found to be the same files as their sources",
+    return fmt::format("{}{} found to be what was put there: the file that was linked, or its copy",
                        all && counters.verified_items > 1 ? "all " : "",
                        count_of(counters.verified_items, noun));
   }

@@ -431,11 +431,14 @@ Status CopyBatch::enter(const std::string& path, const std::optional<DirectorySt
 Status CopyBatch::leave_all() {
   if (reopened_.empty()) return success();
   DUNLIN_TRY(context_.fence());
-  for (auto left = reopened_.begin(); left != reopened_.end(); left = reopened_.erase(left)) {
+  // Children first: a parent that is closed again may not be entered.
+  while (!reopened_.empty()) {
+    const auto left = std::prev(reopened_.end());
     DUNLIN_ASSIGN(const Handle directory, destination_->get(left->first));
     DUNLIN_TRY(flush_->prepare(*directory));
     DUNLIN_TRY(site_.reopened.leave(left->first, *directory));
     DUNLIN_TRY(flush_->directory_changed(*directory));
+    reopened_.erase(left);
   }
   DUNLIN_TRY(flush_->flush_names());
   // A later try must not take this record for its own.

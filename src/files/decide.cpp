@@ -91,30 +91,24 @@ Decision decide_by_content(bool equal) {
   return {Action::overwrite, "", {}};
 }
 
-namespace {
-
-/// What stands there is no link to it, so it is not the same, whatever it looks like.
-Decision decide_new_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
-                         ConflictRules rules) {
-  if (rules.conflict == Conflict::overwrite_if_different) rules.conflict = Conflict::overwrite;
-  rules.leave_same = false;
-  return decide(source, there, rules);
-}
-
-}  // namespace
-
 Decision decide_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
                      std::uint64_t first_inode, ConflictRules rules) {
   if (there && there->inode == first_inode)
     return {Action::skip, "unchanged: linked to the first name of its set", {}};
-  return decide_new_link(source, there, rules);
+  // What stands there is no link to it, so it is not the same, whatever it looks like. (Two
+  // versions that look the same are not both kept: where no links can be made, each run would add
+  // one.)
+  if (rules.conflict == Conflict::overwrite_if_different) rules.conflict = Conflict::overwrite;
+  return decide(source, there, rules);
 }
 
 Decision decide_source_link(const fs::FileInfo& source, const std::optional<fs::FileInfo>& there,
                             ConflictRules rules) {
   if (there && there->inode == source.inode && there->device == source.device)
     return {Action::skip, "unchanged: it is the same file already", {}};
-  return decide_new_link(source, there, rules);
+  if (rules.conflict == Conflict::overwrite_if_different) rules.conflict = Conflict::overwrite;
+  rules.leave_same = false;
+  return decide(source, there, rules);
 }
 
 std::optional<std::string> reason_to_leave_out(const Detail& source, SpecialFiles special_files) {

@@ -77,11 +77,14 @@ Status DirectoryBatch::record_what_stands() {
     } else if (auto root = site_.destination(); root.ok()) {
       const auto parent = (*root)->get(row.directory_path);
       if (parent.ok()) {
-        DUNLIN_ASSIGN(witness.replaced, (*parent)->find(row.name));
+        const auto found = (*parent)->find(row.name);
+        if (!found.ok()) continue;
+        witness.replaced = *found;
         if (witness.replaced && witness.replaced->type == fs::EntryType::directory) {
-          DUNLIN_ASSIGN(const auto there, (*root)->get(path_of(row)));
+          const auto there = (*root)->get(path_of(row));
+          if (!there.ok()) continue;
           DUNLIN_ASSIGN(const fs::Extended before,
-                        fs::read_extended({there->fd(), false}, *there, ""));
+                        fs::read_extended({(*there)->fd(), false}, **there, ""));
           witness.extended_before = fs::encode_extended(before);
         }
       } else if (!is_absent(parent.error())) {
@@ -104,6 +107,7 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
   Witness witness;
   if (!row.intent.empty()) {
     DUNLIN_ASSIGN(witness, decode_witness(row.intent));
+    witness.reopened.clear();
   }
   DUNLIN_TRY(context_.fence());
   if (row.name.empty()) DUNLIN_TRY(create_root(witness.levels));
@@ -116,6 +120,10 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
     const Status made = parent->make_directory(row.name, kWhileWorking);
     const bool there_already = !made.ok() && made.error().native.code == "EEXIST";
     if (!made.ok() && !there_already) return as_name_error(made.error(), row.name);
+    if (there_already && row.intent.empty()) {
+      return Error(ErrorType::destination_changed,
+                   parent->shown(row.name) + " stands there now and could not be looked at before");
+    }
     if (there_already) {
       DUNLIN_ASSIGN(clash, site_.names.clash(*parent, row.directory_path, row.name));
       if (clash) return *std::move(clash);

@@ -127,8 +127,10 @@ Result<bool> CopyBatch::as_copied(const Copy& copy, const fs::Directory& from,
                                   const fs::FileInfo& now, const Witness& witness) {
   const fs::FileInfo& then = *witness.source;
   if (now.type != then.type || !now.same_content_as(then)) return false;
-  if (now.ctime == then.ctime) return true;
-  if (!(witness.shared || copy.settled_removal) || !same_metadata(now, then)) return false;
+  // Of a link `then` was looked at after the content had been copied under the set's first name.
+  if (now.ctime == then.ctime && !witness.linked) return true;
+  const bool may_have_moved = witness.shared || witness.linked || copy.settled_removal;
+  if (!may_have_moved || !same_metadata(now, then)) return false;
   if (now.type != fs::EntryType::file) return true;  // nothing in it can be written
   if (witness.checksum.empty()) return false;
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));

@@ -354,8 +354,13 @@ Status PlacedFiles::take_back(const ItemRow& row) {
     return Error(ErrorType::destination_changed,
                  (*directory)->shown(name) + " " + std::string(why));
   };
-  if (ours && witness.to_source && there->links == 1)
-    return refused("is the only name that is left of its source");
+  std::unique_lock<std::mutex> alone;
+  if (ours && witness.to_source) {
+    alone = std::unique_lock(site_.last_name_mutex);
+    DUNLIN_ASSIGN(const auto now, (*directory)->find(name));
+    if (!now || now->inode != there->inode) return refused("was removed since it was linked");
+    if (now->links == 1) return refused("is the only name that is left of its source");
+  }
   DUNLIN_TRY(context_.fence());
   if (!witness.replaced) {
     if (!there) return success();  // taken back before a crash, or removed by somebody: as wanted

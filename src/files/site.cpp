@@ -253,8 +253,9 @@ Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, st
   bool inside_itself = is(cache->root());
   for (std::size_t slash = 0; !inside_itself && slash < parent.size();) {
     slash = std::min(parent.find('/', slash + 1), parent.size());
-    DUNLIN_ASSIGN(const auto above, cache->get(parent.substr(0, slash)));
-    inside_itself = is(*above);
+    const auto above = cache->get(parent.substr(0, slash));
+    if (!above.ok()) return std::optional<Error>();  // as below
+    inside_itself = is(**above);
   }
   const std::string shown =
       cache->root().shown(parent.empty() ? std::string(name) : parent + "/" + std::string(name));
@@ -271,8 +272,8 @@ Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, st
   const auto opened =
       cache->get(parent.empty() ? std::string(name) : parent + "/" + std::string(name));
   if (!opened.ok()) return std::optional<Error>();  // its listing will fail with the reason
-  DUNLIN_ASSIGN(const bool inside_destination, lies_in(**opened, to->directory));
-  if (!inside_destination) return std::optional<Error>();
+  const auto inside_destination = lies_in(**opened, to->directory);
+  if (!inside_destination.ok() || !*inside_destination) return std::optional<Error>();
   error.message += " leads into the destination, which would be copied into itself";
   return std::optional(std::move(error));
 }

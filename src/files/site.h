@@ -77,6 +77,9 @@ class Site {
   ReopenedDirectories reopened;
   /// Batches make, fill and remove the folder of half copied files in turn.
   std::mutex part_folder_mutex;
+  /// Held while a further name of a source is taken back: two that look at once would each take the
+  /// other for the one that is left.
+  std::mutex last_name_mutex;
   Names names;  ///< of the destination
 
  private:

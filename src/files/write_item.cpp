@@ -176,6 +176,14 @@ Result<std::optional<CopyBatch::First>> CopyBatch::first_of_set(Copy& copy, cons
   if (row.status == ItemStatus::completed) {
     DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo, row.detail));
     if (!there->same_content_as(*witness.placed)) return alone("it was changed since");
+    // The number may have been given again, and the file itself may have been written meanwhile.
+    const bool still_that =
+        witness.source ? witness.source->same_content_as(source)
+                       : source.type != fs::EntryType::file ||
+                             (source.size == there->size &&
+                              (!site_.plan.preserve.times ||
+                               fs::same_time(there->mtime, source.mtime, granularity_ns_)));
+    if (!still_that) return alone("the source was changed since that one was copied");
   } else {
     // Skipped because it was there already: it must be what this one would be.
     const bool same =

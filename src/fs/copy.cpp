@@ -118,6 +118,7 @@ Status hash_content(int from, std::string_view from_shown, HashSet& hashes,
     DUNLIN_ASSIGN(const std::size_t got,
                   pread_up_to(from, buffer.get(), kBlockBytes, offset, from_shown));
     hashes.update({buffer.get(), got});
+    if (transfer.progress) transfer.progress(static_cast<std::int64_t>(got));
     offset += static_cast<std::int64_t>(got);
     if (static_cast<std::int64_t>(got) < kBlockBytes) return success();
   }

@@ -21,6 +21,8 @@ namespace {
 
 // A request to pause is answered within 300 ms (conventions.md).
 constexpr std::chrono::milliseconds kLookUp{50};
+/// For the start of the process, which reads the database: a busy machine is no reason to give up.
+constexpr std::chrono::milliseconds kStart{60'000};
 
 Error failed(int errno_value, const char* what) {
   return error_from_errno(errno_value, what);
@@ -109,7 +111,7 @@ Status ParserProcess::start(const CancelToken& cancel) {
   if (refused != 0) return failed(refused, "start the process of a parser");
   child_ = child;
   socket_ = std::move(ours);
-  auto first = receive(cancel);
+  auto first = receive(cancel, std::max(limit_, kStart));
   if (first.ok() && first->outcome == Outcome::told && first->text.empty()) return success();
   end();
   if (!first.ok()) return std::move(first).error();
@@ -119,8 +121,8 @@ Status ParserProcess::start(const CancelToken& cancel) {
 }
 
 /// One answer of a child that is there; one that gave none is gone afterwards.
-Result<Answer> ParserProcess::receive(const CancelToken& cancel) {
-  const auto end_at = std::chrono::steady_clock::now() + limit_;
+Result<Answer> ParserProcess::receive(const CancelToken& cancel, std::chrono::milliseconds limit) {
+  const auto end_at = std::chrono::steady_clock::now() + limit;
   while (true) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         end_at - std::chrono::steady_clock::now());
@@ -156,7 +158,7 @@ Result<Answer> ParserProcess::ask(char letter, int fd, const CancelToken& cancel
     DUNLIN_TRY(start(cancel));
     if (!send_request(socket_.get(), letter, fd)) return failed(errno, "ask a parser");
   }
-  return receive(cancel);
+  return receive(cancel, limit_);
 }
 
 Status ParserProcess::ready(const CancelToken& cancel) {

@@ -54,7 +54,7 @@ class ParserProcess {
 
  private:
   [[nodiscard]] Status start(const CancelToken& cancel);
-  [[nodiscard]] Result<Answer> receive(const CancelToken& cancel);
+  [[nodiscard]] Result<Answer> receive(const CancelToken& cancel, std::chrono::milliseconds limit);
   void end();
 
   const std::vector<std::string> command_;

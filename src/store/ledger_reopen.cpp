@@ -84,6 +84,8 @@ Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
       DUNLIN_ASSIGN(const bool blocked, has_failed_dependency(id));
       if (blocked) continue;
       DUNLIN_TRY(reopen_items_of(*batch, {}, true, directories));
+      // What came after it has ended meanwhile: it runs as one that was begun before.
+      batch->token = std::max<std::int64_t>(batch->token, 1);
     } else {
       // A batch that is named as a whole means all of its failed items.
       DUNLIN_ASSIGN(

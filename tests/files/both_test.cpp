@@ -154,6 +154,24 @@ TEST(FilesRenameExisting, WhateverIsInTheWayStandsBesideTheNewcomer) {
   expect_both("rename", true, true);
 }
 
+/// Where a destination keeps no links, each run would add one more.
+TEST(FilesKeepBoth, AFurtherNameThatStandsThereAsAFileOfItsOwnIsLeft) {
+  for (const char* const policy : {"keep_both", "rename"}) {
+    SCOPED_TRACE(policy);
+    const ScratchDirectory scratch;
+    write_file(scratch.file("source/a"), "content");
+    stdfs::create_hard_link(scratch.file("source/a"), scratch.file("source/b"));
+    write_file(scratch.file("target/a"), "content");
+    write_file(scratch.file("target/b"), "content");
+    const auto before = snapshot(scratch.file("target"));
+    CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"conflict", policy}});
+    ASSERT_TRUE(is_ok(copy.start().run_to_end()));
+    EXPECT_EQ(snapshot(scratch.file("target"), false).size(), before.size());
+    EXPECT_FALSE(stdfs::exists(scratch.file("target/a (2)")));
+    EXPECT_FALSE(stdfs::exists(scratch.file("target/b (2)")));
+  }
+}
+
 TEST(FilesKeepBoth, ANameThatTheSourceHasItselfIsLeftToIt) {
   const ScratchDirectory scratch;
   write_file(scratch.file("source/a.txt"), "new");

@@ -120,6 +120,23 @@ TEST_F(FilesFollow, ADirectoryIsNeverCopiedInsideItself) {
   }
 }
 
+/// As an ordinary user, who may list it and not look above it.
+TEST_F(FilesFollow, ADirectoryThatMayNotBeEnteredDoesNotEndTheRest) {
+  make();
+  stdfs::create_directories(scratch.file("target"));
+  write_file(source("listed/file"), "x");
+  ASSERT_EQ(::chmod(source("listed").c_str(), 0444), 0);
+  for (const char* how : {"in_tree", "always"}) {
+    SCOPED_TRACE(how);
+    const auto test = copy(how);
+    LocalExecution& execution = test->start();
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    EXPECT_EQ(read_all(target("a/f")), "inside");
+  }
+  ASSERT_EQ(::chmod(source("listed").c_str(), 0755), 0);
+  for (const char* const name : {"listed"}) static_cast<void>(::chmod(target(name).c_str(), 0755));
+}
+
 /// A directory that holds the source comes back without a link: it is known by its inode.
 TEST_F(FilesFollow, ALinkToAParentOfTheSourceEndsAtTheSource) {
   write_file(source("f"), "x");

@@ -609,6 +609,36 @@ TEST_P(FilesMove, ASetOfHardLinksStaysASetWhileItIsMovedDuringTheWalk) {
   EXPECT_EQ(snapshot(at.source()), source);
 }
 
+/// Its first name has gone when the other one is written: what was written is nowhere else.
+TEST_P(FilesMove, AFurtherNameThatIsWrittenAfterTheFirstHasGoneArrivesAsItIs) {
+  for (const bool replaced : {false, true}) {
+    SCOPED_TRACE(replaced ? "replaced, perhaps under the same inode number" : "written in place");
+    const Places at(GetParam());
+    write_file(at.source("/one"), "content");
+    stdfs::create_hard_link(at.source("/one"), at.source("/another"));
+    CopyTest move = at.move();
+    LocalExecution* execution = nullptr;
+    std::string written;
+    LocalExecution::Options options;
+    options.on_item = [&](const engine::ItemRow& row) {
+      const LocalItem* const link = execution->items("link_set").front();
+      if (row.id != link->row.id || !written.empty()) return;
+      written = "/" + row.name;
+      if (replaced) stdfs::remove(at.source(written));
+      write_file(at.source(written), "what came later", 1'700'000'000);
+    };
+    execution = &move.start(options);
+    ASSERT_TRUE(is_ok(execution->run_to_end()));
+    ASSERT_FALSE(written.empty());
+    const std::string kept =
+        stdfs::exists(at.source(written)) ? at.source(written) : at.target(written);
+    EXPECT_EQ(read_all(kept), "what came later");
+    ASSERT_TRUE(is_ok(execution->verify()));
+    // Written through a name that is left, the file that was renamed has changed: that is said.
+    EXPECT_EQ(execution->differences(), GetParam() || replaced ? 0 : 1);
+  }
+}
+
 /// An inode number that a new file has got from a set that is gone makes it no member of that set.
 TEST_P(FilesMove, ANewFileUnderTheInodeOfASetThatIsGoneIsMovedByItself) {
   const Places at(GetParam());
