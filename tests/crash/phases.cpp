@@ -154,6 +154,10 @@ PhaseTally kill_in_phases(const Options& options, const std::string& scenario, i
     if (last.killed) {
       ++tally.random_kills;
       if (hit) ++result.kills[static_cast<std::size_t>(*hit)];
+    }
+    // A kill may also come when the end is on record: then there is nothing to resume.
+    constexpr int kNothingToResume = 2;
+    if (last.killed || last.exit_code == kNothingToResume) {
       bool died_again = false;
       last = bench.finish({}, died_again);
     }
