@@ -120,8 +120,8 @@ TYPED_TEST_P(LedgerConformance, ARetryOpensWhatFollowsTheContentsOfItsDirectory)
   must_apply(this->ledger(), {ReopenItems{{ItemId(1)}, ItemStatus::pending, "uid 0 (cli)", {}}});
 
   std::string statuses;
-  for (const ItemRow& item : *this->ledger().items({}))
-    statuses += std::string(to_string(item.status)) + " ";
+  const auto items = this->ledger().items({});
+  for (const ItemRow& item : *items) statuses += std::string(to_string(item.status)) + " ";
   EXPECT_EQ(statuses, "pending failed completed completed skipped pending pending completed ");
   EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{1})) << "a barrier again";
   must_apply(this->ledger(), {start({{1, 11}}), end(1, 11, BatchResult::done, {completed(1)}),
