@@ -57,6 +57,8 @@ import ast, pathlib
 for path in sorted(pathlib.Path("tools").glob("*.py")):
     ast.parse(path.read_text(), str(path))
 '; }
+# A change of the code that a mutant names leaves its text behind.
+mutants() { python3 tools/mutate.py --list >/dev/null; }
 shell_scripts() {
   local script
   for script in "${scripts[@]}"; do bash -n "$script" || return 1; done
@@ -70,6 +72,7 @@ check "layers" python3 tools/layers.py
 check "shell scripts" shell_scripts
 check "python" python_syntax
 check "documents" python3 tools/docs.py
+check "texts of the mutants" mutants
 [ "$tidy" = no ] || check "clang and clang-tidy" tidy
 
 if [ ${#failed[@]} -gt 0 ]; then
