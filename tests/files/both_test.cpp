@@ -1,6 +1,9 @@
 // Two versions that are both kept: the newcomer under a numbered name (keep_both), or what stood
 // there (rename). And hard links to sources instead of copies.
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 
 #include "base/crash_point.h"
@@ -319,6 +322,47 @@ TEST(FilesHardlink, TheOnlyNameThatIsLeftIsNotTakenBack) {
   ASSERT_TRUE(is_ok(execution.undo()));
   EXPECT_EQ(read_all(scratch.file("target/f")), "content");
   EXPECT_EQ(error_of(execution, "f"), ErrorType::destination_changed);
+}
+
+/// Each of two that are taken back at once would see the other one's name.
+TEST(FilesHardlink, TwoNamesThatAreTakenBackAtOnceAreNotBothRemoved) {
+  const ScratchDirectory scratch;
+  const std::vector<std::string> names{"f", "g", "h"};
+  write_file(scratch.file("source/f"), "content");
+  stdfs::create_hard_link(scratch.file("source/f"), scratch.file("source/g"));
+  stdfs::create_hard_link(scratch.file("source/f"), scratch.file("source/h"));
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"link", "true"}});
+  std::mutex mutex;
+  std::condition_variable met;
+  bool taking_back = false;
+  int inside = 0;
+  LocalExecution::Options options;
+  options.threads = 2;
+  options.on_fence = [&] {
+    std::unique_lock lock(mutex);
+    if (!taking_back) return success();
+    ++inside;
+    met.notify_all();
+    if (!met.wait_for(lock, std::chrono::milliseconds(300), [&] { return inside == 2; })) --inside;
+    return success();
+  };
+  LocalExecution& execution = copy.start(options);
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  // What is left are the further names of the set, which one batch takes back.
+  for (const std::string& name : names) {
+    stdfs::remove(scratch.file("source/" + name));
+    if (execution.item(name, "link_set") == nullptr) stdfs::remove(scratch.file("target/" + name));
+  }
+  ASSERT_EQ(execution.items("link_set").size(), 2U);
+  taking_back = true;
+  ASSERT_TRUE(is_ok(execution.undo()));
+  std::vector<std::string> left;
+  for (const std::string& name : names) {
+    if (stdfs::exists(scratch.file("target/" + name))) left.push_back(name);
+  }
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(read_all(scratch.file("target/" + left.front())), "content");
+  EXPECT_EQ(error_of(execution, left.front()), ErrorType::destination_changed);
 }
 
 TEST(FilesHardlink, ASymlinkPutInPlaceOfTheSourceLeadsNowhere) {

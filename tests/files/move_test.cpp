@@ -69,6 +69,15 @@ std::vector<std::string> files_below(const std::string& root) {
   return found;
 }
 
+/// Ends as if killed when the walk comes to its `nth` commit.
+LocalExecution::Options killed_at_commit(int nth) {
+  LocalExecution::Options options;
+  options.on_commit = [nth, seen = 0]() mutable {
+    return ++seen == nth ? Status(Error(ErrorType::interrupted, "killed")) : success();
+  };
+  return options;
+}
+
 /// The odd tree; what its owner may not write to cannot be emptied.
 void make_movable_tree(const std::string& root) {
   make_odd_tree(root);
@@ -591,12 +600,7 @@ TEST_P(FilesMove, ASetOfHardLinksStaysASetWhileItIsMovedDuringTheWalk) {
   const auto source = snapshot(at.source());
   CopyTest move = at.move();
   move.settings.batch_size = 1;
-  int commits = 0;
-  LocalExecution::Options options;
-  options.on_commit = [&] {
-    return ++commits == 2 ? Status(Error(ErrorType::interrupted, "killed")) : success();
-  };
-  LocalExecution& execution = move.start(options);
+  LocalExecution& execution = move.start(killed_at_commit(2));
   ASSERT_FALSE(execution.enumerate().ok());
   ASSERT_TRUE(is_ok(execution.execute()));
   ASSERT_EQ(files_below(at.source()).size(), 1U);
@@ -646,12 +650,7 @@ TEST_P(FilesMove, ANewFileUnderTheInodeOfASetThatIsGoneIsMovedByItself) {
   const ino_t inode = inode_of(at.source("/one"));
   CopyTest move = at.move();
   move.settings.batch_size = 1;
-  int commits = 0;
-  LocalExecution::Options options;
-  options.on_commit = [&] {
-    return ++commits == 2 ? Status(Error(ErrorType::interrupted, "killed")) : success();
-  };
-  LocalExecution& execution = move.start(options);
+  LocalExecution& execution = move.start(killed_at_commit(2));
   ASSERT_FALSE(execution.enumerate().ok());
   ASSERT_TRUE(is_ok(execution.execute()));
   stdfs::remove(files_below(at.source()).at(0));
