@@ -88,6 +88,8 @@ TYPED_TEST_P(LedgerConformance, RetryOfAFailedBatchBringsItsDependantsBack) {
   must_apply(this->ledger(),
              {start({{1, 2}, {2, 2}}), end(1, 2, BatchResult::done, {completed(1)}), end(2, 2)});
   EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{3}));
+  EXPECT_GT(this->ledger().batch(BatchId(3))->token, 0)
+      << "what came after it has ended meanwhile: it runs as one that was begun before";
 }
 
 TYPED_TEST_P(LedgerConformance, ARetryOpensWhatFollowsTheContentsOfItsDirectory) {
