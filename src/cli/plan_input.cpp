@@ -167,6 +167,9 @@ SettingsFlags::SettingsFlags(CLI::App& app) {
   text("batch_size", "--batch-size", "N", "items in a batch; not given: it follows the work");
   concurrency_ = add_text(app, "--concurrency,--transfers", "N",
                           "items in flight at the same time (default 16)");
+  text("preflight", "--preflight", "MODE",
+       "when all items are checked: complete, before the first is begun; streaming, as they come; "
+       "auto (default), complete up to 100,000 items");
   text("io_limit", "--io-limit", "RATE", "at most this many bytes per second: 200MB/s, 10MiB");
   bandwidth_kib_ =
       add_text(app, "--bwlimit", "RATE", "as --io-limit; without unit KiB/s, as in rsync");

@@ -28,11 +28,11 @@ Status first_refusal(const LedgerWriter::Written& written) {
 // ---------------------------------------------------------------------------------------------------
 
 LedgerEnumerateContext::LedgerEnumerateContext(HostParts& parts, CancelToken cancel,
-                                               std::function<void()> appended)
+                                               std::function<void(std::int64_t)> appended)
     : ContextOver(parts, std::move(cancel)), appended_(std::move(appended)) {}
 
 Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(
-    HostParts& parts, CancelToken cancel, std::function<void()> appended) {
+    HostParts& parts, CancelToken cancel, std::function<void(std::int64_t)> appended) {
   std::unique_ptr<LedgerEnumerateContext> context(
       new LedgerEnumerateContext(parts, std::move(cancel), std::move(appended)));
   DUNLIN_ASSIGN(const store::ExecutionRow row, parts.ledger.execution());
@@ -75,8 +75,22 @@ Status LedgerEnumerateContext::commit(Chunk chunk) {
   cursor_ = std::move(chunk.cursor_after);
   complete_ = chunk.complete;
   continued_ = false;
-  appended_();
+  appended_(last_.item.value);  // they are numbered from 1
   return success();
+}
+
+// ---- Checks
+// --------------------------------------------------------------------------------------------------------
+
+Status LedgerItemsContext::for_each_listed(const std::function<Status(const ItemRow&)>& fn) {
+  store::ItemFilter page;
+  for (;;) {
+    DUNLIN_TRY(cancel_.check());
+    DUNLIN_ASSIGN(const std::vector<ItemRow> items, parts_.ledger.items(page));
+    if (items.empty()) return success();
+    for (const ItemRow& item : items) DUNLIN_TRY(fn(item));
+    page.after = items.back().id;
+  }
 }
 
 // ---- Batches

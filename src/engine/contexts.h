@@ -86,11 +86,22 @@ class ContextOver : public Base {
 
 using PlainContext = ContextOver<RunContext>;
 
+class LedgerItemsContext final : public ContextOver<ItemsContext> {
+ public:
+  LedgerItemsContext(HostParts& parts, CancelToken cancel, const store::Counters& counters)
+      : ContextOver(parts, std::move(cancel)), counters_(counters) {}
+  [[nodiscard]] const store::Counters& counters() const override { return counters_; }
+  [[nodiscard]] Status for_each_listed(const std::function<Status(const ItemRow&)>& fn) override;
+
+ private:
+  const store::Counters counters_;
+};
+
 class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
  public:
-  /// `appended` is called after each commit.
-  static Result<std::unique_ptr<LedgerEnumerateContext>> make(HostParts& parts, CancelToken cancel,
-                                                              std::function<void()> appended);
+  /// `appended` is called after each commit, with the number of items journaled so far.
+  static Result<std::unique_ptr<LedgerEnumerateContext>> make(
+      HostParts& parts, CancelToken cancel, std::function<void(std::int64_t)> appended);
   [[nodiscard]] const std::string& cursor() const override { return cursor_; }
   [[nodiscard]] TaskId new_task_id() override { return TaskId(++last_.task.value); }
   [[nodiscard]] BatchId new_batch_id() override { return BatchId(++last_.batch.value); }
@@ -125,8 +136,9 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
   [[nodiscard]] bool complete() const { return complete_; }
 
  private:
-  LedgerEnumerateContext(HostParts& parts, CancelToken cancel, std::function<void()> appended);
-  std::function<void()> appended_;
+  LedgerEnumerateContext(HostParts& parts, CancelToken cancel,
+                         std::function<void(std::int64_t)> appended);
+  std::function<void(std::int64_t)> appended_;
   std::string cursor_;
   store::Ledger::LastIds last_;
   std::set<std::string, std::less<>> own_executions_;

@@ -197,6 +197,10 @@ void Stepper::on(const Begin& event) {
   s_.next_token = (event.row.epoch << 32) + 1;
   s_.last_checkpoint_ms = now_.monotonic_ms;
   s_.to_settle.assign(event.open.begin(), event.open.end());
+  const bool begun = !event.open.empty() || !event.reopen.empty() ||
+                     !event.reopen_batches.empty() || s_.counters.ended_batches > 0 ||
+                     s_.counters.staged_batches > 0 || store::all_ended(s_.counters) > 0;
+  s_.holding = s_.config.goal == Goal::migrate && s_.config.hold_up_to_items > 0 && !begun;
   std::vector<Mutation> entry;
   const bool orphaned = event.row.status == ExecutionStatus::running ||
                         event.row.status == ExecutionStatus::rolling_back;
@@ -324,7 +328,7 @@ void Stepper::on(const EnumerationEnded& event) {
   ++s_.generation;
   if (event.complete) {
     s_.enumeration_complete = true;
-    persist({store::SetPhase{"loading"}});
+    persist({store::SetPhase{s_.holding ? "preflight" : "loading"}});
     return;
   }
   if (event.error && event.error->type == ErrorType::interrupted) return;
@@ -334,6 +338,27 @@ void Stepper::on(const EnumerationEnded& event) {
     return;
   }
   stop_for(Error(ErrorType::defect, "enumeration ended without saying that it was complete"));
+}
+
+void Stepper::on(const WorkAppended& event) {
+  ++s_.generation;
+  s_.planned_so_far = std::max(s_.planned_so_far, event.planned);
+}
+
+void Stepper::on(const ItemsChecked& event) {
+  if (!answered(s_.check, event.call)) return;
+  s_.holding = false;
+  if (event.error && event.error->type == ErrorType::interrupted) {
+    s_.holding = true;  // by a pause, which is on its way
+  } else if (event.error) {
+    stop_for(*event.error);
+  } else if (event.refused) {
+    set_target(ExecutionStatus::failed,
+               Error(ErrorType::preflight_refused, "the checks of the items found problems"),
+               false);
+  } else {
+    persist({store::SetPhase{"loading"}, store::AddMilestone{"items_checked"}});
+  }
 }
 
 void Stepper::on(const WindowLoaded& event) {
@@ -458,7 +483,8 @@ void Stepper::on(const Tick&) {
     entry.asked_at_ms = now_.monotonic_ms;
     out_.push_back(entry.command);
   }
-  for (OutstandingCall* slot : {&s_.preflight, &s_.enumerate, &s_.load, &s_.commit, &s_.close})
+  for (OutstandingCall* slot :
+       {&s_.preflight, &s_.enumerate, &s_.check, &s_.load, &s_.commit, &s_.close})
     reemit(*slot);
   for (auto& [id, open] : s_.open) {
     if (open.started && now_.monotonic_ms - open.asked_at_ms >= kReplyDeadlineMs) emit_run(open);
@@ -487,8 +513,8 @@ std::int64_t next_tick_ms(const State& state, Now now) {
     next = std::min(next, asked_at_ms + kReplyDeadlineMs);
   };
   for (const auto& [sequence, entry] : state.persists) due(entry.asked_at_ms);
-  for (const OutstandingCall* slot :
-       {&state.preflight, &state.enumerate, &state.load, &state.commit, &state.close}) {
+  for (const OutstandingCall* slot : {&state.preflight, &state.enumerate, &state.check, &state.load,
+                                      &state.commit, &state.close}) {
     if (slot->call != 0) due(slot->asked_at_ms);
   }
   for (const auto& [id, open] : state.open) {

@@ -53,6 +53,9 @@ struct Config {
   std::int64_t max_failures = -1;
   double max_failures_percent = -1;
   CheckpointPolicy checkpoint;
+  /// no batch begins before the enumeration has ended and Run::check_items has passed, unless
+  /// more items than this are found first. 0: each begins as soon as it is listed.
+  std::int64_t hold_up_to_items = 0;
 };
 
 // ---- Events
@@ -90,7 +93,14 @@ struct EnumerationEnded {
   std::optional<Error> error;
 };
 /// New batches were journaled. May be lost: LoadWindow is asked again anyway.
-struct WorkAppended {};
+struct WorkAppended {
+  std::int64_t planned = 0;  ///< items, directories and steps journaled so far
+};
+struct ItemsChecked {
+  std::int64_t call = 0;
+  bool refused = false;
+  std::optional<Error> error;  ///< the checks themselves failed
+};
 struct WindowLoaded {
   std::int64_t call = 0;
   store::ReadyBatches ready;
@@ -129,7 +139,7 @@ struct Tick {};
 
 using Event =
     std::variant<Begin, Persisted, PersistFailed, PreflightDone, EnumerationEnded, WorkAppended,
-                 WindowLoaded, BatchEnded, Committed, Closed, Control, Tick>;
+                 ItemsChecked, WindowLoaded, BatchEnded, Committed, Closed, Control, Tick>;
 
 // ---- Commands
 // ------------------------------------------------------------------------------------------------------
@@ -143,6 +153,10 @@ struct Preflight {
   bool first = false;  ///< all checks; otherwise only the roots' identity
 };
 struct Enumerate {
+  std::int64_t call = 0;
+};
+/// All items are listed and none was begun: look at each.
+struct CheckItems {
   std::int64_t call = 0;
 };
 struct LoadWindow {
@@ -184,8 +198,8 @@ struct Finish {
       true;  ///< false: the ledger could not be written; recovery will find it interrupted
 };
 
-using Command = std::variant<Persist, Preflight, Enumerate, LoadWindow, RunBatch, CommitExecution,
-                             CloseRun, CancelWork, Answer, ReleaseReserve, Finish>;
+using Command = std::variant<Persist, Preflight, Enumerate, CheckItems, LoadWindow, RunBatch,
+                             CommitExecution, CloseRun, CancelWork, Answer, ReleaseReserve, Finish>;
 
 // ---- State
 // ---------------------------------------------------------------------------------------------------------
@@ -246,7 +260,7 @@ struct State {
   std::int64_t next_token = 1;  ///< starts at epoch << 32, so that it grows across owners
 
   std::map<std::int64_t, OutstandingPersist> persists;
-  OutstandingCall preflight, enumerate, load, commit, close;
+  OutstandingCall preflight, enumerate, check, load, commit, close;
   std::map<BatchId, OpenBatch> open;
   std::deque<BatchRow> to_settle;
   std::deque<BatchRow> window;
@@ -255,6 +269,9 @@ struct State {
   std::int64_t fresh_generation = 0;  ///< of the last load that came back
   std::int64_t unfinished = 0;
   std::int64_t wake_at_wall_ms = 0;  ///< a batch waits for its next try
+
+  bool holding = false;             ///< no batch begins yet: Config::hold_up_to_items
+  std::int64_t planned_so_far = 0;  ///< as WorkAppended said
 
   std::optional<ExecutionStatus> target;  ///< set once: drain, then go to this status
   std::optional<Error> reason;

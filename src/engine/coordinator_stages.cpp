@@ -121,6 +121,19 @@ void Stepper::refuse_part_of_the_whole() {
   set_target(ExecutionStatus::failed, std::move(reason), false);
 }
 
+/// no item is begun before all were looked at, unless there are too many to wait for.
+bool Stepper::hold_items() {
+  if (!s_.holding) return false;
+  const std::int64_t planned = std::max(store::all_planned(s_.counters), s_.planned_so_far);
+  if (planned > s_.config.hold_up_to_items) {
+    s_.holding = false;
+    persist({store::AddMilestone{"preflight_streaming"}});
+    return false;
+  }
+  if (s_.enumeration_complete && s_.check.call == 0) call(s_.check, CheckItems{});
+  return true;
+}
+
 bool Stepper::advance_pass(Pass pass) {
   if (pass == Pass::work) refuse_part_of_the_whole();
   if (s_.target) {
@@ -129,6 +142,7 @@ bool Stepper::advance_pass(Pass pass) {
   }
   if (pass == Pass::work && !s_.enumeration_complete && s_.enumerate.call == 0)
     call(s_.enumerate, Enumerate{});
+  if (pass == Pass::work && hold_items()) return false;
   start_batches(pass);
   load_if_needed(pass);
   const bool all_listed = pass != Pass::work || s_.enumeration_complete;
@@ -175,7 +189,7 @@ bool Stepper::advance_draining() {
   s_.window.clear();
   s_.load.call = 0;
   const bool quiet = s_.open.empty() && s_.persists.empty() && s_.preflight.call == 0 &&
-                     s_.enumerate.call == 0 && s_.commit.call == 0;
+                     s_.enumerate.call == 0 && s_.check.call == 0 && s_.commit.call == 0;
   if (!quiet) return false;
   begin_closing();
   return false;

@@ -27,7 +27,8 @@ class Stepper {
   void on(const PersistFailed& event);
   void on(const PreflightDone& event);
   void on(const EnumerationEnded& event);
-  void on(const WorkAppended&) { ++s_.generation; }
+  void on(const WorkAppended& event);
+  void on(const ItemsChecked& event);
   void on(const WindowLoaded& event);
   void on(const BatchEnded& event);
   void on(const Committed& event);
@@ -60,6 +61,7 @@ class Stepper {
   bool advance_settling();
   bool advance_pass(Pass pass);
   void refuse_part_of_the_whole();
+  [[nodiscard]] bool hold_items();
   bool advance_draining();
   void begin_verifying();
   void begin_closing();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -27,6 +29,14 @@ void keep_newest(Map& map) {
   while (map.size() > kAnswersKept && map.begin()->second) map.erase(map.begin());
 }
 
+/// engine.md X-32. All or nothing has to be refused before anything was done for it.
+std::int64_t hold_up_to_items(Preflight mode, bool all_or_nothing) {
+  constexpr std::int64_t kWaitedFor = 100'000;
+  if (mode == Preflight::complete || all_or_nothing)
+    return std::numeric_limits<std::int64_t>::max();
+  return mode == Preflight::streaming ? 0 : kWaitedFor;
+}
+
 coordinator::Config config_for(const Execution::Parts& parts, const Run* run) {
   const ExecutionSettings& settings = parts.plan.settings;
   coordinator::Config config;
@@ -38,7 +48,14 @@ coordinator::Config config_for(const Execution::Parts& parts, const Run* run) {
   config.max_failures = settings.max_failures;
   config.max_failures_percent = settings.max_failures_percent;
   config.checkpoint = settings.checkpoint;
+  config.hold_up_to_items = hold_up_to_items(settings.preflight, config.execution_scope);
   return config;
+}
+
+bool refuses(const std::vector<Problem>& problems) {
+  return std::any_of(problems.begin(), problems.end(), [](const Problem& problem) {
+    return problem.critical && !problem.can_continue;
+  });
 }
 
 }  // namespace
@@ -231,6 +248,11 @@ void Execution::Host::carry_out(const coordinator::Enumerate& command) {
             [this, command]() -> coordinator::Event { return enumerate(command.call); });
 }
 
+void Execution::Host::carry_out(const coordinator::CheckItems& command) {
+  call_once(*enumerator_, command.call,
+            [this, command]() -> coordinator::Event { return check_items(command.call); });
+}
+
 void Execution::Host::carry_out(coordinator::LoadWindow command) {
   call_once(*reader_, command.call, [this, command]() -> coordinator::Event {
     const auto sequence = parts.ledger->sequence();
@@ -338,10 +360,8 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
       done.error = problems.error();
       return done;
     }
+    done.refused = refuses(*problems);
     problems_ = *std::move(problems);
-    done.refused = std::any_of(problems_.begin(), problems_.end(), [](const Problem& problem) {
-      return problem.critical && !problem.can_continue;
-    });
     if (done.refused) return done;
   }
   if (const Status same = check_roots(context, done.roots); !same.ok()) {
@@ -359,11 +379,31 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
   return done;
 }
 
+coordinator::ItemsChecked Execution::Host::check_items(std::int64_t call) {
+  coordinator::ItemsChecked checked;
+  checked.call = call;
+  const Result<store::ExecutionRow> row = parts.ledger->execution();
+  if (!row.ok()) {
+    checked.error = row.error();
+    return checked;
+  }
+  LedgerItemsContext context(*shared_, cancel_.token(), row->counters);
+  Result<std::vector<Problem>> problems = run_->check_items(context);
+  if (!problems.ok()) {
+    checked.error = problems.error();
+    return checked;
+  }
+  checked.refused = refuses(*problems);
+  std::move(problems->begin(), problems->end(), std::back_inserter(problems_));
+  return checked;
+}
+
 coordinator::EnumerationEnded Execution::Host::enumerate(std::int64_t call) {
   coordinator::EnumerationEnded ended;
   ended.call = call;
-  auto context = LedgerEnumerateContext::make(*shared_, cancel_.token(),
-                                              [this] { post(coordinator::WorkAppended{}); });
+  auto context = LedgerEnumerateContext::make(
+      *shared_, cancel_.token(),
+      [this](std::int64_t planned) { post(coordinator::WorkAppended{planned}); });
   if (!context.ok()) {
     ended.error = context.error();
     return ended;

@@ -51,6 +51,7 @@ class Execution::Host {
   void carry_out(coordinator::Persist command);
   void carry_out(const coordinator::Preflight& command);
   void carry_out(const coordinator::Enumerate& command);
+  void carry_out(const coordinator::CheckItems& command);
   void carry_out(coordinator::LoadWindow command);
   void carry_out(coordinator::RunBatch command);
   void carry_out(const coordinator::CommitExecution& command);
@@ -63,6 +64,7 @@ class Execution::Host {
   // Other threads
   [[nodiscard]] Status check_roots(RunContext& context, std::string& roots);
   [[nodiscard]] coordinator::PreflightDone preflight(const coordinator::Preflight& command);
+  [[nodiscard]] coordinator::ItemsChecked check_items(std::int64_t call);
   [[nodiscard]] coordinator::EnumerationEnded enumerate(std::int64_t call);
   void run_batch(const coordinator::RunBatch& command);
   [[nodiscard]] Status run_pass(LedgerBatchContext& context, const coordinator::RunBatch& command);

@@ -144,6 +144,16 @@ class EnumerateContext : public RunContext {
   [[nodiscard]] virtual Status commit(Chunk chunk) = 0;
 };
 
+/// All work is listed and none of it was begun. One thread.
+class ItemsContext : public RunContext {
+ public:
+  /// What was listed: how many, and how many bytes.
+  [[nodiscard]] virtual const store::Counters& counters() const = 0;
+  /// Calls `fn` for each item, in the order of their ids; its first error ends it. Memory does not
+  /// grow with their number.
+  [[nodiscard]] virtual Status for_each_listed(const std::function<Status(const ItemRow&)>& fn) = 0;
+};
+
 /// One pass over one batch. Calls are safe from the pool's threads, too.
 class BatchContext : public RunContext {
  public:
@@ -203,6 +213,12 @@ class Run {
   /// Lists the work from the cursor (or frontier) on, chunk by chunk; the last chunk says
   /// `complete`.
   [[nodiscard]] virtual Status enumerate(EnumerateContext& context) = 0;
+  /// All problems of single items, and of all of them together (their room at the destination),
+  /// before the first is begun; changes nothing. Not called where there are too many to wait for
+  /// (settings.preflight): what may not be missed is found again by execute().
+  [[nodiscard]] virtual Result<std::vector<Problem>> check_items(ItemsContext&) {
+    return std::vector<Problem>{};
+  }
   /// What execute() would do now, by the same decision function; changes nothing.
   [[nodiscard]] virtual Result<std::vector<Operation>> operations(BatchContext& context) = 0;
   /// Executes the batch. Idempotent: may be called again after any crash, for the items still

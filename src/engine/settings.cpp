@@ -76,6 +76,10 @@ ExecutionSettings from_canonical(const Json& section) {
   out.verification_level = level == "none"    ? VerificationLevel::none
                            : level == "basic" ? VerificationLevel::basic
                                               : VerificationLevel::full;
+  const std::string preflight = string_or(section, "preflight", "auto");
+  out.preflight = preflight == "complete"    ? Preflight::complete
+                  : preflight == "streaming" ? Preflight::streaming
+                                             : Preflight::automatic;
   read(section, "stop_on_first_error", out.stop_on_first_error);
   read(section, "transaction_mode", out.transaction_mode);
   const Json& checkpoint = group(section, "checkpoint");
@@ -90,6 +94,18 @@ ExecutionSettings from_canonical(const Json& section) {
 }
 
 }  // namespace
+
+std::string_view to_string(Preflight preflight) {
+  switch (preflight) {
+    case Preflight::complete:
+      return "complete";
+    case Preflight::streaming:
+      return "streaming";
+    case Preflight::automatic:
+      break;
+  }
+  return "auto";
+}
 
 std::string_view to_string(VerificationLevel level) {
   switch (level) {
@@ -150,6 +166,7 @@ Json encode_settings(const ExecutionSettings& settings) {
         {"retry_on", retry.retry_on},
         {"no_retry_on", retry.no_retry_on}}},
       {"verification_level", std::string(to_string(settings.verification_level))},
+      {"preflight", std::string(to_string(settings.preflight))},
       {"stop_on_first_error", settings.stop_on_first_error},
       {"transaction_mode",
        settings.transaction_mode.empty() ? Json(nullptr) : Json(settings.transaction_mode)},

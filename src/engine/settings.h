@@ -16,6 +16,11 @@ namespace dunlin::engine {
 enum class VerificationLevel : std::uint8_t { none, basic, full };
 [[nodiscard]] std::string_view to_string(VerificationLevel level);
 
+/// engine.md X-32: are all items looked at before the first is begun? `automatic`: up to 100,000 of
+/// them.
+enum class Preflight : std::uint8_t { automatic, complete, streaming };
+[[nodiscard]] std::string_view to_string(Preflight preflight);
+
 /// engine.md X-16. `max_attempts` counts the first try.
 struct RetryPolicy {
   std::int32_t max_attempts = 3;
@@ -53,6 +58,7 @@ struct ExecutionSettings {
   ResourceLimits limits;
   RetryPolicy retry;
   VerificationLevel verification_level = VerificationLevel::full;
+  Preflight preflight = Preflight::automatic;
   bool stop_on_first_error = false;
   std::string transaction_mode;  ///< per-batch, per-record, single, or empty: the kind's default
   CheckpointPolicy checkpoint;

@@ -108,6 +108,75 @@ TEST_F(CoordinatorTest, ABatchRunsOnlyAfterItsStartIsDurable) {
   EXPECT_EQ(only<RunBatch>(running).batch.id, BatchId(1));
 }
 
+TEST_F(CoordinatorTest, NothingBeginsBeforeEveryItemWasLookedAt) {
+  state_.config.hold_up_to_items = 10;
+  auto commands = start();
+  EXPECT_TRUE(of<LoadWindow>(commands).empty());
+  const auto listing = only<Enumerate>(commands);
+  EXPECT_TRUE(of<LoadWindow>(feed(WorkAppended{10})).empty());
+  commands = settle_persists(feed(EnumerationEnded{listing.call, true, std::nullopt}));
+  const auto check = only<CheckItems>(commands);
+  EXPECT_TRUE(of<LoadWindow>(commands).empty());
+  EXPECT_TRUE(feed(WorkAppended{10}).empty()) << "it is asked once";
+  commands = settle_persists(feed(ItemsChecked{check.call, false, std::nullopt}));
+  EXPECT_EQ(of<LoadWindow>(commands).size(), 1U);
+}
+
+TEST_F(CoordinatorTest, ALostCheckOfTheItemsIsAskedForAgain) {
+  state_.config.hold_up_to_items = 10;
+  const auto listing = only<Enumerate>(start());
+  const auto check =
+      only<CheckItems>(settle_persists(feed(EnumerationEnded{listing.call, true, std::nullopt})));
+  now_.monotonic_ms += kReplyDeadlineMs;
+  EXPECT_EQ(only<CheckItems>(feed(Tick{})).call, check.call);
+}
+
+TEST_F(CoordinatorTest, MoreItemsThanItWaitsForBeginAtOnceAndThatIsSaid) {
+  state_.config.hold_up_to_items = 10;
+  static_cast<void>(start());
+  const auto commands = feed(WorkAppended{11});
+  EXPECT_EQ(std::get<store::AddMilestone>(only<Persist>(commands).mutations.front()).name,
+            "preflight_streaming");
+  EXPECT_EQ(of<LoadWindow>(commands).size(), 1U);
+}
+
+TEST_F(CoordinatorTest, ItemsThatAreRefusedEndItWithNothingBegun) {
+  state_.config.hold_up_to_items = 10;
+  const auto listing = only<Enumerate>(start());
+  const auto check =
+      only<CheckItems>(settle_persists(feed(EnumerationEnded{listing.call, true, std::nullopt})));
+  auto commands = settle_persists(feed(ItemsChecked{check.call, true, std::nullopt}));
+  EXPECT_TRUE(of<RunBatch>(commands).empty());
+  commands = settle_persists(feed(Closed{only<CloseRun>(commands).call}));
+  const auto finish = only<Finish>(commands);
+  EXPECT_EQ(finish.status, ExecutionStatus::failed);
+  EXPECT_EQ(finish.reason->type, ErrorType::preflight_refused);
+}
+
+/// Its first part has looked at them; and what was begun has to go on in any case.
+TEST_F(CoordinatorTest, WhatWasBegunIsNotHeldAgain) {
+  state_.config.hold_up_to_items = 10;
+  Begin begin;
+  begin.row.status = ExecutionStatus::paused;
+  begin.row.counters.ended_batches = 1;
+  EXPECT_EQ(of<LoadWindow>(start(begin)).size(), 1U);
+}
+
+TEST_F(CoordinatorTest, APauseWhileItemsAreLookedAtIsNoRefusal) {
+  state_.config.hold_up_to_items = 10;
+  const auto listing = only<Enumerate>(start());
+  const auto check =
+      only<CheckItems>(settle_persists(feed(EnumerationEnded{listing.call, true, std::nullopt})));
+  Control pause;
+  pause.request = 1;
+  pause.verb = "pause";
+  static_cast<void>(settle_persists(feed(pause)));
+  auto commands = settle_persists(
+      feed(ItemsChecked{check.call, false, Error(ErrorType::interrupted, "paused")}));
+  commands = settle_persists(feed(Closed{only<CloseRun>(commands).call}));
+  EXPECT_EQ(only<Finish>(commands).status, ExecutionStatus::paused);
+}
+
 TEST_F(CoordinatorTest, ARefusedStartIsDroppedAndLoadedAgain) {
   const auto load = only<LoadWindow>(start());
   const auto persist = only<Persist>(feed(window(load, {batch(1)}, 1)));

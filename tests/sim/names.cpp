@@ -40,7 +40,13 @@ struct EventText {
     return fmt::format("EnumerationEnded({}{}{})", e.call, e.complete ? ", complete" : "",
                        error_text(e.error));
   }
-  std::string operator()(const co::WorkAppended&) const { return "WorkAppended"; }
+  std::string operator()(const co::WorkAppended& e) const {
+    return fmt::format("WorkAppended({})", e.planned);
+  }
+  std::string operator()(const co::ItemsChecked& e) const {
+    return fmt::format("ItemsChecked({}{}{})", e.call, e.refused ? ", refused" : "",
+                       error_text(e.error));
+  }
   std::string operator()(const co::WindowLoaded& e) const {
     return fmt::format("WindowLoaded({}, {} ready, {} unfinished, next at {})", e.call,
                        e.ready.batches.size(), e.ready.unfinished, e.ready.next_not_before_ms);
@@ -118,6 +124,9 @@ struct CommandText {
   }
   std::string operator()(const co::Enumerate& c) const {
     return fmt::format("Enumerate({})", c.call);
+  }
+  std::string operator()(const co::CheckItems& c) const {
+    return fmt::format("CheckItems({})", c.call);
   }
   std::string operator()(const co::LoadWindow& c) const {
     return fmt::format("LoadWindow({}, {})", c.call, to_string(c.query.pass));

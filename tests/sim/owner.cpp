@@ -96,8 +96,9 @@ void Owner::send(co::Event event) {
 }
 
 void Owner::carry_out(co::Command command) {
-  const bool may_be_lost = is_any_of<co::Persist, co::Preflight, co::Enumerate, co::LoadWindow,
-                                     co::RunBatch, co::CommitExecution, co::CloseRun>(command);
+  const bool may_be_lost =
+      is_any_of<co::Persist, co::Preflight, co::Enumerate, co::CheckItems, co::LoadWindow,
+                co::RunBatch, co::CommitExecution, co::CloseRun>(command);
   if (may_be_lost && world_.fault(world_.scenario().knobs.command_loss)) {
     ++world_.count().lost;
     if (world_.tracing()) world_.trace(fmt::format("{}    lost: {}", who(), command_text(command)));
@@ -139,6 +140,29 @@ void Owner::perform(co::Preflight command) {
       done.error = Error(kTypes[world_.rng().below(std::size(kTypes))], "simulated");
     }
     send(answers_.emplace(command.call, done).first->second);
+  });
+}
+
+void Owner::perform(co::CheckItems command) {
+  if (const auto found = answers_.find(command.call); found != answers_.end())
+    return send(found->second);
+  if (!calls_.insert(command.call).second) return;
+  const auto row = world_.ledger().execution();
+  world_.require(row->enumeration_complete,
+                 [] { return "items are checked before all of them are listed"; });
+  world_.at(world_.rng().between(1, 50), this, [this, command] {
+    co::ItemsChecked checked;
+    checked.call = command.call;
+    if (cancel_ != CancelReason::none) {
+      checked.error = Error(ErrorType::interrupted, "cancelled");
+    } else if (world_.fault(world_.scenario().knobs.call_failure)) {
+      checked.error =
+          Error(world_.rng().chance(0.5) ? ErrorType::network_timeout : ErrorType::auth_failure,
+                "simulated");
+    } else {
+      world_.note_items_checked();
+    }
+    send(answers_.emplace(command.call, checked).first->second);
   });
 }
 

@@ -49,6 +49,7 @@ class Owner {
   void perform(co::Persist command);
   void perform(co::Preflight command);
   void perform(co::Enumerate command);
+  void perform(co::CheckItems command);
   void perform(co::LoadWindow command);
   void perform(co::RunBatch command);
   void perform(co::CommitExecution command);

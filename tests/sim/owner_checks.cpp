@@ -126,6 +126,10 @@ void Owner::check_start_of_work(const co::RunBatch& run) {
             batch.token);
       });
   if (run.settle) return;
+  const std::int64_t held = world_.scenario().config.hold_up_to_items;
+  const std::int64_t planned = store::all_planned(world_.ledger().execution()->counters);
+  world_.require(run.pass != Pass::work || planned > held || world_.items_checked(),
+                 [] { return "work starts before all items were looked at"; });
   world_.require(!world_.needs_settling(id), [&] {
     return fmt::format("batch {} runs again and nobody has looked at what its last run left", id);
   });

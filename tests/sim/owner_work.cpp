@@ -53,7 +53,7 @@ void Owner::enumerate_chunk(std::int64_t call) {
   }
   std::int64_t waiting = 0;
   for (const auto& [id, batch] : world_.shadow().batches()) {
-    if (waiting > kWaitingMax) break;
+    if (waiting > kWaitingMax || state_.holding) break;
     if (batch.status == store::BatchStatus::pending &&
         world_.shadow().blocked(id, Pass::work).empty()) {
       ++waiting;
@@ -76,7 +76,7 @@ void Owner::enumerate_chunk(std::int64_t call) {
   submit({work}, [this, call, complete = work.complete](const Written& written) {
     if (written.error) return end_enumeration(call, false, written.error);
     if (!written.results[0].ok()) return end_enumeration(call, false, written.results[0].error());
-    send(co::WorkAppended{});
+    send(co::WorkAppended{store::all_planned(world_.ledger().execution()->counters)});
     if (complete) return end_enumeration(call, true, {});
     world_.at(world_.rng().between(0, 200), this, [this, call] { enumerate_chunk(call); });
   });

@@ -2,6 +2,7 @@
 #include "sim/scenario.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -47,6 +48,10 @@ class Generator {
     if (chance(0.25)) scenario_.goals.push_back(Goal::verify);
     if (chance(0.35)) scenario_.goals.push_back(Goal::roll_back);
     scenario_.refused = chance(0.02);
+    if (chance(0.5)) {
+      config.hold_up_to_items =
+          chance(0.5) ? rng_.between(1, 40) : std::numeric_limits<std::int64_t>::max();
+    }
   }
 
   void choose_knobs() {
@@ -239,6 +244,8 @@ std::string Scenario::describe() const {
       "persist failures {:.2f}, control {:.3f}, faults for {} events",
       knobs.event_loss, knobs.event_double, knobs.event_delay, knobs.delay_ms, knobs.command_loss,
       knobs.crash, knobs.stale_owner, knobs.persist_failure, knobs.control, knobs.fault_events);
+  if (config.hold_up_to_items > 0)
+    text += fmt::format(", waits for up to {} items", config.hold_up_to_items);
   if (config.verify) text += ", verifies";
   if (refused) text += ", refused by preflight";
   if (may_stop_early()) text += ", may stop early";

@@ -99,6 +99,8 @@ class World {
   }
   [[nodiscard]] bool anything_needs_settling() const { return !needs_settling_.empty(); }
   void settled(std::int64_t batch) { needs_settling_.erase(batch); }
+  [[nodiscard]] bool items_checked() const { return items_checked_; }
+  void note_items_checked() { items_checked_ = true; }
 
   [[nodiscard]] bool tracing() const { return tracing_; }
   void trace(std::string line);
@@ -165,6 +167,7 @@ class World {
   std::map<std::int64_t, Tries> item_tries_;
   std::map<std::int64_t, Tries> batch_tries_;
   std::set<std::int64_t> needs_settling_;
+  bool items_checked_ = false;
   std::set<std::int64_t>
       open_ended_;  ///< items that a person's retry or skip may have ended either way
 };
