@@ -82,13 +82,20 @@ Status LedgerEnumerateContext::commit(Chunk chunk) {
 // ---- Checks
 // --------------------------------------------------------------------------------------------------------
 
-Status LedgerItemsContext::for_each_listed(const std::function<Status(const ItemRow&)>& fn) {
+Status LedgerItemsContext::for_each_listed(
+    const std::function<Status(const store::BatchRow&, const ItemRow&)>& fn) {
   store::ItemFilter page;
+  store::BatchRow batch;
   for (;;) {
     DUNLIN_TRY(cancel_.check());
     DUNLIN_ASSIGN(const std::vector<ItemRow> items, parts_.ledger.items(page));
     if (items.empty()) return success();
-    for (const ItemRow& item : items) DUNLIN_TRY(fn(item));
+    for (const ItemRow& item : items) {
+      if (item.batch != batch.id) {
+        DUNLIN_ASSIGN(batch, parts_.ledger.batch(item.batch));
+      }
+      DUNLIN_TRY(fn(batch, item));
+    }
     page.after = items.back().id;
   }
 }

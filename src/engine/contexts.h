@@ -91,7 +91,8 @@ class LedgerItemsContext final : public ContextOver<ItemsContext> {
   LedgerItemsContext(HostParts& parts, CancelToken cancel, const store::Counters& counters)
       : ContextOver(parts, std::move(cancel)), counters_(counters) {}
   [[nodiscard]] const store::Counters& counters() const override { return counters_; }
-  [[nodiscard]] Status for_each_listed(const std::function<Status(const ItemRow&)>& fn) override;
+  [[nodiscard]] Status for_each_listed(
+      const std::function<Status(const store::BatchRow&, const ItemRow&)>& fn) override;
 
  private:
   const store::Counters counters_;

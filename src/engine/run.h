@@ -149,9 +149,10 @@ class ItemsContext : public RunContext {
  public:
   /// What was listed: how many, and how many bytes.
   [[nodiscard]] virtual const store::Counters& counters() const = 0;
-  /// Calls `fn` for each item, in the order of their ids; its first error ends it. Memory does not
-  /// grow with their number.
-  [[nodiscard]] virtual Status for_each_listed(const std::function<Status(const ItemRow&)>& fn) = 0;
+  /// Calls `fn` for each item and its batch, in the order of their ids; its first error ends it.
+  /// Memory does not grow with their number.
+  [[nodiscard]] virtual Status for_each_listed(
+      const std::function<Status(const store::BatchRow&, const ItemRow&)>& fn) = 0;
 };
 
 /// One pass over one batch. Calls are safe from the pool's threads, too.

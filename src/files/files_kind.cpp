@@ -61,17 +61,18 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
   if (!accepts(line))
     return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
   DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
-  static const std::vector<std::string_view> known{"verify",          "hash",
-                                                   "conflict",        "preserve",
-                                                   "special-files",   "include",
-                                                   "exclude",         "min-size",
-                                                   "max-size",        "modified-since",
-                                                   "file-types",      "one-file-system",
-                                                   "files-from",      "from0",
-                                                   "checksum",        "usermap",
-                                                   "groupmap",        "delete-empty-src-dirs",
-                                                   "follow-symlinks", "copy-links",
-                                                   "reflink",         "link"};
+  static const std::vector<std::string_view> known{"verify",           "hash",
+                                                   "conflict",         "preserve",
+                                                   "special-files",    "include",
+                                                   "exclude",          "min-size",
+                                                   "max-size",         "modified-since",
+                                                   "file-types",       "one-file-system",
+                                                   "files-from",       "from0",
+                                                   "checksum",         "usermap",
+                                                   "groupmap",         "delete-empty-src-dirs",
+                                                   "follow-symlinks",  "copy-links",
+                                                   "reflink",          "link",
+                                                   "space-reservation"};
   if (line.options.contains("copy-links") && line.options.contains("follow-symlinks"))
     return Error(ErrorType::invalid_input, "-L is --follow-symlinks always: give one of the two");
   if (line.options.contains("from0") && !line.options.contains("files-from"))
@@ -100,6 +101,8 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
       document["strategy"]["group_map"] = value;
     } else if (option == "conflict") {
       document["strategy"]["conflict_resolution"] = value;
+    } else if (option == "space-reservation") {
+      document["destination"]["space_reservation"] = value;
     } else if (option == "checksum") {
       document["strategy"]["compare"] = "content";
     } else if (option == "files-from") {
@@ -162,6 +165,9 @@ Json FilesKind::schema() const {
       {"description", "absolute; a file goes into it when it ends in / or is a directory"}};
   destination["properties"]["base_path_b64"] = {
       {"type", "string"}, {"description", "its exact bytes when they are no UTF-8"}};
+  destination["properties"]["space_reservation"] = {
+      {"type", {"string", "integer"}},
+      {"description", "room to leave free there: a size (10GiB) or a share of the disk (5%)"}};
   Json strategy = {{"type", "object"}, {"additionalProperties", false}};
   strategy["properties"]["operation"] = {{"enum", {"copy", "move", "hardlink", "reflink"}},
                                          {"default", "copy"},

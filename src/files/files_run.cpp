@@ -7,6 +7,7 @@
 #include "files/directory_batch.h"
 #include "files/emptied_directories.h"
 #include "files/enumerate.h"
+#include "files/item_checks.h"
 #include "files/own_folders.h"
 #include "files/placed_files.h"
 
@@ -76,6 +77,10 @@ Result<engine::Analysis> FilesRun::analyse(RunContext&) {
 
 Result<std::vector<engine::Problem>> FilesRun::preflight(RunContext& context) {
   return site_.problems(context);
+}
+
+Result<std::vector<engine::Problem>> FilesRun::check_items(engine::ItemsContext& context) {
+  return ItemChecks(site_, context).run();
 }
 
 Status FilesRun::enumerate(engine::EnumerateContext& context) {

@@ -22,6 +22,8 @@ class FilesRun final : public engine::Run {
   [[nodiscard]] Result<bool> same_destination(engine::RunContext& context,
                                               const std::string& stored) override;
   [[nodiscard]] Result<engine::Analysis> analyse(engine::RunContext& context) override;
+  [[nodiscard]] Result<std::vector<engine::Problem>> check_items(
+      engine::ItemsContext& context) override;
   [[nodiscard]] Result<std::vector<engine::Problem>> preflight(
       engine::RunContext& context) override;
   [[nodiscard]] Status enumerate(engine::EnumerateContext& context) override;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/units.h"
 
 namespace dunlin::files {
 namespace {
@@ -289,11 +290,35 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
 
 }  // namespace
 
+namespace {
+
+/// A size ("10GiB", or a number of bytes) or a share ("5%").
+void decode_reservation(const Json& destination, SpaceReservation& reservation,
+                        std::vector<std::string>& problems) {
+  const Json* const value = find_member(destination, "space_reservation");
+  if (value == nullptr) return;
+  const std::string text = value->is_string()           ? value->get<std::string>()
+                           : value->is_number_integer() ? std::to_string(value->get<std::int64_t>())
+                                                        : "";
+  if (const auto share = parse_count_or_percent(text); share.ok() && share->is_percent) {
+    reservation.percent = share->percent;
+  } else if (const auto size = parse_size(text); size.ok()) {
+    reservation.bytes = *size;
+  } else {
+    problems.emplace_back(
+        "/destination/space_reservation: must be a size (10GiB) or a share of the disk (5%)");
+  }
+}
+
+}  // namespace
+
 FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) {
   FilesPlan plan;
   decode_source(document, plan, problems);
   const Json& destination = section_of(document, "destination", problems);
-  check_keys(destination, "/destination", {"base_path", "base_path_b64"}, problems);
+  check_keys(destination, "/destination", {"base_path", "base_path_b64", "space_reservation"},
+             problems);
+  decode_reservation(destination, plan.reservation, problems);
   plan.destination = path_value(destination, "base_path", "/destination/base_path", problems);
   const Json none = Json::object();
   const Json* strategy = find_member(document, "strategy");

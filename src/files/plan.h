@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "files/owner_map.h"
 #include "files/selection.h"
+#include "fs/file_system.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -37,6 +38,17 @@ enum class Reflink : std::uint8_t {
   never,
 };
 
+/// What is to stay free at the destination.
+struct SpaceReservation {
+  std::int64_t bytes = 0;
+  double percent = 0;  ///< of the file system; one of the two is 0
+  [[nodiscard]] std::int64_t of(const fs::Space& space) const {
+    return bytes +
+           static_cast<std::int64_t>(percent / 100 * static_cast<double>(space.total_bytes));
+  }
+  [[nodiscard]] bool any() const { return bytes > 0 || percent > 0; }
+};
+
 /// FIFOs, sockets and device nodes.
 enum class SpecialFiles : std::uint8_t { copy, skip };
 
@@ -55,6 +67,7 @@ struct FilesPlan {
   bool preserve_holes = true;
   Reflink reflink = Reflink::automatic;
   SpecialFiles special_files = SpecialFiles::copy;
+  SpaceReservation reservation;
   bool hashes_named = false;  ///< by a person: then they are computed without verification, too
 
   [[nodiscard]] bool follows(fs::Follow how) const { return selection.follow_symlinks() == how; }

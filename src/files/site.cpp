@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "base/crash_point.h"
 #include "base/file_io.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "files/records.h"
 #include "fs/clone.h"
 
@@ -140,12 +142,16 @@ Error another(std::string_view side, const fs::Directory& there) {
 }
 
 /// Writes one byte into an unnamed file; where there are none, into a temporary that is removed
-/// again, with the times of the directory put back.
-Status probe_write(const fs::Directory& directory, const engine::RunContext& context) {
+/// again, with the times of the directory put back. The time that the file system gave it.
+Result<fs::Time> probe_write(const fs::Directory& directory, const engine::RunContext& context) {
+  const auto write = [&](int fd) -> Result<fs::Time> {
+    DUNLIN_TRY(write_all(fd, "x", 1, directory.shown("")));
+    DUNLIN_ASSIGN(const fs::FileInfo written,
+                  fs::info_of(fd, directory.shown_path(), directory.side()));
+    return written.mtime;
+  };
   const UniqueFd unnamed(::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
-  if (unnamed) {
-    return write_all(unnamed.get(), "x", 1, directory.shown(""));
-  }
+  if (unnamed) return write(unnamed.get());
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return directory.error(errno, "create a file in", "");
   }
@@ -154,7 +160,7 @@ Status probe_write(const fs::Directory& directory, const engine::RunContext& con
   DUNLIN_TRY(directory.remove_file(name));
   auto file = directory.open_file(name, O_CREAT | O_EXCL | O_WRONLY, 0600);
   if (!file.ok()) return std::move(file).error();
-  const Status written = write_all(file->get(), "x", 1, directory.shown(""));
+  const Result<fs::Time> written = write(file->get());
   DUNLIN_TRY(directory.remove_file(name));
   const timespec times[2] = {{before.atime.seconds, static_cast<long>(before.atime.nanoseconds)},
                              {before.mtime.seconds, static_cast<long>(before.mtime.nanoseconds)}};
@@ -163,6 +169,21 @@ Status probe_write(const fs::Directory& directory, const engine::RunContext& con
 }
 
 }  // namespace
+
+std::optional<Error> clock_skew(const fs::Time& given, std::int64_t wall_ms,
+                                std::string_view shown) {
+  constexpr std::int64_t kToleratedS = 3;  // FAT rounds to 2 s
+  const std::int64_t ahead_s = given.seconds - wall_ms / 1000;
+  if (ahead_s >= -kToleratedS && ahead_s <= kToleratedS) return std::nullopt;
+  const auto apart = std::chrono::seconds(ahead_s < 0 ? -ahead_s : ahead_s);
+  Error error(ErrorType::invalid_input,
+              std::string(shown) + ": its clock is " + format_duration(apart) +
+                  (ahead_s < 0 ? " behind" : " ahead of") + " this machine's");
+  error.remediation =
+      "set the clocks; until then what compares times (--conflict overwrite_if_newer) may be wrong "
+      "about files that are written there by others";
+  return error;
+}
 
 Result<Layout> Site::layout_locked() {
   if (!layout_) {
@@ -447,8 +468,10 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
   DUNLIN_ASSIGN(const fs::Space space, fs::space_of(to->directory));
   if (space.read_only) {
     found.push_back(problem(to->directory.error(EROFS, "write into", "")));
-  } else if (const Status probe = probe_write(to->directory, context); !probe.ok()) {
+  } else if (const auto probe = probe_write(to->directory, context); !probe.ok()) {
     found.push_back(problem(probe.error()));
+  } else if (auto skew = clock_skew(*probe, context.clock().wall_ms(), to->directory.shown(""))) {
+    found.push_back({*std::move(skew), false, true});
   }
   std::int64_t needed = 1;
   if (!where.whole_tree()) {

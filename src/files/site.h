@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/run.h"
@@ -24,6 +25,11 @@ struct Nearest {
   fs::Directory directory;
   std::vector<std::string> missing;
 };
+
+/// When a file system gives another time than this machine's clock, by more than any rounding: the
+/// clock of a server. `given` is what a file written just now has got.
+[[nodiscard]] std::optional<Error> clock_skew(const fs::Time& given, std::int64_t wall_ms,
+                                              std::string_view shown);
 
 class Site {
  public:

@@ -2,9 +2,11 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "files/copy_batch.h"
 #include "files/decide.h"
 #include "files/entry_writer.h"
+#include "fs/file_system.h"
 #include "fs/metadata.h"
 #include "fs/placement.h"
 
@@ -85,6 +87,7 @@ Status CopyBatch::write(Copy& copy) {
     if (linked.ok() || linked.error().native.code != "EMLINK") return linked;
     copy.witness.loss = "copied, not linked to its source: " + linked.error().message;
   }
+  if (source.type == fs::EntryType::file) DUNLIN_TRY(keep_reservation(*to, source.size));
   Status written = write_entry(copy, *from, *to);
   if (!written.ok() && written.error().type == ErrorType::write_error &&
       source.type == fs::EntryType::file) {
@@ -93,6 +96,20 @@ Status CopyBatch::write(Copy& copy) {
     written = write_entry(copy, *from, *to);
   }
   return written;
+}
+
+/// disk_full, which pauses the execution, where a file would take what is to stay free. Files that
+/// are written at the same time do not see each other: it may be missed by as many.
+Status CopyBatch::keep_reservation(const fs::Directory& to, std::int64_t size) {
+  if (!site_.plan.reservation.any()) return success();
+  DUNLIN_ASSIGN(const fs::Space space, fs::space_of(to));
+  const std::int64_t kept = site_.plan.reservation.of(space);
+  if (space.free_bytes - size >= kept) return success();
+  Error error(ErrorType::disk_full, to.shown("") + ": " + format_bytes(space.free_bytes) +
+                                        " are free, and " + format_bytes(kept) +
+                                        " are to be kept so (space_reservation)");
+  error.remediation = "make room there, then run `dunlin resume %E`";
+  return error;
 }
 
 /// What the decision means for names: a skipped item has ended, an old version is to be kept.

@@ -81,6 +81,28 @@ class LocalExecution::Context : public engine::RunContext {
     return owner_.context_->fence();                                         \
   }
 
+class LocalExecution::Items final : public engine::ItemsContext {
+ public:
+  explicit Items(LocalExecution& owner) : owner_(owner) {
+    for (const auto& [id, item] : owner.ledger_.items) {
+      ++counters_.total_items;
+      counters_.total_bytes += item.row.size;
+    }
+  }
+  DUNLIN_LOCAL_RUN_CONTEXT
+  [[nodiscard]] const store::Counters& counters() const override { return counters_; }
+  [[nodiscard]] Status for_each_listed(
+      const std::function<Status(const store::BatchRow&, const ItemRow&)>& fn) override {
+    for (const auto& [id, item] : owner_.ledger_.items)
+      DUNLIN_TRY(fn(owner_.ledger_.batches.at(item.row.batch.value).row, item.row));
+    return success();
+  }
+
+ private:
+  LocalExecution& owner_;
+  store::Counters counters_;
+};
+
 class LocalExecution::Enumeration final : public engine::EnumerateContext {
  public:
   explicit Enumeration(LocalExecution& owner)
@@ -351,6 +373,11 @@ void LocalExecution::save() {
                "the test's journal cannot be written");
   DUNLIN_CHECK(::rename(temporary.c_str(), options_.journal_path.c_str()) == 0,
                "the test's journal cannot be renamed");
+}
+
+Result<std::vector<engine::Problem>> LocalExecution::check_items() {
+  Items items(*this);
+  return run_->check_items(items);
 }
 
 Status LocalExecution::enumerate() {

@@ -71,6 +71,8 @@ class LocalExecution {
   /// What recovery does with batches left executing (Truth::target: with pending ones too):
   /// settle(), then pending.
   [[nodiscard]] Status settle();
+  /// Run::check_items over what is listed.
+  [[nodiscard]] Result<std::vector<engine::Problem>> check_items();
   /// enumerate() and execute(), settle() before when there is something to settle.
   [[nodiscard]] Status run_to_end();
   [[nodiscard]] Status verify();
@@ -101,6 +103,7 @@ class LocalExecution {
  private:
   class Context;
   class Enumeration;
+  class Items;
   class Batch;
 
   void note(std::string event);

@@ -1,0 +1,284 @@
+// See item_checks.h.
+#include "files/item_checks.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "files/enumerate.h"
+#include "fs/clone.h"
+
+namespace dunlin::files {
+
+using engine::ItemRow;
+using engine::Problem;
+
+namespace {
+
+/// Of each type of error; the others are counted. Fewer where they fail by themselves later on, and
+/// are listed then.
+constexpr std::size_t kNamed = 10;
+constexpr std::size_t kNamedBeforehand = 3;
+/// FAT keeps sizes in 32 bits.
+constexpr std::int64_t kFatLargest = 0xffff'ffff;
+constexpr std::int64_t kBlock = 4096;
+
+bool is_absent(const Error& error) {
+  return error.native.code == "ENOENT" || error.native.code == "ENOTDIR";
+}
+
+bool may(const fs::Directory& directory, const std::string& name, int how) {
+  const char* const at = name.empty() ? "." : name.c_str();
+  const int flags = AT_EACCESS | (name.empty() ? 0 : AT_SYMLINK_NOFOLLOW);
+  return ::faccessat(directory.fd(), at, how, flags) == 0;
+}
+
+/// Of FAT, exFAT and NTFS as Windows reads them: what their drivers refuse, or what would not come
+/// back.
+bool is_windows_name(std::string_view name) {
+  if (name.ends_with('.') || name.ends_with(' ')) return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 &&
+           std::string_view("\"*/:<>?\\|").find(c) == std::string_view::npos;
+  });
+}
+
+std::string path_of(const ItemRow& item) {
+  return item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name;
+}
+
+std::string lower(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<Problem>> ItemChecks::run() {
+  DUNLIN_TRY(open());
+  DUNLIN_TRY(context_.for_each_listed(
+      [&](const store::BatchRow& batch, const ItemRow& item) { return check(batch, item); }));
+  DUNLIN_TRY(check_room());
+  // Whoever asks for the whole to be checked first wants all or nothing. Otherwise the others can
+  // go on without these.
+  std::vector<Problem> problems;
+  for (auto& [type, kind] : found_) {
+    if (kind.more > 0) {
+      kind.named.back().message +=
+          " (and " + format_count(kind.more) + " more with a problem of this kind)";
+    }
+    const bool refuses = all_or_nothing() || type == ErrorType::disk_full;
+    for (Error& error : kind.named) problems.push_back({std::move(error), refuses, !refuses});
+  }
+  return problems;
+}
+
+Status ItemChecks::open() {
+  DUNLIN_ASSIGN(source_, site_.source());
+  DUNLIN_ASSIGN(nearest_, site_.nearest_destination());
+  const fs::Directory& there = nearest_->directory;
+  DUNLIN_ASSIGN(traits_, fs::traits_of(there));
+  DUNLIN_ASSIGN(space_, fs::space_of(there));
+  DUNLIN_ASSIGN(folds_, fs::may_fold_names(there));
+  struct statvfs raw{};
+  if (::fstatvfs(there.fd(), &raw) == 0) longest_name_ = static_cast<std::int64_t>(raw.f_namemax);
+  if (nearest_->missing.empty()) {
+    DUNLIN_ASSIGN(destination_, site_.destination());
+    DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
+  }
+  const Conflict rule = site_.plan.conflict_rule();
+  const bool refuses = rule == Conflict::fail || rule == Conflict::ask;
+  const bool short_of_room =
+      short_of({context_.counters().total_bytes, store::all_planned(context_.counters())})
+          .has_value();
+  roomless_ = takes_no_room();
+  exact_ = short_of_room && !roomless_;
+  looks_ = destination_ != nullptr && (refuses || exact_);
+  return success();
+}
+
+Status ItemChecks::check(const store::BatchRow& batch, const ItemRow& item) {
+  if (batch.task_type == kCreateDirectory) return check_directory(item);
+  if (batch.task_type == kCopyFiles || batch.task_type == kLinkSets) return check_file(item);
+  return success();
+}
+
+Status ItemChecks::check_directory(const ItemRow& item) {
+  if (item.name.empty()) return success();  // the root itself
+  const std::string path = path_of(item);
+  fs::FileInfo info;
+  info.type = fs::EntryType::directory;
+  check_name(item, info);
+  ++need_.inodes;
+  need_.bytes += kBlock;
+  if (destination_ == nullptr) return success();
+  const auto there = destination_->get(path);
+  if (!there.ok()) {
+    if (!is_absent(there.error())) add(there.error());
+    return success();
+  }
+  --need_.inodes;
+  need_.bytes -= kBlock;
+  if (may(**there, "", W_OK | X_OK)) return success();
+  DUNLIN_ASSIGN(const fs::FileInfo standing, (*there)->info());
+  // Its owner opens it for as long as it is written into.
+  if (standing.uid != ::geteuid()) add((*there)->error(EACCES, "write into", ""));
+  return success();
+}
+
+Status ItemChecks::check_file(const ItemRow& item) {
+  const auto from = source_->get(item.directory_path);
+  if (!from.ok()) {
+    add(from.error());
+    return success();
+  }
+  if (item.name.empty()) {  // a directory whose listing has failed
+    const auto listing = fs::Listing::open(**from);
+    if (!listing.ok()) add(listing.error());
+    return success();
+  }
+  DUNLIN_ASSIGN(const Detail detail, decode_detail(item.detail));
+  if (reason_to_leave_out(detail, site_.plan.special_files)) return success();
+  DUNLIN_ASSIGN(const auto decided, decision(item, detail.info));
+  if (decided && decided->action == Action::skip) return success();
+  check_name(item, detail.info);
+  check_folding(item);
+  check_readable(**from, item, detail.info);
+  if (decided && decided->action == Action::refuse) {
+    add(Error(decided->type, destination_->root().shown(path_of(item)) + ": " + decided->reason));
+  }
+  return add_need(**from, item, detail, decided);
+}
+
+void ItemChecks::check_name(const ItemRow& item, const fs::FileInfo& info) {
+  const auto shown = [&] { return "'" + escape_bytes(path_of(item)) + "'"; };
+  if (static_cast<std::int64_t>(item.name.size()) > longest_name_) {
+    add(Error(ErrorType::invalid_name,
+              shown() + ": its name is longer than the " + std::to_string(longest_name_) +
+                  " bytes that the destination's " + traits_.name + " holds"));
+  }
+  const bool windows = traits_.name == "vfat" || traits_.name == "exfat" ||
+                       traits_.name == "ntfs" || traits_.name == "ntfs3";
+  if (windows && !is_windows_name(item.name)) {
+    add(Error(ErrorType::invalid_name,
+              shown() + ": the destination's " + traits_.name + " cannot hold this name"));
+  }
+  if (traits_.name == "vfat" && info.size > kFatLargest) {
+    add(Error(ErrorType::unsupported_item,
+              shown() + ": " + format_bytes(info.size) +
+                  " are more than a file of the destination's vfat can hold (4 GiB)"));
+  }
+}
+
+/// Of the directory that is being listed: two names that differ in nothing but case. What else a
+/// file system takes for the same is found when they are made.
+void ItemChecks::check_folding(const ItemRow& item) {
+  if (!folds_) return;
+  if (item.directory_path != folding_in_) folded_.clear();
+  folding_in_ = item.directory_path;
+  if (folded_.insert(lower(item.name)).second) return;
+  add(Error(ErrorType::name_clash, "'" + escape_bytes(item.name) + "' in '" +
+                                       escape_bytes(item.directory_path) +
+                                       "' differs from another name only in case: the "
+                                       "destination's " +
+                                       traits_.name + " may take the two for one"));
+}
+
+void ItemChecks::check_readable(const fs::Directory& from, const ItemRow& item,
+                                const fs::FileInfo& info) {
+  if (::geteuid() == 0) return;  // root may; on a server that says no to root, the copy finds out
+  const bool content = info.type == fs::EntryType::file && !site_.plan.links();
+  const bool renamed =
+      site_.plan.moves() && from.device() == nearest_->directory.device();  // nothing is read
+  if (content && !renamed && site_.plan.follows(fs::Follow::never) && !may(from, item.name, R_OK))
+    add(from.error(errno, "read", item.name));
+  if (!site_.plan.moves() || checked_source_ == item.directory_path + "/") return;
+  checked_source_ = item.directory_path + "/";
+  if (!may(from, "", W_OK | X_OK)) add(from.error(errno, "remove from", ""));
+}
+
+Result<std::optional<Decision>> ItemChecks::decision(const ItemRow& item,
+                                                     const fs::FileInfo& info) {
+  if (!looks_ || site_.plan.links()) return std::optional<Decision>();
+  const auto to = destination_->get(item.directory_path);
+  if (!to.ok()) return std::optional<Decision>();  // absent, or found out when its turn comes
+  DUNLIN_ASSIGN(const std::string name, site_.target_name(item.name));
+  DUNLIN_ASSIGN(const auto there, (*to)->find(name));
+  ConflictRules rules;
+  rules.conflict = site_.plan.conflict_rule();
+  rules.by_content = site_.plan.by_content;
+  rules.granularity_ns = granularity_ns_;
+  rules.leave_same = !site_.plan.moves();
+  return std::optional(decide(info, there, rules));
+}
+
+Status ItemChecks::add_need(const fs::Directory& from, const ItemRow& item, const Detail& detail,
+                            const std::optional<Decision>& decided) {
+  if (decided && decided->action == Action::refuse) return success();
+  if (roomless_ || (detail.first.valid() && site_.plan.preserve_links)) return success();
+  ++need_.inodes;
+  if (detail.info.type != fs::EntryType::file) return success();
+  if (decided && decided->action == Action::compare) return success();  // most likely the same
+  std::int64_t bytes = detail.info.size;
+  if (exact_ && site_.plan.preserve_holes) {
+    const auto now = from.find(item.name);
+    if (now.ok() && *now) bytes = std::min(bytes, (*now)->allocated_bytes);
+  }
+  need_.bytes += (bytes + kBlock - 1) / kBlock * kBlock;
+  return success();
+}
+
+bool ItemChecks::takes_no_room() const {
+  const fs::Directory& there = nearest_->directory;
+  if (site_.plan.links()) return true;
+  if (source_->root().device() != there.device()) return false;
+  if (site_.plan.moves()) return true;
+  return site_.plan.reflink != Reflink::never && fs::clone_obstacle(source_->root(), there) == 0;
+}
+
+std::optional<std::string> ItemChecks::short_of(const Need& need) const {
+  const std::int64_t kept = site_.plan.reservation.of(space_);
+  const std::int64_t free = std::max<std::int64_t>(0, space_.free_bytes - kept);
+  const std::string but = kept > 0 ? " besides the " + format_bytes(kept) + " to be kept free" : "";
+  if (need.bytes > free) {
+    return format_bytes(need.bytes) + " are needed and " + format_bytes(free) + " are free" + but;
+  }
+  if (space_.free_inodes >= 0 && need.inodes > space_.free_inodes) {
+    return format_count(need.inodes) + " inodes are needed and " +
+           format_count(space_.free_inodes) + " are free";
+  }
+  return std::nullopt;
+}
+
+Status ItemChecks::check_room() {
+  const auto why = short_of(need_);
+  if (!why) return success();
+  Error error(ErrorType::disk_full, nearest_->directory.shown("") + ": " + *why);
+  error.remediation =
+      "make room there, or begin all the same with --preflight streaming: a full disk pauses it";
+  add(std::move(error));
+  return success();
+}
+
+bool ItemChecks::all_or_nothing() const {
+  return context_.settings().preflight == engine::Preflight::complete;
+}
+
+void ItemChecks::add(Error error) {
+  Kind& kind = found_[error.type];
+  if (kind.named.size() < (all_or_nothing() ? kNamed : kNamedBeforehand)) {
+    kind.named.push_back(std::move(error));
+  } else {
+    ++kind.more;
+  }
+}
+
+}  // namespace dunlin::files
