@@ -18,7 +18,8 @@ def is_root() -> bool:
 
 def file_system(folder: pathlib.Path) -> str:
     found = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", folder], capture_output=True, text=True)
-    return found.stdout.strip() or "unknown"
+    lines = found.stdout.split()
+    return lines[-1] if lines else "unknown"  # of several mounted over each other the last is seen
 
 
 def memory_available() -> int:

@@ -6,6 +6,7 @@
 Prints what each tool took (wall time, user and system time, peak memory, processes, whether its copy equals the source), and the ratio
 to dunlin beside the target of each row of bench/files/targets.toml (--list shows them). As root the caches are dropped before a cold run;
 without that right only the warm group runs. At full scale it needs 10 GB on a disk below --dir (default build/bench) and about an hour.
+The group page-cache fills the memory of the machine with cached pages, which everybody else on it will notice.
 """
 
 import argparse

@@ -76,11 +76,13 @@ class Session:
             machine.drop_caches(machine.EVERYTHING)
         else:
             measure.warm(workload.source)
+        before = 0
         if victim:
             read_twice(victim)
+            before = machine.resident_bytes(victim)
         outcome.runs.append(measure.run_steps(tools.TOOLS[tool](job), job.scratch))
         if victim:
-            outcome.victim_percent.append(100 * machine.resident_bytes(victim) / victim.stat().st_size)
+            outcome.victim_percent.append(100 * machine.resident_bytes(victim) / max(1, before))
             outcome.cached_mib.append((machine.resident_bytes(workload.source) + machine.resident_bytes(job.destination)) / MIB)
         if outcome.differs is None:
             outcome.differs = compare(workload.source, job.destination)
@@ -88,11 +90,12 @@ class Session:
             self._clear(group, tool)
 
     def _make_victim(self, workload: workloads.Workload) -> pathlib.Path:
-        """A file as large as leaves room in memory for the source, but not for source and destination. Its pages take memory, its hole no disk."""
+        """A file as large as leaves room in memory for the source, but not for source and destination. Its pages take memory, its hole no
+        disk. The kernel reclaims them for whoever asks, so nobody runs out of memory; but every other cache of the machine goes."""
         machine.drop_caches(machine.EVERYTHING)
         victim = self._scratch / "victim"
         with open(victim, "wb") as file:
-            file.truncate(max(16 * MIB, machine.memory_available() - workload.allocated_bytes))
+            file.truncate(max(16 * MIB, machine.memory_available() * 9 // 10 - workload.allocated_bytes))
         return victim
 
 
