@@ -25,8 +25,8 @@ class Session:
         victim = self._make_victim(workload) if group.victim else None
         for number in range(self._runs):
             for tool in rows.order(group.tools, number):
+                _tell(f"{group.name} {number + 1}/{self._runs} {tool}", end="")
                 self._one(group, tool, workload, results[tool], victim)
-                _tell(f"{group.name} {number + 1}/{self._runs} {tool}: {results[tool].runs[-1].seconds:.2f} s")
         for tool in group.tools:
             self._clear(group, tool)
         if victim:
@@ -81,6 +81,7 @@ class Session:
             read_twice(victim)
             before = machine.resident_bytes(victim)
         outcome.runs.append(measure.run_steps(tools.TOOLS[tool](job), job.scratch))
+        _tell(f": {outcome.runs[-1].seconds:.2f} s")
         if victim:
             outcome.victim_percent.append(100 * machine.resident_bytes(victim) / max(1, before))
             outcome.cached_mib.append((machine.resident_bytes(workload.source) + machine.resident_bytes(job.destination)) / MIB)
@@ -119,5 +120,5 @@ def needed(groups: list[rows.Group], scratch: pathlib.Path, tree: pathlib.Path, 
     return worst[0] * 11 // 10 + 64 * MIB, worst[1] * 11 // 10 + 1000
 
 
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _tell(text: str, end: str = "\n") -> None:
+    print(text, end=end, file=sys.stderr, flush=True)
