@@ -61,6 +61,8 @@ def drop_caches(what: str) -> None:
 def remove(folder: pathlib.Path) -> None:
     if folder.exists():  # an immutable file of the real tree was copied with its flag
         subprocess.run(["chattr", "-R", "-f", "-ia", folder], stderr=subprocess.DEVNULL, check=False)
+        # Sixteen at a time: a file system that discards at once waits a millisecond for the device at each file.
+        subprocess.run(["sh", "-c", 'find "$1" -xdev -type f -print0 | xargs -0 -r -P 16 -n 200 rm -f', "sh", folder], check=False)
     subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
 
 
