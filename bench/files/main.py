@@ -42,6 +42,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="shows groups and targets, runs nothing")
     parser.add_argument("--self-check", action="store_true", help="tests the arithmetic of this program")
     options = parser.parse_args()
+    if options.evidence and (options.scale != 1 or options.only):
+        parser.error("--evidence is for the whole: without --scale and --only")
     if options.runs < 1 or not 0 < options.scale <= 1:
         parser.error("--runs is at least 1, --scale above 0 and at most 1")
     return options
@@ -110,6 +112,8 @@ def main() -> int:
     measure.adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     description = machine.describe(options.dir, ROOT)
+    if options.scale != 1:
+        description["a trial"] = f"all trees are {options.scale:g} of what the names below say"
     heading = table.head(description, shlex.join(["./dev", "bench", "files", *sys.argv[1:]]))
     print("\n".join(heading), flush=True)
     with machine.scratch_below(options.dir.resolve()) as scratch:
