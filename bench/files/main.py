@@ -42,8 +42,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="shows groups and targets, runs nothing")
     parser.add_argument("--self-check", action="store_true", help="tests the arithmetic of this program")
     options = parser.parse_args()
-    if options.evidence and (options.scale != 1 or options.only):
-        parser.error("--evidence is for the whole: without --scale and --only")
+    if options.evidence and (options.scale != 1 or options.only or not machine.is_root()):
+        parser.error("--evidence is for the whole: as root, without --scale and --only")
     if options.runs < 1 or not 0 < options.scale <= 1:
         parser.error("--runs is at least 1, --scale above 0 and at most 1")
     return options
