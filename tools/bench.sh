@@ -7,12 +7,24 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 if [ "${1:-}" = --help ]; then
   echo "usage: ./dev bench [NAME] [ARGUMENT of google-benchmark]...     NAME: bench/NAME_bench.cpp; all if not named"
   echo "       ./dev bench memory [--help]                              peak memory and size of the ledger, up to 1,000,000 files"
+  echo "       ./dev bench files [--help]                               beside cp, rsync, rclone, fpsync and tar"
   exit 0
 fi
 if [ "${1:-}" = memory ]; then
   shift
   build release dunlin >/dev/null
   exec python3 bench/memory.py "$@"
+fi
+if [ "${1:-}" = files ]; then
+  shift
+  case " $* " in
+    *" --help "* | *" -h "* | *" --list "* | *" --self-check "*) ;;
+    *)
+      bash tools/setup.sh build bench
+      build release dunlin >/dev/null
+      ;;
+  esac
+  exec python3 -B bench/files/main.py "$@"
 fi
 only=""
 if [ $# -gt 0 ] && [[ "$1" != -* ]]; then
