@@ -29,7 +29,7 @@ class FilesItemChecks : public ::testing::Test {
     const auto before = snapshot(scratch_.file("source"));
     const bool stood = stdfs::exists(scratch_.file("target"));
     auto problems = execution.check_items();
-    EXPECT_TRUE(is_ok(problems));
+    EXPECT_TRUE(problems.ok()) << (problems.ok() ? "" : problems.error().text());
     EXPECT_EQ(snapshot(scratch_.file("source")), before);
     EXPECT_EQ(stdfs::exists(scratch_.file("target")), stood);
     return problems.ok() ? *std::move(problems) : std::vector<engine::Problem>{};
@@ -128,7 +128,7 @@ TEST_F(FilesItemChecks, AMoveNeedsTheRightToRemoveFromEachDirectory) {
   LocalExecution& execution = move.start();
   ASSERT_TRUE(is_ok(execution.enumerate()));
   const auto problems = execution.check_items();
-  ASSERT_TRUE(is_ok(problems));
+  ASSERT_TRUE(problems.ok()) << problems.error().text();
   ASSERT_EQ(problems->size(), 1U);
   EXPECT_THAT((*problems)[0].error.message, HasSubstr("/source/sub"));
   ASSERT_EQ(::chmod(scratch_.file("source/sub").c_str(), 0755), 0);
