@@ -125,7 +125,7 @@ class Enumerator {
   BatchId last_emptied_;
   std::vector<Link> link_details_;                     ///< of links_.items
   std::map<std::string, std::size_t> first_of_chunk_;  ///< key of a set: index in copy_.items
-  std::uint64_t root_device_ = 0;  ///< of the source that is being read
+  std::uint64_t root_device_ = 0;                      ///< of the source that is being read
   SourceTrees* source_ = nullptr;
   std::uint64_t state_device_ = 0;
   std::uint64_t state_inode_ = 0;

@@ -46,8 +46,8 @@ std::string about_paths(const FilesPlan& plan, const Layout& layout) {
            (plan.destination.ends_with('/') ? ", into the directory that DST names" : "");
   }
   if (plan.source().ends_with('/')) {
-    return "SRC has one, so only what is in it is meant: " + joined(plan.source(), "NAME") + becomes +
-           joined(layout.destination_root, "NAME");
+    return "SRC has one, so only what is in it is meant: " + joined(plan.source(), "NAME") +
+           becomes + joined(layout.destination_root, "NAME");
   }
   return "SRC has none, so it goes as a whole: " + joined(without_slash(plan.source()), "NAME") +
          becomes + joined(layout.destination_root, "NAME");

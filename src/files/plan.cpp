@@ -128,7 +128,8 @@ void check_several(const std::vector<std::string>& sources, std::vector<std::str
     for (std::string above = split(path).first; above != "/"; above = split(above).first) {
       if (!by_path.contains(above)) continue;
       problems.push_back(at(n) + "'" + escape_bytes(path) + "' lies inside of '" +
-                         escape_bytes(above) + "', which is a source as well; leave one of them out");
+                         escape_bytes(above) +
+                         "', which is a source as well; leave one of them out");
       break;
     }
   }

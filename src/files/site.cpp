@@ -105,10 +105,10 @@ Status look_for_nested(const SourceTrees& trees, std::vector<Problem>& found) {
           (root.whole_tree && same_directory(outer->second->directory(), root.directory())))
         return false;
       const std::string inner = root.directory().shown(root.whole_tree ? "" : root.names.front());
-      found.push_back(problem(Error(ErrorType::invalid_input,
-                                    inner + " lies inside of " +
-                                        outer->second->directory().shown("") +
-                                        ", which is a source as well: leave one of them out")));
+      found.push_back(
+          problem(Error(ErrorType::invalid_input,
+                        inner + " lies inside of " + outer->second->directory().shown("") +
+                            ", which is a source as well: leave one of them out")));
       return true;
     };
     DUNLIN_TRY(any_above(root.directory(), look));
@@ -553,17 +553,16 @@ Status Site::look_at_tree(const SourceTrees::Root& root, const fs::Directory& ne
   DUNLIN_ASSIGN(const bool below, lies_in(near, source_root));
   if (below && entered) {
     DUNLIN_ASSIGN(const Layout where, layout());
-    found.push_back(problem(
-        Error(ErrorType::invalid_input, "the destination '" + escape_bytes(where.destination_root) +
-                                            "' lies inside " + named +
-                                            ": it would be copied into itself")));
+    found.push_back(
+        problem(Error(ErrorType::invalid_input,
+                      "the destination '" + escape_bytes(where.destination_root) +
+                          "' lies inside " + named + ": it would be copied into itself")));
   }
   DUNLIN_ASSIGN(const bool around, lies_in(source_root, near));
   if (around && !below && exists) {
     found.push_back({Error(ErrorType::destination_exists,
-                           named +
-                               " lies inside the destination: entries of the same name replace "
-                               "parts of the source"),
+                           named + " lies inside the destination: entries of the same name replace "
+                                   "parts of the source"),
                      true, !plan.moves()});
   }
   return success();
