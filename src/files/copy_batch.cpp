@@ -498,8 +498,9 @@ Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo&
 /// Of the first name of a set, if it stands at the destination and would be left there; else 0.
 Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
   DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
-  DUNLIN_ASSIGN(fs::DirectoryCache* const destination, site_.destination());
-  const auto directory = destination->get(row.directory_path);
+  const auto destination = site_.destination();
+  if (!destination.ok()) return std::uint64_t{0};  // not made yet
+  const auto directory = (*destination)->get(row.directory_path);
   if (!directory.ok()) return std::uint64_t{0};
   DUNLIN_ASSIGN(const auto there, (*directory)->find(row.name));
   DUNLIN_ASSIGN(const Decision first,

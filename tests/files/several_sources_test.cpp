@@ -193,10 +193,12 @@ TEST(FilesSeveral, PatternsAreMatchedBelowEachSource) {
   EXPECT_FALSE(stdfs::exists(three.target("/more/in")));
   EXPECT_TRUE(stdfs::exists(three.target("/more"))) << "a source itself is no entry of itself";
   EXPECT_TRUE(stdfs::exists(three.target("/tree/sub/b.txt")));
-  CopyTest without = three.test({{"exclude", "*.txt"}});
-  stdfs::remove_all(three.target());
+  const Three other;
+  other.make();
+  CopyTest without = other.test({{"exclude", "*.txt"}});
   ASSERT_TRUE(is_ok(without.start().run_to_end()));
-  EXPECT_FALSE(stdfs::exists(three.target("/list.txt"))) << "as for a file that is the only source";
+  EXPECT_TRUE(stdfs::exists(other.target("/tree/sub/script")));
+  EXPECT_FALSE(stdfs::exists(other.target("/list.txt"))) << "as for a file that is the only source";
 }
 
 TEST(FilesSeveral, OneFileSystemIsThatOfEachSource) {
@@ -323,7 +325,7 @@ TEST(FilesSeveralNeedsRoot, OneDirectoryByTwoMountsIsRefused) {
   ASSERT_EQ(::mount(three.tree().c_str(), three.more().c_str(), nullptr, MS_BIND, nullptr), 0);
   CopyTest copy = three.test();
   EXPECT_THAT(problems_of(copy), ElementsAre(HasSubstr("are the same directory")));
-  ASSERT_EQ(::umount(three.more().c_str()), 0);
+  ASSERT_EQ(::umount2(three.more().c_str(), MNT_DETACH), 0) << "handles are held";
 }
 
 /// Each of them is looked at before each batch.
@@ -378,7 +380,7 @@ TEST(FilesSeveral, PlansSayWhatTheyMean) {
     EXPECT_TRUE(is_ok(execution.enumerate()));
     return execution.operations();
   }();
-  ASSERT_TRUE(operations.ok());
+  ASSERT_TRUE(operations.ok()) << operations.error().text();
   std::set<std::string> shown;
   for (const engine::Operation& one : *operations)
     shown.insert(one.source + " > " + one.destination);
@@ -435,11 +437,18 @@ std::vector<std::string> words_of(const std::string& lines) {
 }
 
 TEST(FilesSeveralCrashChild, DISABLED_Runs) {
-  CopyTest move =
-      several(words_of(variable("DUNLIN_TEST_WORDS")), {{"delete-empty-src-dirs", "true"}}, "move");
-  move.settings.batch_size = 6;
   LocalExecution::Options options;
   options.journal_path = variable("DUNLIN_TEST_JOURNAL");
+  const std::vector<std::string> words = words_of(variable("DUNLIN_TEST_WORDS"));
+  CopyTest move(words.front(), words.back(), {}, {}, "move");
+  // A plan is made once: of what has been moved none could be made any more.
+  const std::string plan = options.journal_path + ".plan";
+  if (!stdfs::exists(plan)) {
+    CopyTest first = several(words, {{"delete-empty-src-dirs", "true"}}, "move");
+    std::ofstream(plan) << first.plan().document.dump();
+  }
+  move.plan().document = Json::parse(read_all(plan));
+  move.settings.batch_size = 6;
   std::unique_ptr<LocalExecution> taken;
   LocalExecution* execution = nullptr;
   if (stdfs::exists(options.journal_path)) {
