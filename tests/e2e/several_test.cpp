@@ -47,6 +47,7 @@ TEST_F(Several, AreCopiedVerifiedAndTakenBackAsOne) {
 
 TEST_F(Several, AreMovedAndAllComeBack) {
   make_sources();
+  fs::create_directory(path("before"));
   fs::copy(path("x"), path("before/x"), fs::copy_options::recursive);
   fs::copy(path("y"), path("before/y"), fs::copy_options::recursive);
   const Finished done = run(words("move", {"--delete-empty-src-dirs"}));
@@ -70,7 +71,7 @@ TEST_F(Several, GoOnAfterAKillUnlessOneOfThemIsAnother) {
   Process copy(dunlin(words("copy", {"--io-limit", "60kB/s", "--batch-size", "5"})));
   ASSERT_TRUE(is_under_way());
   copy.signal(SIGKILL);
-  copy.wait();
+  EXPECT_EQ(copy.wait(), 128 + SIGKILL);
   fs::rename(path("y/music"), path("y/aside"));
   fs::create_directory(path("y/music"));
   const Finished refused = run({"resume", "last"});
