@@ -21,6 +21,7 @@ struct LineFlags {
 struct Line {
   std::string verb;
   std::vector<Text> places;
+  Texts more_places;               ///< behind those; null: none may follow
   std::vector<std::string> fixed;  ///< words before the places: "up"
   std::unique_ptr<LineFlags> flags;
 };
@@ -28,6 +29,9 @@ struct Line {
 Result<int> run_line(Session& session, const Line& line) {
   engine::CommandLine command{line.verb, line.fixed, {}};
   for (const auto& place : line.places) command.positional.push_back(*place);
+  if (line.more_places)
+    command.positional.insert(command.positional.end(), line.more_places->begin(),
+                              line.more_places->end());
   DUNLIN_ASSIGN(const engine::Plan plan,
                 plan_from_line(session, command, line.flags->kind, line.flags->settings));
   return start_plan(session, plan, *line.flags->detach);
@@ -47,6 +51,7 @@ void add_copy_verbs(Verbs& verbs) {
       "copy", "Copies files, or objects between object stores; proves what it wrote.",
       "dunlin copy /data/photos /mnt/backup           # becomes /mnt/backup/photos\n"
       "dunlin copy /data/photos/ /mnt/backup/photos   # the contents of photos\n"
+      "dunlin copy /data/photos /data/music /mnt/backup   # each under its own name\n"
       "dunlin copy /data /mnt/backup --io-limit 100MB/s --detach\n"
       "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%\n"
       "dunlin copy /data /mnt/backup --checksum      # believes no times\n"
@@ -65,8 +70,10 @@ void add_copy_verbs(Verbs& verbs) {
       "dunlin copy . /mnt/new --files-from - --from0",
       [copy](Session& session) { return run_line(session, *copy); });
   copy->places = {
-      add_place(copy_app, "SRC", "what to copy; with a slash at its end, only its contents"),
+      add_place(copy_app, "SRC…",
+                "what to copy, one or several; one with a slash at its end: only its contents"),
       add_place(copy_app, "DST", "where to; an existing directory is copied into")};
+  copy->more_places = add_more_places(copy_app);
   copy->flags = std::make_unique<LineFlags>(copy_app, "copy");
 
   auto move = make_line("move");
@@ -77,11 +84,14 @@ void add_copy_verbs(Verbs& verbs) {
       "proven.",
       "dunlin move /data/photos /mnt/archive               # becomes /mnt/archive/photos\n"
       "dunlin move /data/inbox/ /mnt/archive/2026          # the contents of inbox\n"
+      "dunlin move /data/photos /data/list.txt /mnt/archive   # each under its own name\n"
       "dunlin move /data/photos /mnt/archive --delete-empty-src-dirs",
       [move](Session& session) { return run_line(session, *move); });
   move->places = {
-      add_place(move_app, "SRC", "what to move; with a slash at its end, only its contents"),
+      add_place(move_app, "SRC…",
+                "what to move, one or several; one with a slash at its end: only its contents"),
       add_place(move_app, "DST", "where to; an existing directory is moved into")};
+  move->more_places = add_more_places(move_app);
   move->flags = std::make_unique<LineFlags>(move_app, "move");
 
   auto load = make_line("load");

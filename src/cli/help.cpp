@@ -76,7 +76,7 @@ std::string usage_of(const Verbs& verbs, const CLI::App& app) {
   std::string out = "dunlin" + (verb == nullptr ? "" : " " + verb->path);
   if (!verbs.words_after(app).empty()) return out + " VERB …";
   for (const auto* option : app.get_options())
-    if (option->get_positional())
+    if (option->get_positional() && !option->get_group().empty())
       out += option->get_required() ? " " + option->get_name(true, false)
                                     : " [" + option->get_name(true, false) + "]";
   return out + " [FLAGS]";

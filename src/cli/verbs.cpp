@@ -59,6 +59,9 @@ std::vector<std::string> missing_places(const CLI::App& app) {
   for (const auto* option : app.get_options())
     if (option->get_positional() && option->get_required() && option->count() == 0)
       out.push_back(option->get_name(true, false));
+  for (std::string& name : out) {
+    if (name.ends_with("…")) name.resize(name.size() - std::string_view("…").size());
+  }
   return out;
 }
 
@@ -154,6 +157,12 @@ Text add_place(CLI::App& app, const std::string& name, const std::string& help) 
   auto value = std::make_shared<std::string>();
   app.add_option(name, *value, help)->required()->type_name("");
   return value;
+}
+
+Texts add_more_places(CLI::App& app) {
+  auto values = std::make_shared<std::vector<std::string>>();
+  app.add_option("MORE", *values, "")->type_name("")->group("");
+  return values;
 }
 
 Error usage_error(Verbs& verbs, const CLI::ParseError& error) {

@@ -86,6 +86,10 @@ Flag add_flag(CLI::App& app, const std::string& names, const std::string& help);
 /// A word in its place ("SRC"), required.
 Text add_place(CLI::App& app, const std::string& name, const std::string& help);
 
+/// The words behind the last place, which then was not the last: "SRC… DST" for several SRC. They
+/// show in no help text.
+Texts add_more_places(CLI::App& app);
+
 /// What CLI11 found wrong, as a person says it, with the nearest right word.
 [[nodiscard]] Error usage_error(Verbs& verbs, const CLI::ParseError& error);
 

@@ -336,9 +336,7 @@ Status Execution::Host::check_roots(RunContext& context, std::string& roots) {
   }
   DUNLIN_ASSIGN(roots, run_->root_identity(context));
   if (stored.empty() || stored == roots) return success();
-  return Error(ErrorType::root_changed,
-               "source or destination is not the one this execution started with: was " + stored +
-                   ", is " + roots);
+  return Error(ErrorType::root_changed, run_->changed_roots(stored, roots));
 }
 
 coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflight& command) {

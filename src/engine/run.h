@@ -200,6 +200,12 @@ class Run {
   /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for
   /// undo too. A difference pauses with root_changed.
   [[nodiscard]] virtual Result<std::string> root_identity(RunContext& context) = 0;
+  /// For people: which root is another one by two such identities.
+  [[nodiscard]] virtual std::string changed_roots(const std::string& stored,
+                                                  const std::string& now) const {
+    return "source or destination is not the one this execution started with: was " + stored +
+           ", is " + now;
+  }
   /// Verify on request, and undo: is the destination the one of `stored`, an identity as above? A
   /// kind that then asks the destination and the ledger alone does not ask for the source, which
   /// may be gone by then.

@@ -17,17 +17,14 @@ using engine::ItemRow;
 Result<CopyBatch::FreeName> CopyBatch::free_name(
     const ItemRow& row, const std::string& target, const fs::Directory& to,
     const std::function<bool(const fs::FileInfo&)>& same) {
-  const auto from = source_->get(row.directory_path);
   for (int number = 2; number <= kNumbersMax; ++number) {
     FreeName candidate{numbered_name(target, number), false};
     DUNLIN_ASSIGN(const auto there, to.find(candidate.name));
     candidate.same = there && same && same(*there);
     if (candidate.same) return candidate;
     if (there) continue;
-    if (from.ok()) {
-      DUNLIN_ASSIGN(const auto wanted, (*from)->find(candidate.name));
-      if (wanted) continue;
-    }
+    DUNLIN_ASSIGN(const bool wanted, source_->has_entry(row.directory_path, candidate.name));
+    if (wanted) continue;
     return candidate;
   }
   return Error(ErrorType::destination_exists, to.shown(target) + ": " +

@@ -484,7 +484,7 @@ Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo&
                                          const fs::Directory* to) {
   Decision decision = decide(source, there, rules_for(row));
   if (decision.action != Action::compare) return decision;
-  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
   if (source.type == fs::EntryType::symlink) {
     DUNLIN_ASSIGN(const std::string target, from->read_link(row.name));
     DUNLIN_ASSIGN(const std::string standing, to->read_link(name));
@@ -498,8 +498,9 @@ Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo&
 /// Of the first name of a set, if it stands at the destination and would be left there; else 0.
 Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
   DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
-  DUNLIN_ASSIGN(fs::DirectoryCache* const destination, site_.destination());
-  const auto directory = destination->get(row.directory_path);
+  const auto destination = site_.destination();
+  if (!destination.ok()) return std::uint64_t{0};  // not made yet
+  const auto directory = (*destination)->get(row.directory_path);
   if (!directory.ok()) return std::uint64_t{0};
   DUNLIN_ASSIGN(const auto there, (*directory)->find(row.name));
   DUNLIN_ASSIGN(const Decision first,
@@ -510,7 +511,7 @@ Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
 /// Of an entry that could not be looked at when it was listed: what its turn will say.
 std::optional<Error> CopyBatch::why_not_copied(const ItemRow& row, const Detail& listed) {
   if (listed.info.type != fs::EntryType::unknown || row.name.empty()) return std::nullopt;
-  const auto from = source_->get(row.directory_path);
+  const auto from = source_->holder(row.directory_path, row.name);
   if (!from.ok()) return from.error();
   const auto now = (*from)->info(row.name);
   if (!now.ok()) return now.error();
@@ -524,7 +525,7 @@ std::optional<Error> CopyBatch::why_not_copied(const ItemRow& row, const Detail&
 Result<std::string> CopyBatch::action_shown(Action action, const ItemRow& row) {
   if (action == Action::create && site_.plan.links()) return std::string("link");
   if (action != Action::create || !site_.plan.moves()) return std::string(to_string(action));
-  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
   DUNLIN_ASSIGN(const Nearest to, site_.nearest_destination());
   return std::string(from->device() == to.directory.device() ? "rename" : "move");
 }
@@ -570,7 +571,7 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
       } else if (clash) {
         decision = {Action::refuse, clash->message, clash->type};
       } else if (site_.plan.links()) {
-        DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+        DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
         DUNLIN_ASSIGN(const fs::FileInfo now, from->info(row.name));
         decision = decide_source_link(now, there, rules_for(row));
       } else if (listed.first.valid()) {
@@ -588,13 +589,11 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
     DUNLIN_ASSIGN(operation.action, action_shown(decision.action, row));
     operation.reason = decision.reason;
     DUNLIN_ASSIGN(const Layout layout, site_.layout());
-    const auto shown = [&](const std::string& base, const std::string& leaf) {
-      std::string path = base + "/" + row.directory_path;
-      if (!row.directory_path.empty()) path += '/';
-      return path + leaf;
+    const auto below = [&](const std::string& leaf) {
+      return row.directory_path.empty() ? leaf : row.directory_path + "/" + leaf;
     };
-    operation.source = shown(layout.source_root, row.name);
-    operation.destination = shown(layout.destination_root, name);
+    operation.source = layout.source_path(below(row.name));
+    operation.destination = layout.destination_root + "/" + below(name);
     operations.push_back(std::move(operation));
   }
   return operations;

@@ -207,7 +207,7 @@ class CopyBatch {
   std::vector<HashKind> hashes_;
   fs::FileSystemTraits traits_;
   std::int64_t granularity_ns_ = 1;
-  fs::DirectoryCache* source_ = nullptr;
+  SourceTrees* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;
   std::unique_ptr<fs::BatchFlush> flush_;
   /// Not empty: the batch had been started before, and reports when it has left them.

@@ -25,6 +25,7 @@ using engine::ItemStatus;
 namespace {
 
 constexpr mode_t kWhileWorking = 0700;
+constexpr mode_t kAsMkdir = 0777;  ///< less the umask
 
 ItemOutcome outcome_of(const ItemRow& row, ItemStatus status, std::string action) {
   ItemOutcome outcome;
@@ -156,9 +157,11 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
 Status DirectoryBatch::create_root(std::int64_t levels) {
   DUNLIN_ASSIGN(Nearest nearest, site_.nearest_destination());
   fs::Directory at = std::move(nearest.directory);
+  // No source says what the directory should be that several go into: as mkdir makes it, then.
+  const mode_t mode = site_.plan.several() ? kAsMkdir : kWhileWorking;
   for (const std::string& name : nearest.missing) {
     DUNLIN_TRY(flush_.prepare(at));
-    const Status made = at.make_directory(name, kWhileWorking);
+    const Status made = at.make_directory(name, mode);
     if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
     DUNLIN_TRY(flush_.directory_changed(at));
     DUNLIN_ASSIGN(fs::Directory next, at.open_directory(name));
@@ -191,7 +194,7 @@ Result<std::vector<engine::Operation>> DirectoryBatch::operations() {
     operation.item = row.id;
     operation.action = times ? "set" : there ? "existing" : "create";
     if (!times && there) operation.reason = "the directory exists";
-    operation.source = layout.source_root + "/" + path;
+    operation.source = layout.source_path(path);
     operation.destination = layout.destination_root + "/" + path;
     operations.push_back(std::move(operation));
   }
@@ -210,8 +213,9 @@ Status DirectoryBatch::undo_create() {
 DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
   DUNLIN_ASSIGN(ItemOutcome outcome, take_back(row));
   DUNLIN_ASSIGN(const Layout layout, site_.layout());
-  // Of a single file the directory it came from is no part of the move.
-  if (site_.plan.moves() && layout.whole_tree()) {
+  // Of a single file the directory it came from is no part of the move, and several sources have
+  // none in common.
+  if (site_.plan.moves() && layout.whole_tree() && !(layout.several() && row.name.empty())) {
     DUNLIN_ASSIGN(const fs::Loss loss, restore_source(row));
     fs::add_loss(outcome.message, loss);
   }
@@ -222,7 +226,7 @@ DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
 /// was open meanwhile.
 Result<fs::Loss> DirectoryBatch::restore_source(const ItemRow& row) {
   DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
   const auto directory = source->get(path_of(row));
   if (!directory.ok() && is_absent(directory.error())) return fs::Loss();
   if (!directory.ok()) return directory.error();
@@ -333,7 +337,7 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
   fs::Preserve preserve = site_.plan.preserve;
   fs::Extended extended;
   if (preserve.xattrs || preserve.acls || preserve.flags) {
-    DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+    DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
     auto from = source->get(path_of(row));
     auto read = from.ok() ? fs::read_extended({(*from)->fd(), false}, **from, "")
                           : Result<fs::Extended>(from.error());

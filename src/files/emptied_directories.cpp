@@ -44,7 +44,7 @@ Status EmptiedDirectories::remove() {
 
 /// How each was, for undo: a process that dies after the removal cannot look any more.
 Status EmptiedDirectories::record_what_stands() {
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
   std::vector<engine::ItemIntent> intents;
   for (ItemRow& row : rows_) {
     if (!row.intent.empty()) continue;
@@ -70,7 +70,7 @@ Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
   outcome.action = "removed";
   outcome.undo = row.intent;
   const auto [parent_path, name] = split(row.directory_path);
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
   const auto parent = source->get(parent_path);
   if (!parent.ok() && is_absent(parent.error())) return outcome;
   DUNLIN_TRY(parent);
@@ -106,7 +106,7 @@ Result<ItemOutcome> EmptiedDirectories::make_again(const ItemRow& row) {
   if (row.undo.empty()) return outcome;  // was gone before its turn
   DUNLIN_ASSIGN(const Witness witness, decode_witness(row.undo));
   const auto [parent_path, name] = split(row.directory_path);
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
   DUNLIN_ASSIGN(const auto parent, source->get(parent_path));
   DUNLIN_TRY(flush_.prepare(*parent));
   DUNLIN_TRY(context_.fence());
@@ -138,7 +138,7 @@ Result<std::vector<engine::Operation>> EmptiedDirectories::operations() {
     operation.item = row.id;
     operation.action = "remove";
     operation.reason = "if it has become empty";
-    operation.source = layout.source_root + "/" + row.directory_path;
+    operation.source = layout.source_path(row.directory_path);
     operations.push_back(std::move(operation));
   }
   return operations;

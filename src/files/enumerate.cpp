@@ -18,6 +18,9 @@
 // counts, and what was left out of the directories that were read to their end: a half-read one is
 // counted again with its second reading. Of a set of hard links the first name that is taken is
 // the one that is copied.
+//
+// Several sources are read as if they were the entries of one directory: their names are listed,
+// each is looked at where it stands, and the rest is as with one.
 #include "files/enumerate.h"
 
 #include <fcntl.h>
@@ -83,6 +86,10 @@ class Enumerator {
   Status begin();
   Status find_tasks();
   Status read(const DirectoryRow& row);
+  Status read_sources(const DirectoryRow& row);
+  Status add_source(const DirectoryRow& row, BatchId made_by, const Layout::Source& source);
+  Status close(const DirectoryRow& row);
+  [[nodiscard]] std::string key_of(const fs::FileInfo& info);
   bool leaves_out(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info,
                   bool looked);
   Result<bool> left_out_by_content(const DirectoryRow& row, std::string_view name,
@@ -105,16 +112,21 @@ class Enumerator {
   Status list_emptied();
   void move_into(EnumerateContext::Chunk& chunk, Draft& draft);
   [[nodiscard]] bool full() const;
+  [[nodiscard]] bool makes_directories(const Draft& draft) const {
+    return &draft == &create_ || &draft == &root_;
+  }
 
   Site& site_;
   EnumerateContext& context_;
-  Draft create_, copy_, links_, times_, emptied_;
+  /// `root_`: of several sources, the directory that they go into; nothing that was asked for.
+  Draft root_, create_, copy_, links_, times_, emptied_;
   bool left_out_said_ = false;  ///< journaled; the tasks of a process that died count
   DirectoryId emptied_before_;  ///< those from this one on are journaled for removal
   BatchId last_emptied_;
   std::vector<Link> link_details_;                     ///< of links_.items
   std::map<std::string, std::size_t> first_of_chunk_;  ///< key of a set: index in copy_.items
-  std::uint64_t root_device_ = 0;
+  std::uint64_t root_device_ = 0;                      ///< of the source that is being read
+  SourceTrees* source_ = nullptr;
   std::uint64_t state_device_ = 0;
   std::uint64_t state_inode_ = 0;
   std::int64_t copy_bytes_ = 0;
@@ -131,7 +143,7 @@ void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
                      const Detail& detail) {
   // Only the directories' batch is named before it is full: the others depend on it, and a batch
   // may depend on older ones alone.
-  if (&draft == &create_ && draft.items.empty()) draft.id = context_.new_batch_id();
+  if (makes_directories(draft) && draft.items.empty()) draft.id = context_.new_batch_id();
   NewItem item;
   item.directory = directory;
   item.name = name;
@@ -157,7 +169,7 @@ Result<bool> Enumerator::is_own_state(std::string_view name, const fs::FileInfo&
 Status Enumerator::add_file(const DirectoryRow& row, std::string_view name,
                             const fs::FileInfo& info) {
   if ((info.links > 1 || site_.plan.moves()) && site_.plan.preserve_links) {
-    std::string key = link_set_key(info, root_device_);
+    std::string key = key_of(info);
     Link link{{info, {}, false}, ""};
     if (first_of_chunk_.contains(key)) {
       link.key = std::move(key);
@@ -209,7 +221,7 @@ bool Enumerator::full() const {
 void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
   if (draft.items.empty()) return;
   NewBatch batch;
-  batch.id = &draft == &create_ ? draft.id : context_.new_batch_id();
+  batch.id = makes_directories(draft) ? draft.id : context_.new_batch_id();
   batch.task = draft.task;
   batch.items = std::exchange(draft.items, {});
   for (NewItem& item : batch.items) item.id = context_.new_item_id();
@@ -220,6 +232,7 @@ void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
 }
 
 Status Enumerator::commit(bool complete) {
+  move_into(chunk_, root_);
   move_into(chunk_, create_);
   const bool copies = !copy_.items.empty();
   move_into(chunk_, copy_);
@@ -292,31 +305,41 @@ TaskId Enumerator::new_task(std::string_view type, int stage, bool barrier,
 
 /// The tasks, the root, and for a single file the whole work.
 Status Enumerator::begin() {
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
   DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  const fs::Directory& first = source_->roots().front().directory();
+  root_device_ = first.device();
+  if (layout.several())
+    root_.task = new_task(kCreateDirectory, 0, false, "create the directory that all go into",
+                          CountAs::steps);
   // The directory that a single file goes into is nothing that was asked for.
   create_.task = new_task(kCreateDirectory, 0, false, "create directories, parents first",
                           layout.whole_tree() ? CountAs::directories : CountAs::steps);
   copy_.task = new_task(kCopyFiles, 1, false, "copy files", CountAs::items);
   times_.task = new_task(kDirectoryTimes, 3, true,
                          "set mode and times of directories, deepest first", CountAs::steps);
-  DUNLIN_ASSIGN(const fs::FileInfo info, source->root().info());
+  fs::FileInfo info;
+  info.type = fs::EntryType::directory;
+  if (!layout.several()) {
+    DUNLIN_ASSIGN(info, first.info());
+  }
+  Draft& made_by = layout.several() ? root_ : create_;
   DirectoryRow root;
   root.id = context_.new_directory_id();
-  add(create_, root.id, "", {info, {}, false});
-  root.detail = encode_batch(create_.id);
+  add(made_by, root.id, "", {info, {}, false});
+  root.detail = encode_batch(made_by.id);
   root.open = layout.whole_tree();
   chunk_.directories.push_back(root);
   if (layout.whole_tree()) {
-    add(times_, root.id, "", {info, {}, false});
+    // What several sources go into is described by none of them.
+    if (!layout.several()) add(times_, root.id, "", {info, {}, false});
     waiting_.push_back(std::move(root));
     return success();
   }
-  DUNLIN_ASSIGN(const fs::FileInfo single, source->root().info(layout.single_name));
+  DUNLIN_ASSIGN(const fs::FileInfo single, first.info(layout.single_name));
   copy_.depends_on.insert(create_.id);
   if (!leaves_out(root, layout.single_name, single, true)) {
     DUNLIN_ASSIGN(const bool left_out,
-                  left_out_by_content(root, layout.single_name, single, source->root()));
+                  left_out_by_content(root, layout.single_name, single, first));
     if (!left_out) add(copy_, root.id, layout.single_name, {single, {}, false});
   }
   counts_.add(in_directory_);
@@ -346,7 +369,8 @@ void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std:
 bool Enumerator::leaves_out(const DirectoryRow& row, std::string_view name,
                             const fs::FileInfo& info, bool looked) {
   if (selection_.takes_everything()) return false;
-  const auto rule = selection_.leaves_out(inside_, below(row.path, name), name, info, looked);
+  const std::string path = below(std::string(source_->below_root(row.path)), name);
+  const auto rule = selection_.leaves_out(inside_, path, name, info, looked);
   if (rule) ++in_directory_.left_out[static_cast<std::size_t>(*rule)];
   if (!rule && info.type != fs::EntryType::directory) ++in_directory_.taken;
   return rule.has_value();
@@ -445,13 +469,14 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
 Status Enumerator::read(const DirectoryRow& row) {
   const bool again = half_read_.contains(row.id);
   DUNLIN_ASSIGN(const BatchId made_by, decode_batch(row.detail));
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
-  inside_ = selection_.inside(row.path);
+  const std::string below_root(source_->below_root(row.path));
+  root_device_ = source_->root_of(row.path).directory().device();
+  inside_ = selection_.inside(below_root);
   in_directory_ = {};
-  const auto wanted = selection_.wanted_in(row.path);
+  const auto wanted = selection_.wanted_in(below_root);
   std::set<std::string> missing(wanted.begin(), wanted.end());
   Status listed = success();
-  auto directory = source->get(row.path);
+  auto directory = source_->get(row.path);
   auto listing =
       directory.ok() ? fs::Listing::open(**directory) : Result<fs::Listing>(directory.error());
   if (!listing.ok()) listed = listing.error();
@@ -483,6 +508,11 @@ Status Enumerator::read(const DirectoryRow& row) {
     copy_.depends_on.insert(made_by);
     add(copy_, row.id, "", {unread, {}, false});
   }
+  return close(row);
+}
+
+/// Read to its end.
+Status Enumerator::close(const DirectoryRow& row) {
   half_read_.erase(row.id);
   counts_.add(in_directory_);
   // A directory first seen in this chunk is journaled as read; an older one is closed.
@@ -493,6 +523,62 @@ Status Enumerator::read(const DirectoryRow& row) {
   }
   chunk_.closed_directories.push_back(row.id);
   return success();
+}
+
+/// The root of several sources: what they are is its listing.
+Status Enumerator::read_sources(const DirectoryRow& row) {
+  const bool again = half_read_.contains(row.id);
+  DUNLIN_ASSIGN(const BatchId made_by, decode_batch(row.detail));
+  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  inside_ = {};
+  in_directory_ = {};
+  for (const Layout::Source& source : layout.sources) {
+    DUNLIN_TRY(context_.cancel().check());
+    if (again) {
+      DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, source.name));
+      if (known && !source.whole_tree) ++in_directory_.taken;
+      if (known) continue;
+    }
+    DUNLIN_TRY(add_source(row, made_by, source));
+    if (full()) {
+      half_read_.insert(row.id);
+      DUNLIN_TRY(commit(false));
+    }
+  }
+  return close(row);
+}
+
+/// As the only source is treated: rules that ask about names and paths are not asked about a
+/// directory that was named, only about what is below it.
+Status Enumerator::add_source(const DirectoryRow& row, BatchId made_by,
+                              const Layout::Source& source) {
+  DUNLIN_ASSIGN(const auto holder, source_->holder("", source.name));
+  root_device_ = holder->device();
+  if (source.whole_tree) {
+    DUNLIN_ASSIGN(const fs::FileInfo info, holder->info());
+    add_directory(row, made_by, source.name, info);
+    return success();
+  }
+  DUNLIN_ASSIGN(const fs::FileInfo info, holder->info(source.name));
+  if (leaves_out(row, source.name, info, true)) return success();
+  DUNLIN_ASSIGN(const bool left_out, left_out_by_content(row, source.name, info, *holder));
+  if (left_out) return success();
+  copy_.depends_on.insert(made_by);
+  return add_file(row, source.name, info);
+}
+
+/// Of a set of hard links. With several sources on several file systems the key names the first
+/// source on the file's own, for device numbers are others after the next start.
+std::string Enumerator::key_of(const fs::FileInfo& info) {
+  if (!site_.plan.several()) return link_set_key(info, root_device_);
+  const std::size_t first = source_->first_root_on(info.device);
+  if (first == source_->roots().size()) return link_set_key(info, 0);
+  std::string key = link_set_key(info, info.device);
+  if (first == 0) return key;
+  // Apart from any number of a device, which is never 0.
+  ByteWriter place;
+  place.varint(0).varint(first);
+  return key + place.take();
 }
 
 Status Enumerator::list_emptied() {
@@ -506,7 +592,8 @@ Status Enumerator::list_emptied() {
     DUNLIN_ASSIGN(const auto rows, context_.directories_before(emptied_before_, limit));
     for (const DirectoryRow& row : rows) {
       emptied_before_ = row.id;
-      if (!row.parent.valid()) continue;  // the root is what a person named: it stays
+      // What a person named stays.
+      if (!row.parent.valid() || source_->is_named(row.path)) continue;
       NewItem item;
       item.directory = row.id;
       emptied_.items.push_back(std::move(item));
@@ -521,8 +608,7 @@ Status Enumerator::list_emptied() {
 }
 
 Status Enumerator::run() {
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
-  root_device_ = source->root().device();
+  DUNLIN_ASSIGN(source_, site_.source());
   selection_ = site_.plan.selection;
   if (const std::string& path = context_.state_path(); !path.empty()) {
     DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));
@@ -552,7 +638,7 @@ Status Enumerator::run() {
     }
     const DirectoryRow row = std::move(waiting_.front());
     waiting_.pop_front();
-    DUNLIN_TRY(read(row));
+    DUNLIN_TRY(source_->is_virtual(row.path) ? read_sources(row) : read(row));
     if (full()) DUNLIN_TRY(commit(false));
   }
 }

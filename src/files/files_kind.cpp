@@ -1,6 +1,9 @@
 // The kind files: plans in words and as schema; see files_kind.h.
 #include "files/files_kind.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/text.h"
 #include "files/files_run.h"
 #include "files/meanings.h"
@@ -21,6 +24,21 @@ FilesPlan decoded(const Plan& plan) {
   return decode_plan(plan.document, problems);
 }
 
+std::string joined(const std::string& root, const std::string& name) {
+  if (name.empty()) return root;
+  return root.ends_with('/') ? root + name : root + "/" + name;
+}
+
+/// "/a, /b and 7 more".
+std::string several_in_words(const std::vector<std::string>& paths) {
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  for (std::size_t n = 0; n < std::min(paths.size(), kShown); ++n)
+    text += (n == 0 ? "" : ", ") + escape_bytes(paths[n]);
+  if (paths.size() > kShown) text += " and " + std::to_string(paths.size() - kShown) + " more";
+  return text;
+}
+
 class FilesKind final : public engine::Kind {
  public:
   FilesKind(fs::Features features, sandbox::ParserCommand parser)
@@ -29,8 +47,8 @@ class FilesKind final : public engine::Kind {
   [[nodiscard]] std::string_view name() const override { return "files"; }
   [[nodiscard]] std::string_view item_noun() const override { return "files"; }
   [[nodiscard]] bool accepts(const CommandLine& line) const override {
-    return (line.verb == "copy" || line.verb == "move") && line.positional.size() == 2 &&
-           is_plain_path(line.positional[0]) && is_plain_path(line.positional[1]);
+    return (line.verb == "copy" || line.verb == "move") && line.positional.size() >= 2 &&
+           std::all_of(line.positional.begin(), line.positional.end(), is_plain_path);
   }
   [[nodiscard]] Result<Json> plan_for(const CommandLine& line) const override;
   [[nodiscard]] std::vector<std::string> check(const Json& document) const override {
@@ -59,8 +77,9 @@ class FilesKind final : public engine::Kind {
 
 Result<Json> FilesKind::plan_for(const CommandLine& line) const {
   if (!accepts(line))
-    return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC DST");
-  DUNLIN_ASSIGN(Json document, plan_document(line.verb, line.positional[0], line.positional[1]));
+    return Error(ErrorType::invalid_input, "use: dunlin " + line.verb + " SRC… DST");
+  const std::vector<std::string> sources(line.positional.begin(), std::prev(line.positional.end()));
+  DUNLIN_ASSIGN(Json document, plan_document(line.verb, sources, line.positional.back()));
   static const std::vector<std::string_view> known{"verify",           "hash",
                                                    "conflict",         "preserve",
                                                    "special-files",    "include",
@@ -122,12 +141,22 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
 }
 
 Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
-  DUNLIN_ASSIGN(const Layout layout, layout_of(decoded(plan)));
+  const FilesPlan files = decoded(plan);
+  DUNLIN_ASSIGN(const Layout layout, layout_of(files));
+  std::vector<engine::Claim> claims;
+  if (layout.several()) {
+    for (const Layout::Source& source : layout.sources)
+      claims.push_back("file:" + joined(layout.destination_root, source.name));
+    // A move empties them.
+    if (files.moves()) {
+      for (const std::string& source : files.sources) claims.push_back("file:" + source);
+    }
+    return claims;
+  }
   const bool slash = layout.destination_root.ends_with('/');
   const std::string below = layout.whole_tree() ? "" : (slash ? "" : "/") + layout.single_target;
-  std::vector<engine::Claim> claims{"file:" + layout.destination_root + below};
-  const FilesPlan files = decoded(plan);
-  if (files.moves()) claims.push_back("file:" + files.source);  // it is emptied
+  claims.push_back("file:" + layout.destination_root + below);
+  if (files.moves()) claims.push_back("file:" + files.source());  // it is emptied
   return claims;
 }
 
@@ -136,16 +165,15 @@ std::string FilesKind::describe(const Plan& plan) const {
   const auto layout = layout_of(files);
   const std::string verb = files.moves() ? "move " : files.links() ? "link " : "copy ";
   if (!layout.ok())
-    return verb + escape_bytes(files.source) + " to " + escape_bytes(files.destination);
-  const auto joined = [](const std::string& root, const std::string& name) {
-    if (name.empty()) return escape_bytes(root);
-    return escape_bytes(root.ends_with('/') ? root + name : root + "/" + name);
-  };
-  return verb + joined(layout->source_root, layout->single_name) + " to " +
-         joined(layout->destination_root, layout->single_target) +
-         (files.follows(fs::Follow::always)    ? ", symlinks followed"
-          : files.follows(fs::Follow::in_tree) ? ", symlinks within it followed"
-                                               : "");
+    return verb + several_in_words(files.sources) + " to " + escape_bytes(files.destination);
+  const std::string links = files.follows(fs::Follow::always)    ? ", symlinks followed"
+                            : files.follows(fs::Follow::in_tree) ? ", symlinks within it followed"
+                                                                 : "";
+  if (layout->several())
+    return verb + several_in_words(files.sources) + " to " +
+           escape_bytes(joined(layout->destination_root, "")) + links;
+  return verb + escape_bytes(joined(layout->source_root, layout->single_name)) + " to " +
+         escape_bytes(joined(layout->destination_root, layout->single_target)) + links;
 }
 
 Json FilesKind::schema() const {
@@ -154,8 +182,10 @@ Json FilesKind::schema() const {
   source["properties"]["paths"] = {
       {"type", "array"},
       {"minItems", 1},
-      {"maxItems", 1},
-      {"description", "absolute; SRC/ means the contents of SRC, SRC the directory itself"},
+      {"maxItems", kSourcesMax},
+      {"description",
+       "absolute; SRC/ means the contents of SRC, SRC the directory itself; of several each goes "
+       "into base_path under its own name, none has a slash at its end"},
       {"items", {{"type", {"string", "object"}}}}};
   add_selection_schema(source["properties"]);
   Json destination = {

@@ -3,6 +3,7 @@
 
 #include <fnmatch.h>
 
+#include "base/text.h"
 #include "files/copy_batch.h"
 #include "files/directory_batch.h"
 #include "files/emptied_directories.h"
@@ -44,6 +45,14 @@ Result<std::string> FilesRun::root_identity(RunContext&) {
   return site_.identity();
 }
 
+std::string FilesRun::changed_roots(const std::string& stored, const std::string& now) const {
+  const auto path = Site::changed_source(stored, now);
+  if (!path) return Run::changed_roots(stored, now);
+  return "'" + escape_bytes(*path) +
+         "' is not the source directory that this execution started with: another one stands in "
+         "its place";
+}
+
 Result<bool> FilesRun::same_destination(RunContext&, const std::string& stored) {
   // Of a move what is taken back goes to the source. A root that is not there any more takes
   // nothing and is for undo to miss; a verification does without it.
@@ -58,8 +67,9 @@ Result<engine::Analysis> FilesRun::analyse(RunContext&) {
   engine::Analysis analysis;
   DUNLIN_ASSIGN(const Layout layout, site_.layout());
   if (!layout.whole_tree()) {
-    DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
-    DUNLIN_ASSIGN(const fs::FileInfo info, source->root().info(layout.single_name));
+    DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
+    DUNLIN_ASSIGN(const auto holder, source->get(""));
+    DUNLIN_ASSIGN(const fs::FileInfo info, holder->info(layout.single_name));
     analysis.items = 1;
     analysis.bytes = info.size;
   }
@@ -192,7 +202,16 @@ Json FilesRun::report_sections() const {
                                         : "left where they are";
   }
   if (const auto layout = site_.layout(); layout.ok()) {
-    put_path(section, "source", layout->source_root);
+    if (layout->several()) {
+      section["source_paths"] = Json::array();
+      for (const Layout::Source& source : layout->sources) {
+        Json one = Json::object();
+        put_path(one, "path", source.path());
+        section["source_paths"].push_back(one.size() == 1 ? one["path"] : one);
+      }
+    } else {
+      put_path(section, "source", layout->source_root);
+    }
     put_path(section, "destination", layout->destination_root);
   }
   if (const auto traits = site_.destination_traits(); traits.ok())

@@ -19,6 +19,8 @@ class FilesRun final : public engine::Run {
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::ledger; }
   [[nodiscard]] Result<std::string> root_identity(engine::RunContext& context) override;
+  [[nodiscard]] std::string changed_roots(const std::string& stored,
+                                          const std::string& now) const override;
   [[nodiscard]] Result<bool> same_destination(engine::RunContext& context,
                                               const std::string& stored) override;
   [[nodiscard]] Result<engine::Analysis> analyse(engine::RunContext& context) override;

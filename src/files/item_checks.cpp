@@ -99,8 +99,8 @@ Status ItemChecks::open() {
   const bool short_of_room =
       short_of({context_.counters().total_bytes, store::all_planned(context_.counters())})
           .has_value();
-  roomless_ = takes_no_room();
-  exact_ = short_of_room && !roomless_;
+  find_roomless();
+  exact_ = short_of_room && !site_.plan.links();
   looks_ = destination_ != nullptr && (refuses || exact_);
   return success();
 }
@@ -135,7 +135,8 @@ Status ItemChecks::check_directory(const ItemRow& item) {
 }
 
 Status ItemChecks::check_file(const ItemRow& item) {
-  const auto from = source_->get(item.directory_path);
+  const auto from = item.name.empty() ? source_->get(item.directory_path)
+                                      : source_->holder(item.directory_path, item.name);
   if (!from.ok()) {
     add(from.error());
     return success();
@@ -223,7 +224,8 @@ Result<std::optional<Decision>> ItemChecks::decision(const ItemRow& item,
 Status ItemChecks::add_need(const fs::Directory& from, const ItemRow& item, const Detail& detail,
                             const std::optional<Decision>& decided) {
   if (decided && decided->action == Action::refuse) return success();
-  if (roomless_ || (detail.first.valid() && site_.plan.preserve_links)) return success();
+  const bool roomless = site_.plan.links() || roomless_.contains(from.device());
+  if (roomless || (detail.first.valid() && site_.plan.preserve_links)) return success();
   ++need_.inodes;
   if (detail.info.type != fs::EntryType::file) return success();
   if (decided && decided->action == Action::compare) return success();  // most likely the same
@@ -236,12 +238,16 @@ Status ItemChecks::add_need(const fs::Directory& from, const ItemRow& item, cons
   return success();
 }
 
-bool ItemChecks::takes_no_room() const {
+/// Sources on the destination's file system: what is renamed or cloned there takes no room.
+void ItemChecks::find_roomless() {
   const fs::Directory& there = nearest_->directory;
-  if (site_.plan.links()) return true;
-  if (source_->root().device() != there.device()) return false;
-  if (site_.plan.moves()) return true;
-  return site_.plan.reflink != Reflink::never && fs::clone_obstacle(source_->root(), there) == 0;
+  for (const SourceTrees::Root& root : source_->roots()) {
+    const fs::Directory& from = root.directory();
+    if (from.device() != there.device()) continue;
+    const bool cloned =
+        site_.plan.reflink != Reflink::never && fs::clone_obstacle(from, there) == 0;
+    if (site_.plan.moves() || cloned) roomless_.insert(from.device());
+  }
 }
 
 std::optional<std::string> ItemChecks::short_of(const Need& need) const {

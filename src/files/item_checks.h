@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "engine/run.h"
 #include "files/decide.h"
 #include "files/site.h"
+#include "files/source_trees.h"
 
 namespace dunlin::files {
 
@@ -48,7 +50,7 @@ class ItemChecks {
                                 const Detail& detail, const std::optional<Decision>& decided);
   [[nodiscard]] Status check_room();
   [[nodiscard]] std::optional<std::string> short_of(const Need& need) const;
-  [[nodiscard]] bool takes_no_room() const;
+  void find_roomless();
   [[nodiscard]] bool all_or_nothing() const;
   void add(Error error);
 
@@ -57,14 +59,14 @@ class ItemChecks {
   std::optional<Nearest> nearest_;
   fs::FileSystemTraits traits_;
   fs::Space space_;
-  fs::DirectoryCache* source_ = nullptr;
+  SourceTrees* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;  ///< null: it does not stand yet
   std::int64_t granularity_ns_ = 1;
   std::int64_t longest_name_ = 255;
   bool folds_ = false;
-  bool roomless_ = false;  ///< no content is written: it is renamed, linked or cloned
-  bool exact_ = false;     ///< the sizes as listed are more than there is room for
-  bool looks_ = false;     ///< at what stands at the destination
+  std::set<std::uint64_t> roomless_;  ///< devices from which no content is written
+  bool exact_ = false;                ///< the sizes as listed are more than there is room for
+  bool looks_ = false;                ///< at what stands at the destination
   Need need_;
   std::string checked_source_;  ///< of which directory the right to remove was looked at last
   std::string folding_in_;

@@ -1,6 +1,8 @@
 // See meanings.h.
 #include "files/meanings.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace dunlin::files {
@@ -16,20 +18,38 @@ std::string without_slash(std::string path) {
   return path;
 }
 
+/// The first of them are enough to see the rule.
+std::string about_several(const FilesPlan& plan, const Layout& layout, const std::string& becomes) {
+  constexpr std::size_t kShown = 5;
+  std::string text = "each of the " + std::to_string(layout.sources.size()) +
+                     " sources goes into the directory that DST names, under its own name: ";
+  for (std::size_t n = 0; n < std::min(layout.sources.size(), kShown); ++n) {
+    const Layout::Source& source = layout.sources[n];
+    const std::string below = source.whole_tree ? "/NAME" : "";
+    text += (n == 0 ? "" : "; ") + escape_bytes(source.path()) + below + becomes +
+            joined(layout.destination_root, source.name) + below;
+  }
+  if (layout.sources.size() > kShown)
+    text += "; and " + std::to_string(layout.sources.size() - kShown) + " more";
+  if (plan.moves()) text += "; a source that is a directory stays, emptied";
+  return text;
+}
+
 std::string about_paths(const FilesPlan& plan, const Layout& layout) {
   const std::string becomes = plan.moves()   ? " is moved to "
                               : plan.links() ? " is linked as "
                                              : " is copied to ";
+  if (layout.several()) return about_several(plan, layout, becomes);
   if (!layout.whole_tree()) {
     return joined(layout.source_root, layout.single_name) + becomes +
            joined(layout.destination_root, layout.single_target) +
            (plan.destination.ends_with('/') ? ", into the directory that DST names" : "");
   }
-  if (plan.source.ends_with('/')) {
-    return "SRC has one, so only what is in it is meant: " + joined(plan.source, "NAME") + becomes +
-           joined(layout.destination_root, "NAME");
+  if (plan.source().ends_with('/')) {
+    return "SRC has one, so only what is in it is meant: " + joined(plan.source(), "NAME") +
+           becomes + joined(layout.destination_root, "NAME");
   }
-  return "SRC has none, so it goes as a whole: " + joined(without_slash(plan.source), "NAME") +
+  return "SRC has none, so it goes as a whole: " + joined(without_slash(plan.source()), "NAME") +
          becomes + joined(layout.destination_root, "NAME");
 }
 
@@ -94,7 +114,8 @@ std::string about_source(const FilesPlan& plan) {
 std::vector<engine::Meaning> meanings(const FilesPlan& plan) {
   std::vector<engine::Meaning> all;
   if (const auto layout = layout_of(plan); layout.ok())
-    all.push_back({layout->whole_tree() ? "trailing slash" : "paths", about_paths(plan, *layout)});
+    all.push_back({layout->whole_tree() && !layout->several() ? "trailing slash" : "paths",
+                   about_paths(plan, *layout)});
   all.push_back({"symlinks", about_symlinks(plan)});
   all.push_back({"hard links", about_hard_links(plan)});
   all.push_back({"what stands there", about_existing(plan)});

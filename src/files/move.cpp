@@ -51,7 +51,7 @@ Result<bool> CopyBatch::prepare_rename(Copy& copy, const fs::Directory& from,
 /// and from there like a copy.
 Status CopyBatch::publish_renamed(Copy& copy, const fs::Directory& to) {
   const std::string& name = copy.row->name;
-  DUNLIN_ASSIGN(const Handle from, source_->get(copy.row->directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(copy.row->directory_path, copy.row->name));
   DUNLIN_ASSIGN(const auto now, from->find(name));
   if (!now || !now->same_content_as(*copy.witness.placed))
     return Error(ErrorType::source_changed, from->shown(name) + " changed before it was moved");
@@ -90,7 +90,7 @@ Status CopyBatch::bring_back(const Copy& copy, const Witness& intent) {
   DUNLIN_ASSIGN(const Handle to, destination_of(copy));
   DUNLIN_ASSIGN(const auto there, to->find(temporary));
   if (!there || there->inode != intent.placed->inode) return success();
-  DUNLIN_ASSIGN(const Handle from, source_->get(copy.row->directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(copy.row->directory_path, copy.row->name));
   const Status back = fs::rename_new(*to, temporary, *from, copy.row->name);
   if (!back.ok()) {
     return Error(ErrorType::in_doubt, from->shown(copy.row->name) + " could not be put back: " +
@@ -104,7 +104,7 @@ Status CopyBatch::bring_back(const Copy& copy, const Witness& intent) {
 /// After a crash: what a rename by two links left under both names has one name again.
 Status CopyBatch::settle_rename(const Copy& copy, const fs::Directory& to, const Witness& intent) {
   DUNLIN_TRY(bring_back(copy, intent));
-  const auto from = source_->get(copy.row->directory_path);
+  const auto from = source_->holder(copy.row->directory_path, copy.row->name);
   if (!from.ok()) return from.error().native.code == "ENOENT" ? success() : Status(from.error());
   DUNLIN_TRY(flush_->prepare(**from));
   DUNLIN_TRY(flush_->directory_changed(**from));
@@ -146,7 +146,7 @@ Result<bool> CopyBatch::as_copied(const Copy& copy, const fs::Directory& from,
 /// once its removal had begun: then it may be another file, and the copy the only one there is.
 Result<bool> CopyBatch::source_moved_on(const Copy& copy, const Witness& intent) {
   if (!site_.plan.moves() || intent.renamed || intent.removing) return false;
-  const auto from = source_->get(copy.row->directory_path);
+  const auto from = source_->holder(copy.row->directory_path, copy.row->name);
   if (!from.ok()) {
     if (from.error().native.code == "ENOENT") return false;
     return from.error();
@@ -208,7 +208,7 @@ Status CopyBatch::record_removals() {
 }
 
 Status CopyBatch::remove_source(Copy& copy) {
-  const auto from = source_->get(copy.row->directory_path);
+  const auto from = source_->holder(copy.row->directory_path, copy.row->name);
   if (!from.ok() && from.error().native.code != "ENOENT") return from.error();
   std::optional<fs::FileInfo> now;
   if (from.ok()) {
@@ -287,7 +287,7 @@ Status CopyBatch::refuse(Copy& copy, const fs::Directory& from, const fs::Direct
 /// After a crash between setting aside and removing: the file is removed when its copy stands and
 /// it is what was copied; else it gets its name back.
 Status CopyBatch::settle_aside(const Copy& copy, bool done) {
-  const auto from = source_->get(copy.row->directory_path);
+  const auto from = source_->holder(copy.row->directory_path, copy.row->name);
   if (!from.ok()) return from.error().native.code == "ENOENT" ? success() : Status(from.error());
   DUNLIN_ASSIGN(const auto aside, find_aside(copy, **from));
   if (!aside) return success();

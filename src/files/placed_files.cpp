@@ -180,13 +180,12 @@ Status PlacedFiles::undo() {
 /// The directories in which taking back has changed names.
 Status PlacedFiles::changed_names(const ItemRow& row, fs::BatchFlush& flush) {
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
-  std::vector<fs::DirectoryCache*> roots{root};
+  std::vector<Result<std::shared_ptr<const fs::Directory>>> changed{root->get(row.directory_path)};
   if (site_.plan.moves()) {
-    DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
-    roots.push_back(source);
+    DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
+    changed.push_back(source->holder(row.directory_path, row.name));
   }
-  for (fs::DirectoryCache* const one : roots) {
-    const auto directory = one->get(row.directory_path);
+  for (const auto& directory : changed) {
     if (!directory.ok()) continue;  // taken back already, or not there: nothing changed in it
     DUNLIN_TRY(flush.prepare(**directory));
     DUNLIN_TRY(flush.directory_changed(**directory));
@@ -235,8 +234,8 @@ Status PlacedFiles::check_ours(const ItemRow& row, const Witness& witness) {
 /// after a crash between the two, or between the two links of a rename.
 Status PlacedFiles::rename_back(const ItemRow& row, const Witness& witness,
                                 const fs::Directory& directory, const std::string& name) {
-  DUNLIN_ASSIGN(fs::DirectoryCache* const source, site_.source());
-  DUNLIN_ASSIGN(const auto from, source->get(row.directory_path));
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
+  DUNLIN_ASSIGN(const auto from, source->holder(row.directory_path, row.name));
   DUNLIN_ASSIGN(const auto there, directory.find(name));
   DUNLIN_ASSIGN(const auto at_source, from->find(row.name));
   const auto is_placed = [&](const std::optional<fs::FileInfo>& info) {

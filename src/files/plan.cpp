@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -88,6 +90,52 @@ const Json& section_of(const Json& document, const char* key, std::vector<std::s
   return empty;
 }
 
+/// Why this path cannot be one of several: each becomes an entry under its own name.
+std::optional<std::string> why_not_among_several(const std::string& path) {
+  const std::string shown = "'" + escape_bytes(path) + "'";
+  const std::string name = split(path).second;
+  if (name.empty()) return shown + " has no name under which it could arrive beside others";
+  if (ends_in_slash(path))
+    return shown +
+           " means the contents of a directory, which among several sources would mix with theirs; "
+           "name the directory itself, without a slash at its end, or copy the contents by a "
+           "command of its own";
+  if (name == "." || name == "..") return shown + " must end in a name of its own";
+  return std::nullopt;
+}
+
+/// Sources that would arrive under one name, or twice.
+void check_several(const std::vector<std::string>& sources, std::vector<std::string>& problems) {
+  const auto at = [](std::size_t n) { return "/source/paths/" + std::to_string(n) + ": "; };
+  std::map<std::string, std::size_t> by_name;
+  std::map<std::string, std::size_t> by_path;
+  for (std::size_t n = 0; n < sources.size(); ++n) {
+    if (const auto why = why_not_among_several(sources[n])) {
+      problems.push_back(at(n) + *why);
+      continue;
+    }
+    const std::string shown = "'" + escape_bytes(sources[n]) + "'";
+    if (!by_path.emplace(sources[n], n).second) {
+      problems.push_back(at(n) + shown + " is given twice");
+      continue;
+    }
+    const auto [same, fresh] = by_name.emplace(split(sources[n]).second, n);
+    if (!fresh)
+      problems.push_back(at(n) + "'" + escape_bytes(sources[same->second]) + "' and " + shown +
+                         " would both arrive as '" + escape_bytes(same->first) +
+                         "'; copy one of them by a command of its own, to another place");
+  }
+  for (const auto& [path, n] : by_path) {
+    for (std::string above = split(path).first; above != "/"; above = split(above).first) {
+      if (!by_path.contains(above)) continue;
+      problems.push_back(at(n) + "'" + escape_bytes(path) + "' lies inside of '" +
+                         escape_bytes(above) +
+                         "', which is a source as well; leave one of them out");
+      break;
+    }
+  }
+}
+
 void decode_source(const Json& document, FilesPlan& plan, std::vector<std::string>& problems) {
   const Json& source = section_of(document, "source", problems);
   std::vector<std::string_view> known{"paths"};
@@ -95,14 +143,26 @@ void decode_source(const Json& document, FilesPlan& plan, std::vector<std::strin
   check_keys(source, "/source", known, problems);
   plan.selection.decode(source, problems);
   const Json* paths = find_member(source, "paths");
-  if (paths == nullptr || !paths->is_array() || paths->size() != 1) {
-    problems.emplace_back(
-        "/source/paths: must be a list of one path (several are not supported yet)");
+  if (paths == nullptr || !paths->is_array() || paths->empty() || paths->size() > kSourcesMax) {
+    problems.push_back("/source/paths: must be a list of 1 to " + std::to_string(kSourcesMax) +
+                       " paths");
+    plan.sources = {""};
     return;
   }
-  const Json& first = paths->front();
-  const Json holder = first.is_object() ? first : Json{{"path", first}};
-  plan.source = path_value(holder, "path", "/source/paths/0", problems);
+  const std::size_t before = problems.size();
+  for (std::size_t n = 0; n < paths->size(); ++n) {
+    const Json& one = (*paths)[n];
+    const Json holder = one.is_object() ? one : Json{{"path", one}};
+    plan.sources.push_back(
+        path_value(holder, "path", "/source/paths/" + std::to_string(n), problems));
+  }
+  if (plan.several() && problems.size() == before) {
+    if (find_member(source, "files_from") != nullptr)
+      problems.emplace_back(
+          "/source/files_from: its names are relative to one SRC, and there are several; run a "
+          "command for each");
+    check_several(plan.sources, problems);
+  }
 }
 
 /// Name in `preserve`, and where it is kept.
@@ -336,13 +396,10 @@ FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) 
   return plan;
 }
 
-Result<Json> plan_document(const std::string& verb, const std::string& source,
-                           const std::string& destination) {
-  if (source.empty() || destination.empty()) {
-    return Error(ErrorType::invalid_input,
-                 "SRC and DST must not be empty: dunlin " + verb + " SRC DST");
-  }
-  // The last component is not resolved: a symlink is copied as a symlink. "x/." means x/ .
+namespace {
+
+/// The last component is not resolved: a symlink is copied as a symlink. "x/." means x/ .
+Result<std::string> absolute_source(const std::string& source) {
   std::string from = source;
   const std::string last = split(from).second;
   const bool dots = last == "." || last == "..";
@@ -352,30 +409,74 @@ Result<Json> plan_document(const std::string& verb, const std::string& source,
       return Error(ErrorType::invalid_input, "'" + escape_bytes(source) + "' is no directory");
     }
     if (!ends_in_slash(from)) from += '/';
-  } else {
-    const bool bare = source.find('/') == std::string::npos;
-    DUNLIN_ASSIGN(const std::string parent, canonical(bare ? "." : split(source).first));
-    from = under(parent, bare ? source : last);
-    struct stat raw{};
-    if (::lstat(from.c_str(), &raw) != 0) {
-      Error error(ErrorType::invalid_input,
-                  "the source '" + escape_bytes(source) + "' cannot be used");
-      error.native = error_from_errno(errno, "").native;
-      return error;
-    }
+    return from;
+  }
+  const bool bare = source.find('/') == std::string::npos;
+  DUNLIN_ASSIGN(const std::string parent, canonical(bare ? "." : split(source).first));
+  from = under(parent, bare ? source : last);
+  struct stat raw{};
+  if (::lstat(from.c_str(), &raw) != 0) {
+    Error error(ErrorType::invalid_input,
+                "the source '" + escape_bytes(source) + "' cannot be used");
+    error.native = error_from_errno(errno, "").native;
+    return error;
+  }
+  return from;
+}
+
+Json path_json(const std::string& path) {
+  Json holder = Json::object();
+  put_path(holder, "path", path);
+  return holder.size() == 1 ? holder["path"] : holder;
+}
+
+}  // namespace
+
+Result<Json> plan_document(const std::string& verb, const std::vector<std::string>& sources,
+                           const std::string& destination) {
+  const bool several = sources.size() > 1;
+  const bool any_empty = std::any_of(sources.begin(), sources.end(),
+                                     [](const std::string& source) { return source.empty(); });
+  if (any_empty || destination.empty()) {
+    return Error(ErrorType::invalid_input,
+                 "SRC and DST must not be empty: dunlin " + verb + " SRC DST");
+  }
+  Json paths = Json::array();
+  std::string from;
+  for (const std::string& source : sources) {
+    DUNLIN_ASSIGN(from, absolute_source(source));
+    const auto why = several ? why_not_among_several(from) : std::nullopt;
+    if (why) return Error(ErrorType::invalid_input, *why);
+    paths.push_back(path_json(from));
   }
   DUNLIN_ASSIGN(std::string to, canonical(destination));
-  const bool into =
-      ends_in_slash(destination) || (is_directory(to, true) && !is_directory(from, true));
+  struct stat raw{};
+  if (several && ::stat(to.c_str(), &raw) == 0 && !S_ISDIR(raw.st_mode)) {
+    return Error(ErrorType::invalid_input, "'" + escape_bytes(destination) +
+                                               "' is no directory: several sources go into one");
+  }
+  const bool into = several || ends_in_slash(destination) ||
+                    (is_directory(to, true) && !is_directory(from, true));
   if (into && !ends_in_slash(to)) to += '/';
-  Json path = Json::object();
-  put_path(path, "path", from);
   Json document = {{"kind", "files"}};
-  document["source"]["paths"] = Json::array({path.size() == 1 ? path["path"] : path});
+  document["source"]["paths"] = std::move(paths);
   document["destination"] = Json::object();
   put_path(document["destination"], "base_path", to);
   document["strategy"] = {{"operation", verb}, {"conflict_resolution", "overwrite_if_different"}};
   return document;
+}
+
+std::string Layout::Source::path() const {
+  return whole_tree ? root : under(root, name);
+}
+
+std::string Layout::source_path(const std::string& relative) const {
+  if (!several()) return source_root + "/" + relative;
+  const std::size_t slash = std::min(relative.find('/'), relative.size());
+  for (const Source& source : sources) {
+    if (relative.compare(0, slash, source.name) == 0) return source.path() + relative.substr(slash);
+  }
+  return relative;
 }
 
 std::string Layout::destination_base() const {
@@ -384,24 +485,44 @@ std::string Layout::destination_base() const {
   return destination_root.substr(0, std::max<std::size_t>(length - 1, 1));
 }
 
-Result<Layout> layout_of(const FilesPlan& plan) {
+namespace {
+
+/// A source that is gone is what became of it at the destination, for a later verification or
+/// rollback.
+Result<bool> is_whole_tree(const FilesPlan& plan, const std::string& source) {
   struct stat raw{};
-  const bool contents = ends_in_slash(plan.source);
+  const bool contents = ends_in_slash(source);
   const bool follows = contents || plan.follows(fs::Follow::always);
-  const int looked =
-      follows ? ::stat(plan.source.c_str(), &raw) : ::lstat(plan.source.c_str(), &raw);
-  const int why_not = looked == 0 ? 0 : errno;
-  const auto [parent, name] = split(plan.source);
-  bool whole_tree = S_ISDIR(raw.st_mode);
-  if (why_not != 0) {
-    if (why_not != ENOENT && why_not != ENOTDIR)
-      return error_from_errno(why_not, "look at source '" + escape_bytes(plan.source) + "'");
-    // Gone: what it was shows in what became of it, for a later verification or rollback.
-    whole_tree = contents || is_directory(under(plan.destination, name), false);
-  }
+  const int looked = follows ? ::stat(source.c_str(), &raw) : ::lstat(source.c_str(), &raw);
+  if (looked == 0) return S_ISDIR(raw.st_mode);
+  if (errno != ENOENT && errno != ENOTDIR)
+    return error_from_errno(errno, "look at source '" + escape_bytes(source) + "'");
+  return contents || is_directory(under(plan.destination, split(source).second), false);
+}
+
+void drop_slashes(std::string& path) {
+  while (path.size() > 1 && ends_in_slash(path)) path.pop_back();
+}
+
+}  // namespace
+
+Result<Layout> layout_of(const FilesPlan& plan) {
   Layout layout;
+  if (plan.several()) {
+    for (const std::string& path : plan.sources) {
+      DUNLIN_ASSIGN(const bool whole_tree, is_whole_tree(plan, path));
+      const auto [parent, name] = split(path);
+      layout.sources.push_back({whole_tree ? path : parent, name, whole_tree});
+    }
+    layout.destination_root = plan.destination;
+    drop_slashes(layout.destination_root);
+    return layout;
+  }
+  DUNLIN_ASSIGN(const bool whole_tree, is_whole_tree(plan, plan.source()));
+  const auto [parent, name] = split(plan.source());
   if (whole_tree) {
-    layout.source_root = plan.source;
+    const bool contents = ends_in_slash(plan.source());
+    layout.source_root = plan.source();
     layout.destination_root = contents ? plan.destination : under(plan.destination, name);
     if (!contents) layout.destination_name = name;
   } else {
@@ -414,9 +535,8 @@ Result<Layout> layout_of(const FilesPlan& plan) {
       std::tie(layout.destination_root, layout.single_target) = split(plan.destination);
     }
   }
-  for (std::string* root : {&layout.source_root, &layout.destination_root}) {
-    while (root->size() > 1 && ends_in_slash(*root)) root->pop_back();
-  }
+  drop_slashes(layout.source_root);
+  drop_slashes(layout.destination_root);
   return layout;
 }
 

@@ -52,8 +52,12 @@ struct SpaceReservation {
 /// FIFOs, sockets and device nodes.
 enum class SpecialFiles : std::uint8_t { copy, skip };
 
+/// Of `source.paths`: each is looked at before every batch.
+inline constexpr std::size_t kSourcesMax = 1000;
+
 struct FilesPlan {
-  std::string source;       ///< absolute; ends in '/' when its contents are meant
+  /// Absolute. The only one ends in '/' when its contents are meant; of several none does.
+  std::vector<std::string> sources;
   std::string destination;  ///< absolute; ends in '/' when a file goes into it
   Operation operation = Operation::copy;
   bool remove_emptied = false;  ///< a move also removes source directories that have become empty
@@ -70,6 +74,9 @@ struct FilesPlan {
   SpaceReservation reservation;
   bool hashes_named = false;  ///< by a person: then they are computed without verification, too
 
+  [[nodiscard]] bool several() const { return sources.size() > 1; }
+  /// The only one.
+  [[nodiscard]] const std::string& source() const { return sources.front(); }
   [[nodiscard]] bool follows(fs::Follow how) const { return selection.follow_symlinks() == how; }
   [[nodiscard]] bool moves() const { return operation == Operation::move; }
   /// Entries become further names of their sources.
@@ -84,14 +91,23 @@ struct FilesPlan {
 /// One line per problem, with the key as JSON pointer; the plan is usable when there is none.
 [[nodiscard]] FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems);
 
-/// The document for `dunlin VERB SOURCE DESTINATION`, VERB being copy or move. invalid_input says
+/// The document for `dunlin VERB SOURCE… DESTINATION`, VERB being copy or move. invalid_input says
 /// what to type instead.
-[[nodiscard]] Result<Json> plan_document(const std::string& verb, const std::string& source,
+[[nodiscard]] Result<Json> plan_document(const std::string& verb,
+                                         const std::vector<std::string>& sources,
                                          const std::string& destination);
 
 /// Where things go. Roots are directories; nothing outside of them is touched.
 struct Layout {
-  std::string source_root;
+  /// One of several sources.
+  struct Source {
+    std::string root;  ///< the directory itself, or the one that holds what is no directory
+    std::string name;  ///< of its entry in the destination root, and its own
+    bool whole_tree = false;
+    /// As the person named it.
+    [[nodiscard]] std::string path() const;
+  };
+  std::string source_root;       ///< of the only source; empty when there are several
   std::string destination_root;  ///< made when missing, with its parents
   /// The last name of destination_root when nobody typed it (SRC's own, "copied as DST/name"). What
   /// a person names may be a symlink and is followed; this may not, as no name below it may.
@@ -99,7 +115,12 @@ struct Layout {
   /// Set when the source is one entry and no directory: its name in either root.
   std::string single_name;
   std::string single_target;
+  /// Each an entry of the destination root under its own name (docs/adr/0009). Empty: only one.
+  std::vector<Source> sources;
   [[nodiscard]] bool whole_tree() const { return single_name.empty(); }
+  [[nodiscard]] bool several() const { return !sources.empty(); }
+  /// Where an entry comes from, by its path in the ledger; for people.
+  [[nodiscard]] std::string source_path(const std::string& relative) const;
   /// destination_root without destination_name.
   [[nodiscard]] std::string destination_base() const;
 };

@@ -129,7 +129,7 @@ Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory, Wi
 Status CopyBatch::source_is_there(const Copy& copy, const fs::Directory& to,
                                   const Witness& intent) {
   if (!site_.plan.moves()) return success();
-  const auto from = source_->get(copy.row->directory_path);
+  const auto from = source_->holder(copy.row->directory_path, copy.row->name);
   if (from.ok()) {
     DUNLIN_ASSIGN(const auto now, (*from)->find(copy.row->name));
     DUNLIN_ASSIGN(const auto aside, find_aside(copy, **from));

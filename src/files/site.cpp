@@ -8,6 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <functional>
+#include <map>
+#include <utility>
 
 #include "base/crash_point.h"
 #include "base/file_io.h"
@@ -25,26 +28,36 @@ Problem problem(Error error) {
   return {std::move(error), true, false};
 }
 
-/// Is `inner` the directory `outer`, or below it? By inodes, so bind mounts and symlinks do not
-/// hide it.
-Result<bool> lies_in(const fs::Directory& inner, const fs::Directory& outer) {
+/// By handles that are held: neither number can have been given to another directory meanwhile.
+bool same_directory(const fs::Directory& one, const fs::Directory& other) {
+  return one.device() == other.device() && one.inode() == other.inode();
+}
+
+/// Does `is_it` say so of the directory, or of one above it? From inside out.
+Result<bool> any_above(const fs::Directory& directory,
+                       const std::function<bool(const fs::FileInfo&)>& is_it) {
   UniqueFd held;
-  int at = inner.fd();
-  DUNLIN_ASSIGN(fs::FileInfo here, inner.info());
-  const auto is_outer = [&] {
-    return here.device == outer.device() && here.inode == outer.inode();
-  };
-  while (!is_outer()) {
+  int at = directory.fd();
+  DUNLIN_ASSIGN(fs::FileInfo here, directory.info());
+  while (!is_it(here)) {
     UniqueFd parent(::openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!parent) return inner.error(errno, "look at the parents of", "");
+    if (!parent) return directory.error(errno, "look at the parents of", "");
     DUNLIN_ASSIGN(const fs::FileInfo above,
-                  fs::info_of(parent.get(), inner.shown_path(), inner.side()));
+                  fs::info_of(parent.get(), directory.shown_path(), directory.side()));
     if (above.device == here.device && above.inode == here.inode) return false;
     here = above;
     held = std::move(parent);
     at = held.get();
   }
   return true;
+}
+
+/// Is `inner` the directory `outer`, or below it? By inodes, so bind mounts and symlinks do not
+/// hide it.
+Result<bool> lies_in(const fs::Directory& inner, const fs::Directory& outer) {
+  return any_above(inner, [&](const fs::FileInfo& above) {
+    return above.device == outer.device() && above.inode == outer.inode();
+  });
 }
 
 /// The root itself, below what the person has named; that is `base` when nothing is derived.
@@ -60,6 +73,49 @@ Result<fs::Directory> open_derived(fs::Directory base, const Layout& where) {
     return error;
   }
   return base.open_directory(where.destination_name);
+}
+
+/// Where a directory among several sources goes, if it is there.
+Result<std::optional<fs::Directory>> target_of(const fs::Directory& destination, bool exists,
+                                               const std::string& name) {
+  if (!exists) return std::optional<fs::Directory>();
+  DUNLIN_ASSIGN(const auto there, destination.find(name));
+  if (!there) return std::optional<fs::Directory>();
+  Layout where;
+  where.destination_name = name;
+  DUNLIN_ASSIGN(fs::Directory again, destination.open_directory(""));
+  DUNLIN_ASSIGN(fs::Directory opened, open_derived(std::move(again), where));
+  return std::optional(std::move(opened));
+}
+
+/// Sources that are one directory, or lie in another source, whatever their paths say.
+Status look_for_nested(const SourceTrees& trees, std::vector<Problem>& found) {
+  std::map<std::pair<std::uint64_t, std::uint64_t>, const SourceTrees::Root*> by_inode;
+  for (const SourceTrees::Root& root : trees.roots()) {
+    if (!root.whole_tree) continue;
+    const fs::Directory& one = root.directory();
+    const auto [known, fresh] = by_inode.try_emplace({one.device(), one.inode()}, &root);
+    if (!fresh)
+      found.push_back(problem(Error(ErrorType::invalid_input,
+                                    known->second->directory().shown("") + " and " + one.shown("") +
+                                        " are the same directory: leave one of them out")));
+  }
+  for (const SourceTrees::Root& root : trees.roots()) {
+    const auto look = [&](const fs::FileInfo& above) {
+      const auto outer = by_inode.find({above.device, above.inode});
+      if (outer == by_inode.end() || outer->second == &root ||
+          (root.whole_tree && same_directory(outer->second->directory(), root.directory())))
+        return false;
+      const std::string inner = root.directory().shown(root.whole_tree ? "" : root.names.front());
+      found.push_back(
+          problem(Error(ErrorType::invalid_input,
+                        inner + " lies inside of " + outer->second->directory().shown("") +
+                            ", which is a source as well: leave one of them out")));
+      return true;
+    };
+    DUNLIN_TRY(any_above(root.directory(), look));
+  }
+  return success();
 }
 
 /// A source that may not be emptied, or whose copies nobody would compare.
@@ -121,11 +177,6 @@ bool is_absent(const Error& error) {
 bool is_no_directory(const Error& error) {
   return is_absent(error) || error.native.code == "ENOTDIR" ||
          error.type == ErrorType::destination_exists;
-}
-
-/// By handles that are held: neither number can have been given to another directory meanwhile.
-bool same_directory(const fs::Directory& one, const fs::Directory& other) {
-  return one.device() == other.device() && one.inode() == other.inode();
 }
 
 Error gone(const Error& why) {
@@ -197,26 +248,17 @@ Result<Layout> Site::layout() {
   return layout_locked();
 }
 
-Result<fs::Directory> Site::open_source_root(const Layout& where) const {
-  // What a person names is no part of a tree: that one link leads out of it by what it is.
-  const bool alone = !where.whole_tree() && plan.follows(fs::Follow::in_tree);
-  return fs::Directory::open_root(where.source_root, fs::Side::source, features_,
-                                  alone ? fs::Follow::never : plan.selection.follow_symlinks());
-}
-
 Result<fs::Directory> Site::open_destination_root(const Layout& where) const {
   DUNLIN_ASSIGN(fs::Directory base, fs::Directory::open_root(where.destination_base(),
                                                              fs::Side::destination, features_));
   return open_derived(std::move(base), where);
 }
 
-Result<fs::DirectoryCache*> Site::source() {
+Result<SourceTrees*> Site::source() {
   const std::scoped_lock lock(mutex_);
   if (!source_) {
     DUNLIN_ASSIGN(const Layout where, layout_locked());
-    DUNLIN_ASSIGN(fs::Directory root, open_source_root(where));
-    source_ = std::make_unique<fs::DirectoryCache>(
-        std::make_shared<const fs::Directory>(std::move(root)));
+    DUNLIN_ASSIGN(source_, SourceTrees::open(plan, where, features_));
   }
   return source_.get();
 }
@@ -254,9 +296,13 @@ Result<std::int64_t> Site::time_granularity_ns() {
     }
     to.time_granularity_ns = std::max(to.time_granularity_ns, *probed_clock_ns_);
   }
-  DUNLIN_ASSIGN(fs::DirectoryCache* const from_root, source());
-  DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(from_root->root()));
-  return std::max(to.time_granularity_ns, from.time_granularity_ns);
+  std::int64_t coarsest = to.time_granularity_ns;
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  for (const SourceTrees::Root& root : trees->roots()) {
+    DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(root.directory()));
+    coarsest = std::max(coarsest, from.time_granularity_ns);
+  }
+  return coarsest;
 }
 
 Result<std::string> Site::target_name(const std::string& name) {
@@ -270,16 +316,18 @@ Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, st
   const auto is = [&](const fs::Directory& other) {
     return directory.device == other.device() && directory.inode == other.inode();
   };
-  DUNLIN_ASSIGN(fs::DirectoryCache* const cache, source());
-  bool inside_itself = is(cache->root());
-  for (std::size_t slash = 0; !inside_itself && slash < parent.size();) {
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  const fs::Directory& root = trees->root_of(parent).directory();
+  const std::string below(trees->below_root(parent));
+  bool inside_itself = is(root);
+  for (std::size_t slash = parent.size() - below.size(); !inside_itself && slash < parent.size();) {
     slash = std::min(parent.find('/', slash + 1), parent.size());
-    const auto above = cache->get(parent.substr(0, slash));
+    const auto above = trees->get(parent.substr(0, slash));
     if (!above.ok()) return std::optional<Error>();  // as below
     inside_itself = is(**above);
   }
   const std::string shown =
-      cache->root().shown(parent.empty() ? std::string(name) : parent + "/" + std::string(name));
+      root.shown(below.empty() ? std::string(name) : below + "/" + std::string(name));
   Error error(ErrorType::unsupported_item, shown);
   error.remediation =
       "leave it out with --exclude, or copy links as links: --follow-symlinks never";
@@ -291,7 +339,7 @@ Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, st
   const auto to = nearest_destination();
   if (!to.ok() || !to->missing.empty()) return std::optional<Error>();
   const auto opened =
-      cache->get(parent.empty() ? std::string(name) : parent + "/" + std::string(name));
+      trees->get(parent.empty() ? std::string(name) : parent + "/" + std::string(name));
   if (!opened.ok()) return std::optional<Error>();  // its listing will fail with the reason
   const auto inside_destination = lies_in(**opened, to->directory);
   if (!inside_destination.ok() || !*inside_destination) return std::optional<Error>();
@@ -335,14 +383,36 @@ Result<Nearest> Site::nearest_destination() {
 Result<std::string> Site::identity() {
   auto held = source();
   if (!held.ok()) return is_no_directory(held.error()) ? gone(held.error()) : held.error();
-  fs::DirectoryCache* const from = *held;
-  DUNLIN_ASSIGN(const std::string source_id, fs::file_system_id(from->root()));
-  DUNLIN_ASSIGN(const Layout where, layout());
+  Json sources = Json::array();
+  for (const SourceTrees::Root& root : (*held)->roots()) {
+    DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(root.directory()));
+    Json one = {{"file_system", file_system}, {"inode", root.directory().inode()}};
+    put_path(one, "path", root.path);
+    sources.push_back(std::move(one));
+  }
   Json json = Json::object();
-  json["source"] = {{"file_system", source_id}, {"inode", from->root().inode()}};
-  put_path(json["source"], "path", where.source_root);
+  if (plan.several()) {
+    json["sources"] = std::move(sources);
+  } else {
+    json["source"] = std::move(sources.front());
+  }
   DUNLIN_ASSIGN(json["destination"], destination_identity());
   return dump_json(json);
+}
+
+std::optional<std::string> Site::changed_source(const std::string& before, const std::string& now) {
+  const auto old_json = parse_json(before, "identity of the roots");
+  const auto new_json = parse_json(now, "identity of the roots");
+  if (!old_json.ok() || !new_json.ok()) return std::nullopt;
+  const Json* one = find_member(*old_json, "sources");
+  const Json* other = find_member(*new_json, "sources");
+  if (one == nullptr || other == nullptr || !one->is_array() || one->size() != other->size())
+    return std::nullopt;
+  for (std::size_t n = 0; n < one->size(); ++n) {
+    const auto path = get_path((*one)[n], "path");
+    if ((*one)[n] != (*other)[n] && path.ok()) return *path;
+  }
+  return std::nullopt;
 }
 
 /// Not the inode of the root, which comes into being during the execution: check_roots() compares
@@ -367,17 +437,18 @@ Result<bool> Site::same_destination(const std::string& identity) {
 }
 
 Status Site::check_roots(engine::BatchContext& context) {
-  DUNLIN_TRY(check_source());
+  DUNLIN_TRY(check_sources());
   return check_destination(context);
 }
 
-Status Site::check_source() {
-  DUNLIN_ASSIGN(const Layout where, layout());
-  DUNLIN_ASSIGN(fs::DirectoryCache* const cache, source());
-  const auto now = open_source_root(where);
-  if (!now.ok()) return is_no_directory(now.error()) ? gone(now.error()) : now.error();
-  if (same_directory(*now, cache->root())) return success();
-  return another("source", *now);
+Status Site::check_sources() {
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  for (const SourceTrees::Root& root : trees->roots()) {
+    const auto now = trees->look_again(root);
+    if (!now.ok()) return is_no_directory(now.error()) ? gone(now.error()) : now.error();
+    if (!same_directory(*now, root.directory())) return another("source", *now);
+  }
+  return success();
 }
 
 Status Site::check_destination(engine::BatchContext& context, bool may_be_gone) {
@@ -418,52 +489,15 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
     found.push_back(problem(std::move(from).error()));
     return found;
   }
-  const fs::Directory& source_root = (*from)->root();
-  DUNLIN_ASSIGN(const Layout where, layout());
-  if (where.whole_tree()) {
-    const auto listing = fs::Listing::open(source_root);
-    if (!listing.ok()) found.push_back(problem(listing.error()));
-  } else {
-    const auto entry = source_root.info(where.single_name);
-    if (!entry.ok()) found.push_back(problem(entry.error()));
-  }
   if (plan.selection.asks_content()) {
     if (const Status ready = parser_.ready(context.cancel()); !ready.ok())
       found.push_back(problem(ready.error()));
   }
   auto to = nearest_destination();
+  DUNLIN_TRY(look_at_sources(context, to.ok() ? &*to : nullptr, found));
   if (!to.ok()) {
     found.push_back(problem(std::move(to).error()));
     return found;
-  }
-  if (plan.moves()) {
-    for (Error& error : problems_of_move(source_root, to->directory, context.settings()))
-      found.push_back(problem(std::move(error)));
-  }
-  if (plan.links()) {
-    if (auto error = problem_of_links(source_root, to->directory))
-      found.push_back(problem(*std::move(error)));
-  }
-  if (plan.reflink == Reflink::always) {
-    if (auto error = problem_of_clones(source_root, to->directory))
-      found.push_back(problem(*std::move(error)));
-  }
-  // What is mounted inside the source is no part of it when it is not entered.
-  const bool entered =
-      !plan.selection.one_file_system() || to->directory.device() == source_root.device();
-  DUNLIN_ASSIGN(const bool below, lies_in(to->directory, source_root));
-  const bool inside = below && entered;
-  if (inside && where.whole_tree()) {
-    found.push_back(problem(Error(ErrorType::invalid_input,
-                                  "the destination '" + escape_bytes(where.destination_root) +
-                                      "' lies inside the source: it would be copied into itself")));
-  }
-  DUNLIN_ASSIGN(const bool around, lies_in(source_root, to->directory));
-  if (around && !below && to->missing.empty() && where.whole_tree()) {
-    found.push_back({Error(ErrorType::destination_exists,
-                           "the source lies inside the destination: entries of the same name "
-                           "replace parts of the source"),
-                     true, !plan.moves()});
   }
   DUNLIN_ASSIGN(const fs::Space space, fs::space_of(to->directory));
   if (space.read_only) {
@@ -474,13 +508,87 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
     found.push_back({*std::move(skew), false, true});
   }
   std::int64_t needed = 1;
+  DUNLIN_ASSIGN(const Layout where, layout());
   if (!where.whole_tree()) {
-    if (const auto entry = source_root.info(where.single_name); entry.ok()) needed = entry->size;
+    const auto entry = (*from)->roots().front().directory().info(where.single_name);
+    if (entry.ok()) needed = entry->size;
   }
   if (space.free_bytes < needed || space.free_inodes == 0) {
     found.push_back(problem(to->directory.error(ENOSPC, "make room in", "")));
   }
   return found;
+}
+
+/// Each by itself and beside the destination (nullptr: it cannot be opened), then among each other.
+Status Site::look_at_sources(engine::RunContext& context, const Nearest* to,
+                             std::vector<Problem>& found) {
+  DUNLIN_ASSIGN(const Layout where, layout());
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  for (const SourceTrees::Root& root : trees->roots()) {
+    const fs::Directory& source_root = root.directory();
+    if (root.whole_tree) {
+      const auto listing = fs::Listing::open(source_root);
+      if (!listing.ok()) found.push_back(problem(listing.error()));
+    } else {
+      const auto wanted = plan.several() ? root.names : std::vector{where.single_name};
+      for (const std::string& name : wanted) {
+        const auto entry = source_root.info(name);
+        if (!entry.ok()) found.push_back(problem(entry.error()));
+      }
+    }
+    if (to == nullptr) continue;
+    if (plan.moves()) {
+      for (Error& error : problems_of_move(source_root, to->directory, context.settings()))
+        found.push_back(problem(std::move(error)));
+    }
+    if (plan.links()) {
+      if (auto error = problem_of_links(source_root, to->directory))
+        found.push_back(problem(*std::move(error)));
+    }
+    if (plan.reflink == Reflink::always) {
+      if (auto error = problem_of_clones(source_root, to->directory))
+        found.push_back(problem(*std::move(error)));
+    }
+    if (!root.whole_tree) continue;
+    if (!plan.several()) {
+      DUNLIN_TRY(look_at_tree(root, to->directory, to->missing.empty(), found));
+      continue;
+    }
+    auto target = target_of(to->directory, to->missing.empty(), root.names.front());
+    if (!target.ok()) {
+      found.push_back(problem(std::move(target).error()));
+      continue;
+    }
+    DUNLIN_TRY(look_at_tree(root, *target ? **target : to->directory, target->has_value(), found));
+  }
+  if (plan.several()) DUNLIN_TRY(look_for_nested(*trees, found));
+  return success();
+}
+
+/// A source that is a directory, beside the deepest directory that exists of what it becomes.
+/// `exists`: that is what it becomes.
+Status Site::look_at_tree(const SourceTrees::Root& root, const fs::Directory& near, bool exists,
+                          std::vector<Problem>& found) {
+  const fs::Directory& source_root = root.directory();
+  const std::string named = plan.several() ? "the source " + source_root.shown("") : "the source";
+  // What is mounted inside the source is no part of it when it is not entered.
+  const bool entered = !plan.selection.one_file_system() || near.device() == source_root.device();
+  DUNLIN_ASSIGN(const bool below, lies_in(near, source_root));
+  if (below && entered) {
+    DUNLIN_ASSIGN(const Layout where, layout());
+    found.push_back(
+        problem(Error(ErrorType::invalid_input,
+                      "the destination '" + escape_bytes(where.destination_root) +
+                          "' lies inside " + named + ": it would be copied into itself")));
+  }
+  DUNLIN_ASSIGN(const bool around, lies_in(source_root, near));
+  if (around && !below && exists) {
+    found.push_back({Error(ErrorType::destination_exists,
+                           named + " lies inside the destination: entries of the same name replace "
+                                   "parts of the source"),
+                     true, !plan.moves()});
+  }
+  return success();
 }
 
 }  // namespace dunlin::files

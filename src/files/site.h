@@ -1,4 +1,4 @@
-// Site: the two roots of one execution, opened when first needed, and the looks at them that come
+// Site: the roots of one execution, opened when first needed, and the looks at them that come
 // before the work (identity, problems). Any thread.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "files/names.h"
 #include "files/plan.h"
 #include "files/reopened.h"
+#include "files/source_trees.h"
 #include "fs/directory.h"
 #include "fs/file_system.h"
 #include "sandbox/content_parsers.h"
@@ -37,14 +38,14 @@ class Site {
       : plan(std::move(decoded)), features_(features), parser_(std::move(parser)) {}
 
   [[nodiscard]] Result<Layout> layout();
-  [[nodiscard]] Result<fs::DirectoryCache*> source();
+  [[nodiscard]] Result<SourceTrees*> source();
   /// The root has to exist: create_directory makes it.
   [[nodiscard]] Result<fs::DirectoryCache*> destination();
   /// The root as it was just made or found: it is not opened by its path again.
   void keep_destination(fs::Directory root);
   /// Of the destination root's file system.
   [[nodiscard]] Result<fs::FileSystemTraits> destination_traits();
-  /// The coarser of both roots: what finer times say more is lost on the way.
+  /// The coarsest of all roots: what finer times say more is lost on the way.
   [[nodiscard]] Result<std::int64_t> time_granularity_ns();
   [[nodiscard]] Result<Nearest> nearest_destination();
   /// The destination's name of an item: its own, but for a single file copied under another.
@@ -60,9 +61,12 @@ class Site {
   /// The name under which a completed item stands: that, or the numbered one that it has got.
   [[nodiscard]] Result<std::string> placed_name(const engine::ItemRow& row);
 
-  /// JSON that stays the same while both roots are on the file systems that the execution started
-  /// with, and the source root is the same directory.
+  /// JSON that stays the same while all roots are on the file systems that the execution started
+  /// with, and each source root is the same directory.
   [[nodiscard]] Result<std::string> identity();
+  /// The path of the first of several sources in which two identities differ.
+  [[nodiscard]] static std::optional<std::string> changed_source(const std::string& before,
+                                                                 const std::string& now);
   /// Of an identity as above; the source may be gone.
   [[nodiscard]] Result<bool> same_destination(const std::string& identity);
   /// Before each batch: do both paths still lead to the roots that this process holds, and is the
@@ -91,16 +95,19 @@ class Site {
  private:
   [[nodiscard]] Result<Layout> layout_locked();
   [[nodiscard]] Result<Json> destination_identity();
-  [[nodiscard]] Result<fs::Directory> open_source_root(const Layout& where) const;
   [[nodiscard]] Result<fs::Directory> open_destination_root(const Layout& where) const;
-  [[nodiscard]] Status check_source();
+  [[nodiscard]] Status check_sources();
+  [[nodiscard]] Status look_at_sources(engine::RunContext& context, const Nearest* to,
+                                       std::vector<engine::Problem>& found);
+  [[nodiscard]] Status look_at_tree(const SourceTrees::Root& root, const fs::Directory& near,
+                                    bool exists, std::vector<engine::Problem>& found);
   [[nodiscard]] Result<std::optional<std::uint64_t>> recorded_root(engine::BatchContext& context);
   fs::Features features_;
   sandbox::ParserProcess parser_;
   std::mutex mutex_;
   std::optional<Layout> layout_;
   std::optional<std::int64_t> probed_clock_ns_;
-  std::unique_ptr<fs::DirectoryCache> source_;
+  std::unique_ptr<SourceTrees> source_;
   std::unique_ptr<fs::DirectoryCache> destination_;
   std::optional<std::uint64_t> recorded_root_;  ///< inode, once the ledger has it
 };

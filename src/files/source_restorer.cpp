@@ -59,7 +59,9 @@ Status SourceRestorer::prepare() {
   everything_.preserve = fs::Preserve{};
   everything_.preserve_holes = true;
   flush_ = std::make_unique<fs::BatchFlush>();
-  return flush_->prepare(source_->root());
+  for (const SourceTrees::Root& root : source_->roots())
+    DUNLIN_TRY(flush_->prepare(root.directory()));
+  return success();
 }
 
 Status SourceRestorer::each(Status (SourceRestorer::*step)(Restored&)) {
@@ -116,7 +118,7 @@ Result<bool> SourceRestorer::stands(const ItemRow& row, const Witness& witness,
 
 Status SourceRestorer::write(Restored& one) {
   const ItemRow& row = *one.row;
-  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
   DUNLIN_TRY(flush_->prepare(*from));
   DUNLIN_TRY(remove_temporaries(*from, row.id));
   DUNLIN_ASSIGN(const bool there, stands(row, one.witness, *from));
@@ -163,7 +165,7 @@ Status SourceRestorer::write_copy(const ItemRow& row, const Witness& witness,
 /// A further name of a set: the first one has to stand, whichever batch it belongs to.
 Status SourceRestorer::write_link(const Restored& one, const ItemRow& first,
                                   const fs::Directory& from, const std::string& temporary) {
-  DUNLIN_ASSIGN(const Handle first_from, source_->get(first.directory_path));
+  DUNLIN_ASSIGN(const Handle first_from, source_->holder(first.directory_path, first.name));
   {
     const std::scoped_lock lock(first_mutex_);
     DUNLIN_TRY(restore_first(first, one, temporary));
@@ -176,7 +178,7 @@ Status SourceRestorer::write_link(const Restored& one, const ItemRow& first,
 /// faster has brought the same. The temporary is the restored one's: each writer has its own.
 Status SourceRestorer::restore_first(const ItemRow& first, const Restored& one,
                                      const std::string& temporary) {
-  DUNLIN_ASSIGN(const Handle from, source_->get(first.directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(first.directory_path, first.name));
   DUNLIN_TRY(flush_->prepare(*from));
   DUNLIN_TRY(remove_temporaries(*from, one.row->id));
   DUNLIN_ASSIGN(const bool there, stands(first, one.witness, *from));
@@ -197,7 +199,7 @@ Status SourceRestorer::remove_temporaries(const fs::Directory& from, ItemId item
 Status SourceRestorer::publish(Restored& one) {
   if (!one.written) return success();
   const ItemRow& row = *one.row;
-  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
   DUNLIN_TRY(context_.fence());
   const std::string temporary = temporary_name(context_.execution(), context_.epoch(), row.id);
   const Status named = fs::rename_new(*from, temporary, *from, row.name);

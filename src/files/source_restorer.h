@@ -52,7 +52,7 @@ class SourceRestorer {
 
   Site& site_;
   engine::BatchContext& context_;
-  fs::DirectoryCache* source_ = nullptr;
+  SourceTrees* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;
   FilesPlan everything_;  ///< preserved, whatever the move was told to
   std::unique_ptr<fs::BatchFlush> flush_;

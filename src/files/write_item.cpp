@@ -23,7 +23,7 @@ Status CopyBatch::write(Copy& copy) {
     skip(copy, *reason);
     return success();
   }
-  DUNLIN_ASSIGN(const Handle from, source_->get(row.directory_path));
+  DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
   if (row.name.empty()) {
     DUNLIN_TRY(fs::Listing::open(*from));
     return Error(ErrorType::read_error,

@@ -162,7 +162,13 @@ FROM task t, execution e, state s;
 
 CREATE VIEW file_operations AS
 SELECT CAST(i.id AS TEXT) AS id, e.id AS execution_id,
-  coalesce(e.source_root || '/', '') || p.folder || p.name AS source_path,
+  -- Of several sources each is an entry under its own name: what stands before it is in the plan.
+  coalesce(e.source_root || '/',
+    (SELECT substr(j.value, 1, length(j.value) - length(f.name))
+     FROM json_each(CASE WHEN json_valid(e.plan_json) THEN e.plan_json ELSE '{}' END, '$.source.paths') j,
+       (SELECT substr(p.folder || p.name, 1, instr(p.folder || p.name || '/', '/') - 1) AS name) f
+     WHERE f.name <> '' AND substr(j.value, -length(f.name) - 1) = '/' || f.name), '') ||
+    p.folder || p.name AS source_path,
   coalesce(e.destination_root || '/', '') || p.folder ||
     coalesce((SELECT CAST(name AS TEXT) FROM placed WHERE item_id = i.id), p.name) AS destination_path,
   coalesce(e.operation, 'copy') AS operation,

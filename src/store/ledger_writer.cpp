@@ -82,7 +82,7 @@ Status write_state(sql::Database& database, const LedgerState& state) {
 
 /// What the view file_operations needs from the plan; empty where the plan does not say.
 struct PlanRoots {
-  std::string source;
+  std::string source;  ///< empty when there are several: the view finds each in the plan
   std::string destination;
   std::string operation;
 };
@@ -93,7 +93,7 @@ PlanRoots roots_of_plan(std::string_view plan_json) {
   if (!plan) return roots;  // the ledger keeps any plan; the views then show relative paths
   if (const Json* source = find_member(*plan, "source"); source != nullptr) {
     const Json* paths = find_member(*source, "paths");
-    if (paths != nullptr && paths->is_array() && !paths->empty() && paths->front().is_string()) {
+    if (paths != nullptr && paths->is_array() && paths->size() == 1 && paths->front().is_string()) {
       roots.source = paths->front().get<std::string>();
     }
   }

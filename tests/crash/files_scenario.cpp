@@ -53,7 +53,7 @@ std::string fnv(const std::string& bytes) {
 class FilesScenario final : public Scenario {
  public:
   explicit FilesScenario(FilesVerb verb) : verb_(verb) {
-    if (verb == FilesVerb::move_across) memory_.emplace("/dev/shm");
+    if (across()) memory_.emplace("/dev/shm");
   }
 
   std::string name() const override {
@@ -70,6 +70,10 @@ class FilesScenario final : public Scenario {
         return "files-keep-both";
       case FilesVerb::rename_existing:
         return "files-rename-existing";
+      case FilesVerb::several:
+        return "files-several";
+      case FilesVerb::several_move:
+        return "files-several-move";
     }
     return "files";
   }
@@ -136,7 +140,15 @@ class FilesScenario final : public Scenario {
   }
 
   std::vector<std::string> command() const override {
-    std::vector<std::string> words{moves() ? "move" : "copy", source_ + "/", destination_};
+    std::vector<std::string> words{moves() ? "move" : "copy"};
+    if (several()) {
+      // Each entry of the tree by itself: what arrives is the same, but for the root's own times.
+      for (const auto& entry : fsys::directory_iterator(source_)) words.push_back(entry.path());
+      std::sort(words.begin() + 1, words.end());
+    } else {
+      words.push_back(source_ + "/");
+    }
+    words.push_back(destination_);
     for (const char* word : {"--batch-size", "12", "--concurrency", "4"}) words.emplace_back(word);
     if (moves()) words.emplace_back("--delete-empty-src-dirs");
     if (verb_ == FilesVerb::hardlink) words.emplace_back("--link");
@@ -198,6 +210,8 @@ class FilesScenario final : public Scenario {
       line += " to " + fsys::read_symlink(path).string();
     }
     const bool undo_root = fsys::path(path).filename().string().starts_with(".dunlin-undo-");
+    if (several() && relative.empty())
+      line = "the directory that all go into";  // its time is that of the last name in it
     if (undo_root) {
       // Neither when it was made nor by which name matters.
       line = "(kept for undo)";
@@ -214,9 +228,13 @@ class FilesScenario final : public Scenario {
     }
   }
 
-  [[nodiscard]] bool moves() const {
-    return verb_ == FilesVerb::move_within || verb_ == FilesVerb::move_across;
+  [[nodiscard]] bool across() const {
+    return verb_ == FilesVerb::move_across || verb_ == FilesVerb::several_move;
   }
+  [[nodiscard]] bool several() const {
+    return verb_ == FilesVerb::several || verb_ == FilesVerb::several_move;
+  }
+  [[nodiscard]] bool moves() const { return verb_ == FilesVerb::move_within || across(); }
   void describe_names(std::vector<std::string>& lines) {
     for (const auto& entry : fsys::recursive_directory_iterator(source_))
       lines.push_back("still at the source: " + entry.path().string());

@@ -28,7 +28,8 @@ using dunlin::crash::Tally;
 constexpr const char* kUsage =
     "usage: crash_loop [--short | --full] [--kind files|files-rename|files-move|files-hardlink|\n"
     "                  "
-    "files-keep-both|files-rename-existing|files-adversarial|files-large|records|\n"
+    "files-keep-both|files-rename-existing|files-several|files-several-move|\n"
+    "                  files-adversarial|files-large|records|\n"
     "                  records-single|schema|objects|scripted|scripted-batch|\n"
     "                  scripted-execution]... [--random N [--phases N]] [--seed S]\n"
     "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"

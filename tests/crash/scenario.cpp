@@ -16,6 +16,8 @@ std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "files-move") return make_files_scenario(FilesVerb::move_across);
   if (name == "files-hardlink") return make_files_scenario(FilesVerb::hardlink);
   if (name == "files-keep-both") return make_files_scenario(FilesVerb::keep_both);
+  if (name == "files-several") return make_files_scenario(FilesVerb::several);
+  if (name == "files-several-move") return make_files_scenario(FilesVerb::several_move);
   if (name == "files-rename-existing") return make_files_scenario(FilesVerb::rename_existing);
   if (name == "files-large") return make_large_scenario();
   if (name == "files-adversarial") return make_adversarial_scenario();

@@ -34,7 +34,8 @@ class Scenario {
 /// "files", "files-rename", "files-move", "files-hardlink", "files-keep-both", "records",
 /// "records-single", "schema", "objects", "scripted", "scripted-batch", "scripted-execution". There
 /// are also "files-adversarial", which needs root and is run by itself, and
-/// "files-rename-existing", which is near to "files-keep-both".
+/// "files-rename-existing", "files-several" and "files-several-move" (several sources), which are
+/// near to "files-keep-both", "files" and "files-move".
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
@@ -45,6 +46,8 @@ enum class FilesVerb : unsigned char {
   hardlink,
   keep_both,
   rename_existing,
+  several,
+  several_move,  ///< to another file system
 };
 std::unique_ptr<Scenario> make_files_scenario(FilesVerb verb);
 std::unique_ptr<Scenario> make_adversarial_scenario();

@@ -33,7 +33,8 @@ TEST_F(Words, AWrongWordGivesTheNearestRightOne) {
 
 TEST_F(Words, WhatIsMissingOrTooMuchIsNamed) {
   expect_refusal({"copy", "a"}, "DST is missing");
-  expect_refusal({"copy", "a", "b", "c"}, "'c' is one word too many");
+  expect_refusal({"load", "a", "b", "c"}, "'c' is one word too many");
+  expect_refusal({"copy", "a", "b", "c"}, "the source 'a' cannot be used");
   expect_refusal({"copy", "a", "b", "--batch-size", "many"},
                  "--batch-size: must be a whole number");
   expect_refusal({"copy", "a", "b", "--io-limit", "fast"}, "--io-limit:");

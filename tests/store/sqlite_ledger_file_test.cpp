@@ -499,6 +499,32 @@ TEST_F(LedgerFile, TheOriginalsTablesAreViews) {
   EXPECT_EQ(text(database, "SELECT verification_result FROM migration_executions"), "NULL");
 }
 
+TEST_F(LedgerFile, EachOfSeveralSourcesIsShownWhereItStands) {
+  ExecutionRow row = execution_row();
+  row.plan_json =
+      R"({"source":{"paths":["/a/x/item-1","/b/more","/c/d2"]},"destination":{"base_path":"/dst/"}})";
+  auto ledger = SqliteLedger::create(path_, row, clock_);
+  ASSERT_TRUE(ledger.ok()) << ledger.error().text();
+  AppendWork work = first_work(1, 2);
+  for (std::int64_t i = 1; i <= 2; ++i) {
+    NewDirectory one;
+    one.id = DirectoryId(i);
+    one.parent = DirectoryId(i - 1);
+    one.name = i == 1 ? "" : "d2";
+    work.directories.push_back(one);
+  }
+  for (std::int64_t i = 0; i < 2; ++i)
+    work.batches[0].items[static_cast<std::size_t>(i)].directory = DirectoryId(i + 1);
+  must_apply(**ledger, {work});
+  sql::Database database = outside(path_);
+  EXPECT_EQ(text(database, "SELECT source_path FROM file_operations WHERE id = '1'"),
+            "/a/x/item-1");
+  EXPECT_EQ(text(database, "SELECT source_path FROM file_operations WHERE id = '2'"),
+            "/c/d2/item-2");
+  EXPECT_EQ(text(database, "SELECT destination_path FROM file_operations WHERE id = '2'"),
+            "/dst/d2/item-2");
+}
+
 TEST_F(LedgerFile, TheViewsShowRelativePathsWhenThePlanNamesNoRoots) {
   ExecutionRow row = execution_row();
   row.plan_json = "not json";

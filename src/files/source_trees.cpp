@@ -1,0 +1,127 @@
+// SourceTrees; see source_trees.h.
+#include "files/source_trees.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace dunlin::files {
+namespace {
+
+/// Each root is held open; three quarters of the descriptors are left to everybody else.
+std::size_t roots_to_hold() {
+  struct rlimit limit{};
+  constexpr rlim_t kLeast = 8;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kLeast;
+  return std::max(limit.rlim_cur / 4, kLeast);
+}
+
+/// "NAME/a/b" is "NAME".
+std::string_view first_of(std::string_view path) {
+  return path.substr(0, path.find('/'));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SourceTrees>> SourceTrees::open(const FilesPlan& plan, const Layout& layout,
+                                                       fs::Features features) {
+  std::unique_ptr<SourceTrees> trees(new SourceTrees(features, layout.several()));
+  std::vector<Layout::Source> sources = layout.sources;
+  if (!layout.several()) sources = {{layout.source_root, "", layout.whole_tree()}};
+  std::map<std::string, std::size_t> holders;  // path: index of a root that is no source itself
+  for (const Layout::Source& source : sources) {
+    const auto known = source.whole_tree ? holders.end() : holders.find(source.root);
+    std::size_t index = trees->roots_.size();
+    if (known != holders.end()) {
+      index = known->second;
+    } else {
+      // What a person names is no part of a tree: that one link leads out of it by what it is.
+      const bool alone = !source.whole_tree && plan.follows(fs::Follow::in_tree);
+      Root root;
+      root.path = source.root;
+      root.follow = alone ? fs::Follow::never : plan.selection.follow_symlinks();
+      root.whole_tree = source.whole_tree;
+      trees->roots_.push_back(std::move(root));
+      if (!source.whole_tree) holders.emplace(source.root, index);
+    }
+    if (!layout.several()) continue;
+    trees->by_name_.emplace(source.name, index);
+    trees->roots_[index].names.push_back(source.name);
+  }
+  const std::size_t count = trees->roots_.size();
+  if (count > roots_to_hold()) {
+    Error error(ErrorType::invalid_input, "the sources are, or lie in, " + std::to_string(count) +
+                                              " directories: too many to hold open at once");
+    error.remediation = "name the directory that holds them, with --include for each";
+    return error;
+  }
+  // All together no more than one source has.
+  const std::size_t share = std::max<std::size_t>(fs::directories_to_hold() / count, 2);
+  for (Root& root : trees->roots_) {
+    DUNLIN_ASSIGN(fs::Directory opened, trees->look_again(root));
+    root.cache = std::make_unique<fs::DirectoryCache>(
+        std::make_shared<const fs::Directory>(std::move(opened)), share);
+  }
+  return trees;
+}
+
+Result<fs::Directory> SourceTrees::look_again(const Root& root) const {
+  return fs::Directory::open_root(root.path, fs::Side::source, features_, root.follow);
+}
+
+/// By the ledger's own paths: one that begins with no source's name is a defect.
+std::size_t SourceTrees::index_of(std::string_view directory_path, const std::string& name) const {
+  if (!several_) return 0;
+  const auto found =
+      by_name_.find(directory_path.empty() ? std::string_view(name) : first_of(directory_path));
+  DUNLIN_CHECK(found != by_name_.end(), "a path of the ledger belongs to no source");
+  return found->second;
+}
+
+const SourceTrees::Root& SourceTrees::root_of(const std::string& directory_path) const {
+  return roots_[index_of(directory_path, "")];
+}
+
+std::string_view SourceTrees::below_root(const std::string& directory_path) const {
+  if (!several_) return directory_path;
+  const std::string_view path = directory_path;
+  return path.substr(std::min(first_of(path).size() + 1, path.size()));
+}
+
+Result<SourceTrees::Handle> SourceTrees::get(const std::string& directory_path) {
+  Root& root = roots_[index_of(directory_path, "")];
+  if (several_ && !root.whole_tree) {
+    Error error = root.directory().error(ENOTDIR, "open", first_of(directory_path));
+    return error;  // it was a directory when it was listed
+  }
+  return root.cache->get(std::string(below_root(directory_path)));
+}
+
+Result<SourceTrees::Handle> SourceTrees::holder(const std::string& directory_path,
+                                                const std::string& name) {
+  if (!is_virtual(directory_path)) return get(directory_path);
+  return roots_[index_of(directory_path, name)].cache->get("");
+}
+
+Result<bool> SourceTrees::has_entry(const std::string& directory_path, const std::string& name) {
+  if (is_virtual(directory_path)) return by_name_.contains(name);
+  const auto directory = get(directory_path);
+  if (!directory.ok()) return false;
+  DUNLIN_ASSIGN(const auto there, (*directory)->find(name));
+  return there.has_value();
+}
+
+void SourceTrees::forget(const std::string& directory_path) {
+  roots_[index_of(directory_path, "")].cache->forget(std::string(below_root(directory_path)));
+}
+
+std::size_t SourceTrees::first_root_on(std::uint64_t device) const {
+  const auto found = std::find_if(roots_.begin(), roots_.end(), [&](const Root& root) {
+    return root.directory().device() == device;
+  });
+  return static_cast<std::size_t>(found - roots_.begin());
+}
+
+}  // namespace dunlin::files

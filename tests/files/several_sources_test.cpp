@@ -1,0 +1,567 @@
+// Several sources: each arrives as an entry of the destination under its own name, as `cp -a A B
+// DST` does it, and one plan, one ledger and one undo cover them all.
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "base/crash_point.h"
+#include "files/fixture.h"
+#include "support/self_exec.h"
+
+#if !DUNLIN_CRASH_POINTS
+// Without crash points nobody dies here, and what prepares it is not needed.
+#pragma GCC diagnostic ignored "-Wunused-function"
+#endif
+
+namespace dunlin::files::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using dunlin::testing::run_self;
+using dunlin::testing::was_killed;
+using Options = std::map<std::string, std::string>;
+
+/// `words`: the sources, and behind them the destination.
+CopyTest several(const std::vector<std::string>& words, const Options& options = {},
+                 const std::string& verb = "copy") {
+  CopyTest test(words.front(), words.back(), options, {}, verb);
+  auto document = test.kind().plan_for({verb, words, options});
+  EXPECT_TRUE(document.ok()) << (document.ok() ? "" : document.error().text());
+  if (document.ok()) test.plan().document = std::move(document).value();
+  return test;
+}
+
+/// Two directories and a file, each in a folder of its own; a set of hard links goes through all of
+/// what lies on the disk. With `across` one of the directories lies on another file system.
+struct Three {
+  explicit Three(bool across = false)
+      : other_side(across ? ScratchDirectory::in_memory() : ScratchDirectory()) {}
+
+  [[nodiscard]] std::string tree() const { return side.file("one/tree"); }
+  [[nodiscard]] std::string more() const { return other_side.file("two/more"); }
+  [[nodiscard]] std::string list() const { return side.file("three/list.txt"); }
+  [[nodiscard]] std::string target(const std::string& name = "") const {
+    return side.file("target") + name;
+  }
+  [[nodiscard]] std::vector<std::string> words() const {
+    return {tree(), more(), list(), target()};
+  }
+  [[nodiscard]] CopyTest test(const Options& options = {}, const std::string& verb = "copy") const {
+    return several(words(), options, verb);
+  }
+  void make() const {
+    make_odd_tree(tree());
+    write_file(more() + "/in/c.txt", "gamma\n");
+    write_file(more() + "/d.txt", "delta\n", 1'410'000'000, 0600);
+    ASSERT_EQ(::chmod((more() + "/in").c_str(), 0751), 0);
+    set_mtime(more() + "/in", 1'210'000'000);
+    set_mtime(more(), 1'220'000'000);
+    write_file(list(), "a list\n", 1'420'000'000, 0640);
+  }
+  /// What is at the sources, under the names by which it arrives.
+  [[nodiscard]] std::map<std::string, std::string> at_sources() const {
+    auto all = prefixed("/tree", snapshot(tree()));
+    all.merge(prefixed("/more", snapshot(more())));
+    if (stdfs::exists(list())) {
+      auto folder = snapshot(side.file("three"));
+      all["/list.txt"] = folder["/list.txt"];
+    }
+    return all;
+  }
+  /// What is in the directory that all went into.
+  [[nodiscard]] std::map<std::string, std::string> at_target() const {
+    auto all = snapshot(target());
+    all.erase("");
+    return all;
+  }
+  static std::map<std::string, std::string> prefixed(
+      const std::string& prefix, const std::map<std::string, std::string>& tree) {
+    std::map<std::string, std::string> all;
+    for (const auto& [name, line] : tree) {
+      std::string text = line;
+      const auto first = text.rfind(" = /");
+      if (first != std::string::npos) text.insert(first + 3, prefix);
+      all[prefix + name] = text;
+    }
+    return all;
+  }
+
+  ScratchDirectory side;
+  ScratchDirectory other_side;
+};
+
+std::string refusal(std::vector<std::string> words, Options options = {},
+                    const std::string& verb = "copy") {
+  const auto document =
+      make_files_kind({}, {})->plan_for({verb, std::move(words), std::move(options)});
+  if (document.ok()) return "";
+  EXPECT_EQ(document.error().type, ErrorType::invalid_input);
+  return document.error().message;
+}
+
+std::vector<std::string> problems_of(CopyTest& test) {
+  LocalExecution& execution = test.start();
+  auto found = test.run().preflight(execution.context());
+  EXPECT_TRUE(found.ok()) << (found.ok() ? "" : found.error().text());
+  std::vector<std::string> messages;
+  for (const engine::Problem& one : *found) {
+    if (!one.can_continue) messages.push_back(one.error.message);
+  }
+  return messages;
+}
+
+// ---- Copies ----
+
+TEST(FilesSeveral, EachArrivesUnderItsOwnNameAndGoesAgain) {
+  const Three three;
+  three.make();
+  const auto before = three.at_sources();
+  CopyTest copy = three.test();
+  EXPECT_THAT(problems_of(copy), IsEmpty());
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(all_ended(execution));
+  EXPECT_EQ(three.at_target(), before);
+  EXPECT_EQ(three.at_sources(), before);
+  EXPECT_THAT(own_names(three.target()), IsEmpty());
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+  ASSERT_NE(execution.item("more/in/c.txt"), nullptr);
+  ASSERT_NE(execution.item("list.txt"), nullptr);
+  ASSERT_TRUE(is_ok(execution.undo()));
+  EXPECT_FALSE(stdfs::exists(three.target()));
+}
+
+TEST(FilesSeveral, ADirectoryThatStandsThereIsKeptAsItIsAndSharedWithWhatIsInIt) {
+  const Three three;
+  three.make();
+  write_file(three.target("/more/d.txt"), "an older delta", 1'100'000'000);
+  write_file(three.target("/theirs"), "not ours", 1'100'000'000);
+  ASSERT_EQ(::chmod(three.target().c_str(), 0711), 0);
+  set_mtime(three.target(), 1'150'000'000);
+  const auto before = snapshot(three.target());
+  CopyTest copy = three.test();
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  struct stat raw{};
+  ASSERT_EQ(::stat(three.target().c_str(), &raw), 0);
+  EXPECT_EQ(raw.st_mode & 07777, 0711U) << "none of the sources describes it";
+  EXPECT_EQ(read_all(three.target("/theirs")), "not ours");
+  EXPECT_EQ(read_all(three.target("/more/d.txt")), "delta\n");
+  ASSERT_TRUE(is_ok(execution.undo()));
+  EXPECT_EQ(snapshot(three.target()), before);
+}
+
+TEST(FilesSeveral, ASetOfHardLinksThroughAllOfThemStaysASet) {
+  const Three three;
+  three.make();
+  stdfs::create_hard_link(three.tree() + "/shared", three.more() + "/in/of the set");
+  stdfs::remove(three.list());
+  stdfs::create_hard_link(three.tree() + "/shared", three.list());
+  CopyTest copy = three.test();
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  struct stat one{};
+  struct stat other{};
+  struct stat third{};
+  ASSERT_EQ(::stat(three.target("/tree/shared").c_str(), &one), 0);
+  ASSERT_EQ(::stat(three.target("/more/in/of the set").c_str(), &other), 0);
+  ASSERT_EQ(::stat(three.target("/list.txt").c_str(), &third), 0);
+  EXPECT_EQ(one.st_ino, other.st_ino);
+  EXPECT_EQ(one.st_ino, third.st_ino);
+  EXPECT_EQ(one.st_nlink, 5U);
+}
+
+TEST(FilesSeveral, PatternsAreMatchedBelowEachSource) {
+  const Three three;
+  three.make();
+  write_file(three.tree() + "/in/c.txt", "not excluded by its depth\n");
+  write_file(three.tree() + "/d.txt", "excluded\n");
+  CopyTest copy = three.test({{"exclude", std::string("/d.txt\0more\0/in/\0!nothing", 24)}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_FALSE(stdfs::exists(three.target("/tree/d.txt")));
+  EXPECT_FALSE(stdfs::exists(three.target("/more/d.txt")));
+  EXPECT_FALSE(stdfs::exists(three.target("/tree/in")));
+  EXPECT_FALSE(stdfs::exists(three.target("/more/in")));
+  EXPECT_TRUE(stdfs::exists(three.target("/more"))) << "a source itself is no entry of itself";
+  EXPECT_TRUE(stdfs::exists(three.target("/tree/sub/b.txt")));
+  const Three other;
+  other.make();
+  CopyTest without = other.test({{"exclude", "*.txt"}});
+  ASSERT_TRUE(is_ok(without.start().run_to_end()));
+  EXPECT_TRUE(stdfs::exists(other.target("/tree/sub/script")));
+  EXPECT_FALSE(stdfs::exists(other.target("/list.txt"))) << "as for a file that is the only source";
+}
+
+TEST(FilesSeveral, OneFileSystemIsThatOfEachSource) {
+  const Three three(true);
+  three.make();
+  CopyTest copy = three.test({{"one-file-system", "true"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(read_all(three.target("/more/in/c.txt")), "gamma\n");
+  EXPECT_EQ(read_all(three.target("/tree/sub/b.txt")), "beta\n");
+}
+
+TEST(FilesSeveral, ANumberedNameIsNeverThatOfAnotherSource) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("x/a.txt"), "one");
+  write_file(scratch.file("y/a (2).txt"), "two");
+  write_file(scratch.file("target/a.txt"), "stands there");
+  CopyTest copy =
+      several({scratch.file("x/a.txt"), scratch.file("y/a (2).txt"), scratch.file("target")},
+              {{"conflict", "keep_both"}});
+  LocalExecution& execution = copy.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("target/a.txt")), "stands there");
+  EXPECT_EQ(read_all(scratch.file("target/a (2).txt")), "two");
+  EXPECT_EQ(read_all(scratch.file("target/a (3).txt")), "one");
+}
+
+/// More sources than a batch holds; every commit of the listing fails once.
+TEST(FilesSeveral, AListingThatDiesAmongTheSourcesGoesOnWithoutDuplicates) {
+  const ScratchDirectory scratch;
+  std::vector<std::string> words;
+  for (int n = 0; n < 17; ++n) {
+    words.push_back(scratch.file("in " + std::to_string(n % 3) + "/f" + std::to_string(n)));
+    write_file(words.back(), "file " + std::to_string(n));
+  }
+  write_file(scratch.file("tree/sub/g"), "g");
+  words.push_back(scratch.file("tree"));
+  words.push_back(scratch.file("target"));
+  for (int dies_at = 1; dies_at < 8; ++dies_at) {
+    SCOPED_TRACE(dies_at);
+    stdfs::remove_all(scratch.file("target"));
+    CopyTest copy = several(words);
+    copy.settings.batch_size = 4;
+    int commits = 0;
+    LocalExecution::Options options;
+    options.on_commit = [&]() -> Status {
+      if (++commits == dies_at) return Error(ErrorType::stale_owner, "dies");
+      return success();
+    };
+    LocalExecution& execution = copy.start(options);
+    const Status first = execution.enumerate();
+    if (!first.ok()) copy.take_over();
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    std::set<std::string> names;
+    for (const LocalItem* item : execution.items("batch_file_operation"))
+      EXPECT_TRUE(names.insert(item->row.directory_path + "/" + item->row.name).second)
+          << item->row.name;
+    EXPECT_EQ(names.size(), 18U);
+    EXPECT_EQ(read_all(scratch.file("target/f16")), "file 16");
+    EXPECT_EQ(read_all(scratch.file("target/tree/sub/g")), "g");
+  }
+}
+
+// ---- What cannot be ----
+
+TEST(FilesSeveral, WhatCannotBeToldApartIsRefusedWithItsName) {
+  const ScratchDirectory scratch;
+  for (const char* name : {"a/x", "b/x", "c/y"})
+    write_file(scratch.file(std::string(name) + "/file"), "content");
+  const auto at = [&](const std::string& name) { return scratch.file(name); };
+  EXPECT_THAT(refusal({at("a/x"), at("b/x"), at("dst")}),
+              AllOf(HasSubstr(at("a/x")), HasSubstr(at("b/x")), HasSubstr("both arrive as 'x'")));
+  EXPECT_THAT(refusal({at("a/x"), at("c/y/"), at("dst")}),
+              AllOf(HasSubstr(at("c/y/")), HasSubstr("without a slash at its end")));
+  EXPECT_THAT(refusal({at("a/x"), at("c/y/."), at("dst")}), HasSubstr("contents of a directory"));
+  EXPECT_THAT(refusal({at("a/x"), at("a/x"), at("dst")}),
+              AllOf(HasSubstr(at("a/x")), HasSubstr("given twice")));
+  EXPECT_THAT(refusal({at("a/x/file"), at("a/x"), at("dst")}),
+              AllOf(HasSubstr(at("a/x/file")), HasSubstr("lies inside of")));
+  EXPECT_THAT(refusal({at("a/x"), at("gone"), at("dst")}), HasSubstr(at("gone")));
+  EXPECT_THAT(refusal({"/", at("a/x"), at("dst")}), HasSubstr("'/' has no name"));
+  EXPECT_THAT(refusal({at("a/x"), at("c/y"), at("b/x/file")}), HasSubstr("is no directory"));
+  const std::string names = at("names");
+  write_file(names, "file\n");
+  EXPECT_THAT(refusal({at("a/x"), at("c/y"), at("dst")}, {{"files-from", names}}),
+              HasSubstr("relative to one SRC"));
+  EXPECT_EQ(refusal({at("a/x"), at("c/y"), at("dst")}), "");
+}
+
+TEST(FilesSeveral, ADestinationThatIsOrLiesInASourceIsRefusedBeforeAnythingHappens) {
+  const Three three;
+  three.make();
+  CopyTest into = several({three.tree(), three.more(), three.more() + "/in/new"});
+  EXPECT_THAT(problems_of(into),
+              ElementsAre(AllOf(HasSubstr(three.more()), HasSubstr("copied into itself"))));
+  CopyTest onto = several({three.tree(), three.more(), stdfs::path(three.more()).parent_path()});
+  EXPECT_THAT(problems_of(onto),
+              ElementsAre(AllOf(HasSubstr(three.more()), HasSubstr("copied into itself"))));
+  write_file(three.target("/more"), "a file where a directory would go");
+  CopyTest over = three.test();
+  EXPECT_THAT(problems_of(over), ElementsAre(HasSubstr("is a file at the destination")));
+}
+
+/// A plan may name them by other paths than the one that both have.
+TEST(FilesSeveral, SourcesThatAreOneOrNestedByInodeAreRefused) {
+  const Three three;
+  three.make();
+  stdfs::create_symlink(three.tree(), three.side.file("again"));
+  stdfs::create_symlink(three.side.file("one"), three.side.file("way"));
+  const auto replaced = [&](const std::string& path) {
+    CopyTest copy = three.test();
+    copy.plan().document["source"]["paths"][1] = path;
+    return problems_of(copy);
+  };
+  EXPECT_THAT(replaced(three.side.file("way/tree/sub")),
+              ElementsAre(AllOf(HasSubstr("way/tree/sub"), HasSubstr("lies inside of"))));
+  EXPECT_THAT(replaced(three.side.file("way/tree/a.txt")),
+              ElementsAre(AllOf(HasSubstr("a.txt"), HasSubstr("lies inside of"))));
+}
+
+TEST(FilesSeveralNeedsRoot, OneDirectoryByTwoMountsIsRefused) {
+  const Three three;
+  three.make();
+  ASSERT_EQ(::mount(three.tree().c_str(), three.more().c_str(), nullptr, MS_BIND, nullptr), 0);
+  CopyTest copy = three.test();
+  EXPECT_THAT(problems_of(copy), ElementsAre(HasSubstr("are the same directory")));
+  ASSERT_EQ(::umount2(three.more().c_str(), MNT_DETACH), 0) << "handles are held";
+}
+
+/// Each of them is looked at before each batch.
+TEST(FilesSeveral, ASourceThatIsExchangedIsNamedAndNothingOfItIsTaken) {
+  for (const bool moves : {false, true}) {
+    const Three three;
+    three.make();
+    CopyTest copy = three.test({}, moves ? "move" : "copy");
+    LocalExecution& execution = copy.start();
+    ASSERT_TRUE(is_ok(execution.enumerate()));
+    const auto stored = copy.run().root_identity(execution.context());
+    ASSERT_TRUE(stored.ok());
+    stdfs::rename(three.more(), three.more() + " aside");
+    write_file(three.more() + "/in/c.txt", "another");
+    const Status done = execution.execute();
+    ASSERT_FALSE(done.ok());
+    EXPECT_EQ(done.error().type, ErrorType::root_changed);
+    EXPECT_THAT(done.error().message, HasSubstr(three.more()));
+    EXPECT_FALSE(stdfs::exists(three.target("/more/in/c.txt")));
+    EXPECT_EQ(read_all(three.more() + "/in/c.txt"), "another");
+    // The same at the next start.
+    LocalExecution& next = copy.take_over();
+    const auto now = copy.run().root_identity(next.context());
+    ASSERT_TRUE(now.ok());
+    EXPECT_NE(*now, *stored);
+    EXPECT_THAT(copy.run().changed_roots(*stored, *now), HasSubstr(three.more()));
+  }
+}
+
+// ---- Words ----
+
+TEST(FilesSeveral, PlansSayWhatTheyMean) {
+  const Three three;
+  three.make();
+  CopyTest move = three.test({}, "move");
+  const Json paths = move.plan().document["source"]["paths"];
+  EXPECT_EQ(paths, Json::array({three.tree(), three.more(), three.list()}));
+  EXPECT_EQ(move.kind().describe(move.plan()), "move " + three.tree() + ", " + three.more() + ", " +
+                                                   three.list() + " to " + three.target());
+  const auto meanings = move.kind().meanings(move.plan());
+  EXPECT_EQ(meanings.front().topic, "paths");
+  EXPECT_THAT(meanings.front().words,
+              AllOf(HasSubstr(three.tree() + "/NAME is moved to " + three.target("/tree/NAME")),
+                    HasSubstr(three.list() + " is moved to " + three.target("/list.txt"))));
+  const auto claims = move.kind().claims(move.plan());
+  ASSERT_TRUE(claims.ok());
+  EXPECT_THAT(*claims, ElementsAre("file:" + three.target("/tree"), "file:" + three.target("/more"),
+                                   "file:" + three.target("/list.txt"), "file:" + three.tree(),
+                                   "file:" + three.more(), "file:" + three.list()));
+  auto operations = [&] {
+    LocalExecution& execution = move.start();
+    EXPECT_TRUE(is_ok(execution.enumerate()));
+    return execution.operations();
+  }();
+  ASSERT_TRUE(operations.ok()) << operations.error().text();
+  std::set<std::string> shown;
+  for (const engine::Operation& one : *operations)
+    shown.insert(one.source + " > " + one.destination);
+  EXPECT_THAT(shown, Contains(three.list() + " > " + three.target("/list.txt")));
+  EXPECT_THAT(shown, Contains(three.more() + "/in/c.txt > " + three.target("/more/in/c.txt")));
+}
+
+// ---- Moves ----
+
+class FilesSeveralMove : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Places, FilesSeveralMove, ::testing::Bool(), [](const auto& tested) {
+  return tested.param ? "AcrossFileSystems" : "WithinOne";
+});
+
+TEST_P(FilesSeveralMove, EachArrivesAndOnlyTheNamedDirectoriesStay) {
+  const Three three(GetParam());
+  three.make();
+  ASSERT_EQ(::chmod((three.tree() + "/sub/deep").c_str(), 0751), 0);
+  const auto before = three.at_sources();
+  CopyTest move = three.test({{"delete-empty-src-dirs", "true"}}, "move");
+  LocalExecution& execution = move.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(all_ended(execution));
+  EXPECT_EQ(three.at_target(), before);
+  EXPECT_TRUE(stdfs::is_empty(three.tree()));
+  EXPECT_TRUE(stdfs::is_empty(three.more()));
+  EXPECT_FALSE(stdfs::exists(three.list()));
+  EXPECT_TRUE(stdfs::is_empty(three.side.file("three")));
+  EXPECT_EQ(execution.item("tree/sub/b.txt")->row.action, "renamed");
+  EXPECT_EQ(execution.item("more/in/c.txt")->row.action, GetParam() ? "moved" : "renamed");
+  ASSERT_TRUE(is_ok(execution.verify()));
+  EXPECT_EQ(execution.differences(), 0);
+  ASSERT_TRUE(is_ok(execution.undo()));
+  EXPECT_EQ(three.at_sources(), before);
+  EXPECT_FALSE(stdfs::exists(three.target()));
+}
+
+// ---- Death at every crash point ----
+
+/// The child's life: begins or takes over, and goes to the end of `what` ("copy", "move", "undo").
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::vector<std::string> words_of(const std::string& lines) {
+  std::vector<std::string> words;
+  for (std::size_t begin = 0; begin < lines.size();) {
+    const std::size_t end = std::min(lines.find('\n', begin), lines.size());
+    words.push_back(lines.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
+TEST(FilesSeveralCrashChild, DISABLED_Runs) {
+  LocalExecution::Options options;
+  options.journal_path = variable("DUNLIN_TEST_JOURNAL");
+  const std::vector<std::string> words = words_of(variable("DUNLIN_TEST_WORDS"));
+  CopyTest move(words.front(), words.back(), {}, {}, "move");
+  // A plan is made once: of what has been moved none could be made any more.
+  const std::string plan = options.journal_path + ".plan";
+  if (!stdfs::exists(plan)) {
+    CopyTest first = several(words, {{"delete-empty-src-dirs", "true"}}, "move");
+    std::ofstream(plan) << first.plan().document.dump();
+  }
+  move.plan().document = Json::parse(read_all(plan));
+  move.settings.batch_size = 6;
+  std::unique_ptr<LocalExecution> taken;
+  LocalExecution* execution = nullptr;
+  if (stdfs::exists(options.journal_path)) {
+    taken = move.take_over_from(options);
+    execution = taken.get();
+  } else {
+    execution = &move.start(options);
+  }
+  if (variable("DUNLIN_TEST_WHAT") == "undo") {
+    ASSERT_TRUE(is_ok(execution->undo()));
+    ASSERT_TRUE(is_ok(execution->release()));
+  } else {
+    ASSERT_TRUE(is_ok(execution->run_to_end()));
+    ASSERT_TRUE(all_ended(*execution));
+  }
+}
+
+#if DUNLIN_CRASH_POINTS
+int run_child(const Three& three, const std::string& what, Options more) {
+  std::string lines;
+  for (const std::string& word : three.words()) lines += word + "\n";
+  more["DUNLIN_TEST_WORDS"] = lines;
+  more["DUNLIN_TEST_JOURNAL"] = three.side.file("journal");
+  more["DUNLIN_TEST_WHAT"] = what;
+  return run_self("FilesSeveralCrashChild.DISABLED_Runs", more);
+}
+
+/// A set of hard links through two sources, and what stands in the way in both.
+void make_case(const Three& three) {
+  three.make();
+  ASSERT_EQ(::chmod((three.tree() + "/sub/deep").c_str(), 0751), 0);
+  write_file(three.target("/more/d.txt"), "an old delta", 1'100'000'000);
+  write_file(three.target("/list.txt"), "an old list", 1'100'000'001);
+  write_file(three.target("/theirs"), "not ours", 1'100'000'002);
+  set_mtime(three.target("/more"), 1'100'000'003);
+  set_mtime(three.target(), 1'100'000'004);
+}
+
+/// What a run leaves: old versions are kept below a folder whose own time is that of the run, and
+/// the directory that all go into has the time of its last name.
+std::map<std::string, std::string> state_of(const Three& three) {
+  auto tree = three.at_target();
+  tree.erase("/.dunlin-undo-456789ab");
+  return tree;
+}
+
+std::map<std::string, int> points_of(bool across, const std::string& what) {
+  const Three three(across);
+  make_case(three);
+  if (what == "undo") {
+    EXPECT_EQ(run_child(three, "move", {}), 0);
+  }
+  const std::string log = three.side.file("log");
+  EXPECT_EQ(run_child(three, what, {{"DUNLIN_CRASH_LOG", log}}), 0);
+  std::map<std::string, int> points;
+  std::ifstream in(log);
+  for (std::string name; std::getline(in, name);) ++points[name];
+  return points;
+}
+
+class FilesSeveralCrash : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Places, FilesSeveralCrash, ::testing::Bool(), [](const auto& tested) {
+  return tested.param ? "AcrossFileSystems" : "WithinOne";
+});
+
+/// The middle hit of each point: one in which both kinds of source have begun.
+TEST_P(FilesSeveralCrash, AMoveKilledAnywhereEndsAsIfItHadNotBeenAndCanBeTakenBack) {
+  const Three reference(GetParam());
+  make_case(reference);
+  const auto source = reference.at_sources();
+  const auto target = reference.at_target();
+  ASSERT_EQ(run_child(reference, "move", {}), 0);
+  const auto moved = state_of(reference);
+  const auto points = points_of(GetParam(), "move");
+  ASSERT_THAT(points, Contains(::testing::Key("files.publish.before")));
+  for (const auto& [name, hits] : points) {
+    const std::string at = name + ":" + std::to_string((hits + 1) / 2);
+    SCOPED_TRACE(at);
+    const Three three(GetParam());
+    make_case(three);
+    ASSERT_TRUE(was_killed(run_child(three, "move", {{"DUNLIN_CRASH_AT", at}})));
+    // Recovery itself dies once, then is allowed to end.
+    run_child(three, "move", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
+    ASSERT_EQ(run_child(three, "move", {}), 0);
+    ASSERT_EQ(state_of(three), moved);
+    ASSERT_TRUE(stdfs::is_empty(three.tree()));
+    ASSERT_TRUE(stdfs::is_empty(three.more()));
+    ASSERT_TRUE(stdfs::is_empty(three.side.file("three"))) << "the file, and what set it aside";
+    ASSERT_EQ(run_child(three, "undo", {}), 0);
+    ASSERT_EQ(three.at_sources(), source);
+    ASSERT_EQ(three.at_target(), target);
+    ASSERT_THAT(own_names(three.side.file("three")), IsEmpty());
+  }
+}
+
+TEST_P(FilesSeveralCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
+  const Three reference(GetParam());
+  make_case(reference);
+  const auto source = reference.at_sources();
+  const auto target = reference.at_target();
+  for (const auto& [name, hits] : points_of(GetParam(), "undo")) {
+    const std::string at = name + ":" + std::to_string((hits + 1) / 2);
+    SCOPED_TRACE(at);
+    const Three three(GetParam());
+    make_case(three);
+    ASSERT_EQ(run_child(three, "move", {}), 0);
+    ASSERT_TRUE(was_killed(run_child(three, "undo", {{"DUNLIN_CRASH_AT", at}})));
+    ASSERT_EQ(run_child(three, "undo", {}), 0);
+    ASSERT_EQ(three.at_sources(), source);
+    ASSERT_EQ(three.at_target(), target);
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace dunlin::files::testing
