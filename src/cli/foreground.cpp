@@ -8,7 +8,9 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <sstream>
 #include <thread>
+#include <vector>
 
 #include "base/text.h"
 #include "cli/exit_code.h"
@@ -25,6 +27,14 @@ namespace {
 constexpr std::chrono::milliseconds kRedraw{200};
 constexpr std::int64_t kJsonProgressEvery_ms = 1000;
 
+void show_live(Terminal& terminal, const engine::Progress& progress, std::string_view noun,
+               std::string_view state) {
+  const std::size_t width = terminal.width();
+  const std::size_t height = terminal.height();
+  terminal.set_live(live_lines(progress, noun, state, height > 1 ? height - 1 : 1,
+                               {width > 1 ? width - 1 : 1, terminal.utf8(), terminal.colour()}));
+}
+
 /// Shows the progress of an execution of this process until it is destroyed.
 class Display {
  public:
@@ -37,7 +47,7 @@ class Display {
       events_ = execution.subscribe(4096);
       thread_ = std::thread([this] { stream_events(); });
     } else if (session.shows_progress()) {
-      if (session.err().is_terminal()) session.calm_log();
+      if (session.err().draws()) session.calm_log();
       thread_ = std::thread([this] { draw(); });
     }
   }
@@ -48,7 +58,7 @@ class Display {
     }
     changed_.notify_all();
     if (thread_.joinable()) thread_.join();
-    session_.err().set_live_line("");
+    session_.err().set_live({});
   }
   Display(const Display&) = delete;
   Display& operator=(const Display&) = delete;
@@ -74,10 +84,8 @@ class Display {
     std::int64_t last_line_ms = session_.clock().monotonic_ms();
     do {
       const auto progress = execution_.progress();
-      if (terminal.is_terminal()) {
-        const std::size_t width = terminal.width();
-        terminal.set_live_line(
-            progress_line(progress, noun_, state(), {width > 1 ? width - 1 : 1, terminal.utf8()}));
+      if (terminal.draws()) {
+        show_live(terminal, progress, noun_, state());
       } else if (const auto now = session_.clock().monotonic_ms();
                  now - last_line_ms >= line_every_ms_) {
         last_line_ms = now;
@@ -134,7 +142,7 @@ void ask_to_pause(Session& session, engine::Execution& execution, Display& displ
 
 void stop_now(Session& session, engine::Execution& execution) {
   // The process may end within this call: everything that has to be said is said before.
-  session.err().set_live_line("");
+  session.err().set_live({});
   if (!session.options().quiet)
     session.err().write("stopping at once; go on with: dunlin resume " + execution.id().value +
                         "\n");
@@ -179,37 +187,29 @@ class Follower {
     Terminal& terminal = screen_ ? session_.out() : session_.err();
     const std::string state =
         snapshot.pending_request.empty() ? "" : snapshot.pending_request + " requested";
-    if (!terminal.is_terminal()) {
+    if (!terminal.draws()) {
       if (now - last_ms_ < 5000) return;
       last_ms_ = now;
       terminal.write(rfc3339(session_.clock().wall_ms()) + "  " +
                      progress_line(snapshot.progress, snapshot.noun, state, {}) + "\n");
     } else if (screen_) {
-      redraw(status_screen({snapshot, {}, {}, session_.clock().wall_ms(), -1}, terminal), terminal);
+      terminal.set_live(
+          lines_of(status_screen({snapshot, {}, {}, session_.clock().wall_ms(), -1}, terminal)));
     } else {
-      const std::size_t width = terminal.width();
-      terminal.set_live_line(progress_line(snapshot.progress, snapshot.noun, state,
-                                           {width > 1 ? width - 1 : 1, terminal.utf8()}));
+      show_live(terminal, snapshot.progress, snapshot.noun, state);
     }
   }
 
-  /// Over the screen drawn before; lines are cut, for a wrapped one would be counted wrongly.
-  void redraw(const std::string& screen, Terminal& terminal) {
-    std::string out = lines_ > 0 ? "\x1b[" + std::to_string(lines_) + "A\r\x1b[J" : "";
-    lines_ = 0;
-    const std::size_t width = terminal.width();
-    for (std::size_t begin = 0; begin < screen.size(); ++lines_) {
-      const auto end = screen.find('\n', begin);
-      out += fit(screen.substr(begin, end - begin), width > 1 ? width - 1 : 1) + "\n";
-      begin = end + 1;
-    }
-    terminal.write(out);
+  static std::vector<std::string> lines_of(const std::string& screen) {
+    std::vector<std::string> lines;
+    std::istringstream in(screen);
+    for (std::string line; std::getline(in, line);) lines.push_back(std::move(line));
+    return lines;
   }
 
   void clear() {
-    session_.err().set_live_line("");
-    if (lines_ > 0) session_.out().write("\x1b[" + std::to_string(lines_) + "A\r\x1b[J");
-    lines_ = 0;
+    session_.err().set_live({});
+    session_.out().set_live({});
   }
 
   Session& session_;
@@ -217,7 +217,6 @@ class Follower {
   const ExecutionId id_;
   const bool screen_;
   std::int64_t last_ms_ = 0;
-  int lines_ = 0;
 };
 
 }  // namespace

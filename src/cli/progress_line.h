@@ -1,8 +1,9 @@
-// Progress in one line: for the live display, for logs, for `ps`. Pure functions.
+// Progress in a line, and in a block of lines: for the live display, for logs. Pure functions.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/progress.h"
 
@@ -11,6 +12,7 @@ namespace dunlin::cli {
 struct LineStyle {
   std::size_t width = 0;  ///< columns; 0: no limit and no bar
   bool utf8 = false;
+  bool colour = false;
 };
 
 /// Bar, percent, items, bytes, rate, time left, failures, state; what does not fit is left out,
@@ -18,6 +20,17 @@ struct LineStyle {
 /// like; empty: the phase speaks for itself.
 [[nodiscard]] std::string progress_line(const engine::Progress& progress, std::string_view noun,
                                         std::string_view state, LineStyle style);
+
+/// A line for each item that is worked on: name (shortened in the middle), bar, percent, what is
+/// done with it unless it is copied, bytes, rate, time left, one column below the other. Columns
+/// that have no room are left out, the least important first. At most `most` lines.
+[[nodiscard]] std::vector<std::string> item_lines(const std::vector<engine::CurrentItem>& items,
+                                                  std::size_t most, LineStyle style);
+
+/// The live display: progress_line, and below it the items, indented; at most `rows` lines.
+[[nodiscard]] std::vector<std::string> live_lines(const engine::Progress& progress,
+                                                  std::string_view noun, std::string_view state,
+                                                  std::size_t rows, LineStyle style);
 
 /// "[=====>    ]", `width` columns in all.
 [[nodiscard]] std::string progress_bar(double percent, std::size_t width, bool utf8);

@@ -181,6 +181,20 @@ std::string directories_text(const Snapshot& snapshot, const Terminal& terminal)
                            snapshot.progress.totals_exact ? "" : " found so far");
 }
 
+/// What is worked on just now, where that takes long enough to be watched.
+void add_current_items(Lines& lines, const engine::Progress& progress, const Terminal& terminal) {
+  constexpr std::size_t kBefore = 2 + kLabelWidth;
+  const std::size_t width = terminal.width();
+  const LineStyle style{width == 0 ? 0 : std::max(width, kBefore + 2) - kBefore - 1,
+                        terminal.utf8(), terminal.colour()};
+  std::string_view label = "now";
+  const auto& items = progress.current_items;
+  for (const std::string& line : item_lines(items, items.size(), style)) {
+    lines.add(label, line);
+    label = "";
+  }
+}
+
 std::string age_of(std::int64_t then_ms, std::int64_t now_ms) {
   return format_duration(std::chrono::milliseconds(std::max<std::int64_t>(now_ms - then_ms, 0))) +
          " ago";
@@ -383,7 +397,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
               terminal.paint(Colour::red, count_of(counters.failed_steps, "further steps")));
   lines.add("left out", printable(snapshot.left_out));
   if (counters.total_bytes > 0)
-    lines.add("data", bytes_of(counters.processed_bytes, counters.total_bytes));
+    lines.add("data", bytes_of(progress.counters.processed_bytes, counters.total_bytes));
   if (progress.bytes_per_second && counters.total_bytes > 0) {
     std::string rate = format_rate(static_cast<std::int64_t>(*progress.bytes_per_second)) + " now";
     if (progress.average_bytes_per_second && *progress.average_bytes_per_second >= 1)
@@ -395,6 +409,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
               " left";
     lines.add("rate", rate);
   }
+  add_current_items(lines, progress, terminal);
   lines.add("batches", fmt::format("{} of {} ended", format_count(counters.ended_batches),
                                    format_count(counters.total_batches)));
   if (snapshot.shown_status != ExecutionStatus::rolled_back)

@@ -61,7 +61,15 @@ Terminal::Terminal(int fd, bool colour)
     : fd_(fd),
       is_terminal_(::isatty(fd) == 1),
       colour_(colour && is_terminal_),
-      utf8_(locale_is_utf8()) {}
+      utf8_(locale_is_utf8()),
+      draws_(is_terminal_ && !environment("TERM").empty() && environment("TERM") != "dumb") {}
+
+std::size_t Terminal::height() const {
+  if (!is_terminal_) return 0;
+  winsize size{};
+  if (::ioctl(fd_, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) return size.ws_row;
+  return 24;
+}
 
 std::size_t Terminal::width() const {
   if (!is_terminal_) return 0;
@@ -71,7 +79,11 @@ std::size_t Terminal::width() const {
 }
 
 std::string Terminal::paint(Colour colour, std::string_view text) const {
-  if (!colour_ || colour == Colour::none || text.empty()) return std::string(text);
+  return colour_ ? coloured(colour, text) : std::string(text);
+}
+
+std::string coloured(Colour colour, std::string_view text) {
+  if (colour == Colour::none || text.empty()) return std::string(text);
   return std::string(code_of(colour)) + std::string(text) + "\x1b[0m";
 }
 
@@ -81,21 +93,58 @@ void Terminal::write(std::string_view text) {
     raw(text);
     return;
   }
-  raw("\r\x1b[K" + std::string(text) + live_);
+  std::string out = erased(width()) + std::string(text);
+  if (!text.ends_with('\n')) out += '\n';
+  raw(out + drawn(width()));
 }
 
-void Terminal::set_live_line(std::string line) {
-  if (!is_terminal_) return;
+void Terminal::set_live(std::vector<std::string> lines) {
+  if (!draws_) return;
   const std::lock_guard lock(mutex_);
-  if (line.empty()) {
-    if (!live_.empty()) raw("\r\x1b[K");
-  } else {
-    // The last column stays free: some terminals wrap as soon as it is written.
-    const std::size_t columns = width();
-    line = fit(line, columns > 1 ? columns - 1 : 1);
-    raw("\r" + line + "\x1b[K");
+  if (lines.empty() && live_.empty()) return;
+  const std::size_t columns = width();
+  // One row is left to what stood above.
+  const std::size_t rows = height();
+  if (lines.size() >= rows) lines.resize(std::max<std::size_t>(rows, 2) - 1);
+  std::string out = lines.empty() ? erased(columns) : to_top(columns);
+  live_ = std::move(lines);
+  raw(out + drawn(columns));
+}
+
+namespace {
+
+/// In a window that was made narrower since, a line takes several rows: terminals that keep what
+/// they show break it anew.
+std::size_t rows_of(const std::string& line, std::size_t columns) {
+  return std::max<std::size_t>((display_width(line) + columns - 1) / columns, 1);
+}
+
+}  // namespace
+
+/// Moves the cursor to where the block begins.
+std::string Terminal::to_top(std::size_t columns) const {
+  std::size_t rows = 0;
+  for (std::size_t i = 0; i + 1 < live_.size(); ++i) rows += rows_of(live_[i], columns);
+  return rows == 0 ? "\r" : "\r\x1b[" + std::to_string(rows) + "A";
+}
+
+/// The block is gone, and the cursor where it began. Not by one sequence from there on: tmux keeps
+/// what such a one takes off a whole screen in its history.
+std::string Terminal::erased(std::size_t columns) const {
+  const bool one_row = live_.size() == 1 && rows_of(live_.front(), columns) == 1;
+  return to_top(columns) + (one_row ? "\x1b[K" : "\x1b[K\n\x1b[J\x1b[1A");
+}
+
+/// The block from its top on. What it overwrites is erased line by line and not at once, which
+/// would flicker; what is below it goes with its last line. The last column stays free: some
+/// terminals wrap as soon as it is written.
+std::string Terminal::drawn(std::size_t columns) {
+  std::string out;
+  for (std::size_t i = 0; i < live_.size(); ++i) {
+    live_[i] = fit(live_[i], columns > 1 ? columns - 1 : 1);
+    out += live_[i] + (i + 1 == live_.size() ? "\x1b[J\r" : "\x1b[K\n");
   }
-  live_ = std::move(line);
+  return out;
 }
 
 void Terminal::raw(std::string_view text) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dunlin::cli {
 
@@ -19,28 +20,42 @@ class Terminal {
   Terminal(int fd, bool colour);
 
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
-  /// Columns now (the window may have changed), 0 when it is no terminal.
+  /// A live block can be drawn: a terminal whose cursor can be moved (TERM is set, and not "dumb").
+  [[nodiscard]] bool draws() const { return draws_; }
+  /// Columns and rows now (the window may have changed), 0 when it is no terminal.
   [[nodiscard]] std::size_t width() const;
+  [[nodiscard]] std::size_t height() const;
+  [[nodiscard]] bool colour() const { return colour_; }
   /// The text in that colour, on a terminal that wants it; else the text.
   [[nodiscard]] std::string paint(Colour colour, std::string_view text) const;
   /// True when the locale of the user is UTF-8: box and bar characters may be used.
   [[nodiscard]] bool utf8() const { return utf8_; }
 
-  /// Writes whole text at once; removes a live line before and puts it back after.
+  /// Writes whole text at once; removes the live block before and puts it back after.
   void write(std::string_view text);
-  /// Replaces the live line (terminals only); empty removes it.
-  void set_live_line(std::string line);
+  /// Replaces the block of lines at the bottom (where draws()); empty removes it. Lines that are
+  /// too wide are cut, lines that the window has no room for are left out. After the window has
+  /// changed the next call puts the picture right.
+  void set_live(std::vector<std::string> lines);
 
  private:
   void raw(std::string_view text);
+  [[nodiscard]] std::string to_top(std::size_t columns) const;
+  [[nodiscard]] std::string erased(std::size_t columns) const;
+  [[nodiscard]] std::string drawn(std::size_t columns);
 
   const int fd_;
   bool is_terminal_ = false;
   bool colour_ = false;
   bool utf8_ = false;
+  bool draws_ = false;
   std::mutex mutex_;
-  std::string live_;
+  std::vector<std::string>
+      live_;  ///< as it stands there; the cursor is at the start of its last line
 };
+
+/// The text in that colour, and the colour switched off behind it.
+[[nodiscard]] std::string coloured(Colour colour, std::string_view text);
 
 /// Colours are wanted: NO_COLOR unset or empty, TERM not "dumb".
 [[nodiscard]] bool colour_wanted();

@@ -53,6 +53,7 @@ struct HostParts {
   Governor& governor;
   RetryAdvisor& retry;
   RateMeter& meter;
+  ItemsInFlight& in_flight;
   std::atomic<bool>& stale;  ///< the ledger has refused a write of this epoch
   bool compare_anew = false;
   const AnsweredItems* answered = nullptr;
@@ -174,6 +175,8 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   void report_equal(ItemId item) override;
   void report_difference(ItemId item, Error difference) override;
   void progress(std::int64_t bytes) override { parts_.meter.add_bytes(bytes); }
+  void kept(std::int64_t bytes) override { parts_.meter.add_kept(bytes); }
+  [[nodiscard]] ItemsInFlight* in_flight() override { return &parts_.in_flight; }
 
   /// What the host needs to end the pass.
   struct Tally {

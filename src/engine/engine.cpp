@@ -351,6 +351,19 @@ void Engine::read_live(Snapshot& snapshot) const {
   if (const auto seconds = rate("estimated_seconds_remaining")) {
     snapshot.progress.estimated_seconds_remaining = static_cast<std::int64_t>(*seconds);
   }
+  // The ledger knows of what has ended; the owner also of what is under way. The ledger was read
+  // before, and may have been written since.
+  auto& counters = snapshot.progress.counters;
+  counters.processed_bytes =
+      std::max(counters.processed_bytes, integer_or(*answer, "processed_bytes", 0));
+  counters.transferred_bytes =
+      std::max(counters.transferred_bytes, integer_or(*answer, "transferred_bytes", 0));
+  if (const Json* percent = find_member(*answer, "percent_complete");
+      percent != nullptr && percent->is_number())
+    snapshot.progress.percent_complete =
+        std::max(snapshot.progress.percent_complete, percent->get<double>());
+  if (const Json* items = find_member(*answer, "current_items"); items != nullptr)
+    snapshot.progress.current_items = current_items_from(*items);
   snapshot.pending_request = string_or(*answer, "pending_request", "");
 }
 

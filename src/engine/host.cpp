@@ -62,10 +62,12 @@ bool refuses(const std::vector<Problem>& problems) {
 
 Execution::Host::Host(Parts given)
     : parts(std::move(given)),
+      in_flight_(parts.clock),
       retry_(parts.plan.settings.retry, static_cast<std::uint64_t>(parts.clock.monotonic_ms())),
       row_(parts.row),
       phase_(parts.row.phase) {
   counters_ = parts.row.counters;
+  meter_.begin(counters_.transferred_bytes);
   governor_.set_limits(parts.plan.settings.limits.max_io_bytes_per_sec,
                        parts.plan.settings.limits.max_iops);
 }
@@ -95,8 +97,8 @@ Outcome Execution::Host::run() {
       static_cast<std::size_t>(std::max(1, parts.plan.settings.io_concurrency)));
   shared_ = std::make_unique<HostParts>(
       HostParts{parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger,
-                parts.lock, parts.state, *writer_, *pool_, governor_, retry_, meter_, stale_,
-                parts.goal == Goal::verify, &answered_});
+                parts.lock, parts.state, *writer_, *pool_, governor_, retry_, meter_, in_flight_,
+                stale_, parts.goal == Goal::verify, &answered_});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());
@@ -167,7 +169,12 @@ void Execution::Host::loop() {
     for (coordinator::Command& command : coordinator::step(state_, event, now())) {
       std::visit([this](auto& c) { carry_out(std::move(c)); }, command);
     }
-    if (parts.clock.monotonic_ms() - summary_at_ms_ >= kSummaryEveryMs) publish_summary();
+    if (parts.clock.monotonic_ms() - summary_at_ms_ >= kSummaryEveryMs) {
+      // So that whoever asks for the first time is told rates.
+      meter_.sample(parts.clock.monotonic_ms());
+      in_flight_.sample();
+      publish_summary();
+    }
   }
 }
 
@@ -544,6 +551,11 @@ Progress Execution::Host::progress() {
   }
   Progress progress = progress_of(row, parts.clock.wall_ms());
   meter_.fill(progress, parts.clock.monotonic_ms());
+  progress.current_items = in_flight_.list();
+  // While it is read back nobody knows how much of it will hold, and next to nothing is moved.
+  if (std::any_of(progress.current_items.begin(), progress.current_items.end(),
+                  [](const CurrentItem& item) { return item.phase == ItemPhase::resuming; }))
+    progress.estimated_seconds_remaining.reset();
   return progress;
 }
 

@@ -92,6 +92,7 @@ class Execution::Host {
   std::unique_ptr<Run> run_;
   EventBus events_;
   RateMeter meter_;
+  ItemsInFlight in_flight_;
   Governor governor_;
   RetryAdvisor retry_;
   std::atomic<bool> stale_{false};

@@ -64,6 +64,10 @@ Json Execution::Host::handle_request(const Json& request) {
     put("peak_bytes_per_second", live.peak_bytes_per_second);
     put("estimated_seconds_remaining", live.estimated_seconds_remaining);
     answer["rates"] = std::move(rates);
+    answer["processed_bytes"] = live.counters.processed_bytes;
+    answer["transferred_bytes"] = live.counters.transferred_bytes;
+    answer["percent_complete"] = live.percent_complete;
+    answer["current_items"] = current_items_json(live.current_items);
     const std::lock_guard lock(requests_mutex_);
     answer["pending_request"] = pending_request_;
     return answer;

@@ -134,6 +134,7 @@ Json progress_json(const Progress& progress, std::string_view noun) {
   out["average_records_per_second"] = tenths(average_items(progress));
   out["running_duration_seconds"] = progress.running_seconds;
   out["paused_duration_seconds"] = progress.paused_seconds;
+  out["current_items"] = current_items_json(progress.current_items);
   return out;
 }
 
@@ -159,19 +160,27 @@ Progress progress_of(const store::ExecutionRow& row, std::int64_t now_ms) {
   return out;
 }
 
+void RateMeter::sample(std::int64_t monotonic_ms) {
+  const std::lock_guard lock(mutex_);
+  sample_locked(monotonic_ms);
+}
+
+/// The oldest sample is the last one outside the window, so that who asks rarely gets a rate, too.
+void RateMeter::sample_locked(std::int64_t monotonic_ms) {
+  if (samples_.empty() || monotonic_ms - samples_.back().time_ms >= kSampleEveryMs)
+    samples_.push_back({monotonic_ms, bytes_.load(std::memory_order_relaxed),
+                        items_.load(std::memory_order_relaxed),
+                        all_.load(std::memory_order_relaxed)});
+  while (samples_.size() > 2 && monotonic_ms - samples_[1].time_ms > kWindowMs)
+    samples_.pop_front();
+}
+
 void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
   const std::lock_guard lock(mutex_);
   const std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
   const std::int64_t items = items_.load(std::memory_order_relaxed);
   const std::int64_t all = all_.load(std::memory_order_relaxed);
-  if (first_ms_ < 0) {
-    first_ms_ = monotonic_ms;
-    transferred_at_first_ = progress.counters.transferred_bytes - bytes;
-  }
-  if (samples_.empty() || monotonic_ms - samples_.back().time_ms >= kSampleEveryMs)
-    samples_.push_back({monotonic_ms, bytes, items, all});
-  while (samples_.size() > 1 && monotonic_ms - samples_.front().time_ms > kWindowMs)
-    samples_.pop_front();
+  sample_locked(monotonic_ms);
 
   Counters& counters = progress.counters;
   const bool moving = progress.phase != "verifying" && progress.phase != "rolling_back" &&
@@ -182,7 +191,9 @@ void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
     const std::int64_t ended = counters.transferred_bytes - transferred_at_first_;
     const std::int64_t left =
         std::max<std::int64_t>(counters.total_bytes - counters.processed_bytes, 0);
-    const std::int64_t in_flight = std::clamp<std::int64_t>(bytes - ended, 0, left);
+    const std::int64_t moved = bytes + kept_.load(std::memory_order_relaxed);
+    unseen_ = std::max(unseen_, ended - moved);
+    const std::int64_t in_flight = std::clamp<std::int64_t>(moved + unseen_ - ended, 0, left);
     const double total = weight(store::all_planned(counters), counters.total_bytes);
     counters.processed_bytes += in_flight;
     counters.transferred_bytes += in_flight;

@@ -11,8 +11,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
+#include "engine/in_flight.h"
 #include "store/model.h"
 
 namespace dunlin::engine {
@@ -30,6 +32,7 @@ struct Progress {
   double percent_complete = 0;  ///< 100 means done, verification included
   std::int64_t running_seconds = 0;
   std::int64_t paused_seconds = 0;
+  std::vector<CurrentItem> current_items;  ///< large or slow ones that are worked on now
 };
 
 /// Fields under the originals' names: total_<noun>, processed_<noun> …, total_bytes,
@@ -48,6 +51,13 @@ class RateMeter {
     all_.fetch_add(items, std::memory_order_relaxed);
     if (counted) items_.fetch_add(items, std::memory_order_relaxed);
   }
+  /// Bytes that an earlier life has moved and that hold: done, at no rate.
+  void add_kept(std::int64_t bytes) { kept_.fetch_add(bytes, std::memory_order_relaxed); }
+  /// What the ledger knew to be transferred before anything was added here. Once, before all else.
+  void begin(std::int64_t transferred_bytes) { transferred_at_first_ = transferred_bytes; }
+  /// Notes where everything is, for the rates; about once a second, so that they are known when
+  /// somebody asks for the first time.
+  void sample(std::int64_t monotonic_ms);
   /// Fills rates and ETA, and adds the bytes in flight to processed_bytes, transferred_bytes and
   /// percent_complete. Call about once a second or faster. `monotonic_ms` is the caller's clock.
   void fill(Progress& progress, std::int64_t monotonic_ms);
@@ -60,14 +70,16 @@ class RateMeter {
     std::int64_t items;
     std::int64_t all;
   };
+  void sample_locked(std::int64_t monotonic_ms);
   std::atomic<std::int64_t> bytes_{0};
+  std::atomic<std::int64_t> kept_{0};
   std::atomic<std::int64_t> all_{0};
   std::atomic<std::int64_t> items_{0};
   std::mutex mutex_;
   std::deque<Sample> samples_;
   double peak_ = 0;
-  std::int64_t first_ms_ = -1;             ///< of the first fill
-  std::int64_t transferred_at_first_ = 0;  ///< counters.transferred_bytes then
+  std::int64_t transferred_at_first_ = 0;
+  std::int64_t unseen_ = 0;  ///< transferred by the ledger's word, but never added here (clones)
   double percent_shown_ = 0;
   std::int64_t percent_total_ = -1;  ///< the total that percent_shown_ is a part of
 };

@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "base/permits.h"
 #include "base/result.h"
+#include "engine/in_flight.h"
 #include "engine/settings.h"
 #include "store/model.h"
 
@@ -189,6 +190,12 @@ class BatchContext : public RunContext {
   virtual void report_difference(ItemId item, Error difference) = 0;
   /// Bytes moved just now, for the live rate only; outcomes carry what counts.
   virtual void progress(std::int64_t bytes) = 0;
+  /// Bytes that an earlier life of the process has moved and that were found to hold: they are
+  /// done, at no rate. For the live display only, as progress().
+  virtual void kept(std::int64_t) {}
+  /// Where an item that is large or takes long tells how far it is, for as long as an ItemInFlight
+  /// lives. nullptr: nobody watches.
+  [[nodiscard]] virtual ItemsInFlight* in_flight() { return nullptr; }
 };
 
 class Run {

@@ -18,6 +18,9 @@ Result<CopyBatch::FreeName> CopyBatch::free_name(
     const ItemRow& row, const std::string& target, const fs::Directory& to,
     const std::function<bool(const fs::FileInfo&)>& same) {
   for (int number = 2; number <= kNumbersMax; ++number) {
+    // Who tries again and again comes by here: somebody who is always faster must not keep a pause
+    // from coming.
+    DUNLIN_TRY(context_.cancel().check());
     FreeName candidate{numbered_name(target, number), false};
     DUNLIN_ASSIGN(const auto there, to.find(candidate.name));
     candidate.same = there && same && same(*there);

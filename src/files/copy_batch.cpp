@@ -267,9 +267,12 @@ Result<bool> CopyBatch::content_holds(const fs::Directory& directory, const Copy
     hashes.update(std::as_bytes(std::span(target)));
     intent.proof = static_cast<std::uint8_t>(Proof::cached);
   } else {
+    engine::ItemInFlight in_flight(context_.in_flight(), *copy.row, engine::ItemPhase::verifying,
+                                   intent.placed->size);
+    const auto tell = [&in_flight](std::int64_t bytes) { in_flight.advance(bytes); };
     DUNLIN_ASSIGN(const fs::Origin origin,
                   fs::read_back(directory, name, traits_, hashes,
-                                {context_.permits(), context_.cancel(), {}}));
+                                {context_.permits(), context_.cancel(), tell}));
     intent.proof = static_cast<std::uint8_t>(proof_of(origin));
   }
   return hashes.finish() == intent.checksum;
@@ -490,8 +493,11 @@ Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo&
     DUNLIN_ASSIGN(const std::string standing, to->read_link(name));
     return decide_by_content(target == standing);
   }
+  engine::ItemInFlight in_flight(context_.in_flight(), row, engine::ItemPhase::comparing,
+                                 source.size + there->size);
+  const auto tell = [&in_flight](std::int64_t bytes) { in_flight.advance(bytes); };
   DUNLIN_ASSIGN(const bool equal, fs::same_content(*from, row.name, *to, name, traits_,
-                                                   {context_.permits(), context_.cancel(), {}}));
+                                                   {context_.permits(), context_.cancel(), tell}));
   return decide_by_content(equal);
 }
 

@@ -49,16 +49,18 @@ bool EntryWriter::wants_extended() const {
 Result<Written> EntryWriter::write(const fs::Directory& from, const std::string& name,
                                    const fs::Directory& to, const std::string& temporary,
                                    const std::string& shown_name, const fs::FileInfo* like,
-                                   const Part* part) {
+                                   const Part* part, engine::ItemInFlight* in_flight) {
   DUNLIN_ASSIGN(const fs::FileInfo source, from.info(name));
-  const Place place{to, temporary, shown_name, part};
+  const Place place{to, temporary, shown_name, part, in_flight};
   return source.type == fs::EntryType::file ? write_file(from, name, place, like)
                                             : write_node(from, name, place, like);
 }
 
-fs::Transfer EntryWriter::transfer() {
-  return {context_.permits(), context_.cancel(),
-          [this](std::int64_t bytes) { context_.progress(bytes); }};
+fs::Transfer EntryWriter::transfer(const Place& to) {
+  return {context_.permits(), context_.cancel(), [this, shown = to.in_flight](std::int64_t bytes) {
+            context_.progress(bytes);
+            if (shown != nullptr) shown->advance(bytes);
+          }};
 }
 
 Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_shown,
@@ -74,9 +76,9 @@ Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_sho
       return to.directory.error(errno, "truncate", to.shown_name);
   }
   if (plan_.preserve_holes && source.has_holes())
-    return fs::copy_with_holes(in, from_shown, out.file.get(), to_shown, hashes, transfer());
+    return fs::copy_with_holes(in, from_shown, out.file.get(), to_shown, hashes, transfer(to));
   return fs::copy_content(in, from_shown, out.file.get(), to_shown, source.size, hashes,
-                          transfer());
+                          transfer(to));
 }
 
 /// One call for the whole file, large or small, so there is no part of it to go on from. What an
@@ -96,8 +98,9 @@ Result<bool> EntryWriter::make_clone(int in, const std::string& from_shown, cons
       return to.directory.error(errno, "truncate", to.shown_name);
     return false;
   }
+  if (to.in_flight != nullptr) to.in_flight->enter(engine::ItemPhase::cloning);
   // What the destination has is now fixed; what the source has may change, and shows below.
-  if (!hashes.empty()) DUNLIN_TRY(fs::hash_content(in, from_shown, hashes, transfer()));
+  if (!hashes.empty()) DUNLIN_TRY(fs::hash_content(in, from_shown, hashes, transfer(to)));
   return true;
 }
 
@@ -130,9 +133,18 @@ Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_sho
     return to.part->record(source, temporary, chunks, chunk_bytes);
   };
   const bool same = out.adopted && untouched(to.part->source, source);
+  const auto shown = to.in_flight;
+  if (shown != nullptr && same) {
+    shown->enter(engine::ItemPhase::resuming);
+    options.read_back = [shown](std::int64_t bytes) { shown->advance(bytes); };
+  }
+  options.goes_on = [this, shown](std::int64_t kept_bytes) {
+    context_.kept(kept_bytes);
+    if (shown != nullptr) shown->enter(engine::ItemPhase::copying, kept_bytes);
+  };
   fs::ResumableCopy copy({in, from_shown}, {out.file.get(), to.directory.shown(to.shown_name)},
                          source.size, std::move(options));
-  return copy.run(same ? to.part->known : fs::ChunkHashes(), hashes, transfer());
+  return copy.run(same ? to.part->known : fs::ChunkHashes(), hashes, transfer(to));
 }
 
 /// A new one, or what an earlier life has left, if it still is that.

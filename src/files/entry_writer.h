@@ -58,12 +58,14 @@ class EntryWriter {
   /// Makes `temporary` in `to` like `name` in `from`, replacing an older try. source_changed when
   /// the source was written meanwhile. `shown_name` is the final name, for messages. `like`: whose
   /// metadata it gets where that is not the source's own (undo). `part`: a large file says how far
-  /// it is, and goes on where an earlier life has ended.
+  /// it is, and goes on where an earlier life has ended. `in_flight` is told how far the content
+  /// is.
   [[nodiscard]] Result<Written> write(const fs::Directory& from, const std::string& name,
                                       const fs::Directory& to, const std::string& temporary,
                                       const std::string& shown_name,
                                       const fs::FileInfo* like = nullptr,
-                                      const Part* part = nullptr);
+                                      const Part* part = nullptr,
+                                      engine::ItemInFlight* in_flight = nullptr);
 
  private:
   struct Place {
@@ -71,6 +73,7 @@ class EntryWriter {
     const std::string& temporary;
     const std::string& shown_name;
     const Part* part = nullptr;
+    engine::ItemInFlight* in_flight = nullptr;
   };
   [[nodiscard]] static Error not_to_be_made(const Place& to, fs::EntryType type, Error error);
   /// `adopted`: it is what an earlier life has left.
@@ -95,7 +98,7 @@ class EntryWriter {
   [[nodiscard]] Result<std::int64_t> copy_bytes(int in, const std::string& from_shown,
                                                 const Temporary& out, const Place& to,
                                                 const fs::FileInfo& source, fs::HashSet& hashes);
-  [[nodiscard]] fs::Transfer transfer();
+  [[nodiscard]] fs::Transfer transfer(const Place& to);
   [[nodiscard]] bool wants_extended() const;
 
   const FilesPlan& plan_;

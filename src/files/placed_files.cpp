@@ -129,8 +129,11 @@ Result<bool> PlacedFiles::content_differs(const fs::Directory& directory, const 
     hashes.update(std::as_bytes(std::span(target)));
   } else {
     DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(directory));
+    engine::ItemInFlight in_flight(context_.in_flight(), row, engine::ItemPhase::verifying,
+                                   witness.placed->size);
+    const auto tell = [&in_flight](std::int64_t bytes) { in_flight.advance(bytes); };
     DUNLIN_TRY(fs::read_back(directory, name, traits, hashes,
-                             {context_.permits(), context_.cancel(), {}}));
+                             {context_.permits(), context_.cancel(), tell}));
   }
   return hashes.finish() != row.checksum;
 }

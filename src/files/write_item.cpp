@@ -230,8 +230,10 @@ Status CopyBatch::write_link(Copy& copy, const First& first, const fs::Directory
 Status CopyBatch::write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
   EntryWriter writer(site_.plan, hashes_, granularity_ns_, context_, *flush_);
   const Part part = part_of(copy);
-  DUNLIN_ASSIGN(Written written,
-                writer.write(from, copy.row->name, to, copy.temporary, copy.name, nullptr, &part));
+  engine::ItemInFlight in_flight(context_.in_flight(), *copy.row, engine::ItemPhase::copying,
+                                 copy.row->size);
+  DUNLIN_ASSIGN(Written written, writer.write(from, copy.row->name, to, copy.temporary, copy.name,
+                                              nullptr, &part, &in_flight));
   Witness& witness = copy.witness;
   copy.copied_bytes = written.copied_bytes;
   witness.cloned = written.cloned;

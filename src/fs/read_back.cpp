@@ -125,6 +125,7 @@ Status read_all(int fd, std::string_view shown, std::int64_t size, const Alignme
     if (got == 0) break;
     hashes.update({buffer.get(), static_cast<std::size_t>(got)});
     offset += got;
+    if (transfer.progress) transfer.progress(got);
     if (offset < size && static_cast<std::size_t>(got) % granule != 0) {
       // Direct I/O that stops between two sectors cannot be continued.
       return error_from_errno(EINVAL, std::string("read back ") + std::string(shown), true);

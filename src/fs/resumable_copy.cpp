@@ -31,6 +31,7 @@ Result<std::int64_t> ResumableCopy::run(const ChunkHashes& known, HashSet& hashe
   if (options_.holes && ::ftruncate(to_.fd, size_) != 0)
     return error_from_errno(errno, to_.shown, true);
   DUNLIN_TRY(feed_kept(hashes, transfer));
+  if (!known.empty() && options_.goes_on) options_.goes_on(kept_bytes_);
   return copy_rest(hashes, transfer);
 }
 
@@ -54,6 +55,7 @@ Result<std::size_t> ResumableCopy::chunks_that_hold(const ChunkHashes& known,
                     pread_up_to(to_.fd, buffer.get(), wanted, at, to_.shown));
       if (got < wanted) return n;
       chunk.update(buffer.get(), got);
+      if (options_.read_back) options_.read_back(static_cast<std::int64_t>(got));
     }
     if (chunk.finish() != known.substr(n * kChunkHashBytes, kChunkHashBytes)) return n;
   }

@@ -37,6 +37,10 @@ class ResumableCopy {
     /// Asked before each write: an owner that was stopped and replaced shares the file with the new
     /// one, and may not write into it.
     std::function<Status()> fence;
+    /// For displays, and only where something is known from an earlier process; may be empty. Each
+    /// block of it that was read back; then, once, how many bytes are kept.
+    std::function<void(std::int64_t bytes)> read_back;
+    std::function<void(std::int64_t kept_bytes)> goes_on;
   };
 
   ResumableCopy(NamedFile from, NamedFile to, std::int64_t size, Options options)

@@ -19,6 +19,7 @@ Status feed(int fd, std::string_view shown, HashSet& hashes, const Transfer& tra
     DUNLIN_TRY(transfer.cancel.check());
     DUNLIN_ASSIGN(const std::size_t got, read_up_to(fd, buffer.get(), kBlockBytes, shown));
     hashes.update({buffer.get(), got});
+    if (transfer.progress) transfer.progress(static_cast<std::int64_t>(got));
     if (got < kBlockBytes) return success();
   }
 }

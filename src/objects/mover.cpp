@@ -184,6 +184,8 @@ Result<ItemOutcome> Mover::copy(BatchContext& context, const ItemRow& item) {
 /// read.
 Result<ItemOutcome> Mover::write(const Work& work, const ObjectInfo& source, const Found& standing,
                                  const std::string& replaced) {
+  engine::ItemInFlight in_flight(work.context.in_flight(), work.item, engine::ItemPhase::copying,
+                                 source.size);
   const CopyJob job{source_,
                     source,
                     destination_,
@@ -199,14 +201,16 @@ Result<ItemOutcome> Mover::write(const Work& work, const ObjectInfo& source, con
                     [&](const std::string& upload_id) {
                       return work.context.record_intents(
                           {{work.item.id, encode(UploadIntent{work.key, upload_id})}});
-                    }};
+                    },
+                    &in_flight};
   auto copied = copy_object(job, work.context);
   if (!copied.ok() && copied.error().type == ErrorType::source_vanished) {
     return ended(work.item, ItemStatus::skipped, "skipped", "source_gone");
   }
   if (!copied.ok()) return std::move(copied).error();
+  in_flight.enter(engine::ItemPhase::verifying);
   DUNLIN_CRASH_POINT("objects.proof.before");
-  auto proof = prove(work, *copied);
+  auto proof = prove(work, *copied, &in_flight);
   DUNLIN_CRASH_POINT("objects.proof.after");
   if (proof.ok()) return completed(work.item, copied->written, copied->md5, *proof, replaced);
   Error error = std::move(proof).error();
@@ -219,16 +223,19 @@ Result<ItemOutcome> Mover::write(const Work& work, const ObjectInfo& source, con
 
 Result<std::string> Mover::md5_of(const Work& work, Backend& backend, const ObjectInfo& version) {
   if (!work.full() && !version.md5.empty()) return version.md5;
-  return read_md5(backend, version, plan_.part_size, work.context);
+  engine::ItemInFlight in_flight(work.context.in_flight(), work.item, engine::ItemPhase::comparing,
+                                 version.size);
+  return read_md5(backend, version, plan_.part_size, work.context, &in_flight);
 }
 
 /// `target`: the store's own checksum of what it received; `remote`: read back and hashed here.
-Result<Proof> Mover::prove(const Work& work, const Copied& copied) {
+Result<Proof> Mover::prove(const Work& work, const Copied& copied,
+                           engine::ItemInFlight* in_flight) {
   if (copied.acknowledged && !work.full()) {
     const bool none = work.context.settings().verification_level == VerificationLevel::none;
     return none ? Proof::none : Proof::target;
   }
-  auto md5 = read_md5(destination_, copied.written, plan_.part_size, work.context);
+  auto md5 = read_md5(destination_, copied.written, plan_.part_size, work.context, in_flight);
   if (!md5.ok()) return of_destination(std::move(md5).error());
   if (*md5 == copied.md5) return Proof::remote;
   return Error(ErrorType::verification_mismatch, "'" + escape_bytes(work.key) +

@@ -75,7 +75,8 @@ class Mover {
                                                   const std::string& replaced);
   [[nodiscard]] Result<std::string> md5_of(const Work& work, Backend& backend,
                                            const ObjectInfo& version);
-  [[nodiscard]] Result<store::Proof> prove(const Work& work, const Copied& copied);
+  [[nodiscard]] Result<store::Proof> prove(const Work& work, const Copied& copied,
+                                           engine::ItemInFlight* in_flight);
   [[nodiscard]] Result<std::optional<engine::ItemOutcome>> adopt(const Work& work,
                                                                  const ObjectInfo& standing,
                                                                  const Mark& mark);

@@ -106,6 +106,8 @@ Result<Copied> send_parts(const CopyJob& job, const std::string& id, const Metad
     acknowledged = acknowledged && part.md5 == part_md5;
     parts.push_back(std::move(part));
     context.progress(static_cast<std::int64_t>(data.bytes.size()));
+    if (job.in_flight != nullptr)
+      job.in_flight->advance(static_cast<std::int64_t>(data.bytes.size()));
     offset += static_cast<std::int64_t>(data.bytes.size());
     if (offset >= job.from.size) break;
     DUNLIN_ASSIGN(data, read_range(job.source, job.from, offset,
@@ -173,13 +175,14 @@ Result<Copied> copy_object(const CopyJob& job, BatchContext& context) {
 }
 
 Result<std::string> read_md5(Backend& backend, const ObjectInfo& version, std::int64_t part_size,
-                             RunContext& context) {
+                             RunContext& context, engine::ItemInFlight* in_flight) {
   DUNLIN_ASSIGN(Hasher hasher, Hasher::create(HashKind::md5));
   for (std::int64_t offset = 0; offset < version.size;) {
     const std::int64_t length = std::min(part_size, version.size - offset);
     DUNLIN_ASSIGN(auto data, read_range(backend, version, offset, length, context));
     hasher.update(data.bytes);
     offset += length;
+    if (in_flight != nullptr) in_flight->advance(length);
   }
   return hasher.finish();
 }

@@ -26,6 +26,8 @@ struct CopyJob {
   std::function<Metadata(const ObjectInfo& from)> metadata;
   /// Records the upload durably; called between begin_upload and the first part.
   std::function<Status(const std::string& upload_id)> uploading;
+  /// Told how far it is; nullptr: nobody watches.
+  engine::ItemInFlight* in_flight = nullptr;
 };
 
 struct Copied {
@@ -42,7 +44,8 @@ struct Copied {
 
 /// MD5 (raw) of a version, read back in ranges of `part_size`. source_changed when it is another.
 [[nodiscard]] Result<std::string> read_md5(Backend& backend, const ObjectInfo& version,
-                                           std::int64_t part_size, engine::RunContext& context);
+                                           std::int64_t part_size, engine::RunContext& context,
+                                           engine::ItemInFlight* in_flight = nullptr);
 
 /// Aborts the uploads below `prefix` whose metadata `ours` accepts; returns how many.
 [[nodiscard]] Result<std::int64_t> abort_uploads(Backend& backend, std::string_view prefix,

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/logging.h"
 #include "base/text.h"
 #include "sandbox/parser_child.h"
 
@@ -81,11 +83,35 @@ ParserProcess::~ParserProcess() {
   end();
 }
 
+bool reap_within(pid_t child, std::chrono::milliseconds limit) {
+  const auto end_at = std::chrono::steady_clock::now() + limit;
+  // Not the C library's pidfd_open(): it came with glibc 2.36.
+  const UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  while (true) {
+    const pid_t ended = TEMP_FAILURE_RETRY(::waitpid(child, nullptr, WNOHANG));
+    if (ended != 0) return true;  // also when it is no child of ours: there is nothing to wait for
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end_at - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    // Without a handle (a kernel before 5.3, no descriptors left) it is asked now and then.
+    pollfd one{handle.get(), POLLIN, 0};
+    ::poll(&one, handle ? 1 : 0,
+           static_cast<int>(handle ? left.count() : std::min(left, kLookUp).count()));
+  }
+}
+
 void ParserProcess::end() {
   socket_.reset();
+  std::erase_if(left_behind_, [](pid_t one) { return reap_within(one, {}); });
   if (child_ < 0) return;
   ::kill(child_, SIGKILL);
-  static_cast<void>(TEMP_FAILURE_RETRY(::waitpid(child_, nullptr, 0)));
+  if (!reap_within(child_, kGoneLimit)) {
+    log_warn(
+        "the process {} that looked into a file was killed and is not gone after {} s: it is left "
+        "behind",
+        child_, kGoneLimit.count() / 1000);
+    left_behind_.push_back(child_);
+  }
   child_ = -1;
 }
 

@@ -22,6 +22,9 @@ namespace dunlin::sandbox {
 inline constexpr std::chrono::milliseconds kParserLimit{5000};
 /// Of one answer.
 inline constexpr std::size_t kMostAnswerBytes = 4096;
+/// As long as a child may take to be gone once it was killed. One that takes longer (it hangs in a
+/// call of a dead disk or server, which no signal ends) is left behind, and looked for later.
+inline constexpr std::chrono::milliseconds kGoneLimit{5000};
 /// The first word of a command line that makes a program the child: main() asks for it.
 inline constexpr char kParserWord[] = "content-parser-child";
 
@@ -37,6 +40,10 @@ struct ParserCommand {
   std::vector<std::string> words{"/proc/self/exe", kParserWord};
   std::chrono::milliseconds limit = kParserLimit;
 };
+
+/// Waits until `child` has ended and takes its end from the kernel's table. False when it is still
+/// there after `limit`.
+[[nodiscard]] bool reap_within(pid_t child, std::chrono::milliseconds limit);
 
 class ParserProcess {
  public:
@@ -61,6 +68,7 @@ class ParserProcess {
   const std::chrono::milliseconds limit_;
   UniqueFd socket_;
   pid_t child_ = -1;
+  std::vector<pid_t> left_behind_;  ///< killed, and not gone in time
 };
 
 }  // namespace dunlin::sandbox

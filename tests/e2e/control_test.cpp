@@ -46,6 +46,41 @@ TEST_F(Control, APauseFromAnotherProcessEndsItWithFourAndResumeGoesOn) {
   EXPECT_EQ(run({"pause", "last"}).code, 2) << "completed: allowed verbs are named";
 }
 
+TEST_F(Control, StatusOfAnotherProcessTellsOfTheFileThatTakesLong) {
+  make_tree("one", 3, 10);
+  write("one/sub/film \xff.mkv", std::string(8'000'000, 'x'));
+  Process copy(dunlin({"copy", path("one/"), path("dst"), "--io-limit", "500kB/s", "--json"}));
+  ASSERT_TRUE(is_under_way());
+  Json progress;
+  ASSERT_TRUE(eventually([&] {
+    progress = json({"status", "last"})["progress"];
+    return !progress["current_items"].empty() &&
+           progress["current_items"][0]["estimated_time_remaining"].is_number();
+  }));
+  const Json& film = progress["current_items"][0];
+  EXPECT_EQ(film["path"], "sub/film \\xff.mkv");
+  EXPECT_EQ(film["path_b64"], "c3ViL2ZpbG0g/y5ta3Y=");
+  EXPECT_EQ(film["phase"], "copying");
+  EXPECT_EQ(film["total_bytes"], 8'000'000);
+  EXPECT_GT(film["processed_bytes"], 0);
+  EXPECT_LT(film["processed_bytes"], 8'000'000);
+  EXPECT_GT(film["estimated_time_remaining"], 0);
+  // The totals know of it, too, though the ledger counts it only when it has ended.
+  EXPECT_GT(progress["processed_bytes"], 30);
+  EXPECT_GT(progress["percent_complete"], 0);
+  EXPECT_THAT(run({"status", "last"}).out, HasSubstr("now         sub/film \\xff.mkv"));
+  copy.signal(SIGINT);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+  bool told = false;
+  for (const Json& line : json_lines(copy.out())) {
+    if (line["event"] != "progress") continue;
+    ASSERT_TRUE(line["progress"].contains("current_items"));
+    told = told || !line["progress"]["current_items"].empty();
+  }
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(json({"status", "last"})["progress"]["current_items"].empty());
+}
+
 TEST_F(Control, CancelCleansUpAndLeavesWhatIsDone) {
   Process copy(slow_copy());
   ASSERT_TRUE(is_under_way());

@@ -1,9 +1,8 @@
 // On a terminal: colours, the live line and its width.
 #include <csignal>
-#include <sstream>
 
-#include "cli/text_layout.h"
 #include "e2e/world.h"
+#include "support/screen.h"
 
 namespace dunlin::e2e {
 namespace {
@@ -37,25 +36,50 @@ TEST_F(OnTerminal, ColoursUnlessNoColorIsSet) {
   EXPECT_THAT(run({"status", "last"}).out, Not(HasSubstr("\x1b")));
 }
 
-TEST_F(OnTerminal, TheLiveLineNeverWraps) {
-  make_tree("src", 100, 10'000);
-  for (const int columns : {20, 40, 80, 200}) {
-    Process copy(at(columns, {"copy", path("src"), path("dst" + std::to_string(columns)),
-                              "--io-limit", "500kB/s"}));
-    ASSERT_TRUE(copy.says("%"));
-    testing::sleep_for(milliseconds(900));
-    copy.signal(SIGKILL);
-    static_cast<void>(copy.wait());
-    std::istringstream frames(copy.out());
-    int seen = 0;
-    for (std::string frame; std::getline(frames, frame, '\r');) {
-      const auto end = frame.find("\x1b[K");
-      if (end == std::string::npos) continue;
-      ++seen;
-      EXPECT_LT(cli::display_width(frame.substr(0, end)), static_cast<std::size_t>(columns));
-    }
-    EXPECT_GT(seen, 2);
+TEST_F(OnTerminal, TheLiveDisplayNeverWrapsAndEndsWithoutDebris) {
+  make_tree("src", 3, 10'000);
+  write("src/a film with a name that is longer than most windows are wide, uncut.mkv",
+        std::string(4'500'000, 'x'));
+  for (const int columns : {40, 80, 200}) {  // some seconds each: only then a file has a line
+    Process copy(at(columns, {"copy", path("src/"), path("dst" + std::to_string(columns)),
+                              "--io-limit", "1MB/s", "--verify", "none"}));
+    EXPECT_TRUE(copy.says("  a ")) << columns;  // its own line, below the total
+    EXPECT_EQ(copy.wait(), 0);
+    testing::sleep_for(milliseconds(100));
+    testing::Screen screen(static_cast<std::size_t>(columns), 24);
+    // What comes before the summary: the summary may be as wide as it likes.
+    const std::string out = copy.out();
+    const auto summary = out.rfind("completed");
+    ASSERT_NE(summary, std::string::npos);
+    screen.feed(out.substr(0, out.rfind('\r', summary)));
+    EXPECT_EQ(screen.wraps(), 0) << columns;
+    EXPECT_EQ(screen.unknown(), "");
+    screen.feed(out.substr(out.rfind('\r', summary)));
+    EXPECT_THAT(screen.lines().front(), ::testing::StartsWith("completed")) << "debris above it";
   }
+}
+
+TEST_F(OnTerminal, AWatchShowsTheLargeFilesOfAnotherProcess) {
+  make_tree("src", 1, 10);
+  write("src/film.mkv", std::string(6'000'000, 'x'));
+  Process copy(dunlin({"copy", path("src/"), path("dst"), "--io-limit", "500kB/s"}));
+  ASSERT_TRUE(is_under_way());
+  Process watch(at(80, {"watch", "last"}));
+  EXPECT_TRUE(watch.says("film.mkv"));
+  copy.signal(SIGINT);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+  EXPECT_EQ(watch.wait(milliseconds(5000)), 4);
+}
+
+TEST_F(OnTerminal, ADumbOneGetsLinesAndNoSequences) {
+  make_tree("src", 100, 40'000);
+  auto options = at(80, {"copy", path("src"), path("dst"), "--io-limit", "500kB/s"});
+  options.environment["TERM"] = "dumb";
+  Process copy(options);
+  EXPECT_TRUE(copy.says("Z  ", milliseconds(12'000)));
+  EXPECT_THAT(copy.out(), Not(HasSubstr("\x1b")));
+  copy.signal(SIGINT);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
 }
 
 TEST_F(OnTerminal, TheFirstInterruptSaysWhatTheSecondDoes) {

@@ -239,5 +239,62 @@ TEST(Snapshot, VerbsFollowTheStateMachine) {
   EXPECT_TRUE(allowed_verbs(ExecutionStatus::rolled_back).empty());
 }
 
+TEST(RateMeter, WhatAnEarlierLifeHasMovedIsDoneAtNoRate) {
+  ExecutionRow row = halfway();
+  RateMeter meter;
+  meter.begin(row.counters.transferred_bytes);
+  meter.sample(50'000);
+  meter.add_kept(300'000'000);
+  meter.add_bytes(10'000'000);
+  Progress progress = progress_of(row, 1'010'000);
+  meter.fill(progress, 51'000);
+  EXPECT_EQ(progress.counters.processed_bytes, 810'000'000);
+  EXPECT_EQ(progress.bytes_per_second, 10'000'000);
+  EXPECT_EQ(progress.estimated_seconds_remaining, 20);
+
+  // Once the file has ended the ledger counts all of it, and nothing of the next one is hidden.
+  row.counters.processed_bytes += 310'000'000;
+  row.counters.transferred_bytes += 310'000'000;
+  meter.add_bytes(5'000'000);
+  progress = progress_of(row, 1'011'000);
+  meter.fill(progress, 52'000);
+  EXPECT_EQ(progress.counters.processed_bytes, 815'000'000);
+}
+
+TEST(RateMeter, WhoAsksForTheFirstTimeLearnsWhatIsInFlightAndItsRate) {
+  RateMeter meter;
+  meter.begin(halfway().counters.transferred_bytes);
+  meter.sample(50'000);
+  meter.add_bytes(40'000'000);
+  Progress progress = progress_of(halfway(), 1'010'000);
+  meter.fill(progress, 54'000);
+  EXPECT_EQ(progress.counters.processed_bytes, 540'000'000);
+  EXPECT_EQ(progress.bytes_per_second, 10'000'000);
+}
+
+TEST(RateMeter, WhoAsksRarelyGetsARateToo) {
+  RateMeter meter;
+  for (std::int64_t now_ms = 0; now_ms <= 60'000; now_ms += 20'000) {
+    Progress progress = progress_of(halfway(), 1'010'000);
+    meter.fill(progress, now_ms);
+    EXPECT_EQ(progress.bytes_per_second.value_or(0), now_ms > 0 ? 1'000'000 : 0) << now_ms;
+    meter.add_bytes(20'000'000);
+  }
+}
+
+TEST(RateMeter, WhatOnlyTheLedgerKnowsOfHidesNothing) {
+  ExecutionRow row = halfway();
+  RateMeter meter;
+  meter.begin(row.counters.transferred_bytes);
+  row.counters.transferred_bytes += 200'000'000;  // a clone: no byte of it was moved
+  row.counters.processed_bytes += 200'000'000;
+  Progress progress = progress_of(row, 1'010'000);
+  meter.fill(progress, 50'000);
+  meter.add_bytes(30'000'000);
+  progress = progress_of(row, 1'010'000);
+  meter.fill(progress, 51'000);
+  EXPECT_EQ(progress.counters.processed_bytes, 730'000'000);
+}
+
 }  // namespace
 }  // namespace dunlin::engine

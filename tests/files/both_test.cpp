@@ -219,6 +219,35 @@ TEST_P(FilesBothRace, ANumberedNameThatIsTakenInTheLastInstantIsNotReplaced) {
   }
 }
 
+TEST_P(FilesBothRace, WhoeverIsAlwaysFasterDoesNotKeepAPauseFromComing) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/a.txt"), "new");
+  write_file(scratch.file("target/a.txt"), "old one");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"conflict", GetParam()}});
+  LocalExecution::Options options;
+  LocalExecution* running = nullptr;
+  int named = 0;
+  options.on_intents = [&](const std::vector<engine::ItemIntent>& intents) {
+    for (const engine::ItemIntent& one : intents) {
+      const auto witness = decode_witness(one.intent);
+      const std::string name = witness.ok() ? witness->name + witness->aside : "";
+      if (name.empty()) continue;
+      if (++named == 3) running->cancel_source().request(CancelReason::pause);
+      if (named < 10) write_file(scratch.file("target/" + name), "theirs");
+    }
+    return success();
+  };
+  running = &copy.start(options);
+  EXPECT_FALSE(running->run_to_end().ok());
+  EXPECT_EQ(named, 3) << "the pause came, and yet more names were tried";
+  EXPECT_EQ(read_all(scratch.file("target/a.txt")), "old one");
+  EXPECT_EQ(read_all(scratch.file("source/a.txt")), "new");
+  LocalExecution& next = copy.take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  EXPECT_TRUE(all_ended(next));
+  EXPECT_THAT(own_names(scratch.file("target")), ::testing::IsEmpty());
+}
+
 INSTANTIATE_TEST_SUITE_P(Policy, FilesBothRace, ::testing::Values("keep_both", "rename"));
 
 TEST(FilesKeepBoth, AFileThatAppearsInTheLastInstantIsKeptToo) {

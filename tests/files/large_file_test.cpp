@@ -52,8 +52,7 @@ class FilesLarge : public ::testing::Test {
                                        std::move(options), small_limits());
   }
   /// Ends with the pause, or the death, that the nth chunk brings.
-  LocalExecution& first_life(CancelReason reason) {
-    LocalExecution::Options options;
+  LocalExecution& first_life(CancelReason reason, LocalExecution::Options options = {}) {
     options.on_intents = [this, reason](const std::vector<engine::ItemIntent>& intents) -> Status {
       const auto witness = decode_witness(intents.front().intent);
       EXPECT_TRUE(witness.ok());
@@ -91,6 +90,71 @@ TEST_F(FilesLarge, APauseKeepsWhatIsThereAndTheNextLifeGoesOn) {
   EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
   ASSERT_TRUE(is_ok(next.verify()));
   EXPECT_EQ(next.differences(), 0);
+}
+
+/// Notes what a display would show, before each block.
+class Watching final : public Permits {
+ public:
+  explicit Watching(engine::ItemsInFlight& all) : all_(all) {}
+  [[nodiscard]] Status acquire(std::int64_t, std::int64_t, const CancelToken& cancel) override {
+    for (engine::CurrentItem& one : all_.list()) seen.push_back(std::move(one));
+    return cancel.check();
+  }
+  /// The least and the most that was shown as done in a phase.
+  [[nodiscard]] std::optional<std::pair<std::int64_t, std::int64_t>> range(
+      engine::ItemPhase phase) const {
+    std::optional<std::pair<std::int64_t, std::int64_t>> found;
+    for (const engine::CurrentItem& one : seen) {
+      if (one.phase != phase) continue;
+      if (!found) found = {one.done_bytes, one.done_bytes};
+      found->first = std::min(found->first, one.done_bytes);
+      found->second = std::max(found->second, one.done_bytes);
+    }
+    return found;
+  }
+  std::vector<engine::CurrentItem> seen;
+
+ private:
+  engine::ItemsInFlight& all_;
+};
+
+TEST_F(FilesLarge, ItsProgressIsShownAndAfterAPauseBeginsAtWhatHolds) {
+  using engine::ItemPhase;
+  const SystemClock clock;
+  const auto size = static_cast<std::int64_t>(content.size());
+  engine::ItemsInFlight all(clock, {4 * kChunk, 1'000'000, 16, 4096});
+  Watching watching(all);
+  std::int64_t kept = 0;
+  LocalExecution::Options options;
+  options.permits = &watching;
+  options.in_flight = &all;
+  options.on_kept = [&kept](std::int64_t bytes) { kept += bytes; };
+  first_life(CancelReason::pause, options);
+  for (const engine::CurrentItem& one : watching.seen) {
+    EXPECT_EQ(one.path, "sub/large");
+    EXPECT_EQ(one.item.value, item_of_large());
+    EXPECT_EQ(one.total_bytes, size);
+  }
+  ASSERT_TRUE(watching.range(ItemPhase::copying));
+  EXPECT_EQ(watching.range(ItemPhase::copying)->first, 0);
+  EXPECT_EQ(watching.range(ItemPhase::copying)->second, (kLivesFirst - 1) * kChunk)
+      << "as it was seen before its last block";
+  EXPECT_FALSE(watching.range(ItemPhase::resuming));
+  EXPECT_EQ(kept, 0);
+
+  watching.seen.clear();
+  LocalExecution& next = plan_->take_over();
+  ASSERT_TRUE(is_ok(next.run_to_end()));
+  ASSERT_TRUE(watching.range(ItemPhase::resuming));
+  EXPECT_EQ(watching.range(ItemPhase::resuming)->first, 0);
+  EXPECT_LT(watching.range(ItemPhase::resuming)->second, kLivesFirst * kChunk);
+  ASSERT_TRUE(watching.range(ItemPhase::copying));
+  EXPECT_EQ(watching.range(ItemPhase::copying)->first, kLivesFirst * kChunk);
+  EXPECT_EQ(watching.range(ItemPhase::copying)->second, size);
+  EXPECT_EQ(kept, kLivesFirst * kChunk);
+  ASSERT_TRUE(watching.range(ItemPhase::verifying));
+  EXPECT_EQ(watching.range(ItemPhase::verifying)->first, 0);
+  EXPECT_TRUE(all.list().empty());
 }
 
 TEST_F(FilesLarge, WhatADeadProcessHasLeftIsGoneOnWith) {

@@ -210,6 +210,20 @@ TEST_F(SandboxParser, TypesAreToldByContent) {
   EXPECT_EQ(type(std::string(4096, '\0')), "application/octet-stream");
 }
 
+TEST(SandboxEnd, AChildThatDoesNotGoIsNotWaitedForWithoutALimit) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::alarm(60);  // whatever becomes of the test
+    while (true) ::pause();
+  }
+  EXPECT_FALSE(reap_within(child, std::chrono::milliseconds(20)));
+  EXPECT_EQ(::kill(child, 0), 0) << "it was called there, and is gone";
+  ::kill(child, SIGKILL);
+  EXPECT_TRUE(reap_within(child, kGoneLimit));
+  EXPECT_EQ(::kill(child, 0), -1) << "its end was not taken";
+}
+
 /// As root too the child is nobody, and may not even read what it was not handed.
 class SandboxParserNeedsRoot : public SandboxParser {};
 TEST_F(SandboxParserNeedsRoot, TheChildIsNotRoot) {

@@ -320,6 +320,10 @@ class LocalExecution::Batch final : public BatchContext {
     owner_.ledger_.items.at(item.value).difference = std::move(difference);
   }
   void progress(std::int64_t bytes) override { progress_ += bytes; }
+  void kept(std::int64_t bytes) override {
+    if (owner_.options_.on_kept) owner_.options_.on_kept(bytes);
+  }
+  [[nodiscard]] engine::ItemsInFlight* in_flight() override { return owner_.options_.in_flight; }
 
  private:
   LocalExecution& owner_;

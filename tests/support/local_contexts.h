@@ -46,6 +46,10 @@ class LocalExecution {
     std::function<void(const engine::ItemRow&)> on_item;
     /// Unset: as much as anybody wants, at once. Must outlive the execution.
     Permits* permits = nullptr;
+    /// Unset: nobody watches. Must outlive the execution.
+    engine::ItemsInFlight* in_flight = nullptr;
+    /// Unset: nothing. Called with what BatchContext::kept() is.
+    std::function<void(std::int64_t)> on_kept;
   };
 
   explicit LocalExecution(engine::Run& run) : LocalExecution(run, Options{}) {}
