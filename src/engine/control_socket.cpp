@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,7 +10,10 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
+
+#include "base/check.h"
 
 namespace dunlin::engine {
 namespace {
@@ -39,9 +43,10 @@ Result<UniqueFd> open_directory(const std::string& path) {
   return fd;
 }
 
+/// Rounded up: whoever waits for it does not wake before the time.
 int remaining_ms(SteadyClock::time_point deadline) {
   const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();
   return left < 0 ? 0 : static_cast<int>(left);
 }
 
@@ -98,21 +103,26 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& d
   if (bound != 0)
     return error_from_errno(bind_errno, "bind the control socket '" + directory + "/" + name + "'");
   if (::listen(fd.get(), 16) != 0) return error_from_errno(errno, "listen on the control socket");
-  return std::unique_ptr<ControlServer>(
-      new ControlServer(directory, name, std::move(fd), std::move(handler), std::move(poll)));
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
+  if (!wake) return error_from_errno(errno, "make an eventfd");
+  return std::unique_ptr<ControlServer>(new ControlServer(
+      directory, name, std::move(fd), std::move(wake), std::move(handler), std::move(poll)));
 }
 
 ControlServer::ControlServer(std::string directory, std::string name, UniqueFd socket,
-                             Handler handler, Poll poll)
+                             UniqueFd wake, Handler handler, Poll poll)
     : directory_(std::move(directory)),
       name_(std::move(name)),
       socket_(std::move(socket)),
+      wake_(std::move(wake)),
       handler_(std::move(handler)),
       poll_(std::move(poll)),
       thread_([this] { loop(); }) {}
 
 ControlServer::~ControlServer() {
   ending_ = true;
+  const std::uint64_t one = 1;
+  DUNLIN_CHECK(::write(wake_.get(), &one, sizeof one) == sizeof one, "an eventfd takes a count");
   thread_.join();
   ::unlink((directory_ + "/" + name_).c_str());
 }
@@ -120,8 +130,9 @@ ControlServer::~ControlServer() {
 void ControlServer::loop() {
   auto next_poll = SteadyClock::now();
   while (!ending_) {
-    pollfd waiting{socket_.get(), POLLIN, 0};
-    const int ready = ::poll(&waiting, 1, std::min(remaining_ms(next_poll), 50));
+    pollfd waiting[2] = {{socket_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+    const int ready = ::poll(waiting, 2, remaining_ms(next_poll));
+    if (ending_) return;
     if (ready > 0) {
       const UniqueFd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       if (client) serve(client.get());

@@ -34,13 +34,14 @@ class ControlServer {
   ~ControlServer();
 
  private:
-  ControlServer(std::string directory, std::string name, UniqueFd socket, Handler handler,
-                Poll poll);
+  ControlServer(std::string directory, std::string name, UniqueFd socket, UniqueFd wake,
+                Handler handler, Poll poll);
   void loop();
   void serve(int client);
   const std::string directory_;
   const std::string name_;
   UniqueFd socket_;
+  UniqueFd wake_;  ///< an eventfd: it is to end
   Handler handler_;
   Poll poll_;
   std::atomic<bool> ending_{false};
