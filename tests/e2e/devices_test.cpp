@@ -129,7 +129,12 @@ TEST_F(DevicesNeedsRoot, WhenTheInodesAreUsedUpItPausesSaysSoAndGoesOnWhenThereA
   mount();
   for (int n = 0; n < 30; ++n) write("disk/hog" + std::to_string(n), "");
   make_tree("src", 40, 100);
-  const Finished full = run({"copy", path("src") + "/", path("disk/dst"), "--batch-size", "5"});
+  const Finished refused = run({"copy", path("src") + "/", path("disk/dst")});
+  EXPECT_EQ(refused.code, 3) << refused.out << refused.err;
+  EXPECT_THAT(refused.out, HasSubstr("inodes are needed"));
+  EXPECT_FALSE(std::filesystem::exists(path("disk/dst")));
+  const Finished full = run({"copy", path("src") + "/", path("disk/dst"), "--batch-size", "5",
+                             "--preflight", "streaming"});
   EXPECT_EQ(full.code, 4) << full.out << full.err;
   EXPECT_THAT(full.out, HasSubstr("inodes"));
   EXPECT_THAT(full.out, HasSubstr("remove files"));
