@@ -197,8 +197,7 @@ void Stepper::on(const Begin& event) {
   s_.next_token = (event.row.epoch << 32) + 1;
   s_.last_checkpoint_ms = now_.monotonic_ms;
   s_.to_settle.assign(event.open.begin(), event.open.end());
-  const bool begun = !event.open.empty() || !event.reopen.empty() ||
-                     !event.reopen_batches.empty() || s_.counters.ended_batches > 0 ||
+  const bool begun = !event.open.empty() || s_.counters.ended_batches > 0 ||
                      s_.counters.staged_batches > 0 || store::all_ended(s_.counters) > 0;
   s_.holding = s_.config.goal == Goal::migrate && s_.config.hold_up_to_items > 0 && !begun;
   std::vector<Mutation> entry;
@@ -317,7 +316,9 @@ void Stepper::on(const PreflightDone& event) {
   }
   entry.push_back(store::AddMilestone{"preflight_passed"});
   if (s_.config.goal == Goal::migrate) {
-    entry.push_back(store::SetPhase{s_.enumeration_complete ? "loading" : "enumerating"});
+    entry.push_back(store::SetPhase{!s_.enumeration_complete ? "enumerating"
+                                    : s_.holding             ? "preflight"
+                                                             : "loading"});
   }
   s_.stage = Stage::unstaging;
   persist(std::move(entry)).moves_stage = true;
@@ -348,11 +349,12 @@ void Stepper::on(const WorkAppended& event) {
 void Stepper::on(const ItemsChecked& event) {
   if (!answered(s_.check, event.call)) return;
   s_.holding = false;
-  if (event.error && event.error->type == ErrorType::interrupted) {
-    s_.holding = true;  // by a pause, which is on its way
-  } else if (event.error) {
-    stop_for(*event.error);
+  if (event.error) {
+    if (!s_.target) stop_for(*event.error);
   } else if (event.refused) {
+    std::vector<Mutation> found;
+    for (const Error& problem : event.problems) found.push_back(store::AddError{problem, {}, {}});
+    if (!found.empty()) persist(std::move(found));
     set_target(ExecutionStatus::failed,
                Error(ErrorType::preflight_refused, "the checks of the items found problems"),
                false);

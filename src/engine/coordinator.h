@@ -99,7 +99,8 @@ struct WorkAppended {
 struct ItemsChecked {
   std::int64_t call = 0;
   bool refused = false;
-  std::optional<Error> error;  ///< the checks themselves failed
+  std::optional<Error> error;   ///< the checks themselves failed, or were interrupted
+  std::vector<Error> problems;  ///< that refuse it
 };
 struct WindowLoaded {
   std::int64_t call = 0;

@@ -399,6 +399,9 @@ coordinator::ItemsChecked Execution::Host::check_items(std::int64_t call) {
     return checked;
   }
   checked.refused = refuses(*problems);
+  for (const Problem& problem : *problems) {
+    if (problem.critical && !problem.can_continue) checked.problems.push_back(problem.error);
+  }
   std::move(problems->begin(), problems->end(), std::back_inserter(problems_));
   return checked;
 }

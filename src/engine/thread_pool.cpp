@@ -1,9 +1,17 @@
 #include "engine/thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace dunlin::engine {
+namespace {
+
+/// No wait here is without end: glibc can lose a wake-up where several threads wait
+/// (https://sourceware.org/bugzilla/show_bug.cgi?id=25847, up to 2.41), and nobody would repeat it.
+constexpr std::chrono::milliseconds kWaitMax{200};
+
+}  // namespace
 
 TaskThreads::TaskThreads(std::size_t threads) {
   for (std::size_t i = 0; i < std::max<std::size_t>(1, threads); ++i)
@@ -32,7 +40,7 @@ void TaskThreads::loop() {
     std::function<void()> job;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
+      while (!ending_ && jobs_.empty()) wake_.wait_for(lock, kWaitMax);
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
@@ -89,7 +97,7 @@ void ItemPool::loop() {
                                     [](const auto& range) { return !range->exhausted(); });
     if (found == ranges_.end()) {
       if (ending_) return;
-      wake_.wait(lock);
+      wake_.wait_for(lock, kWaitMax);
       continue;
     }
     const std::shared_ptr<Range> range = *found;

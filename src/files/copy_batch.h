@@ -77,7 +77,8 @@ class CopyBatch {
   [[nodiscard]] Status write(Copy& copy);
   [[nodiscard]] Error refusal(const Copy& copy, const Decision& decision,
                               const fs::Directory& to) const;
-  [[nodiscard]] Status keep_reservation(const fs::Directory& to, std::int64_t size);
+  [[nodiscard]] Status keep_reservation(const Copy& copy, const fs::Directory& from,
+                                        const fs::Directory& to, const fs::FileInfo& source);
   [[nodiscard]] Status act(Copy& copy, const Decision& decision, const fs::FileInfo& source,
                            const std::optional<fs::FileInfo>& there,
                            const std::optional<First>& first, const fs::Directory& to);

@@ -554,12 +554,19 @@ Status Enumerator::add_source(const DirectoryRow& row, BatchId made_by,
                               const Layout::Source& source) {
   DUNLIN_ASSIGN(const auto holder, source_->holder("", source.name));
   root_device_ = holder->device();
+  const auto looked = source.whole_tree ? holder->info() : holder->info(source.name);
+  // What cannot be looked at is an item all the same: its turn will fail with the reason.
+  const fs::FileInfo info = looked.ok() ? *looked : fs::FileInfo{};
+  DUNLIN_ASSIGN(const bool own_state, is_own_state(source.name, info));
+  if (own_state || !looked.ok()) {
+    copy_.depends_on.insert(made_by);
+    add(copy_, row.id, source.name, {info, {}, own_state});
+    return success();
+  }
   if (source.whole_tree) {
-    DUNLIN_ASSIGN(const fs::FileInfo info, holder->info());
     add_directory(row, made_by, source.name, info);
     return success();
   }
-  DUNLIN_ASSIGN(const fs::FileInfo info, holder->info(source.name));
   if (leaves_out(row, source.name, info, true)) return success();
   DUNLIN_ASSIGN(const bool left_out, left_out_by_content(row, source.name, info, *holder));
   if (left_out) return success();

@@ -28,8 +28,9 @@ constexpr std::size_t kNamedBeforehand = 3;
 constexpr std::int64_t kFatLargest = 0xffff'ffff;
 constexpr std::int64_t kBlock = 4096;
 
-bool is_absent(const Error& error) {
-  return error.native.code == "ENOENT" || error.native.code == "ENOTDIR";
+bool is_of_windows(std::string_view file_system) {
+  return file_system == "vfat" || file_system == "exfat" || file_system == "ntfs" ||
+         file_system == "ntfs3";
 }
 
 bool may(const fs::Directory& directory, const std::string& name, int how) {
@@ -87,21 +88,30 @@ Status ItemChecks::open() {
   const fs::Directory& there = nearest_->directory;
   DUNLIN_ASSIGN(traits_, fs::traits_of(there));
   DUNLIN_ASSIGN(space_, fs::space_of(there));
-  DUNLIN_ASSIGN(folds_, fs::may_fold_names(there));
+  DUNLIN_ASSIGN(const bool may_fold, fs::may_fold_names(there));
+  // Behind FUSE and servers nobody knows: found out when a name is made.
+  folds_ = may_fold && (traits_.exact_names || is_of_windows(traits_.name)) &&
+           site_.plan.conflict != Conflict::keep_both;
   struct statvfs raw{};
-  if (::fstatvfs(there.fd(), &raw) == 0) longest_name_ = static_cast<std::int64_t>(raw.f_namemax);
+  const bool told = ::fstatvfs(there.fd(), &raw) == 0 && raw.f_namemax > 0;
+  if (told) longest_name_ = static_cast<std::int64_t>(raw.f_namemax);
   if (nearest_->missing.empty()) {
     DUNLIN_ASSIGN(destination_, site_.destination());
-    DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
   }
   const Conflict rule = site_.plan.conflict_rule();
   const bool refuses = rule == Conflict::fail || rule == Conflict::ask;
+  // No less than what is added up below: each of them may begin a block.
+  const std::int64_t count = store::all_planned(context_.counters());
   const bool short_of_room =
-      short_of({context_.counters().total_bytes, store::all_planned(context_.counters())})
-          .has_value();
+      short_of({context_.counters().total_bytes + count * kBlock, count}).has_value();
   find_roomless();
   exact_ = short_of_room && !site_.plan.links();
-  looks_ = destination_ != nullptr && (refuses || exact_);
+  // What would be skipped need not be readable.
+  const bool asks_rights = all_or_nothing() && ::geteuid() != 0;
+  looks_ = destination_ != nullptr && (refuses || exact_ || asks_rights);
+  if (looks_) {
+    DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
+  }
   return success();
 }
 
@@ -116,21 +126,24 @@ Status ItemChecks::check_directory(const ItemRow& item) {
   const std::string path = path_of(item);
   fs::FileInfo info;
   info.type = fs::EntryType::directory;
-  check_name(item, info);
+  check_name(item, item.name, info);
+  check_folding(item);
   ++need_.inodes;
   need_.bytes += kBlock;
   if (destination_ == nullptr) return success();
   const auto there = destination_->get(path);
   if (!there.ok()) {
-    if (!is_absent(there.error())) add(there.error());
+    // One that may not be opened may be its owner's all the same, who opens it for the time.
+    const std::string& why = there.error().native.code;
+    if (why != "ENOENT" && why != "EACCES") add(there.error());
     return success();
   }
   --need_.inodes;
   need_.bytes -= kBlock;
   if (may(**there, "", W_OK | X_OK)) return success();
-  DUNLIN_ASSIGN(const fs::FileInfo standing, (*there)->info());
+  const auto standing = (*there)->info();
   // Its owner opens it for as long as it is written into.
-  if (standing.uid != ::geteuid()) add((*there)->error(EACCES, "write into", ""));
+  if (standing.ok() && standing->uid != ::geteuid()) add((*there)->error(EACCES, "write into", ""));
   return success();
 }
 
@@ -150,7 +163,8 @@ Status ItemChecks::check_file(const ItemRow& item) {
   if (reason_to_leave_out(detail, site_.plan.special_files)) return success();
   DUNLIN_ASSIGN(const auto decided, decision(item, detail.info));
   if (decided && decided->action == Action::skip) return success();
-  check_name(item, detail.info);
+  DUNLIN_ASSIGN(const std::string target, site_.target_name(item.name));
+  check_name(item, target, detail.info);
   check_folding(item);
   check_readable(**from, item, detail.info);
   if (decided && decided->action == Action::refuse) {
@@ -159,16 +173,17 @@ Status ItemChecks::check_file(const ItemRow& item) {
   return add_need(**from, item, detail, decided);
 }
 
-void ItemChecks::check_name(const ItemRow& item, const fs::FileInfo& info) {
+void ItemChecks::check_name(const ItemRow& item, const std::string& name,
+                            const fs::FileInfo& info) {
   const auto shown = [&] { return "'" + escape_bytes(path_of(item)) + "'"; };
-  if (static_cast<std::int64_t>(item.name.size()) > longest_name_) {
+  if (static_cast<std::int64_t>(name.size()) > longest_name_) {
     add(Error(ErrorType::invalid_name,
               shown() + ": its name is longer than the " + std::to_string(longest_name_) +
                   " bytes that the destination's " + traits_.name + " holds"));
   }
-  const bool windows = traits_.name == "vfat" || traits_.name == "exfat" ||
-                       traits_.name == "ntfs" || traits_.name == "ntfs3";
-  if (windows && !is_windows_name(item.name)) {
+  // ntfs3 holds them unless it was told otherwise.
+  const bool refuses = is_of_windows(traits_.name) && traits_.name != "ntfs3";
+  if (refuses && !is_windows_name(name)) {
     add(Error(ErrorType::invalid_name,
               shown() + ": the destination's " + traits_.name + " cannot hold this name"));
   }
@@ -212,13 +227,14 @@ Result<std::optional<Decision>> ItemChecks::decision(const ItemRow& item,
   const auto to = destination_->get(item.directory_path);
   if (!to.ok()) return std::optional<Decision>();  // absent, or found out when its turn comes
   DUNLIN_ASSIGN(const std::string name, site_.target_name(item.name));
-  DUNLIN_ASSIGN(const auto there, (*to)->find(name));
+  const auto there = (*to)->find(name);
+  if (!there.ok()) return std::optional<Decision>();
   ConflictRules rules;
   rules.conflict = site_.plan.conflict_rule();
   rules.by_content = site_.plan.by_content;
   rules.granularity_ns = granularity_ns_;
   rules.leave_same = !site_.plan.moves();
-  return std::optional(decide(info, there, rules));
+  return std::optional(decide(info, *there, rules));
 }
 
 Status ItemChecks::add_need(const fs::Directory& from, const ItemRow& item, const Detail& detail,
@@ -243,10 +259,11 @@ void ItemChecks::find_roomless() {
   const fs::Directory& there = nearest_->directory;
   for (const SourceTrees::Root& root : source_->roots()) {
     const fs::Directory& from = root.directory();
-    if (from.device() != there.device()) continue;
+    const bool renamed = site_.plan.moves() && from.device() == there.device();
+    // Not only within one device: subvolumes of btrfs have numbers of their own.
     const bool cloned =
         site_.plan.reflink != Reflink::never && fs::clone_obstacle(from, there) == 0;
-    if (site_.plan.moves() || cloned) roomless_.insert(from.device());
+    if (renamed || cloned) roomless_.insert(from.device());
   }
 }
 

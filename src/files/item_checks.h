@@ -39,7 +39,8 @@ class ItemChecks {
   [[nodiscard]] Status check(const store::BatchRow& batch, const engine::ItemRow& item);
   [[nodiscard]] Status check_directory(const engine::ItemRow& item);
   [[nodiscard]] Status check_file(const engine::ItemRow& item);
-  void check_name(const engine::ItemRow& item, const fs::FileInfo& info);
+  /// `name`: at the destination.
+  void check_name(const engine::ItemRow& item, const std::string& name, const fs::FileInfo& info);
   void check_folding(const engine::ItemRow& item);
   void check_readable(const fs::Directory& from, const engine::ItemRow& item,
                       const fs::FileInfo& info);

@@ -123,6 +123,7 @@ Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, st
     return directory.device == other.device() && directory.inode == other.inode();
   };
   DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  if (trees->is_virtual(parent)) return std::optional<Error>();  // named, and looked at before
   const fs::Directory& root = trees->root_of(parent).directory();
   const std::string below(trees->below_root(parent));
   bool inside_itself = is(root);

@@ -71,6 +71,34 @@ Status look_for_nested(const SourceTrees& trees, std::vector<Problem>& found) {
   return success();
 }
 
+/// A source that lies where another one goes: what that one writes would be taken for its own.
+Status look_for_targets(const SourceTrees& trees, const Nearest& to, bool moves,
+                        std::vector<Problem>& found) {
+  std::map<std::pair<std::uint64_t, std::uint64_t>, const SourceTrees::Root*> targets;
+  for (const SourceTrees::Root& root : trees.roots()) {
+    if (!root.whole_tree) continue;
+    const auto target = target_of(to.directory, to.missing.empty(), root.names.front());
+    if (target.ok() && *target)
+      targets.emplace(std::pair((*target)->device(), (*target)->inode()), &root);
+  }
+  for (const SourceTrees::Root& root : trees.roots()) {
+    const auto look = [&](const fs::FileInfo& above) {
+      const auto target = targets.find({above.device, above.inode});
+      if (target == targets.end() || target->second == &root) return false;
+      Error error(ErrorType::destination_exists,
+                  root.directory().shown(root.whole_tree ? "" : root.names.front()) +
+                      " lies inside of " + to.directory.shown(target->second->names.front()) +
+                      ", into which another source goes: entries of the same name replace parts "
+                      "of it");
+      error.remediation = "take the two one after the other, each by a command of its own";
+      found.push_back({std::move(error), true, !moves});
+      return true;
+    };
+    DUNLIN_TRY(any_above(root.directory(), look));
+  }
+  return success();
+}
+
 /// A source that may not be emptied, or whose copies nobody would compare.
 std::vector<Error> problems_of_move(const fs::Directory& source, const fs::Directory& destination,
                                     const engine::ExecutionSettings& settings) {
@@ -246,7 +274,10 @@ Status Site::look_at_sources(engine::RunContext& context, const Nearest* to,
     }
     DUNLIN_TRY(look_at_tree(root, *target ? **target : to->directory, target->has_value(), found));
   }
-  if (plan.several()) DUNLIN_TRY(look_for_nested(*trees, found));
+  if (plan.several()) {
+    DUNLIN_TRY(look_for_nested(*trees, found));
+    if (to != nullptr) DUNLIN_TRY(look_for_targets(*trees, *to, plan.moves(), found));
+  }
   return success();
 }
 

@@ -1,4 +1,5 @@
 // One entry of a batch: decided upon, and written under its temporary name; see copy_batch.h.
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
@@ -6,6 +7,7 @@
 #include "files/copy_batch.h"
 #include "files/decide.h"
 #include "files/entry_writer.h"
+#include "fs/clone.h"
 #include "fs/file_system.h"
 #include "fs/metadata.h"
 #include "fs/placement.h"
@@ -87,7 +89,7 @@ Status CopyBatch::write(Copy& copy) {
     if (linked.ok() || linked.error().native.code != "EMLINK") return linked;
     copy.witness.loss = "copied, not linked to its source: " + linked.error().message;
   }
-  if (source.type == fs::EntryType::file) DUNLIN_TRY(keep_reservation(*to, source.size));
+  if (source.type == fs::EntryType::file) DUNLIN_TRY(keep_reservation(copy, *from, *to, source));
   Status written = write_entry(copy, *from, *to);
   if (!written.ok() && written.error().type == ErrorType::write_error &&
       source.type == fs::EntryType::file) {
@@ -100,8 +102,16 @@ Status CopyBatch::write(Copy& copy) {
 
 /// disk_full, which pauses the execution, where a file would take what is to stay free. Files that
 /// are written at the same time do not see each other: it may be missed by as many.
-Status CopyBatch::keep_reservation(const fs::Directory& to, std::int64_t size) {
+Status CopyBatch::keep_reservation(const Copy& copy, const fs::Directory& from,
+                                   const fs::Directory& to, const fs::FileInfo& source) {
   if (!site_.plan.reservation.any()) return success();
+  if (site_.plan.reflink != Reflink::never && fs::clone_obstacle(from, to) == 0) return success();
+  std::int64_t size = source.size;
+  if (site_.plan.preserve_holes) size = std::min(size, source.allocated_bytes);
+  if (copy.part) {  // some of it is there
+    DUNLIN_ASSIGN(const auto part, to.find(copy.temporary));
+    if (part) size = std::max<std::int64_t>(0, size - part->allocated_bytes);
+  }
   DUNLIN_ASSIGN(const fs::Space space, fs::space_of(to));
   const std::int64_t kept = site_.plan.reservation.of(space);
   if (space.free_bytes - size >= kept) return success();

@@ -118,7 +118,7 @@ TEST_F(CoordinatorTest, NothingBeginsBeforeEveryItemWasLookedAt) {
   const auto check = only<CheckItems>(commands);
   EXPECT_TRUE(of<LoadWindow>(commands).empty());
   EXPECT_TRUE(feed(WorkAppended{10}).empty()) << "it is asked once";
-  commands = settle_persists(feed(ItemsChecked{check.call, false, std::nullopt}));
+  commands = settle_persists(feed(ItemsChecked{check.call, false, std::nullopt, {}}));
   EXPECT_EQ(of<LoadWindow>(commands).size(), 1U);
 }
 
@@ -145,7 +145,7 @@ TEST_F(CoordinatorTest, ItemsThatAreRefusedEndItWithNothingBegun) {
   const auto listing = only<Enumerate>(start());
   const auto check =
       only<CheckItems>(settle_persists(feed(EnumerationEnded{listing.call, true, std::nullopt})));
-  auto commands = settle_persists(feed(ItemsChecked{check.call, true, std::nullopt}));
+  auto commands = settle_persists(feed(ItemsChecked{check.call, true, std::nullopt, {}}));
   EXPECT_TRUE(of<RunBatch>(commands).empty());
   commands = settle_persists(feed(Closed{only<CloseRun>(commands).call}));
   const auto finish = only<Finish>(commands);
@@ -162,6 +162,28 @@ TEST_F(CoordinatorTest, WhatWasBegunIsNotHeldAgain) {
   EXPECT_EQ(of<LoadWindow>(start(begin)).size(), 1U);
 }
 
+/// `dunlin retry` after a refusal begins nothing either.
+TEST_F(CoordinatorTest, WhatIsReopenedBeforeAnythingWasBegunIsHeldToo) {
+  state_.config.hold_up_to_items = 10;
+  Begin begin;
+  begin.row.enumeration_complete = true;
+  begin.reopen_batches = {BatchId(1)};
+  const auto commands = start(begin);
+  EXPECT_TRUE(of<LoadWindow>(commands).empty());
+  EXPECT_EQ(of<CheckItems>(commands).size(), 1U);
+}
+
+TEST_F(CoordinatorTest, WhatRefusesIsRecorded) {
+  state_.config.hold_up_to_items = 10;
+  const auto listing = only<Enumerate>(start());
+  const auto check =
+      only<CheckItems>(settle_persists(feed(EnumerationEnded{listing.call, true, std::nullopt})));
+  const auto commands = feed(
+      ItemsChecked{check.call, true, std::nullopt, {Error(ErrorType::disk_full, "too little")}});
+  const auto persist = only<Persist>(commands);
+  EXPECT_EQ(std::get<store::AddError>(persist.mutations.front()).error.message, "too little");
+}
+
 TEST_F(CoordinatorTest, APauseWhileItemsAreLookedAtIsNoRefusal) {
   state_.config.hold_up_to_items = 10;
   const auto listing = only<Enumerate>(start());
@@ -172,7 +194,7 @@ TEST_F(CoordinatorTest, APauseWhileItemsAreLookedAtIsNoRefusal) {
   pause.verb = "pause";
   static_cast<void>(settle_persists(feed(pause)));
   auto commands = settle_persists(
-      feed(ItemsChecked{check.call, false, Error(ErrorType::interrupted, "paused")}));
+      feed(ItemsChecked{check.call, false, Error(ErrorType::interrupted, "paused"), {}}));
   commands = settle_persists(feed(Closed{only<CloseRun>(commands).call}));
   EXPECT_EQ(only<Finish>(commands).status, ExecutionStatus::paused);
 }

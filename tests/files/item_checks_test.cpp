@@ -2,6 +2,7 @@
 #include "files/item_checks.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,6 +103,33 @@ TEST_F(FilesItemChecks, WhatIsThereAlreadyNeedsNoRoom) {
   EXPECT_THAT(found({{"space-reservation", "100%"}}), IsEmpty());
   write_file(scratch_.file("source/new"), "content");
   EXPECT_EQ(found({{"space-reservation", "100%"}}).size(), 1U);
+}
+
+/// Each takes a block at least: less room than that is looked at closely, too.
+TEST_F(FilesItemChecks, SmallFilesThatAreThereAlreadyNeedNoRoomEither) {
+  for (int n = 0; n < 300; ++n) write_file(scratch_.file("source/f" + std::to_string(n)), "x");
+  copy_once();
+  struct statvfs raw{};
+  ASSERT_EQ(::statvfs(scratch_.path().c_str(), &raw), 0);
+  // More than their bytes and less than their blocks stays.
+  const auto free =
+      static_cast<std::int64_t>(raw.f_bavail) * static_cast<std::int64_t>(raw.f_frsize);
+  for (const std::int64_t left : {10'000, 400'000})
+    EXPECT_THAT(found({{"space-reservation", std::to_string(free - left)}}), IsEmpty()) << left;
+}
+
+TEST_F(FilesItemChecks, WhatWouldBeSkippedNeedNotBeReadable) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read it";
+  write_file(scratch_.file("source/f"), "content");
+  copy_once();
+  ASSERT_EQ(::chmod(scratch_.file("source/f").c_str(), 0), 0);
+  EXPECT_THAT(found({{"conflict", "skip"}}, engine::Preflight::complete), IsEmpty());
+}
+
+TEST_F(FilesItemChecks, AFileWhereADirectoryHasToBeIsNamed) {
+  write_file(scratch_.file("source/sub/f"), "content");
+  write_file(scratch_.file("target/sub"), "a file");
+  EXPECT_THAT(found({}, engine::Preflight::complete), ::testing::Not(IsEmpty()));
 }
 
 TEST_F(FilesItemChecks, HolesAndFurtherNamesNeedNoRoom) {

@@ -563,5 +563,58 @@ TEST_P(FilesSeveralCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
 }
 #endif
 
+/// As a glob names it beside the others.
+TEST(FilesSeveral, DunlinsOwnStateIsNoSource) {
+  for (const char* const verb : {"copy", "move"}) {
+    SCOPED_TRACE(verb);
+    const ScratchDirectory scratch;
+    write_file(scratch.file("data/a/f"), "content");
+    write_file(scratch.file("data/state/state.db"), "a ledger");
+    CopyTest test = several(
+        {scratch.file("data/a"), scratch.file("data/state"), scratch.file("target")}, {}, verb);
+    LocalExecution::Options options;
+    options.state_path = scratch.file("data/state");
+    LocalExecution& execution = test.start(options);
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    EXPECT_EQ(read_all(scratch.file("target/a/f")), "content");
+    EXPECT_FALSE(stdfs::exists(scratch.file("target/state")));
+    EXPECT_EQ(read_all(scratch.file("data/state/state.db")), "a ledger");
+    EXPECT_EQ(execution.item("state")->row.status, engine::ItemStatus::skipped);
+  }
+}
+
+TEST(FilesSeveral, ASourceThatLiesWhereAnotherOneGoesIsSaidAndNotMoved) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("y/A/B/g"), "of y");
+  write_file(scratch.file("x/A/B/g"), "of x");
+  const std::vector<std::string> words{scratch.file("y/A"), scratch.file("x/A/B"),
+                                       scratch.file("x")};
+  for (const char* const verb : {"copy", "move"}) {
+    SCOPED_TRACE(verb);
+    CopyTest test = several(words, {}, verb);
+    LocalExecution& execution = test.start();
+    const auto problems = test.run().preflight(execution.context());
+    ASSERT_TRUE(problems.ok());
+    const auto found = std::find_if(problems->begin(), problems->end(), [](const auto& problem) {
+      return problem.error.message.find("into which another source goes") != std::string::npos;
+    });
+    ASSERT_NE(found, problems->end());
+    EXPECT_EQ(found->can_continue, std::string(verb) == "copy");
+  }
+}
+
+TEST(FilesSeveral, ASourceThatHasGoneBeforeItIsListedFailsAlone) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/a"), "content");
+  write_file(scratch.file("source/b"), "content");
+  CopyTest test =
+      several({scratch.file("source/a"), scratch.file("source/b"), scratch.file("target")});
+  stdfs::remove(scratch.file("source/b"));
+  LocalExecution& execution = test.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(read_all(scratch.file("target/a")), "content");
+  EXPECT_EQ(execution.item("b")->row.status, engine::ItemStatus::failed);
+}
+
 }  // namespace
 }  // namespace dunlin::files::testing
