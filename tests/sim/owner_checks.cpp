@@ -128,7 +128,7 @@ void Owner::check_start_of_work(const co::RunBatch& run) {
   if (run.settle) return;
   const std::int64_t held = world_.scenario().config.hold_up_to_items;
   const std::int64_t planned = store::all_planned(world_.ledger().execution()->counters);
-  world_.require(run.pass != Pass::work || planned > held || world_.items_checked(),
+  world_.require(run.pass != Pass::work || held == 0 || planned > held || world_.items_checked(),
                  [] { return "work starts before all items were looked at"; });
   world_.require(!world_.needs_settling(id), [&] {
     return fmt::format("batch {} runs again and nobody has looked at what its last run left", id);

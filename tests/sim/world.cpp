@@ -242,6 +242,8 @@ void World::maybe_control() {
     for (const auto& [id, item] : shadow_.items()) {
       if (!rng_.chance(item.status == ItemStatus::failed ? 0.5 : 0.05)) continue;
       control.items.emplace_back(id);
+      // One that has not ended yet may fail before the verb arrives, and is skipped then.
+      if (control.verb == "skip") open_ended_.insert(id);
       if (item.status != ItemStatus::failed) continue;
       // By the time it arrives it may be refused: both results are right then.
       open_ended_.insert(id);
