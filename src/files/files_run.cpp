@@ -54,11 +54,11 @@ std::string FilesRun::changed_roots(const std::string& stored, const std::string
 }
 
 Result<bool> FilesRun::same_destination(RunContext&, const std::string& stored) {
-  // Of a move what is taken back goes to the source. A root that is not there any more takes
-  // nothing and is for undo to miss; a verification does without it.
-  if (site_.plan.moves() && site_.source().ok()) {
-    DUNLIN_ASSIGN(const std::string now, site_.identity());
-    return now == stored;
+  // Of a move what is taken back goes to the sources. One that is not there any more takes nothing
+  // and is for undo to miss; a verification does without it.
+  if (site_.plan.moves()) {
+    DUNLIN_ASSIGN(const bool same, site_.same_sources_left(stored));
+    if (!same) return false;
   }
   return site_.same_destination(stored);
 }

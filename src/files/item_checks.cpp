@@ -258,6 +258,7 @@ Status ItemChecks::add_need(const fs::Directory& from, const ItemRow& item, cons
 void ItemChecks::find_roomless() {
   const fs::Directory& there = nearest_->directory;
   for (const SourceTrees::Root& root : source_->roots()) {
+    if (root.missing) continue;
     const fs::Directory& from = root.directory();
     const bool renamed = site_.plan.moves() && from.device() == there.device();
     // Not only within one device: subvolumes of btrfs have numbers of their own.

@@ -40,6 +40,13 @@ Error another(std::string_view side, const fs::Directory& there) {
           " directory that this execution has worked with: another one stands in its place");
 }
 
+Result<Json> identity_of(const SourceTrees::Root& root) {
+  DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(root.directory()));
+  Json json = {{"file_system", file_system}, {"inode", root.directory().inode()}};
+  put_path(json, "path", root.path);
+  return json;
+}
+
 }  // namespace
 
 Result<Layout> Site::layout_locked() {
@@ -105,6 +112,7 @@ Result<std::int64_t> Site::time_granularity_ns() {
   std::int64_t coarsest = to.time_granularity_ns;
   DUNLIN_ASSIGN(SourceTrees* const trees, source());
   for (const SourceTrees::Root& root : trees->roots()) {
+    if (root.missing) continue;
     DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(root.directory()));
     coarsest = std::max(coarsest, from.time_granularity_ns);
   }
@@ -192,9 +200,8 @@ Result<std::string> Site::identity() {
   if (!held.ok()) return is_no_directory(held.error()) ? gone(held.error()) : held.error();
   Json sources = Json::array();
   for (const SourceTrees::Root& root : (*held)->roots()) {
-    DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(root.directory()));
-    Json one = {{"file_system", file_system}, {"inode", root.directory().inode()}};
-    put_path(one, "path", root.path);
+    if (root.missing) return is_no_directory(*root.missing) ? gone(*root.missing) : *root.missing;
+    DUNLIN_ASSIGN(Json one, identity_of(root));
     sources.push_back(std::move(one));
   }
   Json json = Json::object();
@@ -243,6 +250,21 @@ Result<bool> Site::same_destination(const std::string& identity) {
   return destination != nullptr && *destination == now;
 }
 
+Result<bool> Site::same_sources_left(const std::string& identity) {
+  DUNLIN_ASSIGN(const Json before, parse_json(identity, "identity of the roots"));
+  const Json* const sources = find_member(before, plan.several() ? "sources" : "source");
+  const auto held = source();
+  if (!held.ok() || sources == nullptr) return sources != nullptr;
+  const std::vector<Json> known =
+      plan.several() ? sources->get<std::vector<Json>>() : std::vector<Json>{*sources};
+  for (const SourceTrees::Root& root : (*held)->roots()) {
+    if (root.missing) continue;
+    DUNLIN_ASSIGN(const Json now, identity_of(root));
+    if (std::find(known.begin(), known.end(), now) == known.end()) return false;
+  }
+  return true;
+}
+
 Status Site::check_roots(engine::BatchContext& context) {
   DUNLIN_TRY(check_sources());
   return check_destination(context);
@@ -251,6 +273,7 @@ Status Site::check_roots(engine::BatchContext& context) {
 Status Site::check_sources() {
   DUNLIN_ASSIGN(SourceTrees* const trees, source());
   for (const SourceTrees::Root& root : trees->roots()) {
+    if (root.missing) return is_no_directory(*root.missing) ? gone(*root.missing) : *root.missing;
     const auto now = trees->look_again(root);
     if (!now.ok()) return is_no_directory(now.error()) ? gone(now.error()) : now.error();
     if (!same_directory(*now, root.directory())) return another("source", *now);

@@ -69,6 +69,9 @@ class Site {
                                                                  const std::string& now);
   /// Of an identity as above; the source may be gone.
   [[nodiscard]] Result<bool> same_destination(const std::string& identity);
+  /// Are those sources that are still there the ones of that identity? Of a move, whose rollback
+  /// brings them back what it can.
+  [[nodiscard]] Result<bool> same_sources_left(const std::string& identity);
   /// Before each batch: do both paths still lead to the roots that this process holds, and is the
   /// destination's the one that the execution has made or found (kRootItem)? If not, root_changed:
   /// a disk was taken away, or another one put over it.

@@ -237,6 +237,11 @@ Status Site::look_at_sources(engine::RunContext& context, const Nearest* to,
                              std::vector<Problem>& found) {
   DUNLIN_ASSIGN(const Layout where, layout());
   DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  const std::size_t before = found.size();
+  for (const SourceTrees::Root& root : trees->roots()) {
+    if (root.missing) found.push_back(problem(*root.missing));
+  }
+  if (found.size() > before) return success();
   for (const SourceTrees::Root& root : trees->roots()) {
     const fs::Directory& source_root = root.directory();
     if (root.whole_tree) {

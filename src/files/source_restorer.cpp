@@ -59,9 +59,7 @@ Status SourceRestorer::prepare() {
   everything_.preserve = fs::Preserve{};
   everything_.preserve_holes = true;
   flush_ = std::make_unique<fs::BatchFlush>();
-  for (const SourceTrees::Root& root : source_->roots())
-    DUNLIN_TRY(flush_->prepare(root.directory()));
-  return success();
+  return success();  // write() prepares the flush of those directories that it writes into
 }
 
 Status SourceRestorer::each(Status (SourceRestorer::*step)(Restored&)) {

@@ -60,9 +60,14 @@ Result<std::unique_ptr<SourceTrees>> SourceTrees::open(const FilesPlan& plan, co
   // All together no more than one source has.
   const std::size_t share = std::max<std::size_t>(fs::directories_to_hold() / count, 2);
   for (Root& root : trees->roots_) {
-    DUNLIN_ASSIGN(fs::Directory opened, trees->look_again(root));
+    auto opened = trees->look_again(root);
+    if (!opened.ok() && !layout.several()) return std::move(opened).error();
+    if (!opened.ok()) {
+      root.missing = std::move(opened).error();
+      continue;
+    }
     root.cache = std::make_unique<fs::DirectoryCache>(
-        std::make_shared<const fs::Directory>(std::move(opened)), share);
+        std::make_shared<const fs::Directory>(std::move(opened).value()), share);
   }
   return trees;
 }
@@ -92,6 +97,7 @@ std::string_view SourceTrees::below_root(const std::string& directory_path) cons
 
 Result<SourceTrees::Handle> SourceTrees::get(const std::string& directory_path) {
   Root& root = roots_[index_of(directory_path, "")];
+  if (root.missing) return *root.missing;
   if (several_ && !root.whole_tree) {
     Error error = root.directory().error(ENOTDIR, "open", first_of(directory_path));
     return error;  // it was a directory when it was listed
@@ -102,7 +108,9 @@ Result<SourceTrees::Handle> SourceTrees::get(const std::string& directory_path) 
 Result<SourceTrees::Handle> SourceTrees::holder(const std::string& directory_path,
                                                 const std::string& name) {
   if (!is_virtual(directory_path)) return get(directory_path);
-  return roots_[index_of(directory_path, name)].cache->get("");
+  Root& root = roots_[index_of(directory_path, name)];
+  if (root.missing) return *root.missing;
+  return root.cache->get("");
 }
 
 Result<bool> SourceTrees::has_entry(const std::string& directory_path, const std::string& name) {
@@ -114,12 +122,13 @@ Result<bool> SourceTrees::has_entry(const std::string& directory_path, const std
 }
 
 void SourceTrees::forget(const std::string& directory_path) {
-  roots_[index_of(directory_path, "")].cache->forget(std::string(below_root(directory_path)));
+  Root& root = roots_[index_of(directory_path, "")];
+  if (!root.missing) root.cache->forget(std::string(below_root(directory_path)));
 }
 
 std::size_t SourceTrees::first_root_on(std::uint64_t device) const {
   const auto found = std::find_if(roots_.begin(), roots_.end(), [&](const Root& root) {
-    return root.directory().device() == device;
+    return !root.missing && root.directory().device() == device;
   });
   return static_cast<std::size_t>(found - roots_.begin());
 }

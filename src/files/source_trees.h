@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,10 +33,14 @@ class SourceTrees {
     bool whole_tree = false;         ///< it is a source itself
     std::vector<std::string> names;  ///< several sources: of those that are, or lie in, it
     std::unique_ptr<fs::DirectoryCache> cache;
+    /// Of several: why it could not be opened. What is taken from it, or back to it, fails with
+    /// this, and the others go on; all that begins work asks for all of them (Site::identity).
+    std::optional<Error> missing;
+    /// Not of one that is missing.
     [[nodiscard]] const fs::Directory& directory() const { return cache->root(); }
   };
 
-  /// An error names the source that cannot be opened.
+  /// The error of the only source; of several each has its own.
   [[nodiscard]] static Result<std::unique_ptr<SourceTrees>> open(const FilesPlan& plan,
                                                                  const Layout& layout,
                                                                  fs::Features features);

@@ -563,6 +563,50 @@ TEST_P(FilesSeveralCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
 }
 #endif
 
+/// A disk that was taken out, or a directory that its owner removed once it was empty.
+TEST_P(FilesSeveralMove, ASourceThatIsGoneAtRollbackKeepsNothingOfTheOthersAway) {
+  const Three three(GetParam());
+  three.make();
+  ASSERT_EQ(::chmod((three.tree() + "/sub/deep").c_str(), 0751), 0);
+  const auto tree = snapshot(three.tree());
+  const std::string list = read_all(three.list());
+  CopyTest move = three.test({{"delete-empty-src-dirs", "true"}}, "move");
+  LocalExecution& execution = move.start();
+  const auto identity = move.run().root_identity(execution.context());
+  ASSERT_TRUE(identity.ok());
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  stdfs::remove(three.more());
+  LocalExecution& next = move.take_over();
+  const auto same = move.run().same_destination(next.context(), *identity);
+  ASSERT_TRUE(same.ok());
+  EXPECT_TRUE(*same);
+  ASSERT_TRUE(is_ok(next.undo()));
+  EXPECT_EQ(snapshot(three.tree()), tree);
+  EXPECT_EQ(read_all(three.list()), list);
+  EXPECT_EQ(read_all(three.target("/more/in/c.txt")), "gamma\n");
+  EXPECT_EQ(read_all(three.target("/more/d.txt")), "delta\n");
+  EXPECT_FALSE(stdfs::exists(three.target("/tree")));
+  EXPECT_TRUE(next.item("more/d.txt")->error.has_value());
+}
+
+/// Of those that are there each is compared, whatever has become of the others.
+TEST_P(FilesSeveralMove, AnExchangedSourceIsNoticedThoughAnotherOneIsGone) {
+  const Three three(GetParam());
+  three.make();
+  CopyTest move = three.test({}, "move");
+  LocalExecution& execution = move.start();
+  const auto identity = move.run().root_identity(execution.context());
+  ASSERT_TRUE(identity.ok());
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  stdfs::remove_all(three.more());
+  stdfs::rename(three.tree(), three.tree() + ".away");
+  stdfs::create_directories(three.tree());
+  LocalExecution& next = move.take_over();
+  const auto same = move.run().same_destination(next.context(), *identity);
+  ASSERT_TRUE(same.ok());
+  EXPECT_FALSE(*same);
+}
+
 /// As a glob names it beside the others.
 TEST(FilesSeveral, DunlinsOwnStateIsNoSource) {
   for (const char* const verb : {"copy", "move"}) {
