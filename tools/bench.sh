@@ -8,6 +8,7 @@ if [ "${1:-}" = --help ]; then
   echo "usage: ./dev bench [NAME] [ARGUMENT of google-benchmark]...     NAME: bench/NAME_bench.cpp; all if not named"
   echo "       ./dev bench memory [--help]                              peak memory and size of the ledger, up to 1,000,000 files"
   echo "       ./dev bench files [--help]                               beside cp, rsync, rclone, fpsync and tar"
+  echo "       ./dev bench control [--help]                             how long pause, stop and limits take to have effect"
   exit 0
 fi
 if [ "${1:-}" = memory ]; then
@@ -25,6 +26,17 @@ if [ "${1:-}" = files ]; then
       ;;
   esac
   exec python3 -B bench/files/main.py "$@"
+fi
+if [ "${1:-}" = control ]; then
+  shift
+  case " $* " in
+    *" --help "* | *" -h "* | *" --self-check "* | *" --binary "*) ;;
+    *)
+      bash tools/setup.sh build bench
+      build release dunlin >/dev/null
+      ;;
+  esac
+  exec python3 -B bench/control/main.py "$@"
 fi
 only=""
 if [ $# -gt 0 ] && [[ "$1" != -* ]]; then

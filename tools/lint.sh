@@ -57,7 +57,7 @@ import ast, pathlib
 for path in sorted([*pathlib.Path("tools").glob("*.py"), *pathlib.Path("bench").rglob("*.py")]):
     ast.parse(path.read_text(), str(path))
 '; }
-bench_arithmetic() { python3 -B bench/files/main.py --self-check; }
+bench_arithmetic() { python3 -B bench/files/main.py --self-check && python3 -B bench/control/main.py --self-check; }
 # A change of the code that a mutant names leaves its text behind.
 mutants() { python3 tools/mutate.py --list >/dev/null; }
 shell_scripts() {
@@ -72,7 +72,7 @@ check "layout" format
 check "layers" python3 tools/layers.py
 check "shell scripts" shell_scripts
 check "python" python_syntax
-check "benchmark of files" bench_arithmetic
+check "benchmarks of files and control" bench_arithmetic
 check "documents" python3 tools/docs.py
 check "texts of the mutants" mutants
 [ "$tidy" = no ] || check "clang and clang-tidy" tidy

@@ -18,6 +18,9 @@ class Permits {
   /// second.
   [[nodiscard]] virtual Status acquire(std::int64_t bytes, std::int64_t operations,
                                        const CancelToken& cancel) = 0;
+  /// Waits while the item that the calling thread works on is one too many, after their number was
+  /// lowered; acquire() does so, too. For an item whose bytes other threads acquire.
+  virtual void pause_if_too_many(const CancelToken&) {}
 };
 
 /// Grants everything at once, but still honours cancellation.

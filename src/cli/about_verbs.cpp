@@ -55,7 +55,7 @@ Result<int> explain(Session& session, const std::string& name, bool list) {
     if (session.options().json)
       session.emit(out);
     else
-      session.result(table.text(session.out().width()));
+      session.result(table.text(session.out().width(), session.out().charset()));
     return kDone;
   }
   const auto type = error_type_from_name(name);

@@ -56,11 +56,24 @@ int fail(Session& session, const Error& error) {
   return exit_code_of(error);
 }
 
+/// On a terminal that may have no other letters.
+std::string in_letters_of(const Terminal& terminal, std::string text) {
+  constexpr std::string_view kDots = "…";
+  if (!terminal.is_terminal() || terminal.utf8()) return text;
+  for (std::size_t at = 0; (at = text.find(kDots, at)) != std::string::npos;)
+    text.replace(at, kDots.size(), "...");
+  return text;
+}
+
+void print_help(Terminal& terminal, const Verbs& verbs, const CLI::App& app) {
+  terminal.write(in_letters_of(terminal, help_text(verbs, app, terminal.width())));
+}
+
 int act(Session& session, Verbs& verbs) {
   CLI::App& app = verbs.parsed();
   const Verb* verb = verbs.find(&app);
   if (verb == nullptr || !verb->action) {
-    session.err().write(help_text(verbs, app, session.err().width()));
+    print_help(session.err(), verbs, app);
     return kUsage;
   }
   if (const Status begun = session.begin(); !begun.ok()) return fail(session, begun.error());
@@ -73,7 +86,7 @@ int parse_and_act(Session& session, Verbs& verbs, std::vector<std::string> words
     std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
     verbs.root().parse(std::move(words));
   } catch (const CLI::CallForHelp&) {
-    session.out().write(help_text(verbs, verbs.parsed(), session.out().width()));
+    print_help(session.out(), verbs, verbs.parsed());
     return kDone;
   } catch (const CLI::ParseError& error) {
     return fail(session, usage_error(verbs, error));

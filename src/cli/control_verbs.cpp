@@ -1,10 +1,12 @@
-// pause, cancel, stop, skip: verbs that reach the owner wherever it lives and return at once.
+// pause, cancel, stop, limits, skip: verbs that reach the owner wherever it lives and return at
+// once.
 #include <chrono>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "cli/exit_code.h"
 #include "cli/screens.h"
 #include "cli/selector.h"
@@ -23,7 +25,7 @@ constexpr std::int64_t kEffectWithin_ms = 3000;
 constexpr std::chrono::milliseconds kLook{20};
 
 bool took_effect(const engine::Snapshot& snapshot, std::string_view verb) {
-  if (verb == "skip") return true;
+  if (verb == "skip" || verb == "limits") return true;
   if (verb == "pause" || verb == "stop") return !snapshot.live;
   return snapshot.shown_status == ExecutionStatus::cancelled;
 }
@@ -48,7 +50,8 @@ Result<int> show_effect(Session& session, const ExecutionId& id, std::string_vie
   std::string text = fmt::format("execution {}: {}", snapshot.row.number,
                                  session.out().paint(colour_of(snapshot), status_words(snapshot)));
   if (!effective) text += fmt::format("; {} is requested", verb);
-  if (!message.empty() && (verb == "skip" || !effective)) text += " (" + message + ")";
+  const bool says_more = verb == "skip" || verb == "limits" || !effective;
+  if (!message.empty() && says_more) text += " (" + message + ")";
   text += "\n";
   for (const auto& next : next_commands(snapshot))
     text += fmt::format("  {:<20}  {}\n", next.command, next.purpose);
@@ -111,6 +114,69 @@ void add_stop(Verbs& verbs) {
   stop->all = add_flag(app, "--all", "everything that runs from this state directory");
 }
 
+class LimitFlags {
+ public:
+  explicit LimitFlags(CLI::App& app)
+      : io_(add_text(app, "--io", "RATE", "at most so many bytes a second: 200MB/s, 10MiB")),
+        iops_(add_text(app, "--iops", "N", "at most so many operations a second")),
+        cpu_(add_text(app, "--cpu", "PERCENT", "at most this share of the CPUs it may use")),
+        concurrency_(add_text(app, "--concurrency", "N", "at most so many items at the same time")),
+        batch_size_(
+            add_text(app, "--batch-size", "N", "items of a batch that is made from now on")) {}
+
+  /// Of rates and CPU "none" and 0 take the limit away.
+  [[nodiscard]] Result<Json> read() const {
+    Json out = Json::object();
+    if (!io_->empty()) {
+      DUNLIN_ASSIGN(out["io"], *io_ == "none" ? Result<std::int64_t>(0) : parse_rate(*io_));
+    }
+    const auto number = [&out](const Text& text, const char* key, std::string_view flag) -> Status {
+      if (text->empty()) return success();
+      std::string digits = *text;
+      if (flag == "--cpu" && digits.ends_with('%')) digits.pop_back();
+      const bool none = digits == "none" || digits == "0";
+      if (none && (flag == "--iops" || flag == "--cpu")) {
+        out[key] = 0;
+        return success();
+      }
+      DUNLIN_ASSIGN(out[key], whole_number(digits, flag));
+      return success();
+    };
+    DUNLIN_TRY(number(iops_, "iops", "--iops"));
+    DUNLIN_TRY(number(cpu_, "cpu", "--cpu"));
+    DUNLIN_TRY(number(concurrency_, "concurrency", "--concurrency"));
+    DUNLIN_TRY(number(batch_size_, "batch_size", "--batch-size"));
+    if (out.empty()) {
+      Error error(ErrorType::invalid_input, "limits takes at least one of them");
+      error.remediation = "dunlin limits EXEC --io 200MB/s";
+      return error;
+    }
+    return out;
+  }
+
+ private:
+  Text io_, iops_, cpu_, concurrency_, batch_size_;
+};
+
+void add_limits(Verbs& verbs) {
+  struct Limits {
+    Text execution;
+    std::unique_ptr<LimitFlags> flags;
+  };
+  auto limits = std::make_shared<Limits>();
+  CLI::App& app = verbs.add(
+      "limits",
+      "Changes the limits of a running execution within a second, until it ends or pauses.",
+      "dunlin limits last --io 200MB/s\ndunlin limits 3 --io none --concurrency 4\n"
+      "dunlin limits 3 --cpu 50%",
+      [limits](Session& session) -> Result<int> {
+        DUNLIN_ASSIGN(const Json changes, limits->flags->read());
+        return control(session, *limits->execution, "limits", changes);
+      });
+  limits->execution = add_execution(app);
+  limits->flags = std::make_unique<LimitFlags>(app);
+}
+
 }  // namespace
 
 void add_control_verbs(Verbs& verbs) {
@@ -127,6 +193,7 @@ void add_control_verbs(Verbs& verbs) {
   verb("cancel", "Gives an execution up; what is done stays, what is half done is cleaned up.",
        "dunlin cancel 3");
   add_stop(verbs);
+  add_limits(verbs);
 
   struct Skip {
     Text execution;

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "cli/exit_code.h"
 #include "cli/ledger_json.h"
+#include "cli/remedy.h"
 #include "cli/selector.h"
 #include "cli/session.h"
 #include "cli/text_layout.h"
@@ -101,7 +102,7 @@ class Listing {
       session_.result(text_);
       text_.clear();
     } else if (!table_.empty()) {
-      session_.result(table_.text(session_.out().width()));
+      session_.result(table_.text(session_.out().width(), session_.out().charset()));
       table_ = Table(columns_);
     }
   }
@@ -156,6 +157,7 @@ Result<int> items(Session& session, const Flags& flags) {
 }
 
 Result<int> errors(Session& session, const Flags& flags) {
+  DUNLIN_ASSIGN(const engine::Snapshot snapshot, session.snapshot(*flags.execution));
   DUNLIN_ASSIGN(const std::size_t limit, limit_of(flags));
   DUNLIN_ASSIGN(const store::ItemFilter filter, filter_of(flags));
   DUNLIN_ASSIGN(const auto ledger, ledger_of(session, flags));
@@ -173,12 +175,14 @@ Result<int> errors(Session& session, const Flags& flags) {
       },
       [&](const std::vector<store::ErrorRow>& rows, bool) {
         for (const auto& row : rows) {
-          listing.add(error_json(row),
+          listing.add(error_json(row, snapshot),
                       {row.item.valid() ? std::to_string(row.item.value) : "",
                        std::string(to_string(row.error.type)),
                        row.item.valid() ? escape_bytes(path_of(row.directory_path, row.name)) : "",
                        printable(row.error.text())});
-          remedies.insert(printable(row.error.remedy(*flags.execution)));
+          if (std::string remedy = remedy_for(row.error, concern_of(row), snapshot);
+              !remedy.empty())
+            remedies.insert(printable(remedy));
         }
         listing.end_page();
       }));

@@ -16,6 +16,7 @@
 #include "cli/exit_code.h"
 #include "cli/ledger_json.h"
 #include "cli/progress_line.h"
+#include "cli/remedy.h"
 #include "cli/screens.h"
 #include "cli/signals.h"
 #include "cli/text_layout.h"
@@ -142,7 +143,7 @@ void ask_to_pause(Session& session, engine::Execution& execution, Display& displ
 
 void stop_now(Session& session, engine::Execution& execution) {
   // The process may end within this call: everything that has to be said is said before.
-  session.err().set_live({});
+  session.err().end_live();
   if (!session.options().quiet)
     session.err().write("stopping at once; go on with: dunlin resume " + execution.id().value +
                         "\n");
@@ -157,6 +158,30 @@ class Follower {
       : session_(session), engine_(engine), id_(std::move(id)), screen_(screen) {}
 
   Result<int> run() {
+    SignalWatch signals;  // so that nothing of the display is left behind
+    signals.start([this](int signal) { leave(signal); }, [] {});
+    auto code = follow();
+    signals.end();
+    return code;
+  }
+
+ private:
+  void leave(int signal) {
+    {
+      const std::lock_guard lock(mutex_);
+      left_by_ = signal;
+    }
+    left_.notify_all();
+  }
+
+  /// How watching was ended from outside; 0: it was not.
+  int left_within(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    left_.wait_for(lock, time, [this] { return left_by_ != 0; });
+    return left_by_;
+  }
+
+  Result<int> follow() {
     for (;;) {
       auto snapshot = engine_.snapshot(id_);
       if (!snapshot.ok()) return std::move(snapshot).error();
@@ -167,11 +192,13 @@ class Follower {
         return code;
       }
       show(*snapshot);
-      std::this_thread::sleep_for(screen_ ? kRedraw * 2 : kRedraw);
+      if (const int signal = left_within(screen_ ? kRedraw * 2 : kRedraw); signal != 0) {
+        clear();
+        return 128 + signal;
+      }
     }
   }
 
- private:
   void show(const engine::Snapshot& snapshot) {
     const auto now = session_.clock().monotonic_ms();
     if (session_.options().json) {
@@ -217,6 +244,9 @@ class Follower {
   const ExecutionId id_;
   const bool screen_;
   std::int64_t last_ms_ = 0;
+  std::mutex mutex_;
+  std::condition_variable left_;
+  int left_by_ = 0;
 };
 
 }  // namespace
@@ -236,7 +266,9 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
              {"severity", problem.critical ? "critical" : "warning"},
              {"can_continue", problem.can_continue || !problem.critical},
              {"description", problem.error.text()},
-             {"remediation", problem.error.remedy(std::to_string(snapshot.row.number))}});
+             {"remediation",
+              remedy_for(problem.error,
+                         problem.critical ? Concern::execution : Concern::failed_item, snapshot)}});
     }
     session.event("finished", fields);
     return success();

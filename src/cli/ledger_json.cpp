@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "cli/remedy.h"
 
 namespace dunlin::cli {
 
@@ -36,16 +37,17 @@ std::vector<store::ErrorRow> last_errors(const store::Ledger& ledger, const std:
   return errors.ok() ? std::move(errors).value() : std::vector<store::ErrorRow>{};
 }
 
-Json errors_json(const std::vector<store::ErrorRow>& errors) {
+Json errors_json(const std::vector<store::ErrorRow>& errors, const engine::Snapshot& snapshot) {
   Json out = Json::array();
-  for (const auto& error : errors) out.push_back(error_json(error));
+  for (const auto& error : errors) out.push_back(error_json(error, snapshot));
   return out;
 }
 
-Json verification_with_errors(const Json& verification, const store::Ledger& ledger) {
+Json verification_with_errors(const Json& verification, const engine::Snapshot& snapshot,
+                              const store::Ledger& ledger) {
   Json out = verification;
   const auto differences = last_errors(ledger, "verification_mismatch", kLatest);
-  out["errors"] = errors_json(differences);
+  out["errors"] = errors_json(differences, snapshot);
   const auto milestones = ledger.milestones();
   out["verification_time"] = nullptr;
   if (milestones.ok())
@@ -83,7 +85,7 @@ Json item_json(const store::ItemRow& item) {
   return out;
 }
 
-Json error_json(const store::ErrorRow& row) {
+Json error_json(const store::ErrorRow& row, const engine::Snapshot& snapshot) {
   const auto& error = row.error;
   const auto& about = info(error.type);
   Json out = Json::object();
@@ -107,7 +109,7 @@ Json error_json(const store::ErrorRow& row) {
   out["attempt"] = row.attempt;
   out["final"] = row.final;
   out["native_code"] = text_or_null(error.native.code);
-  out["remediation"] = error.remedy("EXEC");
+  out["remediation"] = text_or_null(remedy_for(error, concern_of(row), snapshot));
   return out;
 }
 
@@ -154,13 +156,13 @@ Json error_summary(const engine::Snapshot& snapshot, const store::Ledger& ledger
   }
   return Json{{"total", total},
               {"by_type", std::move(by_type)},
-              {"sample_errors", errors_json(last_errors(ledger, "", kSamples))}};
+              {"sample_errors", errors_json(last_errors(ledger, "", kSamples), snapshot)}};
 }
 
 Json execution_json(const engine::Snapshot& snapshot, const store::Ledger& ledger) {
   Json out = engine::snapshot_json(snapshot);
-  out["verification"] = verification_with_errors(out["verification"], ledger);
-  out["errors"] = errors_json(last_errors(ledger, "", kLatest));
+  out["verification"] = verification_with_errors(out["verification"], snapshot, ledger);
+  out["errors"] = errors_json(last_errors(ledger, "", kLatest), snapshot);
   Json uids = Json::array();
   if (const auto tasks = ledger.tasks(kLatest); tasks.ok())
     for (const auto& task : *tasks) uids.push_back(task.uid);
@@ -178,7 +180,7 @@ Json finished_fields(const engine::Snapshot& snapshot, const store::Ledger& ledg
   Json out = Json::object();
   for (const char* key : {"execution_id", "plan_id", "status", "progress"})
     out[key] = resource[key];
-  out["verification"] = verification_with_errors(resource["verification"], ledger);
+  out["verification"] = verification_with_errors(resource["verification"], snapshot, ledger);
   out["errors"] = error_summary(snapshot, ledger);
   out["number"] = resource["number"];
   out["kind"] = resource["kind"];

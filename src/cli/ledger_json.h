@@ -7,7 +7,8 @@
 namespace dunlin::cli {
 
 [[nodiscard]] Json item_json(const store::ItemRow& item);
-[[nodiscard]] Json error_json(const store::ErrorRow& error);
+/// `snapshot`: of the execution it belongs to, for what to do about it now.
+[[nodiscard]] Json error_json(const store::ErrorRow& error, const engine::Snapshot& snapshot);
 [[nodiscard]] Json task_json(const store::TaskRow& task);
 [[nodiscard]] Json checkpoint_json(const store::CheckpointRow& checkpoint);
 

@@ -131,6 +131,7 @@ Result<int> manifest(Session& session, const Flags& flags) {
   DUNLIN_ASSIGN(const Json document, parse_json(snapshot.row.plan_json, "plan"));
   DUNLIN_ASSIGN(const engine::Plan plan, engine::decode_plan(document, session.kinds()));
   DUNLIN_ASSIGN(const auto run, session.kinds().find(plan.kind)->open(plan));
+  if (!snapshot.row.roots.empty()) run->started_with(snapshot.row.roots);
   // An error before the file gets its name: an older list is not replaced by an empty one.
   const auto produce =
       [&](const std::function<Status(const std::string&)>& write) -> Result<Counts> {

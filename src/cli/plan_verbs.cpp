@@ -68,7 +68,7 @@ Result<int> list(Session& session) {
                {"NAME", Align::left, true}});
   for (const auto& row : plans)
     table.add({row.id.value, row.kind, row.status, printable(row.name)});
-  session.result(table.text(session.out().width()));
+  session.result(table.text(session.out().width(), session.out().charset()));
   return kDone;
 }
 

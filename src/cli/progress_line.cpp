@@ -173,7 +173,7 @@ std::string progress_line(const Progress& progress, std::string_view noun, std::
   for (const auto& segment : segments)
     out += (out.empty() ? "" : std::string(kGap, ' ')) +
            (style.colour ? coloured(segment.colour, segment.text) : segment.text);
-  return style.width > 0 ? fit(out, style.width) : out;
+  return style.width > 0 ? fit(out, style.width, style.charset()) : out;
 }
 
 // ---- Items
@@ -271,7 +271,7 @@ std::vector<std::string> item_lines(const std::vector<engine::CurrentItem>& item
   bar = bar < kShortestBar ? 0 : std::min(bar, kLongestItemBar);
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < shown.size(); ++i) {
-    std::string line = pad_right(fit_middle(names[i], name_width), name_width);
+    std::string line = pad_right(fit_middle(names[i], name_width, style.charset()), name_width);
     if (bar > 0) line += std::string(kGap, ' ') + progress_bar(shown[i].percent(), bar, style.utf8);
     for (const ItemCells& one : cells) {
       const std::string& text = one.texts[i];
@@ -280,7 +280,7 @@ std::vector<std::string> item_lines(const std::vector<engine::CurrentItem>& item
       line += std::string(kGap, ' ') + (style.colour ? coloured(one.column->colour, cell) : cell);
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    lines.push_back(style.width > 0 ? fit(line, style.width) : line);
+    lines.push_back(style.width > 0 ? fit(line, style.width, style.charset()) : line);
   }
   return lines;
 }
@@ -298,7 +298,7 @@ std::vector<std::string> live_lines(const Progress& progress, std::string_view n
   if (more && most > 0)
     lines.push_back(std::string(kIndent) + (style.utf8 ? "…" : "...") + " and more");
   for (std::string& line : lines)
-    if (style.width > 0) line = fit(line, style.width);
+    if (style.width > 0) line = fit(line, style.width, style.charset());
   return lines;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/text_layout.h"
 #include "engine/progress.h"
 
 namespace dunlin::cli {
@@ -13,6 +14,8 @@ struct LineStyle {
   std::size_t width = 0;  ///< columns; 0: no limit and no bar
   bool utf8 = false;
   bool colour = false;
+
+  [[nodiscard]] Charset charset() const { return utf8 ? Charset::utf8 : Charset::ascii; }
 };
 
 /// Bar, percent, items, bytes, rate, time left, failures, state; what does not fit is left out,

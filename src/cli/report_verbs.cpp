@@ -101,7 +101,7 @@ Result<std::string> report_text(Session& session, const engine::Snapshot& snapsh
   for (const auto& row : json["results"])
     kinds.add({row["task_type"], format_count(row["tasks"]), format_count(row["batches"]),
                format_count(row["failed_batches"]), format_count(row["items"])});
-  out += kinds.text(terminal.width());
+  out += kinds.text(terminal.width(), terminal.charset());
   if (!snapshot.error_counts.empty()) {
     out += heading("Errors");
     for (const auto& [type, count] : snapshot.error_counts) {

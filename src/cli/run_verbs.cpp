@@ -101,8 +101,7 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const auto& id = snapshot.row.id;
   if (take_over && snapshot.live) {
-    ForegroundRun run{
-        id, snapshot.row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate, {}};
+    ForegroundRun run{id, engine::goal_of(snapshot.row), {}};
     run.take_over = true;
     return own(session, run);
   }
@@ -113,7 +112,7 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
     return detach ? Result<int>(kDone) : follow(session, id, false);
   }
   if (!allows(snapshot, "resume")) return not_allowed(snapshot, "resume");
-  const Goal goal = snapshot.row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate;
+  const Goal goal = engine::goal_of(snapshot.row);
   if (detach) return hand_over(session, {id, std::string(name_of(goal)), ""});
   auto code = own(session, {id, goal, {}});
   // Somebody else was faster: that is as good.
@@ -124,10 +123,7 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
 Result<int> verify(Session& session, const std::string& text, bool detach) {
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
   const auto& id = snapshot.row.id;
-  // What verification found wrong may have been mended; any other failure left work undone.
-  const bool differed =
-      snapshot.row.counters.differences > 0 && snapshot.shown_status == ExecutionStatus::failed;
-  if (!differed && !allows(snapshot, "verify")) return not_allowed(snapshot, "verify");
+  if (!allows(snapshot, "verify")) return not_allowed(snapshot, "verify");
   if (detach) return hand_over(session, {id, "verify", ""});
   return own(session, {id, Goal::verify, {}});
 }
@@ -135,9 +131,18 @@ Result<int> verify(Session& session, const std::string& text, bool detach) {
 Result<int> roll_back(Session& session, const std::string& text, bool detach) {
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
   const auto& id = snapshot.row.id;
-  if (snapshot.live && snapshot.row.phase == "rolling_back") return follow(session, id, false);
+  if (snapshot.live && engine::goal_of(snapshot.row) == Goal::roll_back)
+    return follow(session, id, false);
+  const bool again = snapshot.shown_status == ExecutionStatus::rolled_back;
+  if (again && !allows(snapshot, "rollback")) {
+    const int code = exit_code_of(snapshot);
+    session.print(fmt::format("execution {}: nothing is left to take back\n", snapshot.row.number));
+    if (session.options().json) DUNLIN_TRY(print_end(session, id, nullptr, code));
+    return code;
+  }
   if (!allows(snapshot, "rollback")) return not_allowed(snapshot, "rollback");
-  if (!session.confirm(fmt::format("take back what execution {} did ({})?", snapshot.row.number,
+  if (!session.confirm(fmt::format("take back what execution {} {} ({})?", snapshot.row.number,
+                                   again ? "still has done" : "did",
                                    printable(snapshot.row.description))))
     return kPausedOrCancelled;
   if (detach) return hand_over(session, {id, "roll_back", ""});
@@ -296,7 +301,9 @@ void add_run_verbs(Verbs& verbs) {
   };
   add_resume(verbs);
   verb("verify", "Compares again what an execution wrote.", "dunlin verify last", verify);
-  verb("rollback", "Takes back what an execution did; leaves alone what others changed since.",
+  verb("rollback",
+       "Takes back what an execution did; leaves alone what others changed since. Said again, it "
+       "tries what it left alone.",
        "dunlin rollback 3\ndunlin rollback last --yes", roll_back);
   add_retry(verbs);
   add_owner(verbs);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/progress_line.h"
+#include "cli/remedy.h"
 #include "cli/text_layout.h"
 
 namespace dunlin::cli {
@@ -62,11 +63,11 @@ std::int64_t running_ms(const Snapshot& snapshot, std::int64_t now_ms) {
   return std::max<std::int64_t>(end - row.started_ms - std::max<std::int64_t>(paused, 0), 0);
 }
 
-std::string failed_types(const Snapshot& snapshot) {
+std::string failed_types(const Snapshot& snapshot, const Terminal& terminal) {
   std::vector<std::string> parts;
   for (const auto& [type, count] : snapshot.error_counts) {
     if (parts.size() == 5) {
-      parts.emplace_back("…");
+      parts.emplace_back(terminal.utf8() ? "…" : "...");
       break;
     }
     parts.push_back(fmt::format("{} {}", type, format_count(count)));
@@ -82,14 +83,18 @@ std::string reason_text(const Shown& shown) {
 
 /// What to do about the cause, unless a person asked for the pause.
 std::string remedy_text(const Shown& shown) {
-  const std::string number = std::to_string(shown.snapshot.row.number);
-  if (shown.reason)
-    return shown.reason->type == ErrorType::interrupted ? "" : shown.reason->remedy(number);
+  const auto remedy = [&](const Error& error) {
+    const bool differs = error.type == ErrorType::verification_mismatch;
+    return error.type == ErrorType::interrupted
+               ? std::string()
+               : remedy_for(error, differs ? Concern::difference : Concern::execution,
+                            shown.snapshot);
+  };
+  if (shown.reason) return remedy(*shown.reason);
   const auto reason = parse_json(shown.snapshot.row.reason_json);
   if (!reason.ok()) return "";
   const auto type = error_type_from_name(string_or(*reason, "type", ""));
-  if (!type || *type == ErrorType::interrupted) return "";
-  return Error(*type, "").remedy(number);
+  return type ? remedy(Error(*type, "")) : "";
 }
 
 void add_next(Lines& lines, const Snapshot& snapshot) {
@@ -104,13 +109,13 @@ void add_next(Lines& lines, const Snapshot& snapshot) {
 }
 
 void add_problems(Lines& lines, const Shown& shown, const Terminal& terminal) {
-  const std::string number = std::to_string(shown.snapshot.row.number);
   for (const auto& problem : shown.problems) {
     const auto colour = problem.critical ? Colour::red : Colour::yellow;
     lines.add_raw("  " +
                   terminal.paint(colour, problem.critical ? "problem     " : "warning     ") +
                   printable(problem.error.text()));
-    lines.add("  try", printable(problem.error.remedy(number)));
+    const Concern concern = problem.critical ? Concern::execution : Concern::failed_item;
+    lines.add("  try", printable(remedy_for(problem.error, concern, shown.snapshot)));
   }
 }
 
@@ -193,6 +198,20 @@ void add_current_items(Lines& lines, const engine::Progress& progress, const Ter
     lines.add(label, line);
     label = "";
   }
+}
+
+/// What holds now of rates and CPU, where anything does, and how many items at a time.
+std::string limits_text(const Json& limits) {
+  if (!limits.is_object()) return "";
+  std::vector<std::string> parts;
+  if (const auto io = integer_or(limits, "io", 0); io > 0) parts.push_back(format_rate(io));
+  if (const auto iops = integer_or(limits, "iops", 0); iops > 0)
+    parts.push_back(format_count(iops) + " operations/s");
+  if (const auto cpu = integer_or(limits, "cpu", 0); cpu > 0)
+    parts.push_back(fmt::format("{}% CPU", cpu));
+  if (const auto items = integer_or(limits, "concurrency", 0); items > 0)
+    parts.push_back(fmt::format("{} at a time", format_count(items)));
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string age_of(std::int64_t then_ms, std::int64_t now_ms) {
@@ -290,7 +309,9 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
       break;
     case ExecutionStatus::paused:
       out.push_back({command("resume"), "go on where it was"});
-      out.push_back({command("cancel"), "give it up; what is done stays"});
+      out.push_back({command("cancel"), engine::goal_of(snapshot.row) == engine::Goal::roll_back
+                                            ? "give it up; what is not taken back stays"
+                                            : "give it up; what is done stays"});
       break;
     case ExecutionStatus::completed:
       if (store::all_failed(counters) > 0) {
@@ -300,13 +321,18 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
       break;
     case ExecutionStatus::failed:
       if (failures) out.push_back({command("errors"), "what failed and why"});
-      out.push_back({command("resume"), "go on once the cause is mended"});
+      if (counters.differences > 0)
+        out.push_back({command("verify"), "compare again once the cause is mended"});
+      else
+        out.push_back({command("resume"), "go on once the cause is mended"});
       break;
     case ExecutionStatus::cancelled:
       if (store::all_succeeded(counters) > 0)
         out.push_back({command("rollback"), "take back what was done"});
       break;
     case ExecutionStatus::rolled_back:
+      if (store::all_succeeded(counters) > 0)
+        out.push_back({command("rollback"), "try it again, once the cause is mended"});
       break;
   }
   return out;
@@ -348,7 +374,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
     lines.add("left",
               left_text(counters, noun) + (snapshot.progress.totals_exact ? "" : " or more"));
   if (store::all_failed(counters) > 0) {
-    const std::string types = failed_types(snapshot);
+    const std::string types = failed_types(snapshot, terminal);
     lines.add("failed",
               terminal.paint(Colour::red,
                              counts_text(counters, &store::OutcomeCounters::failed, noun, true)) +
@@ -410,11 +436,12 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
     lines.add("rate", rate);
   }
   add_current_items(lines, progress, terminal);
+  lines.add("limits", limits_text(snapshot.limits));
   lines.add("batches", fmt::format("{} of {} ended", format_count(counters.ended_batches),
                                    format_count(counters.total_batches)));
   if (snapshot.shown_status != ExecutionStatus::rolled_back)
     lines.add("verified", verification_statement(snapshot));
-  if (!snapshot.error_counts.empty()) lines.add("errors", failed_types(snapshot));
+  if (!snapshot.error_counts.empty()) lines.add("errors", failed_types(snapshot, terminal));
   if (row.started_ms > 0)
     lines.add("started", fmt::format("{} ({}), attempt {}", rfc3339(row.started_ms),
                                      age_of(row.started_ms, shown.now_ms), row.attempt));

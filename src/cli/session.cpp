@@ -9,6 +9,7 @@
 
 #include "base/logging.h"
 #include "base/text.h"
+#include "cli/remedy.h"
 
 namespace dunlin::cli {
 
@@ -92,7 +93,7 @@ void Session::event(std::string_view name, const Json& fields) {
 }
 
 void Session::report(const Error& error) {
-  const std::string remedy = printable(error.remedy(subject_));
+  const std::string remedy = printable(remedy_for_command(error, subject_));
   std::string text;
   // A plan's problems are one line each; anything else is one line by its nature.
   std::istringstream lines(error.message.find('\n') == std::string::npos ? error.text()

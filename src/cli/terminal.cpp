@@ -31,6 +31,10 @@ bool locale_is_utf8() {
   return false;
 }
 
+/// DECAWM: what would go beyond the last column stays in it, or goes into the next row.
+constexpr std::string_view kNoWrap = "\x1b[?7l";
+constexpr std::string_view kWrap = "\x1b[?7h";
+
 std::string_view code_of(Colour colour) {
   switch (colour) {
     case Colour::bold:
@@ -102,6 +106,7 @@ void Terminal::set_live(std::vector<std::string> lines) {
   if (!draws_) return;
   const std::lock_guard lock(mutex_);
   if (lines.empty() && live_.empty()) return;
+  if (ended_ && !lines.empty()) return;
   const std::size_t columns = width();
   // One row is left to what stood above.
   const std::size_t rows = height();
@@ -109,6 +114,14 @@ void Terminal::set_live(std::vector<std::string> lines) {
   std::string out = lines.empty() ? erased(columns) : to_top(columns);
   live_ = std::move(lines);
   raw(out + drawn(columns));
+}
+
+void Terminal::end_live() {
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  if (live_.empty()) return;
+  raw(erased(width()));
+  live_.clear();
 }
 
 namespace {
@@ -137,14 +150,18 @@ std::string Terminal::erased(std::size_t columns) const {
 
 /// The block from its top on. What it overwrites is erased line by line and not at once, which
 /// would flicker; what is below it goes with its last line. The last column stays free: some
-/// terminals wrap as soon as it is written.
+/// terminals wrap as soon as it is written. A line that the terminal takes for wider than we do
+/// must not wrap either: rows that nobody knows of are never erased. Wrapping is switched off for
+/// this one write and not for the life of the block, so that nobody has to switch it on again,
+/// however the process ends.
 std::string Terminal::drawn(std::size_t columns) {
-  std::string out;
+  if (live_.empty()) return "";
+  std::string out(kNoWrap);
   for (std::size_t i = 0; i < live_.size(); ++i) {
-    live_[i] = fit(live_[i], columns > 1 ? columns - 1 : 1);
+    live_[i] = fit(live_[i], columns > 1 ? columns - 1 : 1, charset());
     out += live_[i] + (i + 1 == live_.size() ? "\x1b[J\r" : "\x1b[K\n");
   }
-  return out;
+  return out + std::string(kWrap);
 }
 
 void Terminal::raw(std::string_view text) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/text_layout.h"
+
 namespace dunlin::cli {
 
 enum class Colour : std::uint8_t { none, bold, dim, red, green, yellow, cyan };
@@ -31,12 +33,17 @@ class Terminal {
   /// True when the locale of the user is UTF-8: box and bar characters may be used.
   [[nodiscard]] bool utf8() const { return utf8_; }
 
+  [[nodiscard]] Charset charset() const { return utf8_ ? Charset::utf8 : Charset::ascii; }
+
   /// Writes whole text at once; removes the live block before and puts it back after.
   void write(std::string_view text);
   /// Replaces the block of lines at the bottom (where draws()); empty removes it. Lines that are
   /// too wide are cut, lines that the window has no room for are left out. After the window has
   /// changed the next call puts the picture right.
   void set_live(std::vector<std::string> lines);
+  /// Removes the block for good: the process may end at any moment, and nobody would remove it
+  /// then.
+  void end_live();
 
  private:
   void raw(std::string_view text);
@@ -49,6 +56,7 @@ class Terminal {
   bool colour_ = false;
   bool utf8_ = false;
   bool draws_ = false;
+  bool ended_ = false;  ///< end_live(); with mutex_
   std::mutex mutex_;
   std::vector<std::string>
       live_;  ///< as it stands there; the cursor is at the start of its last line

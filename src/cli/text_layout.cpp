@@ -1,35 +1,29 @@
-// See text_layout.h. The C library's wcwidth depends on the locale of the process, which we do not
-// set: the ranges below are those of Unicode 15 that occur in file names, coarse at the edges.
+// See text_layout.h. Widths are those of glyph_ranges.h: the C library's wcwidth depends on the
+// locale of the process, which we do not set.
 #include "cli/text_layout.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <numeric>
+
+#include "cli/glyph_ranges.h"
 
 namespace dunlin::cli {
 
 namespace {
 
-struct Range {
-  std::uint32_t first;
-  std::uint32_t last;
-};
-
-constexpr Range kZeroWidth[] = {
-    {0x0300, 0x036F}, {0x0483, 0x0489}, {0x0591, 0x05BD}, {0x064B, 0x065F}, {0x06D6, 0x06DC},
-    {0x0E34, 0x0E3A}, {0x0E47, 0x0E4E}, {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x200B, 0x200D},
-    {0x20D0, 0x20FF}, {0x3099, 0x309A}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}, {0xE0100, 0xE01EF}};
-constexpr Range kWide[] = {
-    {0x1100, 0x115F},   {0x2E80, 0x303E},   {0x3041, 0x33FF},   {0x3400, 0x4DBF},
-    {0x4E00, 0x9FFF},   {0xA000, 0xA4CF},   {0xA960, 0xA97F},   {0xAC00, 0xD7A3},
-    {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},
-    {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
-
 template <std::size_t N>
-bool within(const Range (&ranges)[N], std::uint32_t code) {
-  return std::any_of(std::begin(ranges), std::end(ranges), [code](const Range& range) {
-    return code >= range.first && code <= range.last;
-  });
+bool within(const GlyphRange (&ranges)[N], std::uint32_t code) {
+  const auto* const after = std::upper_bound(
+      std::begin(ranges), std::end(ranges), code,
+      [](std::uint32_t value, const GlyphRange& range) { return value < range.first; });
+  return after != std::begin(ranges) && code <= std::prev(after)->last;
+}
+
+std::size_t columns_of(std::uint32_t code) {
+  if (code < 0x300) return code == 0xAD || code >= 0x20 ? 1 : 0;
+  return within(kZeroColumns, code) ? 0 : within(kTwoColumns, code) ? 2 : 1;
 }
 
 /// One character: its bytes and its columns.
@@ -37,6 +31,10 @@ struct Glyph {
   std::size_t bytes = 1;
   std::size_t columns = 1;
 };
+
+/// U+FE0F asks for the picture instead of the letter, and a picture is wide. Terminals that do not
+/// know this leave a column empty.
+constexpr std::string_view kAsPicture = "\xEF\xB8\x8F";
 
 Glyph glyph_at(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -46,13 +44,19 @@ Glyph glyph_at(std::string_view text, std::size_t at) {
     return {std::min(end + 1, text.size()) - at, 0};
   }
   const std::size_t size = byte(at) < 0x80 ? 1 : byte(at) < 0xE0 ? 2 : byte(at) < 0xF0 ? 3 : 4;
-  if (byte(at) < 0xC0 || at + size > text.size()) return {};
-  std::uint32_t code = byte(at) & (0xFFU >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return {};
-    code = (code << 6) | (byte(at + i) & 0x3FU);
+  std::uint32_t code = byte(at);
+  if (code >= 0x80) {
+    if (code < 0xC0 || at + size > text.size()) return {};
+    code &= 0xFFU >> (size + 1);
+    for (std::size_t i = 1; i < size; ++i) {
+      if ((byte(at + i) & 0xC0) != 0x80) return {};
+      code = (code << 6) | (byte(at + i) & 0x3FU);
+    }
   }
-  return {size, within(kZeroWidth, code) ? 0U : within(kWide, code) ? 2U : 1U};
+  const std::size_t columns = columns_of(code);
+  if (columns == 1 && text.substr(at + size).starts_with(kAsPicture))
+    return {size + kAsPicture.size(), 2};
+  return {size, columns};
 }
 
 /// The longest start of `text` that takes at most `width` columns.
@@ -71,8 +75,10 @@ std::string_view head(std::string_view text, std::size_t width) {
 std::string_view tail(std::string_view text, std::size_t width) {
   std::size_t left = display_width(text);
   std::size_t at = 0;
-  while (at < text.size() && left > width) {
+  while (at < text.size()) {
     const Glyph glyph = glyph_at(text, at);
+    // A mark whose character was cut off would be drawn over what comes before.
+    if (left <= width && (glyph.columns > 0 || at == 0)) break;
     left -= glyph.columns;
     at += glyph.bytes;
   }
@@ -89,7 +95,10 @@ std::string without_colour(std::string_view text) {
   return out;
 }
 
-constexpr std::string_view kEllipsis = "…";
+std::string_view ellipsis(Charset charset, std::size_t width) {
+  return charset == Charset::utf8 ? "…" : std::string_view("...").substr(0, width);
+}
+
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowest = 8;
 
@@ -105,20 +114,23 @@ std::size_t display_width(std::string_view text) {
   return columns;
 }
 
-std::string fit(std::string_view text, std::size_t width) {
+std::string fit(std::string_view text, std::size_t width, Charset charset) {
   if (display_width(text) <= width) return std::string(text);
   if (width == 0) return "";
   const std::string plain = without_colour(text);
-  return std::string(head(plain, width - 1)) + std::string(kEllipsis);
+  const std::string_view cut = ellipsis(charset, width);
+  return std::string(head(plain, width - display_width(cut))) + std::string(cut);
 }
 
-std::string fit_middle(std::string_view text, std::size_t width) {
+std::string fit_middle(std::string_view text, std::size_t width, Charset charset) {
   if (display_width(text) <= width) return std::string(text);
   if (width == 0) return "";
   const std::string plain = without_colour(text);
-  const std::size_t front = (width - 1) / 2;
-  return std::string(head(plain, front)) + std::string(kEllipsis) +
-         std::string(tail(plain, width - 1 - front));
+  const std::string_view cut = ellipsis(charset, width);
+  const std::size_t room = width - display_width(cut);
+  const std::size_t front = room / 2;
+  return std::string(head(plain, front)) + std::string(cut) +
+         std::string(tail(plain, room - front));
 }
 
 std::string pad_right(std::string_view text, std::size_t width) {
@@ -136,7 +148,7 @@ void Table::add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::text(std::size_t width) const {
+std::string Table::text(std::size_t width, Charset charset) const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::size_t widest = display_width(columns_[i].title);
@@ -159,13 +171,13 @@ std::string Table::text(std::size_t width) const {
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string text;
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      const std::string cell = fit_middle(cells[i], widths[i]);
+      const std::string cell = fit_middle(cells[i], widths[i], charset);
       if (i > 0) text += std::string(kGap, ' ');
       text +=
           columns_[i].align == Align::left ? pad_right(cell, widths[i]) : pad_left(cell, widths[i]);
     }
     text.erase(text.find_last_not_of(' ') + 1);
-    if (width > 0) text = fit(text, width);
+    if (width > 0) text = fit(text, width, charset);
     out += text + "\n";
   };
   std::vector<std::string> titles;

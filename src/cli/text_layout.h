@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,13 +13,20 @@
 namespace dunlin::cli {
 
 /// Columns that UTF-8 text takes on a terminal: wide East Asian characters and emoji 2, combining
-/// ones 0. Colour sequences ("\x1b[...m") count nothing. A byte that is no UTF-8 counts 1.
+/// ones 0 (glyph_ranges.h). Colour sequences ("\x1b[...m") count nothing. A byte that is no UTF-8
+/// counts 1. Where terminals differ this is the larger number.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
-/// At most `width` columns; what is cut ends in "…". Colour sequences do not survive a cut.
-[[nodiscard]] std::string fit(std::string_view text, std::size_t width);
+/// What dunlin's own signs (cuts, bars) may be made of. Names keep their characters either way.
+enum class Charset : std::uint8_t { utf8, ascii };
+
+/// At most `width` columns; what is cut ends in "…" or "...". Colour sequences do not survive a
+/// cut.
+[[nodiscard]] std::string fit(std::string_view text, std::size_t width,
+                              Charset charset = Charset::utf8);
 /// As fit(), but cuts in the middle: both ends of a path tell something.
-[[nodiscard]] std::string fit_middle(std::string_view text, std::size_t width);
+[[nodiscard]] std::string fit_middle(std::string_view text, std::size_t width,
+                                     Charset charset = Charset::utf8);
 
 [[nodiscard]] std::string pad_right(std::string_view text, std::size_t width);
 [[nodiscard]] std::string pad_left(std::string_view text, std::size_t width);
@@ -39,7 +47,7 @@ class Table {
   void add(std::vector<std::string> cells);
   [[nodiscard]] bool empty() const { return rows_.empty(); }
   /// Lines that end in '\n'. `width` 0: no limit (not a terminal).
-  [[nodiscard]] std::string text(std::size_t width) const;
+  [[nodiscard]] std::string text(std::size_t width, Charset charset = Charset::utf8) const;
 
  private:
   std::vector<Column> columns_;

@@ -92,7 +92,7 @@ void print_table(Session& session, const std::vector<engine::Snapshot>& list, bo
                fmt::format("{:.1f}%", snapshot.progress.percent_complete), rate_of(snapshot),
                started_of(snapshot), printable(snapshot.row.description)});
   }
-  out.write(table.text(out.width()));
+  out.write(table.text(out.width(), out.charset()));
   if (hidden_some && out.is_terminal())
     out.write(out.paint(Colour::dim, "older ones: dunlin ps --all") + "\n");
 }

@@ -14,6 +14,7 @@
 namespace dunlin::engine {
 
 struct BatchTally {
+  std::int64_t items = 0;            ///< of the batch, ended ones included
   std::int64_t unreported = 0;       ///< items of the pass without an outcome
   std::int64_t to_retry = 0;         ///< items left pending for another try
   std::optional<Error> retry_error;  ///< the last of their errors
@@ -54,7 +55,8 @@ template <typename MayRetry>
     return {BatchResult::failed, error};
   }
   if (settle) {
-    const bool all_done = tally.unreported == 0 && tally.to_retry == 0;
+    // Only items tell that a batch had been done. One without any has to be executed (again).
+    const bool all_done = tally.items > 0 && tally.unreported == 0 && tally.to_retry == 0;
     return {all_done ? BatchResult::done : BatchResult::interrupted, std::nullopt};
   }
   if (tally.to_retry > 0) return {BatchResult::retry, tally.retry_error, true};

@@ -29,7 +29,18 @@ Status first_refusal(const LedgerWriter::Written& written) {
 
 LedgerEnumerateContext::LedgerEnumerateContext(HostParts& parts, CancelToken cancel,
                                                std::function<void(std::int64_t)> appended)
-    : ContextOver(parts, std::move(cancel)), appended_(std::move(appended)) {}
+    : ContextOver(parts, std::move(cancel)),
+      appended_(std::move(appended)),
+      settings_(parts.settings) {
+  take_batch_size();
+}
+
+void LedgerEnumerateContext::take_batch_size() {
+  const std::int64_t size = parts_.limits.batch_size();
+  if (size == settings_.batch_size) return;
+  settings_.batch_size = size;
+  settings_.batch_size_set = true;  // by a person
+}
 
 Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(
     HostParts& parts, CancelToken cancel, std::function<void(std::int64_t)> appended) {
@@ -61,6 +72,7 @@ Status LedgerEnumerateContext::commit(Chunk chunk) {
                          std::move(chunk.closed_directories),
                          std::move(chunk.batches),
                          std::move(chunk.first_items),
+                         std::move(chunk.places),
                          chunk.cursor_after,
                          chunk.complete};
   DUNLIN_CRASH_POINT("engine.append.before");
@@ -76,6 +88,7 @@ Status LedgerEnumerateContext::commit(Chunk chunk) {
   complete_ = chunk.complete;
   continued_ = false;
   appended_(last_.item.value);  // they are numbered from 1
+  take_batch_size();
   return success();
 }
 
@@ -163,16 +176,22 @@ std::optional<Error> LedgerBatchContext::stop_reason() {
 Status LedgerBatchContext::for_each_item(std::span<ItemRow> items,
                                          const std::function<void(ItemRow&)>& fn) {
   std::atomic<bool> stopped{false};
+  std::atomic<bool> left_out{false};  // its turn had not come when the token was raised
   const bool all = parts_.pool.for_each(
-      items.size(),
+      row_.id.value, items.size(),
       [&](std::size_t i) {
         if (stopped.load(std::memory_order_relaxed)) return;
+        const ConcurrencyGate::Turn turn(parts_.gate, cancel_);
+        if (!turn.passed()) {
+          left_out = true;
+          return;
+        }
         fn(items[i]);
         if (stop_reason()) stopped = true;
       },
       cancel_);
   if (auto reason = stop_reason()) return *std::move(reason);
-  if (!all) return cancel_.check();
+  if (!all || left_out) return cancel_.check();
   return success();
 }
 
@@ -194,6 +213,8 @@ LedgerBatchContext::Verdict LedgerBatchContext::classify_locked(ItemOutcome& out
   if (reported_[at]) return Verdict::drop;
   if (outcome.status != ItemStatus::failed) {
     reported_[at] = true;
+    if (outcome.status == ItemStatus::completed && pass_ == store::Pass::work)
+      counted_bytes_ += outcome.transferred_bytes;
     parts_.retry.note_success(outcome.item);
     return Verdict::record;
   }
@@ -284,6 +305,11 @@ Result<LedgerBatchContext::Tally> LedgerBatchContext::finish() {
     if (expected_[i] && !reported_[i]) ++tally_.unreported;
   }
   return std::move(tally_);
+}
+
+void LedgerBatchContext::end_in_meter(bool held) {
+  const std::lock_guard lock(mutex_);
+  parts_.meter.pass_ended(added_bytes_.exchange(0), held ? std::exchange(counted_bytes_, 0) : 0);
 }
 
 }  // namespace dunlin::engine

@@ -14,6 +14,7 @@
 
 #include "engine/governor.h"
 #include "engine/ledger_writer.h"
+#include "engine/live_limits.h"
 #include "engine/progress.h"
 #include "engine/retry.h"
 #include "engine/run.h"
@@ -22,7 +23,8 @@
 
 namespace dunlin::engine {
 
-/// The items that a person named one by one with `dunlin retry --item`. Any thread.
+/// The items that a person named one by one with `dunlin retry --item`, as the ledger has them. Any
+/// thread.
 class AnsweredItems {
  public:
   void add(ItemId item) {
@@ -51,12 +53,15 @@ struct HostParts {
   LedgerWriter& writer;
   ItemPool& pool;
   Governor& governor;
+  ConcurrencyGate& gate;
+  const LiveLimits& limits;
   RetryAdvisor& retry;
   RateMeter& meter;
   ItemsInFlight& in_flight;
   std::atomic<bool>& stale;  ///< the ledger has refused a write of this epoch
   bool compare_anew = false;
   const AnsweredItems* answered = nullptr;
+  TaskThreads* aside = nullptr;  ///< looks of the enumeration; nullptr: where it runs itself
 };
 
 /// Implements RunContext for any of the context interfaces.
@@ -70,6 +75,7 @@ class ContextOver : public Base {
   [[nodiscard]] const Clock& clock() const override { return parts_.clock; }
   [[nodiscard]] Permits& permits() override { return parts_.governor; }
   [[nodiscard]] const CancelToken& cancel() const override { return cancel_; }
+  [[nodiscard]] const std::string& state_path() const override { return parts_.state.path(); }
   [[nodiscard]] Status fence() override {
     if (parts_.stale || !parts_.lock.still_held()) {
       parts_.stale = true;
@@ -104,6 +110,8 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
   /// `appended` is called after each commit, with the number of items journaled so far.
   static Result<std::unique_ptr<LedgerEnumerateContext>> make(
       HostParts& parts, CancelToken cancel, std::function<void(std::int64_t)> appended);
+  /// With the size of batches that holds now: it may have changed with the last commit().
+  [[nodiscard]] const ExecutionSettings& settings() const override { return settings_; }
   [[nodiscard]] const std::string& cursor() const override { return cursor_; }
   [[nodiscard]] TaskId new_task_id() override { return TaskId(++last_.task.value); }
   [[nodiscard]] BatchId new_batch_id() override { return BatchId(++last_.batch.value); }
@@ -132,15 +140,20 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
     return parts_.ledger.first_item(key);
   }
   [[nodiscard]] Result<bool> is_own_execution(std::string_view short_id) override;
-  [[nodiscard]] const std::string& state_path() const override { return parts_.state.path(); }
   [[nodiscard]] bool continued() const override { return continued_; }
+  void run_aside(std::function<void()> job) override {
+    if (parts_.aside == nullptr) return job();
+    parts_.aside->post(std::move(job));
+  }
   [[nodiscard]] Status commit(Chunk chunk) override;
   [[nodiscard]] bool complete() const { return complete_; }
 
  private:
   LedgerEnumerateContext(HostParts& parts, CancelToken cancel,
                          std::function<void(std::int64_t)> appended);
+  void take_batch_size();
   std::function<void(std::int64_t)> appended_;
+  ExecutionSettings settings_;
   std::string cursor_;
   store::Ledger::LastIds last_;
   std::set<std::string, std::less<>> own_executions_;
@@ -174,8 +187,14 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   [[nodiscard]] bool compare_anew() const override { return parts_.compare_anew; }
   void report_equal(ItemId item) override;
   void report_difference(ItemId item, Error difference) override;
-  void progress(std::int64_t bytes) override { parts_.meter.add_bytes(bytes); }
-  void kept(std::int64_t bytes) override { parts_.meter.add_kept(bytes); }
+  void progress(std::int64_t bytes) override {
+    added_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    parts_.meter.add_bytes(bytes);
+  }
+  void kept(std::int64_t bytes) override {
+    added_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    parts_.meter.add_kept(bytes);
+  }
   [[nodiscard]] ItemsInFlight* in_flight() override { return &parts_.in_flight; }
 
   /// What the host needs to end the pass.
@@ -191,6 +210,9 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   };
   /// Waits for what was submitted. The error is the ledger's.
   [[nodiscard]] Result<Tally> finish();
+  /// After finish(), before the end is recorded: what is in flight is no longer of this pass.
+  /// `held`: what was reported as completed counts.
+  void end_in_meter(bool held);
 
  private:
   enum class Verdict : std::uint8_t { record, drop };
@@ -212,6 +234,8 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   std::vector<ItemOutcome> buffer_;
   std::int64_t buffer_bytes_ = 0;
   std::int64_t buffer_since_ms_ = 0;
+  std::int64_t counted_bytes_ = 0;            ///< of outcomes that the ledger counts
+  std::atomic<std::int64_t> added_bytes_{0};  ///< told by progress() and kept()
   int in_flight_ = 0;
   std::optional<Error> ledger_error_;
   Tally tally_;

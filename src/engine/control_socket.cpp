@@ -20,8 +20,9 @@ namespace {
 
 constexpr std::size_t kMessageMax = 1 << 20;
 constexpr int kPollMs = 200;
-/// A client that connects and then says nothing must not hold up the others.
-constexpr int kClientMs = 1000;
+/// A client that connects and then says nothing, or does not read its answer, must not hold up the
+/// others, nor the control rows. Nobody waits longer for an answer.
+constexpr int kClientMs = kControlAnswerMs;
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -70,14 +71,24 @@ Result<std::string> read_line(int fd, int timeout_ms) {
   }
 }
 
-Status write_line(int fd, std::string line) {
+/// All of it within the time, or an error: whoever does not read holds nobody up.
+Status write_line(int fd, std::string line, int timeout_ms) {
+  const auto deadline = SteadyClock::now() + std::chrono::milliseconds(timeout_ms);
   line += '\n';
   std::size_t sent = 0;
   while (sent < line.size()) {
-    const ssize_t n = ::send(fd, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error_from_errno(errno, "write the control socket", true);
-    sent += static_cast<std::size_t>(n);
+    const ssize_t n =
+        ::send(fd, line.data() + sent, line.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      sent += static_cast<std::size_t>(n);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return error_from_errno(errno, "write the control socket", true);
+    pollfd waiting{fd, POLLOUT, 0};
+    const int ready = ::poll(&waiting, 1, remaining_ms(deadline));
+    if (ready == 0)
+      return Error(ErrorType::network_timeout, "the control socket is not read at the other end");
   }
   return success();
 }
@@ -151,11 +162,13 @@ void ControlServer::serve(int client) {
   const Result<Json> request = parse_json(*line, "control request");
   if (request.ok() && request->is_object()) {
     answer = handler_(*request);
+    if (answer.is_null()) return;
   } else {
     answer["accepted"] = false;
     answer["message"] = "not a JSON object";
   }
-  write_line(client, dump_json(answer)).ignore("a client that has gone needs no answer");
+  write_line(client, dump_json(answer), kClientMs)
+      .ignore("a client that has gone, or does not read, needs no answer");
 }
 
 Result<Json> ask_owner(const std::string& directory, const std::string& name, const Json& request,
@@ -168,7 +181,7 @@ Result<Json> ask_owner(const std::string& directory, const std::string& name, co
     return Error(ErrorType::endpoint_unreachable,
                  std::string("no owner is listening (") + std::strerror(errno) + ")");
   }
-  DUNLIN_TRY(write_line(fd.get(), dump_json(request)));
+  DUNLIN_TRY(write_line(fd.get(), dump_json(request), static_cast<int>(timeout_ms)));
   DUNLIN_ASSIGN(const std::string line, read_line(fd.get(), static_cast<int>(timeout_ms)));
   return parse_json(line, "control answer");
 }

@@ -26,7 +26,8 @@ class ControlServer {
   using Handler = std::function<Json(const Json& request)>;
   using Poll = std::function<void()>;
   /// Listens at `<directory>/<name>`, replacing what a dead owner left there. `handler` answers
-  /// requests and `poll` is called about every 200 ms, both on the server's own thread.
+  /// requests (null: not, the client is to take another way) and `poll` is called about every 200
+  /// ms, both on the server's own thread.
   [[nodiscard]] static Result<std::unique_ptr<ControlServer>> start(const std::string& directory,
                                                                     const std::string& name,
                                                                     Handler handler, Poll poll);

@@ -69,6 +69,7 @@ struct Begin {
   store::ItemStatus reopen_to = store::ItemStatus::pending;
   std::string reopen_actor;
   std::vector<BatchId> reopen_batches;
+  bool reopen_answers = false;  ///< store::ReopenItems::answers
 };
 struct Persisted {
   std::int64_t sequence = 0;
@@ -135,6 +136,7 @@ struct Control {
   std::string actor;
   std::vector<ItemId> items;     ///< retry, skip: what the selector means
   std::vector<BatchId> batches;  ///< retry: failed batches as a whole
+  bool answers = false;          ///< store::ReopenItems::answers
 };
 struct Tick {};
 

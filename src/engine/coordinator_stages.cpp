@@ -226,6 +226,9 @@ void Stepper::begin_ending() {
   if (s_.reason && !s_.asked_by_person && s_.reason->type != ErrorType::verification_mismatch) {
     last.push_back(store::AddError{*s_.reason, {}, {}});
   }
+  // A rollback that is given up has been paused: there is no other way out of it.
+  if (s_.target == ExecutionStatus::cancelled && s_.config.goal == Goal::roll_back)
+    last.push_back(store::SetStatus{ExecutionStatus::paused, "", "", "engine"});
   last.push_back(store::SetStatus{*s_.target, natural ? "reporting" : "",
                                   s_.reason ? error_json(*s_.reason) : "", "engine"});
   s_.stage = Stage::ending;

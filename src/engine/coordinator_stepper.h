@@ -1,5 +1,6 @@
-// Stepper: one step of the coordinator over a State. Internal to coordinator.cpp (events and verbs)
-// and coordinator_stages.cpp (what each stage does); everybody else includes coordinator.h.
+// Stepper: one step of the coordinator over a State. Internal to coordinator.cpp (events),
+// coordinator_verbs.cpp and coordinator_stages.cpp (what each stage does); everybody else includes
+// coordinator.h.
 #pragma once
 
 #include <algorithm>

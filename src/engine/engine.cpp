@@ -94,19 +94,21 @@ Status check_goal(const store::ExecutionRow& row, Goal goal) {
   switch (goal) {
     case Goal::migrate:
       possible = status != ExecutionStatus::cancelled && status != ExecutionStatus::rolled_back &&
-                 status != ExecutionStatus::rolling_back;
+                 status != ExecutionStatus::rolling_back &&
+                 (status != ExecutionStatus::paused || goal_of(row) == Goal::migrate);
       break;
     case Goal::verify:
       possible = status == ExecutionStatus::completed || status == ExecutionStatus::failed;
       break;
     case Goal::roll_back:
-      possible = status != ExecutionStatus::pending && status != ExecutionStatus::rolled_back;
+      possible = status != ExecutionStatus::pending &&
+                 (status != ExecutionStatus::rolled_back || store::all_succeeded(row.counters) > 0);
       break;
   }
   if (possible) return success();
-  return Error(ErrorType::invalid_state, "execution " + std::to_string(row.number) + " is " +
-                                             std::string(to_string(status)) +
-                                             "; allowed now: " + joined(allowed_verbs(status)));
+  return Error(ErrorType::invalid_state,
+               "execution " + std::to_string(row.number) + " is " + std::string(to_string(status)) +
+                   "; allowed now: " + joined(allowed_verbs(status, row.counters, row.phase)));
 }
 
 }  // namespace
@@ -301,7 +303,8 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
       status == ExecutionStatus::running || status == ExecutionStatus::rolling_back;
   snapshot.interrupted = in_progress && !snapshot.live;
   snapshot.shown_status = snapshot.interrupted ? ExecutionStatus::paused : status;
-  snapshot.allowed_verbs = allowed_verbs(snapshot.shown_status);
+  snapshot.allowed_verbs =
+      allowed_verbs(snapshot.shown_status, snapshot.row.counters, snapshot.row.phase);
   const Kind* kind = kinds_.find(snapshot.row.kind);
   snapshot.noun = kind != nullptr ? std::string(kind->item_noun()) : "items";
   snapshot.progress = progress_of(snapshot.row, clock_.wall_ms());
@@ -364,6 +367,8 @@ void Engine::read_live(Snapshot& snapshot) const {
         std::max(snapshot.progress.percent_complete, percent->get<double>());
   if (const Json* items = find_member(*answer, "current_items"); items != nullptr)
     snapshot.progress.current_items = current_items_from(*items);
+  if (const Json* limits = find_member(*answer, "limits"); limits != nullptr)
+    snapshot.limits = *limits;
   snapshot.pending_request = string_or(*answer, "pending_request", "");
 }
 
@@ -439,7 +444,7 @@ Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const
   if (verb == "cancel") {
     // The same way as for a dead owner's: recovery settles what is open, cleans up, and the cancel
     // wins.
-    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, Goal::migrate));
+    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, goal_of(before.row)));
     execution->cancel_at_start(actor);
     const Outcome outcome = execution->run();
     if (outcome.status == ExecutionStatus::cancelled) return answer("cancelled");

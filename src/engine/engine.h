@@ -30,12 +30,20 @@ struct Snapshot {
   std::vector<std::pair<std::string, std::int64_t>> error_counts;
   /// What the plan's rules left out of the source, in words; empty: nothing, or not known yet.
   std::string left_out;
+  /// What the owner keeps to now (`dunlin limits`), when it answers: LiveLimits::json().
+  Json limits;
 };
 
 /// Status, progress, errors, verification as one JSON resource under the originals' names.
 [[nodiscard]] Json snapshot_json(const Snapshot& snapshot);
-/// Verbs that the state machine allows from here.
-[[nodiscard]] std::vector<std::string> allowed_verbs(store::ExecutionStatus status);
+/// Verbs that the state machine allows from here. `counters`: a verification may be said again
+/// where it found differences, a rollback where it left something alone. `phase`: a paused rollback
+/// is still one.
+[[nodiscard]] std::vector<std::string> allowed_verbs(store::ExecutionStatus status,
+                                                     const store::Counters& counters,
+                                                     std::string_view phase);
+/// Goes on with what its owner was at: a rollback that was paused, or the migration.
+[[nodiscard]] Goal goal_of(const store::ExecutionRow& row);
 
 struct ControlAnswer {
   bool by_owner = false;  ///< the owner answered; otherwise a control row waits for it

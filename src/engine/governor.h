@@ -1,35 +1,59 @@
 // Governor: shares out bytes and operations per second; the engine's implementation of Permits.
 //
 // A leaky bucket over virtual time (GCRA, ITU-T I.371): each grant moves the time at which the next
-// one is due, so the rate over any 10 s stays within the burst of it. Limits change live: waiters
-// look again at once. Any thread.
+// one is due, so the rate over any 10 s stays within the burst of it. For CPU time, which is known
+// only once it was used, what was used moves that time. Limits change live: waiters look again at
+// once. Any thread.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
+#include <list>
 #include <mutex>
 
 #include "base/permits.h"
+#include "engine/concurrency_gate.h"
 
 namespace dunlin::engine {
 
 class Governor final : public Permits {
  public:
+  Governor() = default;
+  /// Whoever asks within an item also waits while more are worked on than `gate` allows.
+  explicit Governor(ConcurrencyGate* gate) : gate_(gate) {}
   /// 0: no limit. Takes effect for those who wait already.
   void set_limits(std::int64_t bytes_per_second, std::int64_t operations_per_second);
+  /// Of all CPUs that the process may use; 0: no limit. What uses CPU and asks for no permits is
+  /// counted, too, and held up by nobody.
+  void set_cpu_percent(std::int64_t percent);
   [[nodiscard]] Status acquire(std::int64_t bytes, std::int64_t operations,
                                const CancelToken& cancel) override;
+  void pause_if_too_many(const CancelToken& cancel) override;
   /// Refuses every further permit (emergency stop).
   void close();
 
  private:
+  using Line = std::list<std::condition_variable*>;
+  [[nodiscard]] bool limits_locked() const {
+    return bytes_per_second_ > 0 || operations_per_second_ > 0 || cpu_share_ > 0;
+  }
+  [[nodiscard]] std::int64_t due_locked(std::int64_t now);
+  void grant_locked(std::int64_t bytes, std::int64_t operations, std::int64_t now);
+  [[nodiscard]] Status wait_locked(std::unique_lock<std::mutex>& lock, Line::iterator place,
+                                   std::int64_t bytes, std::int64_t operations,
+                                   const CancelToken& cancel);
+  void wake_all_locked();
+  [[nodiscard]] std::int64_t cpu_due_locked(std::int64_t now_ns);
+  ConcurrencyGate* const gate_ = nullptr;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  Line line_;  ///< who waits, in the order in which they came; each on its own stack
   std::int64_t bytes_per_second_ = 0;
   std::int64_t operations_per_second_ = 0;
   std::int64_t bytes_due_ns_ = 0;  ///< monotonic: when the next byte may go
   std::int64_t operations_due_ns_ = 0;
-  std::uint64_t generation_ = 0;  ///< of the limits
+  double cpu_share_ = 0;  ///< CPU seconds a second; 0: no limit
+  std::int64_t cpu_used_ns_ = 0;
+  std::int64_t cpu_due_ns_ = 0;
   bool closed_ = false;
 };
 

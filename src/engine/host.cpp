@@ -1,6 +1,6 @@
 #include "engine/host.h"
 
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,14 +14,8 @@
 namespace dunlin::engine {
 namespace {
 
-using coordinator::BatchEnded;
-using store::BatchResult;
-using store::Pass;
-
 /// Answers kept for commands that are emitted again; more than can be outstanding.
 constexpr std::size_t kAnswersKept = 256;
-/// conventions.md, exit codes; execution.h, "emergency stop".
-constexpr int kExitPaused = 4;
 constexpr std::int64_t kSummaryEveryMs = 1000;
 
 template <typename Map>
@@ -52,24 +46,42 @@ coordinator::Config config_for(const Execution::Parts& parts, const Run* run) {
   return config;
 }
 
-bool refuses(const std::vector<Problem>& problems) {
-  return std::any_of(problems.begin(), problems.end(), [](const Problem& problem) {
-    return problem.critical && !problem.can_continue;
-  });
+/// What a retry answers, in the same transaction.
+std::vector<ItemId> answers_of(const std::vector<store::Mutation>& mutations) {
+  std::vector<ItemId> items;
+  for (const store::Mutation& mutation : mutations) {
+    const auto* reopen = std::get_if<store::ReopenItems>(&mutation);
+    if (reopen == nullptr || !reopen->answers || reopen->to != store::ItemStatus::pending) continue;
+    items.insert(items.end(), reopen->items.begin(), reopen->items.end());
+  }
+  return items;
 }
+
+// Looks of the enumeration are short reads of the device's metadata.
+constexpr std::size_t kThreadsAside = 8;
 
 }  // namespace
 
+/// An item in the works has up to two files and two directories open; as many descriptors are left
+/// to ledgers, caches and flushes.
+std::size_t Execution::Host::workers(int io_concurrency) {
+  struct rlimit limit{};
+  std::size_t most = static_cast<std::size_t>(std::max(1, io_concurrency));
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    most = std::min<std::size_t>(most, std::max<rlim_t>(1, limit.rlim_cur / 8));
+  return most;
+}
+
 Execution::Host::Host(Parts given)
     : parts(std::move(given)),
-      in_flight_(parts.clock),
+      in_flight_(parts.clock, &meter_),
+      gate_(parts.plan.settings.io_concurrency),
+      limits_(parts.plan.settings, governor_, gate_),
       retry_(parts.plan.settings.retry, static_cast<std::uint64_t>(parts.clock.monotonic_ms())),
       row_(parts.row),
       phase_(parts.row.phase) {
   counters_ = parts.row.counters;
   meter_.begin(counters_.transferred_bytes);
-  governor_.set_limits(parts.plan.settings.limits.max_io_bytes_per_sec,
-                       parts.plan.settings.limits.max_iops);
 }
 
 Execution::Host::~Host() {
@@ -85,20 +97,22 @@ Execution::Host::~Host() {
 // --------------------------------------------------------------------------------------
 
 Outcome Execution::Host::run() {
-  Result<std::unique_ptr<Run>> opened = parts.kind.open(parts.plan);
+  Result<std::unique_ptr<Run>> opened = open_run();
   std::optional<Error> open_error;
   if (opened.ok()) {
     run_ = *std::move(opened);
+    reads_back_ = run_->reads_back(parts.plan.settings.verification_level);
   } else {
     open_error = opened.error();
   }
   writer_ = std::make_unique<LedgerWriter>(*parts.ledger, parts.row.epoch);
-  pool_ = std::make_unique<ItemPool>(
-      static_cast<std::size_t>(std::max(1, parts.plan.settings.io_concurrency)));
+  pool_ = std::make_unique<ItemPool>(workers(parts.plan.settings.io_concurrency));
+  aside_ = std::make_unique<TaskThreads>(
+      std::min(kThreadsAside, workers(parts.plan.settings.io_concurrency)));
   shared_ = std::make_unique<HostParts>(
       HostParts{parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger,
-                parts.lock, parts.state, *writer_, *pool_, governor_, retry_, meter_, in_flight_,
-                stale_, parts.goal == Goal::verify, &answered_});
+                parts.lock, parts.state, *writer_, *pool_, governor_, gate_, limits_, retry_,
+                meter_, in_flight_, stale_, parts.goal == Goal::verify, &answered_, aside_.get()});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());
@@ -106,11 +120,16 @@ Outcome Execution::Host::run() {
       state_.config.execution_scope
           ? 1
           : static_cast<std::size_t>(std::max(1, state_.config.parallel_batches)));
-  coordinator::Begin begin{parts.row, {}, reopen_, reopen_to_, reopen_actor_, reopen_batches_};
+  coordinator::Begin begin{parts.row,      {}, reopen_, reopen_to_, reopen_actor_, reopen_batches_,
+                           reopen_answers_};
+  if (const auto answered = parts.ledger->answered_items(); answered.ok()) {
+    for (const ItemId item : *answered) answered_.add(item);
+  }
   Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
   if (open.ok()) begin.open = *std::move(open);
   post(std::move(begin));
-  if (!cancel_actor_.empty()) post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}});
+  if (!cancel_actor_.empty())
+    post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}, false});
   poll_control_rows();  // a cancel given while nobody owned it is seen before any work
   start_control();
   publish("started", Json::object());
@@ -120,6 +139,7 @@ Outcome Execution::Host::run() {
   control_.reset();
   batch_threads_.reset();
   enumerator_.reset();
+  aside_.reset();
   reader_.reset();
   run_.reset();
   pool_.reset();
@@ -204,19 +224,22 @@ void Execution::Host::carry_out(coordinator::Persist command) {
       publish("milestone", Json{{"name", milestone->name}});
     }
   }
-  writer_->submit(std::move(command.mutations), [this, sequence](LedgerWriter::Written written) {
-    coordinator::Event event;
-    if (written.results.ok()) {
-      note_counters(written.counters, written.as_of);
-      event = coordinator::Persisted{sequence, *std::move(written.results), written.counters,
-                                     written.as_of};
-    } else {
-      event = coordinator::PersistFailed{sequence, written.results.error()};
-    }
-    const std::lock_guard lock(calls_mutex_);
-    writes_[sequence] = event;
-    post(std::move(event));
-  });
+  std::vector<ItemId> answers = answers_of(command.mutations);
+  writer_->submit(std::move(command.mutations),
+                  [this, sequence, answers = std::move(answers)](LedgerWriter::Written written) {
+                    coordinator::Event event;
+                    if (written.results.ok()) {
+                      for (const ItemId item : answers) answered_.add(item);
+                      note_counters(written.counters, written.as_of);
+                      event = coordinator::Persisted{sequence, *std::move(written.results),
+                                                     written.counters, written.as_of};
+                    } else {
+                      event = coordinator::PersistFailed{sequence, written.results.error()};
+                    }
+                    const std::lock_guard lock(calls_mutex_);
+                    writes_[sequence] = event;
+                    post(std::move(event));
+                  });
 }
 
 /// Runs `make` on `threads` once per call number and posts its event; a call known already is
@@ -326,305 +349,6 @@ void Execution::Host::carry_out(const coordinator::Finish& command) {
   // given up.
   governor_.close();
   writer_->abandon();
-}
-
-// ---- Work
-// ----------------------------------------------------------------------------------------------------------
-
-/// root_changed when a root is not what it was at the start; `roots` is what it is.
-Status Execution::Host::check_roots(RunContext& context, std::string& roots) {
-  const std::string& stored = parts.row.roots;
-  if (parts.goal != Goal::migrate && !stored.empty()) {
-    DUNLIN_ASSIGN(const bool same, run_->same_destination(context, stored));
-    roots = stored;
-    if (same) return success();
-    return Error(ErrorType::root_changed,
-                 "the destination is not the one this execution started with, which was " + stored);
-  }
-  DUNLIN_ASSIGN(roots, run_->root_identity(context));
-  if (stored.empty() || stored == roots) return success();
-  return Error(ErrorType::root_changed, run_->changed_roots(stored, roots));
-}
-
-coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflight& command) {
-  coordinator::PreflightDone done;
-  done.call = command.call;
-  if (!run_) {
-    // open() has failed: say the same again, with the reason that a person needs.
-    Result<std::unique_ptr<Run>> again = parts.kind.open(parts.plan);
-    if (!again.ok()) {
-      done.error = again.error();
-      return done;
-    }
-    run_ = *std::move(again);
-  }
-  PlainContext context(*shared_, cancel_.token());
-  if (command.first && parts.goal == Goal::migrate) {
-    Result<std::vector<Problem>> problems = run_->preflight(context);
-    if (!problems.ok()) {
-      done.error = problems.error();
-      return done;
-    }
-    done.refused = refuses(*problems);
-    problems_ = *std::move(problems);
-    if (done.refused) return done;
-  }
-  if (const Status same = check_roots(context, done.roots); !same.ok()) {
-    done.error = same.error();
-    return done;
-  }
-  if (parts.row.committing) {
-    Result<bool> committed = run_->committed(context);
-    if (!committed.ok()) {
-      done.error = committed.error();
-      return done;
-    }
-    done.committed = *committed;
-  }
-  return done;
-}
-
-coordinator::ItemsChecked Execution::Host::check_items(std::int64_t call) {
-  coordinator::ItemsChecked checked;
-  checked.call = call;
-  const Result<store::ExecutionRow> row = parts.ledger->execution();
-  if (!row.ok()) {
-    checked.error = row.error();
-    return checked;
-  }
-  LedgerItemsContext context(*shared_, cancel_.token(), row->counters);
-  Result<std::vector<Problem>> problems = run_->check_items(context);
-  if (!problems.ok()) {
-    checked.error = problems.error();
-    return checked;
-  }
-  checked.refused = refuses(*problems);
-  for (const Problem& problem : *problems) {
-    if (problem.critical && !problem.can_continue) checked.problems.push_back(problem.error);
-  }
-  std::move(problems->begin(), problems->end(), std::back_inserter(problems_));
-  return checked;
-}
-
-coordinator::EnumerationEnded Execution::Host::enumerate(std::int64_t call) {
-  coordinator::EnumerationEnded ended;
-  ended.call = call;
-  auto context = LedgerEnumerateContext::make(
-      *shared_, cancel_.token(),
-      [this](std::int64_t planned) { post(coordinator::WorkAppended{planned}); });
-  if (!context.ok()) {
-    ended.error = context.error();
-    return ended;
-  }
-  const Status status = run_->enumerate(**context);
-  ended.complete = status.ok() && (*context)->complete();
-  if (!status.ok()) ended.error = status.error();
-  return ended;
-}
-
-/// commit_scope execution: until the batch is staged, nothing that it reports as completed is.
-bool Execution::Host::provisional(const coordinator::RunBatch& command) const {
-  return state_.config.execution_scope && command.pass == Pass::work && !command.settle;
-}
-
-void Execution::Host::run_batch(const coordinator::RunBatch& command) {
-  LedgerBatchContext context(*shared_, cancel_.token(), command.batch, command.token, command.pass,
-                             provisional(command));
-  const Status status = run_pass(context, command);
-  end_batch(command, context, status);
-}
-
-Status Execution::Host::run_pass(LedgerBatchContext& context,
-                                 const coordinator::RunBatch& command) {
-  if (command.pass == Pass::verify)
-    return command.settle ? cancel_.token().check() : run_->verify(context);
-  if (command.pass == Pass::undo) return command.settle ? success() : run_->undo(context);
-  const bool started_before = command.batch.token > 0;
-  if (command.settle) return settle_open(context);
-  DUNLIN_TRY(cancel_.token().check());
-  if (started_before || run_->truth() == Truth::target) DUNLIN_TRY(run_->settle(context));
-  DUNLIN_CRASH_POINT("engine.execute.before");
-  DUNLIN_TRY(run_->execute(context));
-  DUNLIN_CRASH_POINT("engine.execute.after");
-  return success();
-}
-
-/// What an earlier owner left open. Nothing new begins before it is known, so a passing error is
-/// waited out here.
-Status Execution::Host::settle_open(LedgerBatchContext& context) {
-  for (std::int32_t attempt = 1;; ++attempt) {
-    DUNLIN_CRASH_POINT("engine.settle.before");
-    Status status = run_->settle(context);
-    if (status.ok() || !retry_.should_retry(status.error(), attempt)) return status;
-    const std::chrono::milliseconds delay(retry_.delay_ms(status.error(), attempt));
-    if (cancel_.token().wait_for(delay)) return status;
-  }
-}
-
-void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context,
-                                const Status& status) {
-  BatchEnded event;
-  event.batch = command.batch.id;
-  event.token = command.token;
-  Result<LedgerBatchContext::Tally> tally = context.finish();
-  if (!tally.ok() || stale_) {
-    event.persist_error = tally.ok()
-                              ? Error(ErrorType::stale_owner, "another process has taken over")
-                              : tally.error();
-    batch_ended(std::move(event));
-    return;
-  }
-  const CommitScope scope = run_->commit_scope();
-  const BatchVerdict verdict = decide_batch_end(
-      status, BatchTally{tally->unreported, tally->to_retry, tally->retry_error, tally->stops},
-      command.pass, command.settle, scope,
-      [&](const Error& error) { return retry_.should_retry(error, command.batch.attempt + 1); });
-  if (verdict.leave_open) {
-    event.persist_error = verdict.error;
-    batch_ended(std::move(event));
-    return;
-  }
-  store::EndBatch end;
-  end.batch = command.batch.id;
-  end.token = command.token;
-  end.pass = command.pass;
-  end.result = verdict.result;
-  end.error = verdict.error;
-  if (verdict.wants_retry_delay && verdict.error) {
-    end.not_before_ms =
-        parts.clock.wall_ms() + retry_.delay_ms(*verdict.error, command.batch.attempt + 1);
-  }
-  end.outcomes = std::move(tally->outcomes);
-  if (provisional(command) && verdict.result != BatchResult::staged) {
-    // Completed within a transaction that will not hold it, or that is taken back to where the
-    // batch began.
-    std::erase_if(end.outcomes,
-                  [](const ItemOutcome& one) { return one.status == ItemStatus::completed; });
-  }
-  end.differences = std::move(tally->differences);
-  end.verified_items = tally->equal;
-  event.result = verdict.result;
-  event.error = verdict.error;
-  std::vector<store::Mutation> mutations;
-  mutations.emplace_back(std::move(end));
-  DUNLIN_CRASH_POINT("engine.end_batch.before");
-  writer_->submit(std::move(mutations),
-                  [this, event = std::move(event)](LedgerWriter::Written written) mutable {
-                    if (!written.results.ok()) {
-                      event.persist_error = written.results.error();
-                    } else if (!written.results->front().ok()) {
-                      event.persist_error = written.results->front().error();
-                      if (event.persist_error->type == ErrorType::stale_owner) stale_ = true;
-                    }
-                    event.counters = written.counters;
-                    event.as_of = written.as_of;
-                    if (!event.persist_error) note_counters(written.counters, written.as_of);
-                    batch_ended(std::move(event));
-                  });
-}
-
-void Execution::Host::batch_ended(BatchEnded event) {
-  Json fields;
-  fields["batch"] = event.batch.value;
-  if (event.error) fields["error"] = event.error->text();
-  publish(event.result == BatchResult::failed ? "batch_failed" : "batch_completed",
-          std::move(fields));
-  const std::lock_guard lock(calls_mutex_);
-  batches_[{event.batch.value, event.token}] = event;
-  post(std::move(event));
-}
-
-// ---- Progress
-// ------------------------------------------------------------------------------------------------------
-
-void Execution::Host::note_counters(const store::Counters& counters, std::int64_t as_of) {
-  const std::lock_guard lock(progress_mutex_);
-  if (as_of < counters_as_of_) return;
-  counters_as_of_ = as_of;
-  counters_ = counters;
-}
-
-Progress Execution::Host::progress() {
-  store::ExecutionRow row;
-  {
-    const std::lock_guard lock(progress_mutex_);
-    row = row_;
-    row.counters = counters_;
-    row.phase = phase_;
-  }
-  Progress progress = progress_of(row, parts.clock.wall_ms());
-  meter_.fill(progress, parts.clock.monotonic_ms());
-  progress.current_items = in_flight_.list();
-  // While it is read back nobody knows how much of it will hold, and next to nothing is moved.
-  if (std::any_of(progress.current_items.begin(), progress.current_items.end(),
-                  [](const CurrentItem& item) { return item.phase == ItemPhase::resuming; }))
-    progress.estimated_seconds_remaining.reset();
-  return progress;
-}
-
-void Execution::Host::publish(const std::string& name, Json fields) {
-  events_.publish(Event{name, parts.clock.wall_ms(), std::move(fields), false});
-}
-
-/// The summary in state.db is a cache for `ps`; failing to write it costs nothing but freshness.
-void Execution::Host::publish_summary() {
-  summary_at_ms_ = parts.clock.monotonic_ms();
-  Result<store::ExecutionRow> row = parts.ledger->execution();
-  if (!row.ok()) return;
-  {
-    const std::lock_guard lock(progress_mutex_);
-    row_ = *row;
-    if (!row->phase.empty()) phase_ = row->phase;
-  }
-  Result<store::ExecutionSummary> summary = parts.state.store().execution(row->id);
-  if (!summary.ok()) return;
-  if (summary->status == row->status && summary->counters == row->counters &&
-      summary->phase == row->phase)
-    return;
-  summary->status = row->status;
-  summary->phase = row->phase;
-  summary->counters = row->counters;
-  summary->updated_ms = parts.clock.wall_ms();
-  parts.state.store().put_execution(*summary).ignore(
-      "a cache; rebuilt from the ledger when it differs");
-}
-
-int Execution::Host::exit_code(const coordinator::Finish& finish) const {
-  using store::ExecutionStatus;
-  if (finish.reason && finish.reason->type == ErrorType::defect) return 70;
-  switch (finish.status) {
-    case ExecutionStatus::completed:
-    case ExecutionStatus::rolled_back: {
-      const bool refused = finish.status == ExecutionStatus::rolled_back &&
-                           store::all_succeeded(state_.counters) > 0;  // what was changed since
-      const bool any_failed =
-          store::all_failed(state_.counters) > 0 || state_.counters.failed_batches > 0;
-      return any_failed || refused ? 1 : 0;
-    }
-    case ExecutionStatus::paused:
-      return finish.reason && finish.reason->type == ErrorType::stale_owner ? 5 : kExitPaused;
-    case ExecutionStatus::cancelled:
-      return kExitPaused;
-    default:
-      break;
-  }
-  if (!finish.reason) return 1;
-  switch (finish.reason->type) {
-    case ErrorType::preflight_refused:
-      return 3;
-    case ErrorType::verification_mismatch:
-      return 6;
-    case ErrorType::too_many_failures:
-      return 1;
-    case ErrorType::lock_held:
-    case ErrorType::destination_busy:
-      return 5;
-    case ErrorType::invalid_input:
-    case ErrorType::plan_invalid:
-      return 2;
-    default:
-      return finish.reason->category() == ErrorCategory::fatal ? 7 : 1;
-  }
 }
 
 }  // namespace dunlin::engine

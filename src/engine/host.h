@@ -6,6 +6,7 @@
 // tell the coordinator goes through its inbox.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <future>
@@ -18,6 +19,7 @@
 #include "engine/control_socket.h"
 #include "engine/coordinator.h"
 #include "engine/execution.h"
+#include "engine/live_limits.h"
 
 namespace dunlin::engine {
 
@@ -62,6 +64,7 @@ class Execution::Host {
   void carry_out(const coordinator::Finish& command);
 
   // Other threads
+  [[nodiscard]] Result<std::unique_ptr<Run>> open_run() const;
   [[nodiscard]] Status check_roots(RunContext& context, std::string& roots);
   [[nodiscard]] coordinator::PreflightDone preflight(const coordinator::Preflight& command);
   [[nodiscard]] coordinator::ItemsChecked check_items(std::int64_t call);
@@ -76,9 +79,14 @@ class Execution::Host {
 
   // Control
   [[nodiscard]] Json handle_request(const Json& request);
+  [[nodiscard]] std::optional<Json> request_within(const std::string& verb, const Json& arguments,
+                                                   const std::string& actor,
+                                                   std::chrono::milliseconds patience);
   void poll_control_rows();
   void emergency_stop();
-  void note_answer(const Json& selector);
+  [[nodiscard]] Status change_limits(const Json& arguments);
+  /// Threads for `io_concurrency` items, as far as the descriptors of the process bear them.
+  [[nodiscard]] static std::size_t workers(int io_concurrency);
   [[nodiscard]] Result<std::vector<ItemId>> select_items(const Json& selector,
                                                          store::ItemStatus to);
 
@@ -93,7 +101,10 @@ class Execution::Host {
   EventBus events_;
   RateMeter meter_;
   ItemsInFlight in_flight_;
-  Governor governor_;
+  std::atomic<bool> reads_back_{false};  ///< Run::reads_back
+  ConcurrencyGate gate_;
+  Governor governor_{&gate_};
+  LiveLimits limits_;
   RetryAdvisor retry_;
   std::atomic<bool> stale_{false};
 
@@ -130,6 +141,7 @@ class Execution::Host {
 
   std::vector<ItemId> reopen_;
   std::vector<BatchId> reopen_batches_;
+  bool reopen_answers_ = false;
   store::ItemStatus reopen_to_ = store::ItemStatus::pending;
   std::string reopen_actor_;
   AnsweredItems answered_;
@@ -147,6 +159,7 @@ class Execution::Host {
   std::unique_ptr<ItemPool> pool_;
   std::unique_ptr<HostParts> shared_;
   std::unique_ptr<TaskThreads> reader_;
+  std::unique_ptr<TaskThreads> aside_;  ///< what the enumeration looks at beforehand
   std::unique_ptr<TaskThreads> enumerator_;
   std::unique_ptr<TaskThreads> batch_threads_;
   std::unique_ptr<ControlServer> control_;

@@ -13,12 +13,19 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// How long a request waits for the coordinator; recording it takes one commit.
+/// How long a request of this process waits for the coordinator; recording it takes one commit.
 constexpr milliseconds kRequestWait{5000};
+/// Of another process: it does not wait longer, and meanwhile nobody else is heard.
+constexpr milliseconds kSocketWait{kControlAnswerMs};
 /// ARCHITECTURE, "Processes, ownership, control": calls in flight get this long after an emergency
 /// stop.
 constexpr milliseconds kStopGrace{500};
 constexpr int kExitPaused = 4;
+
+/// `--item` names one, and answers it.
+bool names_one(const Json& selector) {
+  return integer_or(selector, "item", 0) > 0;
+}
 
 std::vector<BatchId> selected_batches(const Json& selector) {
   const std::int64_t batch = integer_or(selector, "batch", 0);
@@ -68,30 +75,39 @@ Json Execution::Host::handle_request(const Json& request) {
     answer["transferred_bytes"] = live.counters.transferred_bytes;
     answer["percent_complete"] = live.percent_complete;
     answer["current_items"] = current_items_json(live.current_items);
+    answer["limits"] = limits_.json();
     const std::lock_guard lock(requests_mutex_);
     answer["pending_request"] = pending_request_;
     return answer;
   }
   const Json* arguments = find_member(request, "arguments");
-  return this->request(verb, arguments != nullptr ? *arguments : Json::object(),
-                       string_or(request, "actor", "unknown"));
+  return request_within(verb, arguments != nullptr ? *arguments : Json::object(),
+                        string_or(request, "actor", "unknown"), kSocketWait)
+      .value_or(Json());  // no answer: who asked writes a control row then
 }
 
 Json Execution::Host::request(const std::string& verb, const Json& arguments,
                               const std::string& actor) {
-  coordinator::Control control{0, verb, dump_json(arguments), actor, {}, {}};
+  return request_within(verb, arguments, actor, kRequestWait)
+      .value_or(refusal("the owner is busy; the request stands"));
+}
+
+/// Nothing when the answer takes longer.
+std::optional<Json> Execution::Host::request_within(const std::string& verb, const Json& arguments,
+                                                    const std::string& actor,
+                                                    milliseconds patience) {
+  coordinator::Control control{0, verb, dump_json(arguments), actor, {}, {}, false};
   if (verb == "retry" || verb == "skip") {
     Result<std::vector<ItemId>> items = select_items(
         arguments, verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped);
     if (!items.ok()) return refusal(items.error().text());
     control.items = *std::move(items);
     if (verb == "retry") control.batches = selected_batches(arguments);
-    if (verb == "retry") note_answer(arguments);
+    control.answers = names_one(arguments);
   }
   if (verb == "limits") {
-    governor_.set_limits(
-        integer_or(arguments, "io", parts.plan.settings.limits.max_io_bytes_per_sec),
-        integer_or(arguments, "iops", parts.plan.settings.limits.max_iops));
+    const Status changed = change_limits(arguments);
+    if (!changed.ok()) return refusal(changed.error().text());
   }
   if (verb == "stop") emergency_stop();
   const auto promise = std::make_shared<std::promise<Json>>();
@@ -103,8 +119,8 @@ Json Execution::Host::request(const std::string& verb, const Json& arguments,
     requests_[control.request] = promise;
   }
   post(std::move(control));
-  if (answer.wait_for(kRequestWait) == std::future_status::ready) return answer.get();
-  return refusal("the owner is busy; the request stands");
+  if (answer.wait_for(patience) == std::future_status::ready) return answer.get();
+  return std::nullopt;
 }
 
 void Execution::Host::carry_out(const coordinator::Answer& command) {
@@ -155,7 +171,7 @@ void Execution::Host::poll_control_rows() {
   Result<std::vector<store::ControlRow>> rows = parts.state.store().pending_controls(parts.row.id);
   if (!rows.ok()) return;
   for (const store::ControlRow& row : *rows) {
-    coordinator::Control control{0, row.verb, row.arguments_json, row.actor, {}, {}};
+    coordinator::Control control{0, row.verb, row.arguments_json, row.actor, {}, {}, false};
     {
       const std::lock_guard lock(requests_mutex_);
       if (control_rows_.contains(row.id)) continue;
@@ -168,7 +184,15 @@ void Execution::Host::poll_control_rows() {
       Result<std::vector<ItemId>> items =
           select_items(selector.ok() ? *selector : Json::object(), to);
       if (items.ok()) control.items = *std::move(items);
-      if (row.verb == "retry" && selector.ok()) note_answer(*selector);
+      control.answers = selector.ok() && names_one(*selector);
+    }
+    if (row.verb == "limits") {
+      const Result<Json> arguments = parse_json(row.arguments_json);
+      const Status changed = arguments.ok() ? change_limits(*arguments) : Status(arguments.error());
+      if (!changed.ok()) {
+        carry_out(coordinator::Answer{control.request, false, changed.error().text()});
+        continue;
+      }
     }
     if (row.verb == "stop") emergency_stop();
     post(std::move(control));
@@ -189,9 +213,13 @@ void Execution::Host::emergency_stop() {
   });
 }
 
-void Execution::Host::note_answer(const Json& selector) {
-  if (const std::int64_t item = integer_or(selector, "item", 0); item > 0)
-    answered_.add(ItemId(item));
+/// Of what is running now, before it is recorded: it takes effect within a second even when the
+/// ledger is busy.
+Status Execution::Host::change_limits(const Json& arguments) {
+  DUNLIN_ASSIGN(const LimitChange change, limit_change_from(arguments));
+  if (change.concurrency && pool_) pool_->grow_to(workers(static_cast<int>(*change.concurrency)));
+  limits_.apply(change);
+  return success();
 }
 
 Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector,
@@ -205,7 +233,7 @@ Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector,
   const Selector matcher{string_or(selector, "path", ""), string_or(selector, "entity", ""), ""};
   const bool match_each = !matcher.path_glob.empty() || !matcher.entity.empty();
   if (match_each && !run_) {
-    DUNLIN_ASSIGN(run_, parts.kind.open(parts.plan));
+    DUNLIN_ASSIGN(run_, open_run());
   }
   std::vector<ItemId> found;
   for (const store::ItemStatus status : {store::ItemStatus::failed, store::ItemStatus::skipped}) {
@@ -230,8 +258,8 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
     return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");
   const auto count = static_cast<std::int64_t>(items.size());
   std::vector<store::Mutation> mutations;
-  mutations.emplace_back(
-      store::ReopenItems{std::move(items), store::ItemStatus::skipped, actor, {}});
+  mutations.emplace_back(store::ReopenItems{
+      std::move(items), store::ItemStatus::skipped, actor, {}, names_one(selector)});
   DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
   DUNLIN_TRY(results.front());
   publish_summary();
@@ -241,7 +269,7 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
 Result<std::int64_t> Execution::Host::reopen_at_start(const Json& selector, store::ItemStatus to,
                                                       const std::string& actor) {
   DUNLIN_ASSIGN(reopen_, select_items(selector, to));
-  if (to == store::ItemStatus::pending) note_answer(selector);
+  reopen_answers_ = names_one(selector);
   reopen_batches_ = selected_batches(selector);
   if (reopen_.empty() && reopen_batches_.empty())
     return Error(ErrorType::not_found, "no failed item matches; `dunlin errors` lists them");

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "engine/progress.h"
 
 namespace dunlin::engine {
 
@@ -98,86 +101,105 @@ std::vector<CurrentItem> current_items_from(const Json& list) {
 
 // ---- The list
 
-void ItemsInFlight::add(const ItemInFlight& worker) {
-  Entry entry{&worker,
-              worker.row_.id,
-              path_of(worker.row_, limits_.path_bytes),
-              worker.phase_,
-              worker.total_bytes_,
-              worker.began_ms_,
-              {{clock_.monotonic_ms(), worker.done_bytes_.load(std::memory_order_relaxed)}}};
-  const std::lock_guard lock(mutex_);
-  entries_.push_back(std::move(entry));
+void ItemsInFlight::add(ItemInFlight& worker) {
+  worker.number_ = begun_.fetch_add(1, std::memory_order_relaxed);
+  Shard& shard = shards_[worker.number_ % shards_.size()];
+  const std::lock_guard lock(shard.mutex);
+  shard.workers.push_back(&worker);
 }
 
-void ItemsInFlight::change(ItemInFlight& worker, std::int64_t done_bytes) {
-  const std::int64_t now_ms = clock_.monotonic_ms();
-  const std::lock_guard lock(mutex_);
-  worker.done_bytes_.store(done_bytes, std::memory_order_relaxed);
-  for (Entry& entry : entries_) {
-    if (entry.worker != &worker) continue;
-    entry.phase = worker.phase_;
-    entry.samples = {{now_ms, done_bytes}};
+void ItemsInFlight::remove(ItemInFlight& worker) {
+  Shard& shard = shards_[worker.number_ % shards_.size()];
+  const std::lock_guard lock(shard.mutex);
+  std::erase(shard.workers, &worker);
+}
+
+/// With the lock of its shard.
+template <typename Fn>
+void ItemsInFlight::for_each(Fn fn) {
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (ItemInFlight* worker : shard.workers) fn(*worker);
   }
 }
 
-void ItemsInFlight::remove(const ItemInFlight& worker) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(entries_, [&worker](const Entry& entry) { return entry.worker == &worker; });
+bool ItemsInFlight::is_watched(const ItemInFlight& worker, std::int64_t now_ms) const {
+  return worker.total_bytes_ >= limits_.large_bytes || now_ms - worker.began_ms_ >= limits_.long_ms;
 }
 
 /// The oldest sample is the last one outside the window, so that who asks rarely gets a rate, too.
-void ItemsInFlight::sample_locked(std::int64_t now_ms) {
-  for (Entry& entry : entries_) {
-    auto& samples = entry.samples;
-    const std::int64_t done = entry.worker->done_bytes_.load(std::memory_order_relaxed);
-    if (now_ms - samples.back().time_ms >= kSampleEveryMs) samples.push_back({now_ms, done});
-    while (samples.size() > 2 && now_ms - samples[1].time_ms > kWindowMs) samples.pop_front();
-  }
+void ItemsInFlight::sample_locked(ItemInFlight& worker, std::int64_t now_ms) const {
+  auto& samples = worker.samples_;
+  if (samples.empty()) samples.push_back({worker.began_ms_, 0});
+  const std::int64_t done = worker.done_bytes_.load(std::memory_order_relaxed);
+  if (now_ms - samples.back().time_ms >= kSampleEveryMs) samples.push_back({now_ms, done});
+  while (samples.size() > 2 && now_ms - samples[1].time_ms > kWindowMs)
+    samples.erase(samples.begin());
 }
 
 void ItemsInFlight::sample() {
   const std::int64_t now_ms = clock_.monotonic_ms();
-  const std::lock_guard lock(mutex_);
-  sample_locked(now_ms);
+  for_each([&](ItemInFlight& worker) {
+    if (is_watched(worker, now_ms)) sample_locked(worker, now_ms);
+  });
+}
+
+CurrentItem ItemsInFlight::item_locked(const ItemInFlight& worker, std::int64_t now_ms) const {
+  CurrentItem item{worker.row_.id,
+                   path_of(worker.row_, limits_.path_bytes),
+                   worker.phase_,
+                   0,
+                   worker.total_bytes_,
+                   {},
+                   {},
+                   0};
+  const std::int64_t done = worker.done_bytes_.load(std::memory_order_relaxed);
+  item.done_bytes = std::clamp<std::int64_t>(done, 0, item.total_bytes);
+  item.running_ms = std::max<std::int64_t>(now_ms - worker.began_ms_, 0);
+  const Sample& oldest = worker.samples_.front();
+  const std::int64_t span_ms = now_ms - oldest.time_ms;
+  if (span_ms < kShortestSpanMs) return item;
+  const double rate =
+      static_cast<double>(done - oldest.done_bytes) * 1000 / static_cast<double>(span_ms);
+  item.bytes_per_second = rate;
+  if (rate > 0) {
+    const auto left = static_cast<double>(item.total_bytes - item.done_bytes);
+    item.seconds_left = static_cast<std::int64_t>(std::ceil(left / rate));
+  }
+  return item;
 }
 
 std::vector<CurrentItem> ItemsInFlight::list() {
   const std::int64_t now_ms = clock_.monotonic_ms();
-  const std::lock_guard lock(mutex_);
-  sample_locked(now_ms);
-  std::vector<const Entry*> chosen;
-  for (const Entry& entry : entries_) chosen.push_back(&entry);
-  if (chosen.size() > limits_.listed) {
-    std::stable_sort(chosen.begin(), chosen.end(), [](const Entry* a, const Entry* b) {
-      if (a->total_bytes != b->total_bytes) return a->total_bytes > b->total_bytes;
-      return a->began_ms < b->began_ms;
+  std::vector<std::pair<std::uint64_t, CurrentItem>> found;
+  for_each([&](ItemInFlight& worker) {
+    if (!is_watched(worker, now_ms)) return;
+    sample_locked(worker, now_ms);
+    found.emplace_back(worker.number_, item_locked(worker, now_ms));
+  });
+  if (found.size() > limits_.listed) {
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+      if (a.second.total_bytes != b.second.total_bytes)
+        return a.second.total_bytes > b.second.total_bytes;
+      return a.first < b.first;
     });
-    chosen.resize(limits_.listed);
+    found.resize(limits_.listed);
   }
   // So that a line keeps its place while the work on it lasts.
-  std::stable_sort(chosen.begin(), chosen.end(),
-                   [](const Entry* a, const Entry* b) { return a->began_ms < b->began_ms; });
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<CurrentItem> items;
-  for (const Entry* entry : chosen) {
-    CurrentItem item{entry->item, entry->path, entry->phase, 0, entry->total_bytes, {}, {}, 0};
-    const std::int64_t done = entry->worker->done_bytes_.load(std::memory_order_relaxed);
-    item.done_bytes = std::clamp<std::int64_t>(done, 0, entry->total_bytes);
-    item.running_ms = std::max<std::int64_t>(now_ms - entry->began_ms, 0);
-    const Sample& oldest = entry->samples.front();
-    const std::int64_t span_ms = now_ms - oldest.time_ms;
-    if (span_ms >= kShortestSpanMs) {
-      const double rate =
-          static_cast<double>(done - oldest.done_bytes) * 1000 / static_cast<double>(span_ms);
-      item.bytes_per_second = rate;
-      if (rate > 0) {
-        const auto left = static_cast<double>(entry->total_bytes - item.done_bytes);
-        item.seconds_left = static_cast<std::int64_t>(std::ceil(left / rate));
-      }
-    }
-    items.push_back(std::move(item));
-  }
+  for (auto& [number, item] : found) items.push_back(std::move(item));
   return items;
+}
+
+std::int64_t ItemsInFlight::read_back_bytes() {
+  std::int64_t bytes = 0;
+  for_each([&bytes](const ItemInFlight& worker) {
+    if (worker.phase_ == ItemPhase::verifying)
+      bytes += worker.done_bytes_.load(std::memory_order_relaxed);
+  });
+  return bytes;
 }
 
 // ---- One worker
@@ -187,30 +209,27 @@ ItemInFlight::ItemInFlight(ItemsInFlight* all, const store::ItemRow& row, ItemPh
     : all_(all), row_(row), total_bytes_(std::max<std::int64_t>(total_bytes, 0)), phase_(phase) {
   if (all_ == nullptr) return;
   began_ms_ = all_->clock_.monotonic_ms();
-  if (total_bytes_ < all_->limits_.large_bytes) return;
   all_->add(*this);
-  listed_ = true;
 }
 
 ItemInFlight::~ItemInFlight() {
-  if (listed_) all_->remove(*this);
+  if (all_ != nullptr) all_->remove(*this);
 }
 
 void ItemInFlight::advance(std::int64_t bytes) {
   // One writer: no read-modify-write is needed.
   done_bytes_.store(done_bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
-  if (listed_ || all_ == nullptr) return;
-  if (all_->clock_.monotonic_ms() - began_ms_ < all_->limits_.long_ms) return;
-  all_->add(*this);
-  listed_ = true;
+  if (phase_ == ItemPhase::verifying && all_ != nullptr && all_->meter_ != nullptr)
+    all_->meter_->add_read_back(bytes);
 }
 
 void ItemInFlight::enter(ItemPhase phase, std::int64_t done_bytes) {
+  if (all_ == nullptr) return;
+  const std::int64_t now_ms = all_->clock_.monotonic_ms();
+  const std::lock_guard lock(all_->shards_[number_ % all_->shards_.size()].mutex);
   phase_ = phase;
-  if (listed_)
-    all_->change(*this, done_bytes);
-  else
-    done_bytes_.store(done_bytes, std::memory_order_relaxed);
+  done_bytes_.store(done_bytes, std::memory_order_relaxed);
+  samples_ = {{now_ms, done_bytes}};
 }
 
 }  // namespace dunlin::engine

@@ -1,17 +1,18 @@
 // Items in flight: those that somebody may want to watch one by one, because they are large or take
 // long (files.md F-17, engine.md X-25).
 //
-// A Run makes an ItemInFlight for as long as it works on one item; that costs a look at the clock.
-// Only what is large, or is not done after a second, gets onto the list that displays read: small
-// items take no lock and leave no trace. Nothing here is stored; a crash forgets it.
+// A Run makes an ItemInFlight for as long as it works on one item; that costs a look at the clock
+// and twice a lock that hardly anybody else wants. Displays are shown what is large, or is not done
+// after a second, also where it hangs and tells nothing. Nothing here is stored; a crash forgets
+// it.
 //
 // Threads: an ItemInFlight belongs to the thread that works on the item; list() may be called by
 // any thread at any time.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -57,6 +58,7 @@ struct CurrentItem {
 [[nodiscard]] std::vector<CurrentItem> current_items_from(const Json& list);
 
 class ItemInFlight;
+class RateMeter;
 
 /// All of one execution.
 class ItemsInFlight {
@@ -67,8 +69,11 @@ class ItemsInFlight {
     std::size_t listed = 16;                 ///< the largest of them
     std::size_t path_bytes = 4096;           ///< of a longer one the end
   };
-  explicit ItemsInFlight(const Clock& clock) : ItemsInFlight(clock, Limits{}) {}
-  ItemsInFlight(const Clock& clock, Limits limits) : clock_(clock), limits_(limits) {}
+  /// `meter`, which may be nullptr, is told what is read back.
+  explicit ItemsInFlight(const Clock& clock, RateMeter* meter = nullptr)
+      : ItemsInFlight(clock, Limits{}, meter) {}
+  ItemsInFlight(const Clock& clock, Limits limits, RateMeter* meter = nullptr)
+      : clock_(clock), limits_(limits), meter_(meter) {}
   ItemsInFlight(const ItemsInFlight&) = delete;
   ItemsInFlight& operator=(const ItemsInFlight&) = delete;
 
@@ -77,6 +82,8 @@ class ItemsInFlight {
   /// Notes how far each is, for the rates. list() does so too; who is never asked calls this about
   /// once a second, so that the first answer has rates.
   void sample();
+  /// Of all that is being read back now, listed or not, what has been.
+  [[nodiscard]] std::int64_t read_back_bytes();
 
  private:
   friend class ItemInFlight;
@@ -84,24 +91,24 @@ class ItemsInFlight {
     std::int64_t time_ms;
     std::int64_t done_bytes;
   };
-  struct Entry {
-    const ItemInFlight* worker;
-    ItemId item;
-    std::string path;
-    ItemPhase phase;
-    std::int64_t total_bytes;
-    std::int64_t began_ms;
-    std::deque<Sample> samples;
+  /// Workers come and go thousands of times a second: neighbours take different locks.
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    std::vector<ItemInFlight*> workers;
   };
-  void add(const ItemInFlight& worker);
-  void change(ItemInFlight& worker, std::int64_t done_bytes);
-  void remove(const ItemInFlight& worker);
-  void sample_locked(std::int64_t now_ms);
+  void add(ItemInFlight& worker);
+  void remove(ItemInFlight& worker);
+  template <typename Fn>
+  void for_each(Fn fn);
+  [[nodiscard]] bool is_watched(const ItemInFlight& worker, std::int64_t now_ms) const;
+  void sample_locked(ItemInFlight& worker, std::int64_t now_ms) const;
+  [[nodiscard]] CurrentItem item_locked(const ItemInFlight& worker, std::int64_t now_ms) const;
 
   const Clock& clock_;
   const Limits limits_;
-  std::mutex mutex_;
-  std::vector<Entry> entries_;  ///< in the order in which they began to be listed
+  RateMeter* const meter_;
+  std::atomic<std::uint64_t> begun_{0};
+  std::array<Shard, 16> shards_;
 };
 
 /// The work on one item, told by whoever does it.
@@ -122,11 +129,13 @@ class ItemInFlight {
   friend class ItemsInFlight;
   ItemsInFlight* const all_;
   const store::ItemRow& row_;
+  const std::int64_t total_bytes_;
   std::int64_t began_ms_ = 0;
-  std::int64_t total_bytes_;
+  std::uint64_t number_ = 0;                 ///< in the order in which they began
+  std::atomic<std::int64_t> done_bytes_{0};  ///< written by the owner, read by all
+  // Written under the lock of its shard, where others read it.
   ItemPhase phase_;
-  bool listed_ = false;
-  std::atomic<std::int64_t> done_bytes_{0};  ///< the one thing that other threads read of it
+  std::vector<ItemsInFlight::Sample> samples_;  ///< of this phase; the first is its beginning
 };
 
 }  // namespace dunlin::engine

@@ -51,8 +51,9 @@ double percent_of(const store::ExecutionRow& row) {
   const Counters& counters = row.counters;
   double percent = 0;
   if (row.phase == "rolling_back") {
+    // A batch that is taken back is no longer among those that have ended.
     percent = 100 * part(static_cast<double>(counters.undone_batches),
-                         static_cast<double>(counters.ended_batches));
+                         static_cast<double>(counters.undone_batches + counters.ended_batches));
   } else {
     const double work = part(weight(store::all_ended(counters), counters.processed_bytes),
                              weight(store::all_planned(counters), counters.total_bytes));
@@ -170,12 +171,24 @@ void RateMeter::sample_locked(std::int64_t monotonic_ms) {
   if (samples_.empty() || monotonic_ms - samples_.back().time_ms >= kSampleEveryMs)
     samples_.push_back({monotonic_ms, bytes_.load(std::memory_order_relaxed),
                         items_.load(std::memory_order_relaxed),
-                        all_.load(std::memory_order_relaxed)});
+                        all_.load(std::memory_order_relaxed),
+                        read_back_.load(std::memory_order_relaxed)});
   while (samples_.size() > 2 && monotonic_ms - samples_[1].time_ms > kWindowMs)
     samples_.pop_front();
 }
 
-void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
+/// All that is not recorded, less what has been read back of it. Of clones and of what was there
+/// already nothing is: the share of what has ended so far says how it goes on.
+double RateMeter::left_to_read_back(const Counters& recorded, const ReadBack& read_back) const {
+  if (!read_back.expected) return 0;
+  const std::int64_t ended = recorded.transferred_bytes - transferred_at_first_;
+  const std::int64_t done = read_back_.load(std::memory_order_relaxed);
+  const double share = ended > 0 ? part(static_cast<double>(done), static_cast<double>(ended)) : 1;
+  const auto left = static_cast<double>(recorded.total_bytes - recorded.processed_bytes);
+  return std::max(share * left - static_cast<double>(read_back.bytes), 0.0);
+}
+
+void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms, ReadBack read_back) {
   const std::lock_guard lock(mutex_);
   const std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
   const std::int64_t items = items_.load(std::memory_order_relaxed);
@@ -183,17 +196,17 @@ void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
   sample_locked(monotonic_ms);
 
   Counters& counters = progress.counters;
+  const double to_read_back = left_to_read_back(counters, read_back);
   const bool moving = progress.phase != "verifying" && progress.phase != "rolling_back" &&
                       progress.percent_complete < 100;
   if (moving) {
-    // Bytes moved for items that have not ended yet. A retried item is moved twice and counted
-    // once, so the sum is held below what is left.
+    // Bytes moved for items that have not ended yet; of a batch that has failed in part, until its
+    // pass ends, a little more. Held between nothing and what is left.
     const std::int64_t ended = counters.transferred_bytes - transferred_at_first_;
     const std::int64_t left =
         std::max<std::int64_t>(counters.total_bytes - counters.processed_bytes, 0);
     const std::int64_t moved = bytes + kept_.load(std::memory_order_relaxed);
-    unseen_ = std::max(unseen_, ended - moved);
-    const std::int64_t in_flight = std::clamp<std::int64_t>(moved + unseen_ - ended, 0, left);
+    const std::int64_t in_flight = std::clamp<std::int64_t>(moved - ended, 0, left);
     const double total = weight(store::all_planned(counters), counters.total_bytes);
     counters.processed_bytes += in_flight;
     counters.transferred_bytes += in_flight;
@@ -215,9 +228,12 @@ void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms) {
   peak_ = std::max(peak_, *progress.bytes_per_second);
   progress.peak_bytes_per_second = peak_;
   if (!moving || !progress.totals_exact) return;
-  const double rate = weight(all - oldest.all, bytes - oldest.bytes) / seconds;
+  // A byte read back is taken for as much work as one that is copied.
+  const std::int64_t compared = read_back_.load(std::memory_order_relaxed) - oldest.read_back;
+  const double rate = weight(all - oldest.all, bytes - oldest.bytes + compared) / seconds;
   const double left = weight(store::all_planned(counters) - store::all_ended(counters),
-                             counters.total_bytes - counters.processed_bytes);
+                             counters.total_bytes - counters.processed_bytes) +
+                      to_read_back;
   if (rate > 0)
     progress.estimated_seconds_remaining = static_cast<std::int64_t>(std::ceil(left / rate));
 }

@@ -51,16 +51,34 @@ class RateMeter {
     all_.fetch_add(items, std::memory_order_relaxed);
     if (counted) items_.fetch_add(items, std::memory_order_relaxed);
   }
-  /// Bytes that an earlier life has moved and that hold: done, at no rate.
+  /// Bytes that are there without having been moved now (an earlier life has, or they are shared
+  /// with the source): done, at no rate.
   void add_kept(std::int64_t bytes) { kept_.fetch_add(bytes, std::memory_order_relaxed); }
+  /// A pass over a batch has ended: of the `added` bytes, moved or kept, `counted` are in the
+  /// ledger's outcomes. What failed has to be moved again, or has been kept and will be found so;
+  /// of a clone nobody may have told; neither may stay with what is in flight.
+  void pass_ended(std::int64_t added, std::int64_t counted) {
+    kept_.fetch_add(counted - added, std::memory_order_relaxed);
+  }
+  /// What was written is being compared: work, but no progress of the bytes.
+  void add_read_back(std::int64_t bytes) { read_back_.fetch_add(bytes, std::memory_order_relaxed); }
   /// What the ledger knew to be transferred before anything was added here. Once, before all else.
   void begin(std::int64_t transferred_bytes) { transferred_at_first_ = transferred_bytes; }
   /// Notes where everything is, for the rates; about once a second, so that they are known when
   /// somebody asks for the first time.
   void sample(std::int64_t monotonic_ms);
+  /// What has to be read back of what is counted as done only then.
+  struct ReadBack {
+    bool expected = false;   ///< by the kind and its level of verification
+    std::int64_t bytes = 0;  ///< of that what is done, in items that have not ended
+  };
   /// Fills rates and ETA, and adds the bytes in flight to processed_bytes, transferred_bytes and
   /// percent_complete. Call about once a second or faster. `monotonic_ms` is the caller's clock.
-  void fill(Progress& progress, std::int64_t monotonic_ms);
+  void fill(Progress& progress, std::int64_t monotonic_ms, ReadBack read_back);
+  void fill(Progress& progress, std::int64_t monotonic_ms) { fill(progress, monotonic_ms, {}); }
+  [[nodiscard]] std::int64_t read_back() const {
+    return read_back_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] std::int64_t live_bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -69,17 +87,20 @@ class RateMeter {
     std::int64_t bytes;
     std::int64_t items;
     std::int64_t all;
+    std::int64_t read_back;
   };
   void sample_locked(std::int64_t monotonic_ms);
+  [[nodiscard]] double left_to_read_back(const store::Counters& recorded,
+                                         const ReadBack& read_back) const;
   std::atomic<std::int64_t> bytes_{0};
   std::atomic<std::int64_t> kept_{0};
+  std::atomic<std::int64_t> read_back_{0};
   std::atomic<std::int64_t> all_{0};
   std::atomic<std::int64_t> items_{0};
   std::mutex mutex_;
   std::deque<Sample> samples_;
   double peak_ = 0;
   std::int64_t transferred_at_first_ = 0;
-  std::int64_t unseen_ = 0;  ///< transferred by the ledger's word, but never added here (clones)
   double percent_shown_ = 0;
   std::int64_t percent_total_ = -1;  ///< the total that percent_shown_ is a part of
 };

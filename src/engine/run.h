@@ -36,6 +36,7 @@ using store::NewBatch;
 using store::NewDirectory;
 using store::NewFirstItem;
 using store::NewItem;
+using store::NewPlace;
 using store::NewTask;
 using store::Proof;
 
@@ -98,6 +99,8 @@ class RunContext {
   /// Asked immediately before anything becomes visible at the destination or is removed at the
   /// source.
   [[nodiscard]] virtual Status fence() = 0;
+  /// The state directory, which no migration takes or writes into; empty: there is none.
+  [[nodiscard]] virtual const std::string& state_path() const = 0;
 };
 
 /// Streams batches into the ledger. One thread.
@@ -110,6 +113,7 @@ class EnumerateContext : public RunContext {
     std::vector<DirectoryId> closed_directories;
     std::vector<NewBatch> batches;
     std::vector<NewFirstItem> first_items;  ///< of this chunk or an older one; each key once
+    std::vector<NewPlace> places;           ///< each name once
     std::string cursor_after;
     bool complete = false;
   };
@@ -136,10 +140,11 @@ class EnumerateContext : public RunContext {
   /// Is this the end of the id (short_id) of an execution of this state directory? Then names that
   /// carry it are dunlin's own and no part of a source.
   [[nodiscard]] virtual Result<bool> is_own_execution(std::string_view short_id) = 0;
-  /// The state directory, which a source leaves out when it holds it; empty: there is none.
-  [[nodiscard]] virtual const std::string& state_path() const = 0;
   /// True until this attempt's first commit when an earlier attempt committed something.
   [[nodiscard]] virtual bool continued() const = 0;
+  /// Runs a job on a thread of the engine, soon and in no order; here and now where there are no
+  /// threads for it. It may look, and must not call the context; who asks waits for its end.
+  virtual void run_aside(std::function<void()> job) { job(); }
   /// Journals the chunk; durable on return, and its batches may start at once. Blocks while too
   /// much is waiting.
   [[nodiscard]] virtual Status commit(Chunk chunk) = 0;
@@ -163,8 +168,8 @@ class BatchContext : public RunContext {
   /// Work: the items still pending. Verify and undo: all items that completed.
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items() = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) = 0;
-  /// `dunlin retry --item` has named it since this process began: the answer to what it had failed
-  /// with, when that was a question. Forgotten by a crash, after which it is asked again.
+  /// `dunlin retry --item` has named it: the answer to what it had failed with, when that was a
+  /// question. As durable as the retry.
   [[nodiscard]] virtual bool was_answered(ItemId) const { return false; }
   /// Any item, as the ledger has it now: one that this batch's items refer to.
   [[nodiscard]] virtual Result<ItemRow> item(ItemId id) = 0;
@@ -204,9 +209,15 @@ class Run {
 
   [[nodiscard]] virtual CommitScope commit_scope() const = 0;
   [[nodiscard]] virtual Truth truth() const = 0;
+  /// What root_identity() said at the first start, for a Run that goes on with it: called before
+  /// anything else. It may keep more of that start than an identity needs.
+  virtual void started_with(const std::string& /*identity*/) {}
   /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for
   /// undo too. A difference pauses with root_changed.
   [[nodiscard]] virtual Result<std::string> root_identity(RunContext& context) = 0;
+  /// At this level it reads back what it has written before an item counts as done: for estimates
+  /// of the time left.
+  [[nodiscard]] virtual bool reads_back(VerificationLevel) const { return false; }
   /// For people: which root is another one by two such identities.
   [[nodiscard]] virtual std::string changed_roots(const std::string& stored,
                                                   const std::string& now) const {

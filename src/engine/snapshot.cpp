@@ -45,26 +45,37 @@ Json verification_json(const Snapshot& snapshot, const Json& settings) {
 
 }  // namespace
 
-std::vector<std::string> allowed_verbs(ExecutionStatus status) {
+std::vector<std::string> allowed_verbs(ExecutionStatus status, const store::Counters& counters,
+                                       std::string_view phase) {
+  // What has been taken back would be done again in the midst of it.
+  if (status == ExecutionStatus::paused && phase == "rolling_back")
+    return {"resume", "cancel", "rollback"};
   switch (status) {
     case ExecutionStatus::pending:
       return {"resume", "cancel"};
     case ExecutionStatus::running:
-      return {"pause", "cancel", "stop", "retry", "skip"};
+      return {"pause", "cancel", "stop", "limits", "retry", "skip"};
     case ExecutionStatus::paused:
       return {"resume", "cancel", "retry", "skip", "rollback"};
     case ExecutionStatus::completed:
       return {"verify", "retry", "skip", "rollback"};
     case ExecutionStatus::failed:
+      // What was found to differ may have been mended; any other failure has left work undone.
+      if (counters.differences > 0) return {"verify", "resume", "retry", "skip", "rollback"};
       return {"resume", "retry", "skip", "rollback"};
     case ExecutionStatus::cancelled:
       return {"rollback"};
     case ExecutionStatus::rolling_back:
-      return {"pause", "stop"};
+      return {"pause", "cancel", "stop", "limits"};
     case ExecutionStatus::rolled_back:
+      if (store::all_succeeded(counters) > 0) return {"rollback"};  // what was left alone
       return {};
   }
   return {};
+}
+
+Goal goal_of(const store::ExecutionRow& row) {
+  return row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate;
 }
 
 Json snapshot_json(const Snapshot& snapshot) {
@@ -100,6 +111,7 @@ Json snapshot_json(const Snapshot& snapshot) {
   out["left_out"] = snapshot.left_out.empty() ? Json(nullptr) : Json(snapshot.left_out);
   out["error_summary"] = {{"total", total}, {"by_type", errors}};
   out["settings"] = settings;
+  out["limits"] = snapshot.limits;
   out["allowed_verbs"] = snapshot.allowed_verbs;
   return out;
 }

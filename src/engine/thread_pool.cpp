@@ -50,6 +50,7 @@ void TaskThreads::loop() {
 }
 
 struct ItemPool::Range {
+  std::int64_t order = 0;
   std::size_t count = 0;
   const std::function<void(std::size_t)>* fn = nullptr;
   const CancelToken* cancel = nullptr;
@@ -63,6 +64,16 @@ ItemPool::ItemPool(std::size_t threads) {
     threads_.emplace_back([this] { loop(); });
 }
 
+std::size_t ItemPool::callers() {
+  const std::lock_guard lock(mutex_);
+  return ranges_.size();
+}
+
+void ItemPool::grow_to(std::size_t threads) {
+  const std::lock_guard lock(mutex_);
+  while (threads_.size() < threads && !ending_) threads_.emplace_back([this] { loop(); });
+}
+
 ItemPool::~ItemPool() {
   {
     const std::lock_guard lock(mutex_);
@@ -72,15 +83,18 @@ ItemPool::~ItemPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool ItemPool::for_each(std::size_t count, const std::function<void(std::size_t)>& fn,
-                        const CancelToken& cancel) {
+bool ItemPool::for_each(std::int64_t order, std::size_t count,
+                        const std::function<void(std::size_t)>& fn, const CancelToken& cancel) {
   if (count == 0) return true;
   const auto range = std::make_shared<Range>();
+  range->order = order;
   range->count = count;
   range->fn = &fn;
   range->cancel = &cancel;
   std::unique_lock lock(mutex_);
-  ranges_.push_back(range);
+  ranges_.insert(std::upper_bound(ranges_.begin(), ranges_.end(), order,
+                                  [](std::int64_t n, const auto& one) { return n < one->order; }),
+                 range);
   wake_.notify_all();
   // A raised token is seen by whichever thread takes the next index; with none free, by this wait's
   // time-out.
@@ -101,8 +115,6 @@ void ItemPool::loop() {
       continue;
     }
     const std::shared_ptr<Range> range = *found;
-    ranges_.erase(found);
-    ranges_.push_back(range);  // served last: the others come first next time
     const std::size_t index = range->next++;
     ++range->running;
     lock.unlock();

@@ -35,15 +35,20 @@ class TaskThreads {
   std::vector<std::thread> threads_;
 };
 
-/// Runs functions over index ranges on a shared set of threads. Several callers at once share them
-/// fairly: each free thread takes the next index of the range that was served longest ago.
+/// Runs functions over index ranges on a shared set of threads. Of several callers the one with the
+/// lowest `order` is served first, so that batches, oldest first, are at different steps: while one
+/// flushes, the next one copies. Among equals the one that came first.
 class ItemPool {
  public:
   explicit ItemPool(std::size_t threads);
   ~ItemPool();
+  /// How many callers are being served, or wait to be.
+  [[nodiscard]] std::size_t callers();
+  /// At least so many threads from now on. Any thread.
+  void grow_to(std::size_t threads);
   /// fn(0) … fn(count - 1), in this order of starting, and waits for all that were begun. False
   /// when `cancel` was raised before all had begun. fn must not call for_each.
-  bool for_each(std::size_t count, const std::function<void(std::size_t)>& fn,
+  bool for_each(std::int64_t order, std::size_t count, const std::function<void(std::size_t)>& fn,
                 const CancelToken& cancel);
 
  private:
@@ -52,7 +57,7 @@ class ItemPool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable finished_;
-  std::deque<std::shared_ptr<Range>> ranges_;
+  std::deque<std::shared_ptr<Range>> ranges_;  ///< by order, then age
   bool ending_ = false;
   std::vector<std::thread> threads_;
 };

@@ -73,7 +73,13 @@ Status CopyBatch::prepare() {
 /// end of this process (pause, take-over) ends the wave.
 Status CopyBatch::each(Stage stage, Status (CopyBatch::*step)(Copy&)) {
   FirstError ended;
-  const Status ran = context_.for_each_item(rows_, [&](ItemRow& row) {
+  const auto in_it = [stage](const Copy& copy) { return copy.stage == stage; };
+  const auto first = std::find_if(copies_.begin(), copies_.end(), in_it);
+  const auto end = std::find_if(copies_.rbegin(), copies_.rend(), in_it).base();
+  const std::span<ItemRow> rows =
+      std::span(rows_).subspan(static_cast<std::size_t>(first - copies_.begin()),
+                               static_cast<std::size_t>(std::max<std::ptrdiff_t>(end - first, 0)));
+  const Status ran = context_.for_each_item(rows, [&](ItemRow& row) {
     Copy& copy = copies_[static_cast<std::size_t>(&row - rows_.data())];
     if (copy.stage != stage || ended.seen()) return;
     Status status = (this->*step)(copy);
@@ -110,7 +116,11 @@ Status CopyBatch::discard_durably(Copy& copy) {
 }
 
 void CopyBatch::fail(Copy& copy, Error error) {
-  const Status discarded = discard_durably(copy);
+  // A disk that is full pauses everything, and gets back what was written since. What an earlier
+  // pause has kept stays, if there is room for its folder.
+  const bool pauses = error.category() == ErrorCategory::system;
+  const bool kept = pauses && copy.part && copy.stage == Stage::written && keep_part(copy).ok();
+  const Status discarded = kept ? success() : discard_durably(copy);
   if (!discarded.ok()) error.with_context("its temporary stays: " + discarded.error().text());
   copy.stage = Stage::ended;
   ItemOutcome outcome;
@@ -211,6 +221,11 @@ Status CopyBatch::copy_waiting() {
   DUNLIN_TRY(written);
   DUNLIN_CRASH_POINT("files.read_back.before");
   DUNLIN_TRY(each(Stage::written, &CopyBatch::prove));
+  if (!in_stage(Stage::waiting).empty()) {  // some device did not keep what it had taken
+    flush_->fsync_each_file();
+    DUNLIN_TRY(each(Stage::waiting, &CopyBatch::write));
+    DUNLIN_TRY(each(Stage::written, &CopyBatch::prove));
+  }
   DUNLIN_CRASH_POINT("files.read_back.after");
   DUNLIN_TRY(record_intents());
   DUNLIN_CRASH_POINT("files.publish.before");
@@ -225,7 +240,7 @@ Status CopyBatch::write_all(bool fsync_each) {
   DUNLIN_CRASH_POINT("files.write.before");
   DUNLIN_TRY(each(Stage::waiting, &CopyBatch::write));
   DUNLIN_CRASH_POINT("files.write.after");
-  DUNLIN_TRY(flush_->flush_files());
+  if (!in_stage(Stage::written).empty()) DUNLIN_TRY(flush_->flush_files());
   DUNLIN_CRASH_POINT("files.flush.after");
   return success();
 }
@@ -233,27 +248,40 @@ Status CopyBatch::write_all(bool fsync_each) {
 Status CopyBatch::prove(Copy& copy) {
   const fs::EntryType type = copy.witness.placed->type;
   const bool has_content = type == fs::EntryType::file || type == fs::EntryType::symlink;
+  const bool proven = copy.witness.proof != 0;  // while it was copied
   if (context_.settings().verification_level == engine::VerificationLevel::full && has_content &&
-      !copy.witness.linked && !copy.witness.to_source) {
+      !proven && !copy.witness.linked && !copy.witness.to_source) {
     DUNLIN_ASSIGN(const Handle to, destination_of(copy));
-    Witness proven = copy.witness;
-    const auto holds = content_holds(*to, copy, proven);
+    Witness read_back = copy.witness;
+    const auto holds = content_holds(*to, copy, read_back);
     const bool unreadable = !holds.ok() && holds.error().type == ErrorType::permission_denied;
     if (unreadable && !site_.plan.moves()) {
       // Readable at the source by another right than the owner's, which the copy has not.
       fs::add_loss(copy.witness.loss, "not read back: its mode forbids it");
-      proven.proof = static_cast<std::uint8_t>(Proof::none);
+      read_back.proof = static_cast<std::uint8_t>(Proof::none);
     } else {
       DUNLIN_TRY(holds);
     }
     if (holds.ok() && !*holds) {
+      if (!copy.written_again) return write_again(copy);
       return Error(
           ErrorType::verification_mismatch,
           to->shown(copy.name) + ": the device does not hold what was read from the source");
     }
-    copy.witness.proof = proven.proof;
+    copy.witness.proof = read_back.proof;
+    if (copy.written_again) fs::add_loss(copy.witness.loss, std::string(kWrittenAgain));
   }
   copy.stage = Stage::proven;
+  return success();
+}
+
+/// There are devices that say they have written and have not (a loop device whose file finds no
+/// room), and say so when they are asked again. Once.
+Status CopyBatch::write_again(Copy& copy) {
+  DUNLIN_TRY(discard(copy));
+  copy.part.reset();
+  copy.stage = Stage::waiting;
+  copy.written_again = true;
   return success();
 }
 
@@ -261,7 +289,9 @@ Status CopyBatch::prove(Copy& copy) {
 Result<bool> CopyBatch::content_holds(const fs::Directory& directory, const Copy& copy,
                                       Witness& intent) {
   const std::string& name = copy.stage == Stage::written ? copy.temporary : copy.name;
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
+  const bool quick = !copy.read_back.empty() && copy.stage == Stage::written;
+  DUNLIN_ASSIGN(fs::HashSet hashes,
+                fs::HashSet::create(quick ? std::vector{HashKind::xxh3} : hashes_));
   if (intent.placed->type == fs::EntryType::symlink) {
     DUNLIN_ASSIGN(const std::string target, directory.read_link(name));
     hashes.update(std::as_bytes(std::span(target)));
@@ -275,7 +305,7 @@ Result<bool> CopyBatch::content_holds(const fs::Directory& directory, const Copy
                                 {context_.permits(), context_.cancel(), tell}));
     intent.proof = static_cast<std::uint8_t>(proof_of(origin));
   }
-  return hashes.finish() == intent.checksum;
+  return hashes.finish() == (quick ? copy.read_back : intent.checksum);
 }
 
 Status CopyBatch::record_intents() {
@@ -343,13 +373,16 @@ Status CopyBatch::end(Status status) {
     return owner;
   }
   if (context_.cancel().reason() == CancelReason::stop) return status;
+  Status flushed = success();
   if (!in_stage(Stage::published).empty() || !in_stage(Stage::moved).empty()) {
-    DUNLIN_TRY(flush_->flush_names());
-    DUNLIN_CRASH_POINT("files.flush_names.after");
-    const Status removed = remove_sources();
-    if (status.ok()) status = removed;
-    report_ended();
-    DUNLIN_CRASH_POINT("files.outcomes.after");
+    flushed = flush_->flush_names();
+    if (flushed.ok()) {
+      DUNLIN_CRASH_POINT("files.flush_names.after");
+      const Status removed = remove_sources();
+      if (status.ok()) status = removed;
+      report_ended();
+      DUNLIN_CRASH_POINT("files.outcomes.after");
+    }
   }
   const bool pausing = context_.cancel().reason() == CancelReason::pause;
   Status cleaned = success();
@@ -362,6 +395,7 @@ Status CopyBatch::end(Status status) {
       if (cleaned.ok()) cleaned = one;  // the others are looked at all the same
     }
   }
+  DUNLIN_TRY(flushed);  // what is published stays open; whoever settles it looks at it again
   // A temporary that a power cut brings back would be found by nobody: the batch is open no more.
   DUNLIN_TRY(flush_->flush_names());
   DUNLIN_TRY(leave_all());
@@ -594,12 +628,12 @@ Result<std::vector<engine::Operation>> CopyBatch::operations() {
     }
     DUNLIN_ASSIGN(operation.action, action_shown(decision.action, row));
     operation.reason = decision.reason;
-    DUNLIN_ASSIGN(const Layout layout, site_.layout());
+    DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
     const auto below = [&](const std::string& leaf) {
       return row.directory_path.empty() ? leaf : row.directory_path + "/" + leaf;
     };
-    operation.source = layout.source_path(below(row.name));
-    operation.destination = layout.destination_root + "/" + below(name);
+    operation.source = layout->source_path(below(row.name));
+    operation.destination = layout->destination_root + "/" + below(name);
     operations.push_back(std::move(operation));
   }
   return operations;

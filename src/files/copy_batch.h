@@ -46,14 +46,18 @@ class CopyBatch {
     std::string name;    ///< the one that it gets: `target`, or a numbered one
     std::string temporary;
     Witness witness;
+    std::string read_back;  ///< what reading it back has to give, if that is not the checksum
     std::int64_t copied_bytes = 0;
-    std::optional<Witness> part;   ///< of a large file: what an earlier life left of its temporary
-    bool part_recorded = false;    ///< the ledger knows what the temporary is worth
-    bool settled_removal = false;  ///< the removal of its source had begun in a process that died
-    bool rename_refused = false;   ///< by the file system (EXDEV): the move is a copy
-    std::optional<Error> refusal;  ///< of stage `refused`
+    std::unique_ptr<Witness> part;  ///< of a large file: what an earlier life left of its temporary
+    bool part_recorded = false;     ///< the ledger knows what the temporary is worth
+    bool settled_removal = false;   ///< the removal of its source had begun in a process that died
+    bool written_again = false;     ///< the device did not hold what was written first
+    bool rename_refused = false;    ///< by the file system (EXDEV): the move is a copy
+    std::optional<Error> refusal;   ///< of stage `refused`
   };
   using Handle = std::shared_ptr<const fs::Directory>;
+  static constexpr std::string_view kWrittenAgain =
+      "written twice: at first the device did not hold it; test the device";
   /// The first name of a set of hard links, at the destination.
   struct First {
     Handle directory;
@@ -75,6 +79,9 @@ class CopyBatch {
   [[nodiscard]] Status copy_waiting();
   [[nodiscard]] Status write_all(bool fsync_each);
   [[nodiscard]] Status write(Copy& copy);
+  [[nodiscard]] Result<fs::FileInfo> look_at_source(const engine::ItemRow& row,
+                                                    const Detail& listed,
+                                                    const fs::Directory& from);
   [[nodiscard]] Error refusal(const Copy& copy, const Decision& decision,
                               const fs::Directory& to) const;
   [[nodiscard]] Status keep_reservation(const Copy& copy, const fs::Directory& from,
@@ -82,7 +89,8 @@ class CopyBatch {
   [[nodiscard]] Status act(Copy& copy, const Decision& decision, const fs::FileInfo& source,
                            const std::optional<fs::FileInfo>& there,
                            const std::optional<First>& first, const fs::Directory& to);
-  [[nodiscard]] Status write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to);
+  [[nodiscard]] Status write_entry(Copy& copy, fs::EntryType type, const fs::Directory& from,
+                                   const fs::Directory& to);
   [[nodiscard]] Status write_link(Copy& copy, const First& first, const fs::Directory& to);
   void keep_final_flags(Copy& copy, std::uint32_t flags);
   [[nodiscard]] Result<std::optional<First>> first_of_set(Copy& copy, const Detail& listed,
@@ -99,6 +107,7 @@ class CopyBatch {
                                               const std::optional<fs::FileInfo>& there,
                                               const fs::Directory* to);
   [[nodiscard]] Status prove(Copy& copy);
+  [[nodiscard]] Status write_again(Copy& copy);
   [[nodiscard]] Status record_intents();
   [[nodiscard]] Status publish(Copy& copy);
   [[nodiscard]] Status complete(Copy& copy, const fs::Directory& to);

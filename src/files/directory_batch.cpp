@@ -169,8 +169,8 @@ Status DirectoryBatch::create_root(std::int64_t levels) {
   }
   const fs::Features features = at.features();
   site_.keep_destination(std::move(at));
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
-  std::string path = layout.destination_root;
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+  std::string path = layout->destination_root;
   for (; levels > 0 && path != "/"; --levels) {
     path.erase(std::max<std::size_t>(path.rfind('/'), 1));
     DUNLIN_ASSIGN(const fs::Directory above,
@@ -183,7 +183,7 @@ Status DirectoryBatch::create_root(std::int64_t levels) {
 
 Result<std::vector<engine::Operation>> DirectoryBatch::operations() {
   DUNLIN_ASSIGN(rows_, context_.items());
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
   const auto root = site_.destination();
   const bool times = context_.batch().task_type == kDirectoryTimes;
   std::vector<engine::Operation> operations;
@@ -194,8 +194,8 @@ Result<std::vector<engine::Operation>> DirectoryBatch::operations() {
     operation.item = row.id;
     operation.action = times ? "set" : there ? "existing" : "create";
     if (!times && there) operation.reason = "the directory exists";
-    operation.source = layout.source_path(path);
-    operation.destination = layout.destination_root + "/" + path;
+    operation.source = layout->source_path(path);
+    operation.destination = layout->destination_root + "/" + path;
     operations.push_back(std::move(operation));
   }
   return operations;
@@ -211,15 +211,31 @@ Status DirectoryBatch::undo_create() {
 }
 
 DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+  // Of a source that is not there nothing is touched: a further rollback brings it back whole.
+  if (site_.plan.moves() && layout->several() && !row.name.empty()) {
+    DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
+    if (const auto& missing = source->root_of(path_of(row)).missing) return *missing;
+  }
+  if (site_.plan.moves() && layout->several() && row.name.empty()) DUNLIN_TRY(all_sources_there());
   DUNLIN_ASSIGN(ItemOutcome outcome, take_back(row));
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
   // Of a single file the directory it came from is no part of the move, and several sources have
   // none in common.
-  if (site_.plan.moves() && layout.whole_tree() && !(layout.several() && row.name.empty())) {
-    DUNLIN_ASSIGN(const fs::Loss loss, restore_source(row));
-    fs::add_loss(outcome.message, loss);
-  }
+  if (!site_.plan.moves() || !layout->whole_tree()) return outcome;
+  if (layout->several() && row.name.empty()) return outcome;
+  DUNLIN_ASSIGN(const fs::Loss loss, restore_source(row));
+  fs::add_loss(outcome.message, loss);
   return outcome;
+}
+
+/// What a further rollback takes from here, once the source is there again, moves the times of this
+/// directory: it is restored again then.
+Status DirectoryBatch::all_sources_there() {
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
+  for (const SourceTrees::Root& root : source->roots()) {
+    if (root.missing) return *root.missing;
+  }
+  return success();
 }
 
 /// What left a source directory and came back has moved its time; one that was made again for them
@@ -289,8 +305,8 @@ DirectoryBatch::Made DirectoryBatch::take_back(const ItemRow& row) {
 }
 
 Status DirectoryBatch::remove_root(std::int64_t levels) {
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
-  std::string path = layout.destination_root;
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+  std::string path = layout->destination_root;
   for (; levels > 0 && path != "/"; --levels) {
     const std::size_t slash = path.rfind('/');
     const std::string parent = slash == 0 ? "/" : path.substr(0, slash);

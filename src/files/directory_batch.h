@@ -43,6 +43,7 @@ class DirectoryBatch {
   [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
   [[nodiscard]] Made take_back(const engine::ItemRow& row);
+  [[nodiscard]] Status all_sources_there();
   [[nodiscard]] Result<fs::Loss> restore_source(const engine::ItemRow& row);
   [[nodiscard]] Status remove_root(std::int64_t levels);
   [[nodiscard]] Status restore(const fs::Directory& directory, const Witness& witness);

@@ -131,14 +131,14 @@ Status EmptiedDirectories::verify() {
 
 Result<std::vector<engine::Operation>> EmptiedDirectories::operations() {
   DUNLIN_ASSIGN(rows_, context_.items());
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
   std::vector<engine::Operation> operations;
   for (const ItemRow& row : rows_) {
     engine::Operation operation;
     operation.item = row.id;
     operation.action = "remove";
     operation.reason = "if it has become empty";
-    operation.source = layout.source_path(row.directory_path);
+    operation.source = layout->source_path(row.directory_path);
     operations.push_back(std::move(operation));
   }
   return operations;

@@ -36,8 +36,15 @@ bool is_fresh(const fs::FileInfo& info, std::int64_t granularity_ns) {
   return std::abs(age_ns) <= window_ns;
 }
 
-Error changed_meanwhile(const fs::Directory& from, const std::string& name) {
-  return {ErrorType::source_changed, from.shown(name) + " changed while it was copied"};
+/// A symlink, or a socket, stands where a file was listed.
+Error not_the_file_any_more(const fs::Directory& from, const std::string& name, Error error) {
+  const std::string& code = error.native.code;
+  if (code == "ELOOP" || code == "ENXIO") return from.error(ESTALE, "copy", name);
+  return error;
+}
+
+Error changed_meanwhile(const std::string& from_shown) {
+  return {ErrorType::source_changed, from_shown + " changed while it was copied"};
 }
 
 }  // namespace
@@ -47,13 +54,13 @@ bool EntryWriter::wants_extended() const {
 }
 
 Result<Written> EntryWriter::write(const fs::Directory& from, const std::string& name,
-                                   const fs::Directory& to, const std::string& temporary,
-                                   const std::string& shown_name, const fs::FileInfo* like,
-                                   const Part* part, engine::ItemInFlight* in_flight) {
-  DUNLIN_ASSIGN(const fs::FileInfo source, from.info(name));
+                                   fs::EntryType type, const fs::Directory& to,
+                                   const std::string& temporary, const std::string& shown_name,
+                                   const fs::FileInfo* like, const Part* part,
+                                   engine::ItemInFlight* in_flight) {
   const Place place{to, temporary, shown_name, part, in_flight};
-  return source.type == fs::EntryType::file ? write_file(from, name, place, like)
-                                            : write_node(from, name, place, like);
+  return type == fs::EntryType::file ? write_file(from, name, place, like)
+                                     : write_node(from, name, type, place, like);
 }
 
 fs::Transfer EntryWriter::transfer(const Place& to) {
@@ -63,22 +70,27 @@ fs::Transfer EntryWriter::transfer(const Place& to) {
           }};
 }
 
-Result<std::int64_t> EntryWriter::copy_bytes(int in, const std::string& from_shown,
-                                             const Temporary& out, const Place& to,
-                                             const fs::FileInfo& source, fs::HashSet& hashes) {
+/// Sets `copied_bytes` and `proven`.
+Status EntryWriter::copy_bytes(int in, const std::string& from_shown, const Temporary& out,
+                               const Place& to, fs::HashSet& hashes, Written& written) {
+  const fs::FileInfo& source = written.source;
   const fs::Features& limits = to.directory.features();
   if (to.part != nullptr && source.size >= limits.large_file_bytes)
-    return copy_large(in, from_shown, out, to, source, hashes);
+    return copy_large(in, from_shown, out, to, hashes, written);
   const std::string to_shown = to.directory.shown(to.shown_name);
   if (out.adopted) {
     DUNLIN_TRY(context_.fence());
     if (::ftruncate(out.file.get(), 0) != 0)
       return to.directory.error(errno, "truncate", to.shown_name);
   }
-  if (plan_.preserve_holes && source.has_holes())
-    return fs::copy_with_holes(in, from_shown, out.file.get(), to_shown, hashes, transfer(to));
-  return fs::copy_content(in, from_shown, out.file.get(), to_shown, source.size, hashes,
-                          transfer(to));
+  if (plan_.preserve_holes && source.has_holes()) {
+    DUNLIN_ASSIGN(written.copied_bytes, fs::copy_with_holes(in, from_shown, out.file.get(),
+                                                            to_shown, hashes, transfer(to)));
+    return success();
+  }
+  DUNLIN_ASSIGN(written.copied_bytes, fs::copy_content(in, from_shown, out.file.get(), to_shown,
+                                                       source.size, hashes, transfer(to)));
+  return success();
 }
 
 /// One call for the whole file, large or small, so there is no part of it to go on from. What an
@@ -91,7 +103,12 @@ Result<bool> EntryWriter::make_clone(int in, const std::string& from_shown, cons
   DUNLIN_TRY(context_.permits().acquire(0, 1, context_.cancel()));
   DUNLIN_TRY(context_.cancel().check());
   const std::string to_shown = to.directory.shown(to.shown_name);
-  DUNLIN_ASSIGN(const fs::Clone done, fs::clone_content(in, from_shown, out.file.get(), to_shown));
+  const auto devices = std::pair(source.device, to.directory.device());
+  fs::Clone done{clones_.declined(devices), 0};
+  if (done.declined == 0) {
+    DUNLIN_ASSIGN(done, fs::clone_content(in, from_shown, out.file.get(), to_shown));
+    clones_.note(devices, done.declined);
+  }
   if (done.declined != 0) {
     if (plan_.reflink == Reflink::always) return not_to_be_cloned(to, done.declined);
     if (done.bytes != 0 && ::ftruncate(out.file.get(), 0) != 0)
@@ -115,9 +132,9 @@ Error EntryWriter::not_to_be_cloned(const Place& to, int why) {
 }
 
 /// Said to the ledger after each chunk; of a huge file more rarely, for each time all of them are.
-Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_shown,
-                                             const Temporary& out, const Place& to,
-                                             const fs::FileInfo& source, fs::HashSet& hashes) {
+Status EntryWriter::copy_large(int in, const std::string& from_shown, const Temporary& out,
+                               const Place& to, fs::HashSet& hashes, Written& written) {
+  const fs::FileInfo& source = written.source;
   constexpr std::int64_t kRecordsMax = 256;
   const std::int64_t chunk_bytes = to.directory.features().chunk_bytes;
   const std::int64_t stride = std::max<std::int64_t>(source.size / chunk_bytes / kRecordsMax, 1);
@@ -127,6 +144,10 @@ Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_sho
   options.chunk_bytes = chunk_bytes;
   options.holes = plan_.preserve_holes && source.has_holes();
   options.fence = [this] { return context_.fence(); };
+  options.direct_io = to.directory.features().direct_io;
+  DUNLIN_ASSIGN(options.to_traits, fs::traits_of(to.directory));
+  options.read_back_blocks = to.part->read_back;
+  options.buffers = to.part->buffers;
   options.chunk_done = [&](const fs::ChunkHashes& chunks) {
     const auto count = static_cast<std::int64_t>(chunks.size() / fs::kChunkHashBytes);
     if (count % stride != 0) return success();
@@ -144,7 +165,10 @@ Result<std::int64_t> EntryWriter::copy_large(int in, const std::string& from_sho
   };
   fs::ResumableCopy copy({in, from_shown}, {out.file.get(), to.directory.shown(to.shown_name)},
                          source.size, std::move(options));
-  return copy.run(same ? to.part->known : fs::ChunkHashes(), hashes, transfer(to));
+  DUNLIN_ASSIGN(written.copied_bytes,
+                copy.run(same ? to.part->known : fs::ChunkHashes(), hashes, transfer(to)));
+  written.proven = copy.proven();
+  return success();
 }
 
 /// A new one, or what an earlier life has left, if it still is that.
@@ -158,12 +182,17 @@ Result<EntryWriter::Temporary> EntryWriter::open_temporary(const Place& to) {
       if (same && info.links == 1) return Temporary{std::move(file).value(), true};
     }
   }
-  DUNLIN_TRY(to.directory.remove_file(to.temporary));
   // As late as can be: a name made after a take-over changes the directory's time.
   DUNLIN_TRY(context_.fence());
-  DUNLIN_ASSIGN(UniqueFd file,
-                to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
-  return Temporary{std::move(file), false};
+  auto file = to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
+  if (!file.ok() && file.error().native.code == "EEXIST") {
+    // What an earlier try has left.
+    DUNLIN_TRY(to.directory.remove_file(to.temporary));
+    DUNLIN_TRY(context_.fence());
+    file = to.directory.open_file(to.temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
+  }
+  if (!file.ok()) return std::move(file).error();
+  return Temporary{std::move(file).value(), false};
 }
 
 /// One that was complete has its final mode already, which may forbid its owner to write.
@@ -180,53 +209,88 @@ Result<UniqueFd> EntryWriter::open_adopted(const Place& to) {
   return to.directory.open_file(to.temporary, O_RDWR);
 }
 
+/// Clones or copies; sets the checksums. Content that may have changed within one tick of the clock
+/// is read twice.
+Status EntryWriter::bring_content(int in, const std::string& from_shown, const Temporary& temporary,
+                                  const Place& to, Written& written) {
+  const UniqueFd& out = temporary.file;
+  const bool fresh = is_fresh(written.source, granularity_ns_);
+  std::vector<HashKind> kinds = hashes_;
+  // Taken in the same pass, the read-back need not be hashed as slowly once more.
+  const bool for_read_back =
+      context_.settings().verification_level == engine::VerificationLevel::full && !kinds.empty() &&
+      std::find(kinds.begin(), kinds.end(), HashKind::xxh3) == kinds.end();
+  if (for_read_back || (fresh && kinds.empty())) kinds.push_back(HashKind::xxh3);
+  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
+  const std::string to_shown = to.directory.shown(to.shown_name);
+  DUNLIN_ASSIGN(written.cloned, make_clone(in, from_shown, temporary, to, written.source, hashes));
+  if (written.cloned) {
+    DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));
+    written.copied_bytes = made.size;
+    if (hashes.empty()) context_.kept(made.size);  // nothing was read, so nothing was told
+  } else {
+    DUNLIN_TRY(copy_bytes(in, from_shown, temporary, to, hashes, written));
+  }
+  std::string checksum = hashes.finish();
+  if (fresh) {
+    // A clone was made before the first look: it is what the second one has to be of.
+    DUNLIN_TRY(fs::hash_content(written.cloned ? out.get() : in,
+                                written.cloned ? to_shown : from_shown, hashes,
+                                {context_.permits(), context_.cancel(), {}}));
+    if (hashes.finish() != checksum) return changed_meanwhile(from_shown);
+  }
+  if (for_read_back) {
+    const std::size_t last = checksum.rfind(' ');
+    written.read_back = checksum.substr(last + 1);
+    checksum.resize(last);
+  }
+  if (!hashes_.empty()) written.checksum = std::move(checksum);
+  return success();
+}
+
+/// What was made gets its metadata, and is looked at.
+Status EntryWriter::dress(fs::InodeRef made, const fs::FileInfo& metadata,
+                          const fs::Extended& extended, const Place& to, Written& written) {
+  DUNLIN_ASSIGN(fs::Applied applied, fs::apply_metadata(made, metadata, extended, plan_.preserve,
+                                                        to.directory, to.shown_name));
+  written.loss = std::move(applied.loss);
+  written.placed = applied.info;
+  DUNLIN_ASSIGN(written.attributes, placed_attributes(made, extended, plan_.preserve, written.loss,
+                                                      to.directory, to.shown_name));
+  return success();
+}
+
 Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::string& name,
                                         const Place& to, const fs::FileInfo* like) {
   Written written;
-  DUNLIN_ASSIGN(const UniqueFd in, from.open_file(name, O_RDONLY | O_NOATIME));
+  auto opened = from.open_file(name, O_RDONLY | O_NOATIME);
+  if (!opened.ok()) return not_the_file_any_more(from, name, std::move(opened).error());
+  const UniqueFd in = std::move(opened).value();
   DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
   if (written.source.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
   DUNLIN_ASSIGN(const Temporary temporary, open_temporary(to));
   const UniqueFd& out = temporary.file;
-  const bool fresh = is_fresh(written.source, granularity_ns_);
-  std::vector<HashKind> kinds = hashes_;
-  if (fresh && kinds.empty()) kinds = {HashKind::xxh3};
-  DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
   const std::string to_shown = to.directory.shown(to.shown_name);
-  DUNLIN_ASSIGN(written.cloned,
-                make_clone(in.get(), from.shown(name), temporary, to, written.source, hashes));
-  if (written.cloned) {
-    DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));
-    written.copied_bytes = made.size;
-  } else {
-    DUNLIN_ASSIGN(written.copied_bytes,
-                  copy_bytes(in.get(), from.shown(name), temporary, to, written.source, hashes));
-  }
-  const std::string checksum = hashes.finish();
-  if (fresh) {
-    // A clone was made before the first look: it is what the second one has to be of.
-    DUNLIN_TRY(fs::hash_content(written.cloned ? out.get() : in.get(),
-                                written.cloned ? to_shown : from.shown(name), hashes,
-                                {context_.permits(), context_.cancel(), {}}));
-    if (hashes.finish() != checksum) return changed_meanwhile(from, name);
-  }
+  DUNLIN_TRY(bring_content(in.get(), from.shown(name), temporary, to, written));
   fs::Extended extended;
   if (wants_extended()) {
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
   }
-  // By name, so that a file put in its place shows as well.
+  // By name, so that a file put in its place shows as well. Of what is taken back other names come
+  // and go meanwhile, which moves its ctime; its content is compared with the recorded checksum.
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  if (!untouched(written.source, after) || written.copied_bytes != written.source.size)
-    return changed_meanwhile(from, name);
+  const bool same =
+      like != nullptr ? written.source.same_content_as(after) : untouched(written.source, after);
+  if (!same || written.copied_bytes != written.source.size)
+    return changed_meanwhile(from.shown(name));
   const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
-  DUNLIN_ASSIGN(written.loss, fs::apply_metadata({out.get(), false}, metadata, extended,
-                                                 plan_.preserve, to.directory, to.shown_name));
-  DUNLIN_ASSIGN(written.attributes, placed_attributes({out.get(), false}, extended, plan_.preserve,
-                                                      written.loss, to.directory, to.shown_name));
+  DUNLIN_TRY(dress({out.get(), false}, metadata, extended, to, written));
   if (plan_.preserve.flags) written.final_flags = extended.flags.value_or(0) & fs::kFinalFlags;
-  if (!hashes_.empty()) written.checksum = checksum;
-  DUNLIN_TRY(flush_.file_written(to.directory, out.get(), to.temporary));
-  DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
+  DUNLIN_ASSIGN(const bool flushed, flush_.file_written(to.directory, out.get(), to.temporary));
+  if (flushed) {
+    // Some file systems keep times more coarsely than they have them in memory.
+    DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
+  }
   const bool took_time =
       !plan_.preserve.times || fs::same_time(written.placed.mtime, metadata.mtime, granularity_ns_);
   if (written.placed.size != written.source.size || !took_time) {
@@ -261,10 +325,12 @@ Error EntryWriter::not_to_be_made(const Place& to, fs::EntryType type, Error err
 /// A symlink, FIFO, socket or device node: never opened, only held by a descriptor, on both sides,
 /// so that owner and mode reach what was made here and nothing that was put in its place.
 Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::string& name,
-                                        const Place& to, const fs::FileInfo* like) {
+                                        fs::EntryType type, const Place& to,
+                                        const fs::FileInfo* like) {
   Written written;
   DUNLIN_ASSIGN(const UniqueFd in, fs::open_node(from, name));
   DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
+  if (written.source.type != type) return from.error(ESTALE, "copy", name);
   const bool symlink = written.source.type == fs::EntryType::symlink;
   std::string target;
   if (symlink) {
@@ -275,7 +341,7 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), true}, from, name));
   }
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  if (!untouched(written.source, after)) return changed_meanwhile(from, name);
+  if (!untouched(written.source, after)) return changed_meanwhile(from.shown(name));
   DUNLIN_TRY(to.directory.remove_file(to.temporary));
   DUNLIN_TRY(context_.fence());
   const Status made_it = symlink ? to.directory.make_symlink(target, to.temporary)
@@ -287,11 +353,7 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
   if (made.type != written.source.type || made.links != 1)
     return to.directory.error(ESTALE, "create", to.shown_name);
   const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
-  DUNLIN_ASSIGN(written.loss, fs::apply_metadata({out.get(), true}, metadata, extended,
-                                                 plan_.preserve, to.directory, to.shown_name));
-  DUNLIN_ASSIGN(written.attributes, placed_attributes({out.get(), true}, extended, plan_.preserve,
-                                                      written.loss, to.directory, to.shown_name));
-  DUNLIN_ASSIGN(written.placed, fs::info_of(out.get(), to_shown, to.directory.side()));
+  DUNLIN_TRY(dress({out.get(), true}, metadata, extended, to, written));
   if (symlink) {
     DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
     hashes.update(std::as_bytes(std::span(target)));

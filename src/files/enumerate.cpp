@@ -30,7 +30,10 @@
 #include <set>
 
 #include "base/binary.h"
+#include "files/look_ahead.h"
+#include "files/paths.h"
 #include "files/records.h"
+#include "files/root_directories.h"
 
 namespace dunlin::files {
 namespace {
@@ -40,6 +43,7 @@ using engine::EnumerateContext;
 using engine::NewBatch;
 using engine::NewDirectory;
 using engine::NewItem;
+using engine::NewPlace;
 using engine::NewTask;
 using store::CountAs;
 
@@ -97,12 +101,13 @@ class Enumerator {
   Status add_missing(const DirectoryRow& row, BatchId made_by,
                      const std::set<std::string>& missing);
   void say_what_was_left_out();
-  Status add_entry(const DirectoryRow& row, BatchId made_by, const fs::Listing::Entry& entry,
-                   const fs::Directory& directory);
+  Status add_entry(const DirectoryRow& row, BatchId made_by, const LookedAt& entry);
   void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
                      const fs::FileInfo& info);
   void add(Draft& draft, DirectoryId directory, std::string_view name, const Detail& detail);
-  Result<bool> is_own_state(std::string_view name, const fs::FileInfo& info);
+  void find_own_state(const fs::Directory& state);
+  Result<bool> is_own_state(const DirectoryRow& row, std::string_view name,
+                            const fs::FileInfo& info);
   Status add_file(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info);
   void resolve_links(ItemId first_copied);
   TaskId new_task(std::string_view type, int stage, bool barrier, std::string_view description,
@@ -129,9 +134,11 @@ class Enumerator {
   SourceTrees* source_ = nullptr;
   std::uint64_t state_device_ = 0;
   std::uint64_t state_inode_ = 0;
+  std::optional<std::string> state_below_destination_;
   std::int64_t copy_bytes_ = 0;
   EnumerateContext::Chunk chunk_;
   std::deque<DirectoryRow> waiting_;
+  std::optional<LookAhead> ahead_;
   std::set<DirectoryId> half_read_;
   Selection selection_;
   Selection::Inside inside_;      ///< of the directory that is being read
@@ -152,9 +159,22 @@ void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
   draft.items.push_back(std::move(item));
 }
 
-/// Never migrated: the state directory, and what executions of it have at a destination that is a
-/// source now.
-Result<bool> Enumerator::is_own_state(std::string_view name, const fs::FileInfo& info) {
+/// By its inode, and by its place at the destination: a backup that is brought back may hold what
+/// would replace it.
+void Enumerator::find_own_state(const fs::Directory& state) {
+  state_device_ = state.device();
+  state_inode_ = state.inode();
+  const auto to = site_.nearest_destination();
+  if (to.ok() && to->missing.empty()) state_below_destination_ = path_below(state, to->directory);
+}
+
+/// Never migrated: the state directory, what would be put into it, and what executions of it have
+/// at a destination that is a source now.
+Result<bool> Enumerator::is_own_state(const DirectoryRow& row, std::string_view name,
+                                      const fs::FileInfo& info) {
+  if (state_below_destination_ && state_below_destination_->ends_with(name) &&
+      *state_below_destination_ == (row.path.empty() ? "" : row.path + "/") + std::string(name))
+    return true;
   if (info.type == fs::EntryType::directory && info.device == state_device_ &&
       info.inode == state_inode_) {
     return true;
@@ -225,6 +245,8 @@ void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
   batch.task = draft.task;
   batch.items = std::exchange(draft.items, {});
   for (NewItem& item : batch.items) item.id = context_.new_item_id();
+  const std::int64_t first = batch.items.front().id.value;
+  if (first < site_.first_listed.load()) site_.first_listed = first;
   draft.depends_on.erase(batch.id);
   batch.depends_on.assign(draft.depends_on.begin(), draft.depends_on.end());
   draft.depends_on.clear();
@@ -303,44 +325,57 @@ TaskId Enumerator::new_task(std::string_view type, int stage, bool barrier,
   return fresh.id;
 }
 
+/// Each of several sources, or the only file, by its name; all else lies below the roots.
+std::vector<NewPlace> places_of(const Layout& layout) {
+  std::vector<NewPlace> places{{"", layout.source_root, layout.destination_root}};
+  for (const Layout::Source& source : layout.sources)
+    places.push_back({source.name, source.path(), ""});
+  if (!layout.whole_tree() && !layout.several()) {
+    places.push_back({layout.single_name, joined(layout.source_root, layout.single_name),
+                      joined(layout.destination_root, layout.single_target)});
+  }
+  return places;
+}
+
 /// The tasks, the root, and for a single file the whole work.
 Status Enumerator::begin() {
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
-  const fs::Directory& first = source_->roots().front().directory();
-  root_device_ = first.device();
-  if (layout.several())
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+  DUNLIN_ASSIGN(const SourceTrees::Handle first, source_->open_root(source_->roots().front()));
+  root_device_ = first->device();
+  if (layout->several())
     root_.task = new_task(kCreateDirectory, 0, false, "create the directory that all go into",
                           CountAs::steps);
   // The directory that a single file goes into is nothing that was asked for.
   create_.task = new_task(kCreateDirectory, 0, false, "create directories, parents first",
-                          layout.whole_tree() ? CountAs::directories : CountAs::steps);
+                          layout->whole_tree() ? CountAs::directories : CountAs::steps);
   copy_.task = new_task(kCopyFiles, 1, false, "copy files", CountAs::items);
   times_.task = new_task(kDirectoryTimes, 3, true,
                          "set mode and times of directories, deepest first", CountAs::steps);
   fs::FileInfo info;
   info.type = fs::EntryType::directory;
-  if (!layout.several()) {
-    DUNLIN_ASSIGN(info, first.info());
+  if (!layout->several()) {
+    DUNLIN_ASSIGN(info, first->info());
   }
-  Draft& made_by = layout.several() ? root_ : create_;
+  chunk_.places = places_of(*layout);
+  Draft& made_by = layout->several() ? root_ : create_;
   DirectoryRow root;
   root.id = context_.new_directory_id();
   add(made_by, root.id, "", {info, {}, false});
   root.detail = encode_batch(made_by.id);
-  root.open = layout.whole_tree();
+  root.open = layout->whole_tree();
   chunk_.directories.push_back(root);
-  if (layout.whole_tree()) {
+  if (layout->whole_tree()) {
     // What several sources go into is described by none of them.
-    if (!layout.several()) add(times_, root.id, "", {info, {}, false});
+    if (!layout->several()) add(times_, root.id, "", {info, {}, false});
     waiting_.push_back(std::move(root));
     return success();
   }
-  DUNLIN_ASSIGN(const fs::FileInfo single, first.info(layout.single_name));
+  DUNLIN_ASSIGN(const fs::FileInfo single, first->info(layout->single_name));
   copy_.depends_on.insert(create_.id);
-  if (!leaves_out(root, layout.single_name, single, true)) {
+  if (!leaves_out(root, layout->single_name, single, true)) {
     DUNLIN_ASSIGN(const bool left_out,
-                  left_out_by_content(root, layout.single_name, single, first));
-    if (!left_out) add(copy_, root.id, layout.single_name, {single, {}, false});
+                  left_out_by_content(root, layout->single_name, single, *first));
+    if (!left_out) add(copy_, root.id, layout->single_name, {single, {}, false});
   }
   counts_.add(in_directory_);
   say_what_was_left_out();
@@ -427,9 +462,8 @@ void Enumerator::say_what_was_left_out() {
   if (!text.empty() && !left_out_said_) new_task(kSelection, 0, false, text, CountAs::steps);
 }
 
-Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
-                             const fs::Listing::Entry& entry, const fs::Directory& directory) {
-  auto looked = directory.find(entry.name);
+Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by, const LookedAt& entry) {
+  const auto& looked = entry.info;
   fs::FileInfo info;
   if (looked.ok()) {
     if (!*looked) return success();  // gone again before it was listed
@@ -442,7 +476,7 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
   if (!looked.ok()) known.type = entry.type;
   if (leaves_out(row, entry.name, known, looked.ok())) return success();
   copy_.depends_on.insert(made_by);
-  DUNLIN_ASSIGN(const bool own_state, is_own_state(entry.name, info));
+  DUNLIN_ASSIGN(const bool own_state, is_own_state(row, entry.name, info));
   if (own_state) {
     add(copy_, row.id, entry.name, {info, {}, true});
     return success();
@@ -458,7 +492,8 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by,
     return success();
   }
   if (looked.ok()) {
-    DUNLIN_ASSIGN(const bool left_out, left_out_by_content(row, entry.name, info, directory));
+    DUNLIN_ASSIGN(const bool left_out,
+                  left_out_by_content(row, entry.name, info, ahead_->directory()));
     if (left_out) return success();
   }
   return add_file(row, entry.name, info);
@@ -470,31 +505,29 @@ Status Enumerator::read(const DirectoryRow& row) {
   const bool again = half_read_.contains(row.id);
   DUNLIN_ASSIGN(const BatchId made_by, decode_batch(row.detail));
   const std::string below_root(source_->below_root(row.path));
-  root_device_ = source_->root_of(row.path).directory().device();
+  root_device_ = source_->root_of(row.path).device;
   inside_ = selection_.inside(below_root);
   in_directory_ = {};
   const auto wanted = selection_.wanted_in(below_root);
   std::set<std::string> missing(wanted.begin(), wanted.end());
   Status listed = success();
-  auto directory = source_->get(row.path);
-  auto listing =
-      directory.ok() ? fs::Listing::open(**directory) : Result<fs::Listing>(directory.error());
-  if (!listing.ok()) listed = listing.error();
+  ahead_->begin(row.path);
   while (listed.ok()) {
     DUNLIN_TRY(context_.cancel().check());
-    auto entry = listing->next();
+    auto entry = ahead_->next();
     if (!entry.ok()) {
+      DUNLIN_TRY(context_.cancel().check());
       listed = std::move(entry).error();
       break;
     }
     if (!*entry) break;
-    if (!missing.empty()) missing.erase(std::string((*entry)->name));
+    if (!missing.empty()) missing.erase((*entry)->name);
     if (again) {
       DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, (*entry)->name));
       if (known && (*entry)->type != fs::EntryType::directory) ++in_directory_.taken;
       if (known) continue;
     }
-    DUNLIN_TRY(add_entry(row, made_by, **entry, **directory));
+    DUNLIN_TRY(add_entry(row, made_by, **entry));
     if (full()) {
       half_read_.insert(row.id);
       DUNLIN_TRY(commit(false));
@@ -529,10 +562,10 @@ Status Enumerator::close(const DirectoryRow& row) {
 Status Enumerator::read_sources(const DirectoryRow& row) {
   const bool again = half_read_.contains(row.id);
   DUNLIN_ASSIGN(const BatchId made_by, decode_batch(row.detail));
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
   inside_ = {};
   in_directory_ = {};
-  for (const Layout::Source& source : layout.sources) {
+  for (const Layout::Source& source : layout->sources) {
     DUNLIN_TRY(context_.cancel().check());
     if (again) {
       DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, source.name));
@@ -557,7 +590,7 @@ Status Enumerator::add_source(const DirectoryRow& row, BatchId made_by,
   const auto looked = source.whole_tree ? holder->info() : holder->info(source.name);
   // What cannot be looked at is an item all the same: its turn will fail with the reason.
   const fs::FileInfo info = looked.ok() ? *looked : fs::FileInfo{};
-  DUNLIN_ASSIGN(const bool own_state, is_own_state(source.name, info));
+  DUNLIN_ASSIGN(const bool own_state, is_own_state(row, source.name, info));
   if (own_state || !looked.ok()) {
     copy_.depends_on.insert(made_by);
     add(copy_, row.id, source.name, {info, {}, own_state});
@@ -616,11 +649,11 @@ Status Enumerator::list_emptied() {
 
 Status Enumerator::run() {
   DUNLIN_ASSIGN(source_, site_.source());
+  ahead_.emplace(*source_, context_);
   selection_ = site_.plan.selection;
   if (const std::string& path = context_.state_path(); !path.empty()) {
     DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));
-    state_device_ = state.device();
-    state_inode_ = state.inode();
+    find_own_state(state);
   }
   if (context_.continued()) {
     DUNLIN_TRY(find_tasks());
@@ -629,8 +662,8 @@ Status Enumerator::run() {
     if (const auto since = selection_.modified_since(context_.clock().wall_ms()))
       selection_.freeze(*since);
     DUNLIN_TRY(begin());
-    DUNLIN_ASSIGN(const Layout layout, site_.layout());
-    if (!layout.whole_tree()) return success();
+    DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+    if (!layout->whole_tree()) return success();
   }
   while (true) {
     if (waiting_.empty()) {
@@ -645,6 +678,7 @@ Status Enumerator::run() {
     }
     const DirectoryRow row = std::move(waiting_.front());
     waiting_.pop_front();
+    ahead_->announce(waiting_);
     DUNLIN_TRY(source_->is_virtual(row.path) ? read_sources(row) : read(row));
     if (full()) DUNLIN_TRY(commit(false));
   }

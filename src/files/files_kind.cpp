@@ -6,8 +6,11 @@
 
 #include "base/text.h"
 #include "files/files_run.h"
+#include "files/layout.h"
 #include "files/meanings.h"
+#include "files/paths.h"
 #include "files/plan.h"
+#include "files/plan_disks.h"
 
 namespace dunlin::files {
 namespace {
@@ -17,16 +20,6 @@ using engine::Plan;
 
 bool is_plain_path(const std::string& address) {
   return address.find("://") == std::string::npos;
-}
-
-FilesPlan decoded(const Plan& plan) {
-  std::vector<std::string> problems;
-  return decode_plan(plan.document, problems);
-}
-
-std::string joined(const std::string& root, const std::string& name) {
-  if (name.empty()) return root;
-  return root.ends_with('/') ? root + name : root + "/" + name;
 }
 
 /// "/a, /b and 7 more".
@@ -39,10 +32,19 @@ std::string several_in_words(const std::vector<std::string>& paths) {
   return text;
 }
 
+/// "photos, music on disk backup", of disks that cannot be found now.
+std::string on_disks_in_words(const std::vector<std::string>& paths,
+                              const std::vector<std::string>& disks) {
+  const std::string text = several_in_words(paths);
+  const std::string named = several_in_words(disks);
+  if (named.empty()) return text;
+  return text + (text.empty() ? "disk " : " on disk ") + named;
+}
+
 class FilesKind final : public engine::Kind {
  public:
-  FilesKind(fs::Features features, sandbox::ParserCommand parser)
-      : features_(features), parser_(std::move(parser)) {}
+  FilesKind(fs::Features features, sandbox::ParserCommand parser, fs::DiskPlaces disks)
+      : features_(features), parser_(std::move(parser)), disks_(std::move(disks)) {}
 
   [[nodiscard]] std::string_view name() const override { return "files"; }
   [[nodiscard]] std::string_view item_noun() const override { return "files"; }
@@ -59,20 +61,28 @@ class FilesKind final : public engine::Kind {
   [[nodiscard]] Result<std::vector<engine::Claim>> claims(const Plan& plan) const override;
   [[nodiscard]] std::string describe(const Plan& plan) const override;
   [[nodiscard]] std::vector<engine::Meaning> meanings(const Plan& plan) const override {
-    return files::meanings(decoded(plan));
+    const auto files = decoded(plan);
+    return files.ok() ? files::meanings(*files) : std::vector<engine::Meaning>();
   }
   [[nodiscard]] Json schema() const override;
   [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const Plan& plan) const override {
     std::vector<std::string> problems;
     FilesPlan files = decode_plan(plan.document, problems);
     if (!problems.empty()) return Error(ErrorType::plan_invalid, problems.front());
+    DUNLIN_ASSIGN(files, on_disks(std::move(files), disks_));
     return std::unique_ptr<engine::Run>(
         std::make_unique<FilesRun>(std::move(files), features_, parser_));
   }
 
  private:
+  [[nodiscard]] Result<FilesPlan> decoded(const Plan& plan) const {
+    std::vector<std::string> problems;
+    return on_disks(decode_plan(plan.document, problems), disks_);
+  }
+
   fs::Features features_;
   sandbox::ParserCommand parser_;
+  fs::DiskPlaces disks_;
 };
 
 Result<Json> FilesKind::plan_for(const CommandLine& line) const {
@@ -141,8 +151,8 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
 }
 
 Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
-  const FilesPlan files = decoded(plan);
-  DUNLIN_ASSIGN(const Layout layout, layout_of(files));
+  DUNLIN_ASSIGN(const FilesPlan files, decoded(plan));
+  DUNLIN_ASSIGN(const Layout layout, layout_now(files));
   std::vector<engine::Claim> claims;
   if (layout.several()) {
     for (const Layout::Source& source : layout.sources)
@@ -161,11 +171,14 @@ Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
 }
 
 std::string FilesKind::describe(const Plan& plan) const {
-  const FilesPlan files = decoded(plan);
-  const auto layout = layout_of(files);
+  const auto found = decoded(plan);
+  std::vector<std::string> problems;
+  const FilesPlan files = found.ok() ? *found : decode_plan(plan.document, problems);
+  const auto layout = found.ok() ? layout_now(files) : Result<Layout>(found.error());
   const std::string verb = files.moves() ? "move " : files.links() ? "link " : "copy ";
   if (!layout.ok())
-    return verb + several_in_words(files.sources) + " to " + escape_bytes(files.destination);
+    return verb + on_disks_in_words(files.sources, files.disks) + " to " +
+           on_disks_in_words({files.destination}, {files.target_disk});
   const std::string links = files.follows(fs::Follow::always)    ? ", symlinks followed"
                             : files.follows(fs::Follow::in_tree) ? ", symlinks within it followed"
                                                                  : "";
@@ -178,7 +191,17 @@ std::string FilesKind::describe(const Plan& plan) const {
 
 Json FilesKind::schema() const {
   const Json text = {{"type", "string"}};
-  Json source = {{"type", "object"}, {"additionalProperties", false}, {"required", {"paths"}}};
+  Json source = {{"type", "object"},
+                 {"additionalProperties", false},
+                 {"anyOf", {{{"required", {"paths"}}}, {{"required", {"disks"}}}}}};
+  source["properties"]["disks"] = {
+      {"type", "array"},
+      {"minItems", 1},
+      {"maxItems", kSourcesMax},
+      {"description",
+       "disks by mount point, label, UUID or device: paths are relative to each of them; without "
+       "paths each as a whole"},
+      {"items", text}};
   source["properties"]["paths"] = {
       {"type", "array"},
       {"minItems", 1},
@@ -188,8 +211,14 @@ Json FilesKind::schema() const {
        "into base_path under its own name, none has a slash at its end"},
       {"items", {{"type", {"string", "object"}}}}};
   add_selection_schema(source["properties"]);
-  Json destination = {
-      {"type", "object"}, {"additionalProperties", false}, {"required", {"base_path"}}};
+  Json destination = {{"type", "object"},
+                      {"additionalProperties", false},
+                      {"anyOf", {{{"required", {"base_path"}}}, {{"required", {"target_disk"}}}}}};
+  destination["properties"]["target_disk"] = {
+      {"type", "string"},
+      {"description",
+       "a disk by mount point, label, UUID or device: base_path is relative to it, and may be "
+       "left out"}};
   destination["properties"]["base_path"] = {
       {"type", "string"},
       {"description", "absolute; a file goes into it when it ends in / or is a directory"}};
@@ -258,9 +287,9 @@ Json FilesKind::schema() const {
 
 }  // namespace
 
-std::unique_ptr<engine::Kind> make_files_kind(fs::Features features,
-                                              sandbox::ParserCommand parser) {
-  return std::make_unique<FilesKind>(features, std::move(parser));
+std::unique_ptr<engine::Kind> make_files_kind(fs::Features features, sandbox::ParserCommand parser,
+                                              fs::DiskPlaces disks) {
+  return std::make_unique<FilesKind>(features, std::move(parser), std::move(disks));
 }
 
 }  // namespace dunlin::files

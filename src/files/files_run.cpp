@@ -65,11 +65,11 @@ Result<bool> FilesRun::same_destination(RunContext&, const std::string& stored) 
 
 Result<engine::Analysis> FilesRun::analyse(RunContext&) {
   engine::Analysis analysis;
-  DUNLIN_ASSIGN(const Layout layout, site_.layout());
-  if (!layout.whole_tree()) {
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+  if (!layout->whole_tree()) {
     DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
     DUNLIN_ASSIGN(const auto holder, source->get(""));
-    DUNLIN_ASSIGN(const fs::FileInfo info, holder->info(layout.single_name));
+    DUNLIN_ASSIGN(const fs::FileInfo info, holder->info(layout->single_name));
     analysis.items = 1;
     analysis.bytes = info.size;
   }
@@ -202,17 +202,17 @@ Json FilesRun::report_sections() const {
                                         : "left where they are";
   }
   if (const auto layout = site_.layout(); layout.ok()) {
-    if (layout->several()) {
+    if ((*layout)->several()) {
       section["source_paths"] = Json::array();
-      for (const Layout::Source& source : layout->sources) {
+      for (const Layout::Source& source : (*layout)->sources) {
         Json one = Json::object();
         put_path(one, "path", source.path());
         section["source_paths"].push_back(one.size() == 1 ? one["path"] : one);
       }
     } else {
-      put_path(section, "source", layout->source_root);
+      put_path(section, "source", (*layout)->source_root);
     }
-    put_path(section, "destination", layout->destination_root);
+    put_path(section, "destination", (*layout)->destination_root);
   }
   if (const auto traits = site_.destination_traits(); traits.ok())
     section["destination_file_system"] = traits->name;

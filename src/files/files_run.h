@@ -18,7 +18,11 @@ class FilesRun final : public engine::Run {
     return engine::CommitScope::item;
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::ledger; }
+  void started_with(const std::string& identity) override { site_.started_with(identity); }
   [[nodiscard]] Result<std::string> root_identity(engine::RunContext& context) override;
+  [[nodiscard]] bool reads_back(engine::VerificationLevel level) const override {
+    return level == engine::VerificationLevel::full;
+  }
   [[nodiscard]] std::string changed_roots(const std::string& stored,
                                           const std::string& now) const override;
   [[nodiscard]] Result<bool> same_destination(engine::RunContext& context,

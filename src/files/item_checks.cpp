@@ -104,7 +104,7 @@ Status ItemChecks::open() {
   const std::int64_t count = store::all_planned(context_.counters());
   const bool short_of_room =
       short_of({context_.counters().total_bytes + count * kBlock, count}).has_value();
-  find_roomless();
+  DUNLIN_TRY(find_roomless());
   exact_ = short_of_room && !site_.plan.links();
   // What would be skipped need not be readable.
   const bool asks_rights = all_or_nothing() && ::geteuid() != 0;
@@ -255,17 +255,19 @@ Status ItemChecks::add_need(const fs::Directory& from, const ItemRow& item, cons
 }
 
 /// Sources on the destination's file system: what is renamed or cloned there takes no room.
-void ItemChecks::find_roomless() {
+Status ItemChecks::find_roomless() {
   const fs::Directory& there = nearest_->directory;
   for (const SourceTrees::Root& root : source_->roots()) {
     if (root.missing) continue;
-    const fs::Directory& from = root.directory();
+    DUNLIN_ASSIGN(const SourceTrees::Handle held, source_->open_root(root));
+    const fs::Directory& from = *held;
     const bool renamed = site_.plan.moves() && from.device() == there.device();
     // Not only within one device: subvolumes of btrfs have numbers of their own.
     const bool cloned =
         site_.plan.reflink != Reflink::never && fs::clone_obstacle(from, there) == 0;
     if (renamed || cloned) roomless_.insert(from.device());
   }
+  return success();
 }
 
 std::optional<std::string> ItemChecks::short_of(const Need& need) const {

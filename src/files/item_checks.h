@@ -51,7 +51,7 @@ class ItemChecks {
                                 const Detail& detail, const std::optional<Decision>& decided);
   [[nodiscard]] Status check_room();
   [[nodiscard]] std::optional<std::string> short_of(const Need& need) const;
-  void find_roomless();
+  [[nodiscard]] Status find_roomless();
   [[nodiscard]] bool all_or_nothing() const;
   void add(Error error);
 

@@ -4,18 +4,14 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "files/layout.h"
+#include "files/paths.h"
 
 namespace dunlin::files {
 namespace {
 
-std::string joined(const std::string& root, const std::string& name) {
-  if (name.empty()) return escape_bytes(root);
-  return escape_bytes(root.ends_with('/') ? root + name : root + "/" + name);
-}
-
-std::string without_slash(std::string path) {
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  return path;
+std::string shown(const std::string& root, const std::string& name) {
+  return escape_bytes(joined(root, name));
 }
 
 /// The first of them are enough to see the rule.
@@ -27,7 +23,7 @@ std::string about_several(const FilesPlan& plan, const Layout& layout, const std
     const Layout::Source& source = layout.sources[n];
     const std::string below = source.whole_tree ? "/NAME" : "";
     text += (n == 0 ? "" : "; ") + escape_bytes(source.path()) + below + becomes +
-            joined(layout.destination_root, source.name) + below;
+            shown(layout.destination_root, source.name) + below;
   }
   if (layout.sources.size() > kShown)
     text += "; and " + std::to_string(layout.sources.size() - kShown) + " more";
@@ -41,16 +37,16 @@ std::string about_paths(const FilesPlan& plan, const Layout& layout) {
                                              : " is copied to ";
   if (layout.several()) return about_several(plan, layout, becomes);
   if (!layout.whole_tree()) {
-    return joined(layout.source_root, layout.single_name) + becomes +
-           joined(layout.destination_root, layout.single_target) +
+    return shown(layout.source_root, layout.single_name) + becomes +
+           shown(layout.destination_root, layout.single_target) +
            (plan.destination.ends_with('/') ? ", into the directory that DST names" : "");
   }
   if (plan.source().ends_with('/')) {
-    return "SRC has one, so only what is in it is meant: " + joined(plan.source(), "NAME") +
-           becomes + joined(layout.destination_root, "NAME");
+    return "SRC has one, so only what is in it is meant: " + shown(plan.source(), "NAME") +
+           becomes + shown(layout.destination_root, "NAME");
   }
-  return "SRC has none, so it goes as a whole: " + joined(without_slash(plan.source()), "NAME") +
-         becomes + joined(layout.destination_root, "NAME");
+  return "SRC has none, so it goes as a whole: " + shown(without_slash(plan.source()), "NAME") +
+         becomes + shown(layout.destination_root, "NAME");
 }
 
 std::string about_symlinks(const FilesPlan& plan) {
@@ -113,7 +109,7 @@ std::string about_source(const FilesPlan& plan) {
 
 std::vector<engine::Meaning> meanings(const FilesPlan& plan) {
   std::vector<engine::Meaning> all;
-  if (const auto layout = layout_of(plan); layout.ok())
+  if (const auto layout = layout_now(plan); layout.ok())
     all.push_back({layout->whole_tree() && !layout->several() ? "trailing slash" : "paths",
                    about_paths(plan, *layout)});
   all.push_back({"symlinks", about_symlinks(plan)});

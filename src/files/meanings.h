@@ -9,7 +9,7 @@
 namespace dunlin::files {
 
 /// The slash at the end of SRC, symlinks, sets of hard links, what stands in the way, what becomes
-/// of the source. Looks at both paths, as layout_of() does.
+/// of the source. Looks at both paths, as layout_now() does.
 [[nodiscard]] std::vector<engine::Meaning> meanings(const FilesPlan& plan);
 
 }  // namespace dunlin::files

@@ -50,7 +50,7 @@ Status CopyBatch::adopt_part(Copy& copy) {
   DUNLIN_TRY(to->remove_file(copy.temporary));
   DUNLIN_TRY(fs::rename_new(*folder, name, *to, copy.temporary));
   copy.stage = Stage::written;  // there is a temporary to discard
-  copy.part = std::move(intent);
+  copy.part = std::make_unique<Witness>(std::move(intent));
   copy.part_recorded = true;
   copy.rename_refused = true;  // of a move: it was a copy before, and is one again
   return drop_part_folder();
@@ -105,6 +105,8 @@ Status CopyBatch::settle_part(const Copy& copy, const fs::Directory& to, const W
 /// What EntryWriter is told of it: what is there already, and where to say how far it is.
 Part CopyBatch::part_of(Copy& copy) {
   Part part;
+  part.read_back = context_.settings().verification_level == engine::VerificationLevel::full;
+  part.buffers = &site_.copy_buffers;
   if (copy.part) {
     part.adopted = true;
     part.inode = copy.part->placed->inode;

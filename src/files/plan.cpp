@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "files/paths.h"
 
 namespace dunlin::files {
 namespace {
@@ -29,27 +30,6 @@ constexpr std::array<std::pair<std::string_view, Conflict>, 8> kConflicts{{
     {"rename", Conflict::rename},
     {"keep_both", Conflict::keep_both},
 }};
-
-bool ends_in_slash(const std::string& path) {
-  return path.ends_with('/');
-}
-
-/// "/a/b/" and "/a/b" are ("/a", "b"); "/" is ("/", "").
-std::pair<std::string, std::string> split(std::string path) {
-  while (path.size() > 1 && ends_in_slash(path)) path.pop_back();
-  const std::size_t slash = path.rfind('/');
-  return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
-}
-
-std::string under(const std::string& directory, const std::string& name) {
-  return ends_in_slash(directory) ? directory + name : directory + "/" + name;
-}
-
-bool is_directory(const std::string& path, bool follow) {
-  struct stat raw{};
-  return (follow ? ::stat(path.c_str(), &raw) : ::lstat(path.c_str(), &raw)) == 0 &&
-         S_ISDIR(raw.st_mode);
-}
 
 Result<std::string> canonical(const std::string& path) {
   std::error_code code;
@@ -68,16 +48,23 @@ void check_keys(const Json& section, const std::string& pointer,
   }
 }
 
-/// Text, or an object as put_path makes it for bytes that are no UTF-8.
+bool leads_up(const std::string& path) {
+  return ("/" + path + "/").find("/../") != std::string::npos;
+}
+
+/// Text, or an object as put_path makes it for bytes that are no UTF-8. `disk`: relative to one.
 std::string path_value(const Json& holder, std::string_view key, const std::string& pointer,
-                       std::vector<std::string>& problems) {
+                       bool disk, std::vector<std::string>& problems) {
   const auto path = get_path(holder, key);
   if (!path.ok()) {
     problems.push_back(pointer + ": must be a path");
     return {};
   }
-  if (path->empty() || path->front() != '/')
+  if (disk && (path->starts_with('/') || leads_up(*path))) {
+    problems.push_back(pointer + ": must be relative to the disk, and stay on it");
+  } else if (!disk && !path->starts_with('/')) {
     problems.push_back(pointer + ": must be an absolute path");
+  }
   if (path->find('\0') != std::string::npos) problems.push_back(pointer + ": holds a NUL byte");
   return *path;
 }
@@ -93,7 +80,7 @@ const Json& section_of(const Json& document, const char* key, std::vector<std::s
 /// Why this path cannot be one of several: each becomes an entry under its own name.
 std::optional<std::string> why_not_among_several(const std::string& path) {
   const std::string shown = "'" + escape_bytes(path) + "'";
-  const std::string name = split(path).second;
+  const std::string name = split_path(path).second;
   if (name.empty()) return shown + " has no name under which it could arrive beside others";
   if (ends_in_slash(path))
     return shown +
@@ -104,46 +91,40 @@ std::optional<std::string> why_not_among_several(const std::string& path) {
   return std::nullopt;
 }
 
-/// Sources that would arrive under one name, or twice.
-void check_several(const std::vector<std::string>& sources, std::vector<std::string>& problems) {
-  const auto at = [](std::size_t n) { return "/source/paths/" + std::to_string(n) + ": "; };
-  std::map<std::string, std::size_t> by_name;
-  std::map<std::string, std::size_t> by_path;
-  for (std::size_t n = 0; n < sources.size(); ++n) {
-    if (const auto why = why_not_among_several(sources[n])) {
-      problems.push_back(at(n) + *why);
-      continue;
-    }
-    const std::string shown = "'" + escape_bytes(sources[n]) + "'";
-    if (!by_path.emplace(sources[n], n).second) {
-      problems.push_back(at(n) + shown + " is given twice");
-      continue;
-    }
-    const auto [same, fresh] = by_name.emplace(split(sources[n]).second, n);
-    if (!fresh)
-      problems.push_back(at(n) + "'" + escape_bytes(sources[same->second]) + "' and " + shown +
-                         " would both arrive as '" + escape_bytes(same->first) +
-                         "'; copy one of them by a command of its own, to another place");
+/// A disk is text; an empty one would be any.
+std::string disk_value(const Json& value, const std::string& pointer,
+                       std::vector<std::string>& problems) {
+  std::string name = value.is_string() ? value.get<std::string>() : "";
+  if (name.empty())
+    problems.push_back(pointer + ": must be a disk: its mount point, label, UUID or device");
+  return name;
+}
+
+void decode_disks(const Json& source, FilesPlan& plan, std::vector<std::string>& problems) {
+  const Json* const disks = find_member(source, "disks");
+  if (disks == nullptr) return;
+  if (!disks->is_array() || disks->empty() || disks->size() > kSourcesMax) {
+    problems.push_back("/source/disks: must be a list of 1 to " + std::to_string(kSourcesMax) +
+                       " disks");
+    return;
   }
-  for (const auto& [path, n] : by_path) {
-    for (std::string above = split(path).first; above != "/"; above = split(above).first) {
-      if (!by_path.contains(above)) continue;
-      problems.push_back(at(n) + "'" + escape_bytes(path) + "' lies inside of '" +
-                         escape_bytes(above) +
-                         "', which is a source as well; leave one of them out");
-      break;
-    }
-  }
+  for (std::size_t n = 0; n < disks->size(); ++n)
+    plan.disks.push_back(disk_value((*disks)[n], "/source/disks/" + std::to_string(n), problems));
 }
 
 void decode_source(const Json& document, FilesPlan& plan, std::vector<std::string>& problems) {
   const Json& source = section_of(document, "source", problems);
-  std::vector<std::string_view> known{"paths"};
+  std::vector<std::string_view> known{"paths", "disks"};
   known.insert(known.end(), Selection::kKeys.begin(), Selection::kKeys.end());
   check_keys(source, "/source", known, problems);
   plan.selection.decode(source, problems);
+  decode_disks(source, plan, problems);
   const Json* paths = find_member(source, "paths");
-  if (paths == nullptr || !paths->is_array() || paths->empty() || paths->size() > kSourcesMax) {
+  static const Json whole = Json::array({""});
+  if (paths == nullptr && !plan.disks.empty()) paths = &whole;
+  const bool disk = !plan.disks.empty();
+  if (paths == nullptr || !paths->is_array() || paths->empty() ||
+      paths->size() * std::max<std::size_t>(plan.disks.size(), 1) > kSourcesMax) {
     problems.push_back("/source/paths: must be a list of 1 to " + std::to_string(kSourcesMax) +
                        " paths");
     plan.sources = {""};
@@ -154,14 +135,15 @@ void decode_source(const Json& document, FilesPlan& plan, std::vector<std::strin
     const Json& one = (*paths)[n];
     const Json holder = one.is_object() ? one : Json{{"path", one}};
     plan.sources.push_back(
-        path_value(holder, "path", "/source/paths/" + std::to_string(n), problems));
+        path_value(holder, "path", "/source/paths/" + std::to_string(n), disk, problems));
   }
-  if (plan.several() && problems.size() == before) {
+  const bool several = plan.several() || plan.disks.size() > 1;
+  if (several && problems.size() == before) {
     if (find_member(source, "files_from") != nullptr)
       problems.emplace_back(
           "/source/files_from: its names are relative to one SRC, and there are several; run a "
           "command for each");
-    check_several(plan.sources, problems);
+    if (!disk) check_several(plan.sources, problems);
   }
 }
 
@@ -348,10 +330,6 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// A size ("10GiB", or a number of bytes) or a share ("5%").
 void decode_reservation(const Json& destination, SpaceReservation& reservation,
                         std::vector<std::string>& problems) {
@@ -370,38 +348,10 @@ void decode_reservation(const Json& destination, SpaceReservation& reservation,
   }
 }
 
-}  // namespace
-
-FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) {
-  FilesPlan plan;
-  decode_source(document, plan, problems);
-  const Json& destination = section_of(document, "destination", problems);
-  check_keys(destination, "/destination", {"base_path", "base_path_b64", "space_reservation"},
-             problems);
-  decode_reservation(destination, plan.reservation, problems);
-  plan.destination = path_value(destination, "base_path", "/destination/base_path", problems);
-  const Json none = Json::object();
-  const Json* strategy = find_member(document, "strategy");
-  if (strategy != nullptr && !strategy->is_object())
-    problems.emplace_back("/strategy: must be an object");
-  decode_strategy(strategy != nullptr && strategy->is_object() ? *strategy : none, plan, problems);
-  if (plan.moves() && !plan.follows(fs::Follow::never))
-    problems.emplace_back(
-        "/source/follow_symlinks: a move has no other value than never: what a link points to is "
-        "not its to remove; copy, or move the links as links");
-  if (plan.links() && !plan.follows(fs::Follow::never))
-    problems.emplace_back(
-        "/source/follow_symlinks: hard links are made of what stands in SRC itself, so it has no "
-        "other value than never here; copy, or link the symlinks as they are");
-  return plan;
-}
-
-namespace {
-
 /// The last component is not resolved: a symlink is copied as a symlink. "x/." means x/ .
 Result<std::string> absolute_source(const std::string& source) {
   std::string from = source;
-  const std::string last = split(from).second;
+  const std::string last = split_path(from).second;
   const bool dots = last == "." || last == "..";
   if (dots || ends_in_slash(from)) {
     DUNLIN_ASSIGN(from, canonical(source));
@@ -412,8 +362,8 @@ Result<std::string> absolute_source(const std::string& source) {
     return from;
   }
   const bool bare = source.find('/') == std::string::npos;
-  DUNLIN_ASSIGN(const std::string parent, canonical(bare ? "." : split(source).first));
-  from = under(parent, bare ? source : last);
+  DUNLIN_ASSIGN(const std::string parent, canonical(bare ? "." : split_path(source).first));
+  from = joined(parent, bare ? source : last);
   struct stat raw{};
   if (::lstat(from.c_str(), &raw) != 0) {
     Error error(ErrorType::invalid_input,
@@ -431,6 +381,68 @@ Json path_json(const std::string& path) {
 }
 
 }  // namespace
+
+void check_several(const std::vector<std::string>& sources, std::vector<std::string>& problems) {
+  const auto at = [](std::size_t n) { return "/source/paths/" + std::to_string(n) + ": "; };
+  std::map<std::string, std::size_t> by_name;
+  std::map<std::string, std::size_t> by_path;
+  for (std::size_t n = 0; n < sources.size(); ++n) {
+    if (const auto why = why_not_among_several(sources[n])) {
+      problems.push_back(at(n) + *why);
+      continue;
+    }
+    const std::string shown = "'" + escape_bytes(sources[n]) + "'";
+    if (!by_path.emplace(sources[n], n).second) {
+      problems.push_back(at(n) + shown + " is given twice");
+      continue;
+    }
+    const auto [same, fresh] = by_name.emplace(split_path(sources[n]).second, n);
+    if (!fresh)
+      problems.push_back(at(n) + "'" + escape_bytes(sources[same->second]) + "' and " + shown +
+                         " would both arrive as '" + escape_bytes(same->first) +
+                         "'; copy one of them by a command of its own, to another place");
+  }
+  for (const auto& [path, n] : by_path) {
+    for (std::string above = split_path(path).first; above != "/";
+         above = split_path(above).first) {
+      if (!by_path.contains(above)) continue;
+      problems.push_back(at(n) + "'" + escape_bytes(path) + "' lies inside of '" +
+                         escape_bytes(above) +
+                         "', which is a source as well; leave one of them out");
+      break;
+    }
+  }
+}
+
+FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) {
+  FilesPlan plan;
+  decode_source(document, plan, problems);
+  const Json& destination = section_of(document, "destination", problems);
+  check_keys(destination, "/destination",
+             {"target_disk", "base_path", "base_path_b64", "space_reservation"}, problems);
+  const Json* const disk = find_member(destination, "target_disk");
+  if (disk != nullptr) plan.target_disk = disk_value(*disk, "/destination/target_disk", problems);
+  decode_reservation(destination, plan.reservation, problems);
+  const bool named = find_member(destination, "base_path") != nullptr ||
+                     find_member(destination, "base_path_b64") != nullptr;
+  if (named || disk == nullptr)
+    plan.destination =
+        path_value(destination, "base_path", "/destination/base_path", disk != nullptr, problems);
+  const Json none = Json::object();
+  const Json* strategy = find_member(document, "strategy");
+  if (strategy != nullptr && !strategy->is_object())
+    problems.emplace_back("/strategy: must be an object");
+  decode_strategy(strategy != nullptr && strategy->is_object() ? *strategy : none, plan, problems);
+  if (plan.moves() && !plan.follows(fs::Follow::never))
+    problems.emplace_back(
+        "/source/follow_symlinks: a move has no other value than never: what a link points to is "
+        "not its to remove; copy, or move the links as links");
+  if (plan.links() && !plan.follows(fs::Follow::never))
+    problems.emplace_back(
+        "/source/follow_symlinks: hard links are made of what stands in SRC itself, so it has no "
+        "other value than never here; copy, or link the symlinks as they are");
+  return plan;
+}
 
 Result<Json> plan_document(const std::string& verb, const std::vector<std::string>& sources,
                            const std::string& destination) {
@@ -464,80 +476,6 @@ Result<Json> plan_document(const std::string& verb, const std::vector<std::strin
   put_path(document["destination"], "base_path", to);
   document["strategy"] = {{"operation", verb}, {"conflict_resolution", "overwrite_if_different"}};
   return document;
-}
-
-std::string Layout::Source::path() const {
-  return whole_tree ? root : under(root, name);
-}
-
-std::string Layout::source_path(const std::string& relative) const {
-  if (!several()) return source_root + "/" + relative;
-  const std::size_t slash = std::min(relative.find('/'), relative.size());
-  for (const Source& source : sources) {
-    if (relative.compare(0, slash, source.name) == 0) return source.path() + relative.substr(slash);
-  }
-  return relative;
-}
-
-std::string Layout::destination_base() const {
-  if (destination_name.empty()) return destination_root;
-  const std::size_t length = destination_root.size() - destination_name.size();
-  return destination_root.substr(0, std::max<std::size_t>(length - 1, 1));
-}
-
-namespace {
-
-/// A source that is gone is what became of it at the destination, for a later verification or
-/// rollback.
-Result<bool> is_whole_tree(const FilesPlan& plan, const std::string& source) {
-  struct stat raw{};
-  const bool contents = ends_in_slash(source);
-  const bool follows = contents || plan.follows(fs::Follow::always);
-  const int looked = follows ? ::stat(source.c_str(), &raw) : ::lstat(source.c_str(), &raw);
-  if (looked == 0) return S_ISDIR(raw.st_mode);
-  if (errno != ENOENT && errno != ENOTDIR)
-    return error_from_errno(errno, "look at source '" + escape_bytes(source) + "'");
-  return contents || is_directory(under(plan.destination, split(source).second), false);
-}
-
-void drop_slashes(std::string& path) {
-  while (path.size() > 1 && ends_in_slash(path)) path.pop_back();
-}
-
-}  // namespace
-
-Result<Layout> layout_of(const FilesPlan& plan) {
-  Layout layout;
-  if (plan.several()) {
-    for (const std::string& path : plan.sources) {
-      DUNLIN_ASSIGN(const bool whole_tree, is_whole_tree(plan, path));
-      const auto [parent, name] = split(path);
-      layout.sources.push_back({whole_tree ? path : parent, name, whole_tree});
-    }
-    layout.destination_root = plan.destination;
-    drop_slashes(layout.destination_root);
-    return layout;
-  }
-  DUNLIN_ASSIGN(const bool whole_tree, is_whole_tree(plan, plan.source()));
-  const auto [parent, name] = split(plan.source());
-  if (whole_tree) {
-    const bool contents = ends_in_slash(plan.source());
-    layout.source_root = plan.source();
-    layout.destination_root = contents ? plan.destination : under(plan.destination, name);
-    if (!contents) layout.destination_name = name;
-  } else {
-    layout.source_root = parent;
-    layout.single_name = name;
-    if (ends_in_slash(plan.destination) || is_directory(plan.destination, true)) {
-      layout.destination_root = plan.destination;
-      layout.single_target = name;
-    } else {
-      std::tie(layout.destination_root, layout.single_target) = split(plan.destination);
-    }
-  }
-  drop_slashes(layout.source_root);
-  drop_slashes(layout.destination_root);
-  return layout;
 }
 
 }  // namespace dunlin::files

@@ -1,6 +1,5 @@
-// The files sections of a plan, decoded, and which directory of the source becomes which of the
-// destination (the trailing slash rule of conventions.md). Pure but for the looks at both paths;
-// any thread.
+// The files sections of a plan, decoded. Pure but for plan_document(), which looks at the paths
+// that a person typed; any thread.
 #pragma once
 
 #include <string>
@@ -59,6 +58,9 @@ struct FilesPlan {
   /// Absolute. The only one ends in '/' when its contents are meant; of several none does.
   std::vector<std::string> sources;
   std::string destination;  ///< absolute; ends in '/' when a file goes into it
+  /// As a person names them; the paths above are relative to them until on_disks() has found them.
+  std::vector<std::string> disks;
+  std::string target_disk;
   Operation operation = Operation::copy;
   bool remove_emptied = false;  ///< a move also removes source directories that have become empty
   Selection selection;
@@ -91,42 +93,13 @@ struct FilesPlan {
 /// One line per problem, with the key as JSON pointer; the plan is usable when there is none.
 [[nodiscard]] FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems);
 
+/// Sources that would arrive under one name, or twice.
+void check_several(const std::vector<std::string>& sources, std::vector<std::string>& problems);
+
 /// The document for `dunlin VERB SOURCE… DESTINATION`, VERB being copy or move. invalid_input says
 /// what to type instead.
 [[nodiscard]] Result<Json> plan_document(const std::string& verb,
                                          const std::vector<std::string>& sources,
                                          const std::string& destination);
-
-/// Where things go. Roots are directories; nothing outside of them is touched.
-struct Layout {
-  /// One of several sources.
-  struct Source {
-    std::string root;  ///< the directory itself, or the one that holds what is no directory
-    std::string name;  ///< of its entry in the destination root, and its own
-    bool whole_tree = false;
-    /// As the person named it.
-    [[nodiscard]] std::string path() const;
-  };
-  std::string source_root;       ///< of the only source; empty when there are several
-  std::string destination_root;  ///< made when missing, with its parents
-  /// The last name of destination_root when nobody typed it (SRC's own, "copied as DST/name"). What
-  /// a person names may be a symlink and is followed; this may not, as no name below it may.
-  std::string destination_name;
-  /// Set when the source is one entry and no directory: its name in either root.
-  std::string single_name;
-  std::string single_target;
-  /// Each an entry of the destination root under its own name (docs/adr/0009). Empty: only one.
-  std::vector<Source> sources;
-  [[nodiscard]] bool whole_tree() const { return single_name.empty(); }
-  [[nodiscard]] bool several() const { return !sources.empty(); }
-  /// Where an entry comes from, by its path in the ledger; for people.
-  [[nodiscard]] std::string source_path(const std::string& relative) const;
-  /// destination_root without destination_name.
-  [[nodiscard]] std::string destination_base() const;
-};
-
-/// Looks at the source (directory or not) and, for a single file, at the destination. A source that
-/// is gone is no error here: who needs it will not find it.
-[[nodiscard]] Result<Layout> layout_of(const FilesPlan& plan);
 
 }  // namespace dunlin::files

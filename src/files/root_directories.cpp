@@ -38,6 +38,15 @@ Result<bool> lies_in(const fs::Directory& inner, const fs::Directory& outer) {
   });
 }
 
+std::optional<std::string> path_below(const fs::Directory& inner, const fs::Directory& outer) {
+  std::string above = outer.real_path();
+  if (above.empty()) return std::nullopt;
+  if (above.back() != '/') above += '/';
+  const std::string path = inner.real_path();
+  if (!path.starts_with(above)) return std::nullopt;
+  return path.substr(above.size());
+}
+
 Result<fs::Directory> open_derived(fs::Directory base, const Layout& where) {
   if (where.destination_name.empty()) return base;
   DUNLIN_ASSIGN(const auto there, base.find(where.destination_name));

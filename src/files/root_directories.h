@@ -3,9 +3,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "base/result.h"
-#include "files/plan.h"
+#include "files/layout.h"
 #include "fs/directory.h"
 
 namespace dunlin::files {
@@ -20,6 +22,10 @@ namespace dunlin::files {
 /// Is `inner` the directory `outer`, or below it? By inodes, so bind mounts and symlinks do not
 /// hide it.
 [[nodiscard]] Result<bool> lies_in(const fs::Directory& inner, const fs::Directory& outer);
+
+/// The path of `inner` below `outer`, if it lies there; not of one that lies there by a bind mount.
+[[nodiscard]] std::optional<std::string> path_below(const fs::Directory& inner,
+                                                    const fs::Directory& outer);
 
 /// The destination's root itself, below what the person has named (Layout::destination_name); that
 /// is `base` when nothing is derived.

@@ -40,23 +40,29 @@ Error another(std::string_view side, const fs::Directory& there) {
           " directory that this execution has worked with: another one stands in its place");
 }
 
-Result<Json> identity_of(const SourceTrees::Root& root) {
-  DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(root.directory()));
-  Json json = {{"file_system", file_system}, {"inode", root.directory().inode()}};
+Result<Json> identity_of(SourceTrees& trees, const SourceTrees::Root& root) {
+  DUNLIN_ASSIGN(const SourceTrees::Handle directory, trees.open_root(root));
+  DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(*directory));
+  Json json = {{"file_system", file_system}, {"inode", root.inode}};
   put_path(json, "path", root.path);
   return json;
 }
 
 }  // namespace
 
-Result<Layout> Site::layout_locked() {
-  if (!layout_) {
-    DUNLIN_ASSIGN(layout_, layout_of(plan));
+Result<const Layout*> Site::layout_locked() {
+  if (layout_) return &*layout_;
+  if (began_.empty()) {
+    DUNLIN_ASSIGN(layout_, layout_now(plan));
+  } else {
+    DUNLIN_ASSIGN(const Json began, parse_json(began_, "identity of the roots"));
+    DUNLIN_ASSIGN(Found found, Found::get(began, plan));
+    layout_ = layout_of(plan, std::move(found));
   }
-  return *layout_;
+  return &*layout_;
 }
 
-Result<Layout> Site::layout() {
+Result<const Layout*> Site::layout() {
   const std::scoped_lock lock(mutex_);
   return layout_locked();
 }
@@ -70,8 +76,8 @@ Result<fs::Directory> Site::open_destination_root(const Layout& where) const {
 Result<SourceTrees*> Site::source() {
   const std::scoped_lock lock(mutex_);
   if (!source_) {
-    DUNLIN_ASSIGN(const Layout where, layout_locked());
-    DUNLIN_ASSIGN(source_, SourceTrees::open(plan, where, features_));
+    DUNLIN_ASSIGN(const Layout* const where, layout_locked());
+    DUNLIN_ASSIGN(source_, SourceTrees::open(plan, *where, features_));
   }
   return source_.get();
 }
@@ -79,8 +85,8 @@ Result<SourceTrees*> Site::source() {
 Result<fs::DirectoryCache*> Site::destination() {
   const std::scoped_lock lock(mutex_);
   if (!destination_) {
-    DUNLIN_ASSIGN(const Layout where, layout_locked());
-    DUNLIN_ASSIGN(fs::Directory root, open_destination_root(where));
+    DUNLIN_ASSIGN(const Layout* const where, layout_locked());
+    DUNLIN_ASSIGN(fs::Directory root, open_destination_root(*where));
     destination_ = std::make_unique<fs::DirectoryCache>(
         std::make_shared<const fs::Directory>(std::move(root)));
   }
@@ -113,15 +119,16 @@ Result<std::int64_t> Site::time_granularity_ns() {
   DUNLIN_ASSIGN(SourceTrees* const trees, source());
   for (const SourceTrees::Root& root : trees->roots()) {
     if (root.missing) continue;
-    DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(root.directory()));
+    DUNLIN_ASSIGN(const SourceTrees::Handle directory, trees->open_root(root));
+    DUNLIN_ASSIGN(const fs::FileSystemTraits from, fs::traits_of(*directory));
     coarsest = std::max(coarsest, from.time_granularity_ns);
   }
   return coarsest;
 }
 
 Result<std::string> Site::target_name(const std::string& name) {
-  DUNLIN_ASSIGN(const Layout where, layout());
-  return where.whole_tree() || name.empty() ? name : where.single_target;
+  DUNLIN_ASSIGN(const Layout* const where, layout());
+  return where->whole_tree() || name.empty() ? name : where->single_target;
 }
 
 Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, std::string_view name,
@@ -132,7 +139,8 @@ Result<std::optional<Error>> Site::refuse_to_enter(const std::string& parent, st
   };
   DUNLIN_ASSIGN(SourceTrees* const trees, source());
   if (trees->is_virtual(parent)) return std::optional<Error>();  // named, and looked at before
-  const fs::Directory& root = trees->root_of(parent).directory();
+  DUNLIN_ASSIGN(const SourceTrees::Handle held, trees->open_root(trees->root_of(parent)));
+  const fs::Directory& root = *held;
   const std::string below(trees->below_root(parent));
   bool inside_itself = is(root);
   for (std::size_t slash = parent.size() - below.size(); !inside_itself && slash < parent.size();) {
@@ -171,16 +179,16 @@ Result<std::string> Site::placed_name(const engine::ItemRow& row) {
 }
 
 Result<Nearest> Site::nearest_destination() {
-  DUNLIN_ASSIGN(const Layout where, layout());
-  std::string path = where.destination_base();
+  DUNLIN_ASSIGN(const Layout* const where, layout());
+  std::string path = where->destination_base();
   std::vector<std::string> missing;
-  if (!where.destination_name.empty()) missing.push_back(where.destination_name);
+  if (!where->destination_name.empty()) missing.push_back(where->destination_name);
   while (true) {
     auto opened = fs::Directory::open_root(path, fs::Side::destination, features_);
-    if (opened.ok() && missing.size() == 1 && !where.destination_name.empty()) {
-      DUNLIN_ASSIGN(const auto there, opened->find(where.destination_name));
+    if (opened.ok() && missing.size() == 1 && !where->destination_name.empty()) {
+      DUNLIN_ASSIGN(const auto there, opened->find(where->destination_name));
       if (there) {
-        DUNLIN_ASSIGN(fs::Directory root, open_derived(std::move(opened).value(), where));
+        DUNLIN_ASSIGN(fs::Directory root, open_derived(std::move(opened).value(), *where));
         return Nearest{std::move(root), {}};
       }
     }
@@ -201,7 +209,7 @@ Result<std::string> Site::identity() {
   Json sources = Json::array();
   for (const SourceTrees::Root& root : (*held)->roots()) {
     if (root.missing) return is_no_directory(*root.missing) ? gone(*root.missing) : *root.missing;
-    DUNLIN_ASSIGN(Json one, identity_of(root));
+    DUNLIN_ASSIGN(Json one, identity_of(**held, root));
     sources.push_back(std::move(one));
   }
   Json json = Json::object();
@@ -211,6 +219,8 @@ Result<std::string> Site::identity() {
     json["source"] = std::move(sources.front());
   }
   DUNLIN_ASSIGN(json["destination"], destination_identity());
+  DUNLIN_ASSIGN(const Layout* const where, layout());
+  where->found.put(json);
   return dump_json(json);
 }
 
@@ -237,9 +247,9 @@ Result<Json> Site::destination_identity() {
     return is_no_directory(nearest.error()) ? gone(nearest.error()) : nearest.error();
   const Nearest& to = *nearest;
   DUNLIN_ASSIGN(const std::string file_system, fs::file_system_id(to.directory));
-  DUNLIN_ASSIGN(const Layout where, layout());
+  DUNLIN_ASSIGN(const Layout* const where, layout());
   Json json = {{"file_system", file_system}};
-  put_path(json, "path", where.destination_root);
+  put_path(json, "path", where->destination_root);
   return json;
 }
 
@@ -259,7 +269,7 @@ Result<bool> Site::same_sources_left(const std::string& identity) {
       plan.several() ? sources->get<std::vector<Json>>() : std::vector<Json>{*sources};
   for (const SourceTrees::Root& root : (*held)->roots()) {
     if (root.missing) continue;
-    DUNLIN_ASSIGN(const Json now, identity_of(root));
+    DUNLIN_ASSIGN(const Json now, identity_of(**held, root));
     if (std::find(known.begin(), known.end(), now) == known.end()) return false;
   }
   return true;
@@ -276,16 +286,16 @@ Status Site::check_sources() {
     if (root.missing) return is_no_directory(*root.missing) ? gone(*root.missing) : *root.missing;
     const auto now = trees->look_again(root);
     if (!now.ok()) return is_no_directory(now.error()) ? gone(now.error()) : now.error();
-    if (!same_directory(*now, root.directory())) return another("source", *now);
+    if (!root.is(*now)) return another("source", *now);
   }
   return success();
 }
 
 Status Site::check_destination(engine::BatchContext& context, bool may_be_gone) {
-  DUNLIN_ASSIGN(const Layout where, layout());
+  DUNLIN_ASSIGN(const Layout* const where, layout());
   DUNLIN_ASSIGN(const auto recorded, recorded_root(context));
   if (!recorded) return success();  // it is made by the batch that is about to run
-  const auto now = open_destination_root(where);
+  const auto now = open_destination_root(*where);
   if (!now.ok()) {
     if (is_absent(now.error()) && may_be_gone) return success();
     return is_no_directory(now.error()) ? gone(now.error()) : now.error();

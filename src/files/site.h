@@ -2,6 +2,9 @@
 // before the work (identity, problems). Any thread.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,10 +13,13 @@
 #include <vector>
 
 #include "engine/run.h"
+#include "files/layout.h"
 #include "files/names.h"
 #include "files/plan.h"
 #include "files/reopened.h"
 #include "files/source_trees.h"
+#include "fs/block_pipeline.h"
+#include "fs/clone.h"
 #include "fs/directory.h"
 #include "fs/file_system.h"
 #include "sandbox/content_parsers.h"
@@ -37,7 +43,10 @@ class Site {
   Site(FilesPlan decoded, fs::Features features, sandbox::ParserCommand parser)
       : plan(std::move(decoded)), features_(features), parser_(std::move(parser)) {}
 
-  [[nodiscard]] Result<Layout> layout();
+  /// What identity() said when the execution began. Before anything else; else it begins now.
+  void started_with(std::string identity) { began_ = std::move(identity); }
+  /// Stays where it is.
+  [[nodiscard]] Result<const Layout*> layout();
   [[nodiscard]] Result<SourceTrees*> source();
   /// The root has to exist: create_directory makes it.
   [[nodiscard]] Result<fs::DirectoryCache*> destination();
@@ -62,7 +71,7 @@ class Site {
   [[nodiscard]] Result<std::string> placed_name(const engine::ItemRow& row);
 
   /// JSON that stays the same while all roots are on the file systems that the execution started
-  /// with, and each source root is the same directory.
+  /// with, and each source root is the same directory. It also keeps what each source was.
   [[nodiscard]] Result<std::string> identity();
   /// The path of the first of several sources in which two identities differ.
   [[nodiscard]] static std::optional<std::string> changed_source(const std::string& before,
@@ -94,19 +103,27 @@ class Site {
   /// other for the one that is left.
   std::mutex last_name_mutex;
   Names names;  ///< of the destination
+  fs::CloneRefusals clones;
+  /// Items from this one on were listed by this process; set before their batches may start.
+  std::atomic<std::int64_t> first_listed{std::numeric_limits<std::int64_t>::max()};
+  /// Of all large files that are copied at the same time: 64 MiB.
+  fs::BufferBudget copy_buffers{64};
 
  private:
-  [[nodiscard]] Result<Layout> layout_locked();
+  [[nodiscard]] Result<const Layout*> layout_locked();
   [[nodiscard]] Result<Json> destination_identity();
   [[nodiscard]] Result<fs::Directory> open_destination_root(const Layout& where) const;
   [[nodiscard]] Status check_sources();
   [[nodiscard]] Status look_at_sources(engine::RunContext& context, const Nearest* to,
                                        std::vector<engine::Problem>& found);
+  [[nodiscard]] Status look_for_state(const std::string& state_path, const Nearest* to,
+                                      std::vector<engine::Problem>& found);
   [[nodiscard]] Status look_at_tree(const SourceTrees::Root& root, const fs::Directory& near,
                                     bool exists, std::vector<engine::Problem>& found);
   [[nodiscard]] Result<std::optional<std::uint64_t>> recorded_root(engine::BatchContext& context);
   fs::Features features_;
   sandbox::ParserProcess parser_;
+  std::string began_;
   std::mutex mutex_;
   std::optional<Layout> layout_;
   std::optional<std::int64_t> probed_clock_ns_;

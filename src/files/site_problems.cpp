@@ -41,38 +41,56 @@ Result<std::optional<fs::Directory>> target_of(const fs::Directory& destination,
   return std::optional(std::move(opened));
 }
 
+/// Of a directory of a root, or of an entry of it (`name`): is it dunlin's own? `place` says what
+/// the person has to exchange for another one.
+Status look_whether_state(const fs::Directory& directory, const std::string& name,
+                          const fs::Directory& state, const std::string& place,
+                          std::vector<Problem>& found) {
+  DUNLIN_ASSIGN(const bool own, lies_in(directory, state));
+  if (!own) return success();
+  const bool itself = name.empty() && same_directory(directory, state);
+  Error error(ErrorType::invalid_input,
+              directory.shown(name) +
+                  (itself ? " is dunlin's own state directory"
+                          : " lies inside of dunlin's own state directory " + state.shown("")));
+  error.remediation = "name another " + place +
+                      ", or keep the state of this execution elsewhere with --state DIR; a "
+                      "directory that holds the state leaves it out by itself";
+  found.push_back(problem(std::move(error)));
+  return success();
+}
+
 /// Sources that are one directory, or lie in another source, whatever their paths say.
-Status look_for_nested(const SourceTrees& trees, std::vector<Problem>& found) {
+Status look_for_nested(SourceTrees& trees, std::vector<Problem>& found) {
   std::map<std::pair<std::uint64_t, std::uint64_t>, const SourceTrees::Root*> by_inode;
   for (const SourceTrees::Root& root : trees.roots()) {
     if (!root.whole_tree) continue;
-    const fs::Directory& one = root.directory();
-    const auto [known, fresh] = by_inode.try_emplace({one.device(), one.inode()}, &root);
+    const auto [known, fresh] = by_inode.try_emplace({root.device, root.inode}, &root);
     if (!fresh)
-      found.push_back(problem(Error(ErrorType::invalid_input,
-                                    known->second->directory().shown("") + " and " + one.shown("") +
-                                        " are the same directory: leave one of them out")));
+      found.push_back(problem(
+          Error(ErrorType::invalid_input, known->second->shown() + " and " + root.shown() +
+                                              " are the same directory: leave one of them out")));
   }
   for (const SourceTrees::Root& root : trees.roots()) {
     const auto look = [&](const fs::FileInfo& above) {
       const auto outer = by_inode.find({above.device, above.inode});
       if (outer == by_inode.end() || outer->second == &root ||
-          (root.whole_tree && same_directory(outer->second->directory(), root.directory())))
+          (root.whole_tree && outer->second->device == root.device &&
+           outer->second->inode == root.inode))
         return false;
-      const std::string inner = root.directory().shown(root.whole_tree ? "" : root.names.front());
-      found.push_back(
-          problem(Error(ErrorType::invalid_input,
-                        inner + " lies inside of " + outer->second->directory().shown("") +
-                            ", which is a source as well: leave one of them out")));
+      found.push_back(problem(Error(ErrorType::invalid_input,
+                                    root.shown() + " lies inside of " + outer->second->shown() +
+                                        ", which is a source as well: leave one of them out")));
       return true;
     };
-    DUNLIN_TRY(any_above(root.directory(), look));
+    DUNLIN_ASSIGN(const SourceTrees::Handle directory, trees.open_root(root));
+    DUNLIN_TRY(any_above(*directory, look));
   }
   return success();
 }
 
 /// A source that lies where another one goes: what that one writes would be taken for its own.
-Status look_for_targets(const SourceTrees& trees, const Nearest& to, bool moves,
+Status look_for_targets(SourceTrees& trees, const Nearest& to, bool moves,
                         std::vector<Problem>& found) {
   std::map<std::pair<std::uint64_t, std::uint64_t>, const SourceTrees::Root*> targets;
   for (const SourceTrees::Root& root : trees.roots()) {
@@ -86,15 +104,16 @@ Status look_for_targets(const SourceTrees& trees, const Nearest& to, bool moves,
       const auto target = targets.find({above.device, above.inode});
       if (target == targets.end() || target->second == &root) return false;
       Error error(ErrorType::destination_exists,
-                  root.directory().shown(root.whole_tree ? "" : root.names.front()) +
-                      " lies inside of " + to.directory.shown(target->second->names.front()) +
+                  root.shown() + " lies inside of " +
+                      to.directory.shown(target->second->names.front()) +
                       ", into which another source goes: entries of the same name replace parts "
                       "of it");
       error.remediation = "take the two one after the other, each by a command of its own";
       found.push_back({std::move(error), true, !moves});
       return true;
     };
-    DUNLIN_TRY(any_above(root.directory(), look));
+    DUNLIN_ASSIGN(const SourceTrees::Handle directory, trees.open_root(root));
+    DUNLIN_TRY(any_above(*directory, look));
   }
   return success();
 }
@@ -160,9 +179,11 @@ Result<fs::Time> probe_write(const fs::Directory& directory, const engine::RunCo
                   fs::info_of(fd, directory.shown_path(), directory.side()));
     return written.mtime;
   };
-  const UniqueFd unnamed(::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  const bool may = directory.features().unnamed_files;
+  const UniqueFd unnamed(may ? ::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)
+                             : -1);
   if (unnamed) return write(unnamed.get());
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
+  if (may && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return directory.error(errno, "create a file in", "");
   }
   DUNLIN_ASSIGN(const fs::FileInfo before, directory.info());
@@ -208,6 +229,7 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
   }
   auto to = nearest_destination();
   DUNLIN_TRY(look_at_sources(context, to.ok() ? &*to : nullptr, found));
+  DUNLIN_TRY(look_for_state(context.state_path(), to.ok() ? &*to : nullptr, found));
   if (!to.ok()) {
     found.push_back(problem(std::move(to).error()));
     return found;
@@ -221,9 +243,10 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
     found.push_back({*std::move(skew), false, true});
   }
   std::int64_t needed = 1;
-  DUNLIN_ASSIGN(const Layout where, layout());
-  if (!where.whole_tree()) {
-    const auto entry = (*from)->roots().front().directory().info(where.single_name);
+  DUNLIN_ASSIGN(const Layout* const where, layout());
+  if (!where->whole_tree()) {
+    DUNLIN_ASSIGN(const auto holder, (*from)->get(""));
+    const auto entry = holder->info(where->single_name);
     if (entry.ok()) needed = entry->size;
   }
   if (space.free_bytes < needed || space.free_inodes == 0) {
@@ -232,10 +255,37 @@ Result<std::vector<Problem>> Site::problems(engine::RunContext& context) {
   return found;
 }
 
+/// What an execution writes into its state would be taken along, or taken away, or mixed with what
+/// arrives.
+Status Site::look_for_state(const std::string& state_path, const Nearest* to,
+                            std::vector<Problem>& found) {
+  if (state_path.empty()) return success();
+  DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(state_path, fs::Side::source));
+  DUNLIN_ASSIGN(const Layout* const where, layout());
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  for (const SourceTrees::Root& root : trees->roots()) {
+    if (root.missing) continue;
+    const auto entries = root.whole_tree  ? std::vector<std::string>{""}
+                         : plan.several() ? root.names
+                                          : std::vector{where->single_name};
+    DUNLIN_ASSIGN(const SourceTrees::Handle held, trees->open_root(root));
+    for (const std::string& name : entries)
+      DUNLIN_TRY(look_whether_state(*held, name, state, "source", found));
+  }
+  if (to == nullptr) return success();
+  DUNLIN_TRY(look_whether_state(to->directory, "", state, "destination", found));
+  for (const Layout::Source& one : where->sources) {
+    const auto target = target_of(to->directory, to->missing.empty(), one.name);
+    if (one.whole_tree && target.ok() && *target && !same_directory(to->directory, state))
+      DUNLIN_TRY(look_whether_state(**target, "", state, "destination", found));
+  }
+  return success();
+}
+
 /// Each by itself and beside the destination (nullptr: it cannot be opened), then among each other.
 Status Site::look_at_sources(engine::RunContext& context, const Nearest* to,
                              std::vector<Problem>& found) {
-  DUNLIN_ASSIGN(const Layout where, layout());
+  DUNLIN_ASSIGN(const Layout* const where, layout());
   DUNLIN_ASSIGN(SourceTrees* const trees, source());
   const std::size_t before = found.size();
   for (const SourceTrees::Root& root : trees->roots()) {
@@ -243,12 +293,13 @@ Status Site::look_at_sources(engine::RunContext& context, const Nearest* to,
   }
   if (found.size() > before) return success();
   for (const SourceTrees::Root& root : trees->roots()) {
-    const fs::Directory& source_root = root.directory();
+    DUNLIN_ASSIGN(const SourceTrees::Handle held, trees->open_root(root));
+    const fs::Directory& source_root = *held;
     if (root.whole_tree) {
       const auto listing = fs::Listing::open(source_root);
       if (!listing.ok()) found.push_back(problem(listing.error()));
     } else {
-      const auto wanted = plan.several() ? root.names : std::vector{where.single_name};
+      const auto wanted = plan.several() ? root.names : std::vector{where->single_name};
       for (const std::string& name : wanted) {
         const auto entry = source_root.info(name);
         if (!entry.ok()) found.push_back(problem(entry.error()));
@@ -290,16 +341,18 @@ Status Site::look_at_sources(engine::RunContext& context, const Nearest* to,
 /// `exists`: that is what it becomes.
 Status Site::look_at_tree(const SourceTrees::Root& root, const fs::Directory& near, bool exists,
                           std::vector<Problem>& found) {
-  const fs::Directory& source_root = root.directory();
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  DUNLIN_ASSIGN(const SourceTrees::Handle held, trees->open_root(root));
+  const fs::Directory& source_root = *held;
   const std::string named = plan.several() ? "the source " + source_root.shown("") : "the source";
   // What is mounted inside the source is no part of it when it is not entered.
   const bool entered = !plan.selection.one_file_system() || near.device() == source_root.device();
   DUNLIN_ASSIGN(const bool below, lies_in(near, source_root));
   if (below && entered) {
-    DUNLIN_ASSIGN(const Layout where, layout());
+    DUNLIN_ASSIGN(const Layout* const where, layout());
     found.push_back(
         problem(Error(ErrorType::invalid_input,
-                      "the destination '" + escape_bytes(where.destination_root) +
+                      "the destination '" + escape_bytes(where->destination_root) +
                           "' lies inside " + named + ": it would be copied into itself")));
   }
   DUNLIN_ASSIGN(const bool around, lies_in(source_root, near));

@@ -124,9 +124,9 @@ Status SourceRestorer::write(Restored& one) {
   const std::string temporary = temporary_name(context_.execution(), context_.epoch(), row.id);
   DUNLIN_ASSIGN(const auto first, first_name(one));
   Status written = first ? write_link(one, *first, *from, temporary)
-                         : write_copy(row, one.witness, *from, temporary);
+                         : write_copy(row, one.witness, *from, temporary, *flush_);
   if (first && !written.ok() && fs::link_impossible(written.error()))
-    written = write_copy(row, one.witness, *from, temporary);
+    written = write_copy(row, one.witness, *from, temporary, *flush_);
   one.written = written.ok();
   return written;
 }
@@ -144,16 +144,18 @@ Result<std::optional<ItemRow>> SourceRestorer::first_name(const Restored& one) {
 
 /// The temporary at the source; its content must be what went from there.
 Status SourceRestorer::write_copy(const ItemRow& row, const Witness& witness,
-                                  const fs::Directory& from, const std::string& temporary) {
+                                  const fs::Directory& from, const std::string& temporary,
+                                  fs::BatchFlush& flush) {
   DUNLIN_ASSIGN(const Handle to, destination_->get(row.directory_path));
   DUNLIN_ASSIGN(const std::string name, site_.placed_name(row));
-  EntryWriter writer(everything_, site_.plan.hashes, 1, context_, *flush_);
+  EntryWriter writer(everything_, site_.plan.hashes, 1, context_, flush, site_.clones);
   fs::FileInfo like = *witness.source;
   // With an ACL the group bits are its mask: without it they would grant the group more.
   constexpr std::uint32_t kGroupBits = 070;
   if (!site_.plan.preserve.acls || !row.message.empty())
     like.mode &= ~kGroupBits | (witness.placed->mode & kGroupBits);
-  const auto written = writer.write(*to, name, from, temporary, row.name, &like);
+  const auto written =
+      writer.write(*to, name, witness.placed->type, from, temporary, row.name, &like);
   DUNLIN_TRY(written);
   if (row.checksum.empty() || written->checksum == row.checksum) return success();
   DUNLIN_TRY(from.remove_file(temporary));
@@ -179,9 +181,18 @@ Status SourceRestorer::restore_first(const ItemRow& first, const Restored& one,
   DUNLIN_ASSIGN(const Handle from, source_->holder(first.directory_path, first.name));
   DUNLIN_TRY(flush_->prepare(*from));
   DUNLIN_TRY(remove_temporaries(*from, one.row->id));
-  DUNLIN_ASSIGN(const bool there, stands(first, one.witness, *from));
-  if (there) return success();
-  DUNLIN_TRY(write_copy(first, one.witness, *from, temporary));
+  // It gets its name at once, so what it holds has to be durable at once.
+  fs::BatchFlush now(true);
+  DUNLIN_TRY(now.prepare(*from));
+  Status written = success();
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    DUNLIN_ASSIGN(const bool there, stands(first, one.witness, *from));
+    if (there) return from->remove_file(temporary);
+    written = write_copy(first, one.witness, *from, temporary, now);
+    // Where the first's own batch was faster, the copy has gone and the source stands.
+    if (written.ok() || ends_the_process(written.error())) break;
+  }
+  DUNLIN_TRY(written);
   const Status named = fs::rename_new(*from, temporary, *from, first.name);
   if (!named.ok() && named.error().native.code == "EEXIST") return from->remove_file(temporary);
   DUNLIN_TRY(named);

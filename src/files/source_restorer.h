@@ -44,7 +44,8 @@ class SourceRestorer {
   [[nodiscard]] Status restore_first(const engine::ItemRow& first, const Restored& one,
                                      const std::string& temporary);
   [[nodiscard]] Status write_copy(const engine::ItemRow& row, const Witness& witness,
-                                  const fs::Directory& from, const std::string& temporary);
+                                  const fs::Directory& from, const std::string& temporary,
+                                  fs::BatchFlush& flush);
   [[nodiscard]] Status remove_temporaries(const fs::Directory& from, ItemId item);
   [[nodiscard]] Result<bool> stands(const engine::ItemRow& row, const Witness& witness,
                                     const fs::Directory& from);

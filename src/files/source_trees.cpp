@@ -4,18 +4,24 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
+#include "base/text.h"
+#include "files/paths.h"
 
 namespace dunlin::files {
 namespace {
 
-/// Each root is held open; three quarters of the descriptors are left to everybody else.
+constexpr std::size_t kLeastShare = 2;
+
+/// Of roots; with each two directories below it. Of the descriptors most are left to those that
+/// copy at the same time.
 std::size_t roots_to_hold() {
   struct rlimit limit{};
-  constexpr rlim_t kLeast = 8;
+  constexpr rlim_t kLeast = 4;
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kLeast;
-  return std::max(limit.rlim_cur / 4, kLeast);
+  return std::max(limit.rlim_cur / 16, kLeast);
 }
 
 /// "NAME/a/b" is "NAME".
@@ -51,25 +57,66 @@ Result<std::unique_ptr<SourceTrees>> SourceTrees::open(const FilesPlan& plan, co
     trees->roots_[index].names.push_back(source.name);
   }
   const std::size_t count = trees->roots_.size();
-  if (count > roots_to_hold()) {
-    Error error(ErrorType::invalid_input, "the sources are, or lie in, " + std::to_string(count) +
-                                              " directories: too many to hold open at once");
-    error.remediation = "name the directory that holds them, with --include for each";
-    return error;
-  }
   // All together no more than one source has.
-  const std::size_t share = std::max<std::size_t>(fs::directories_to_hold() / count, 2);
-  for (Root& root : trees->roots_) {
+  trees->share_ = std::max(fs::directories_to_hold() / count, kLeastShare);
+  trees->held_by_.assign(count, trees->held_.end());
+  for (std::size_t index = 0; index < count; ++index) {
+    Root& root = trees->roots_[index];
     auto opened = trees->look_again(root);
     if (!opened.ok() && !layout.several()) return std::move(opened).error();
     if (!opened.ok()) {
       root.missing = std::move(opened).error();
       continue;
     }
-    root.cache = std::make_unique<fs::DirectoryCache>(
-        std::make_shared<const fs::Directory>(std::move(opened).value()), share);
+    root.device = opened->device();
+    root.inode = opened->inode();
+    static_cast<void>(trees->keep(index, std::move(opened).value()));
   }
   return trees;
+}
+
+std::string SourceTrees::Root::shown() const {
+  const std::string whole = whole_tree || names.empty() ? path : joined(path, names.front());
+  return "'" + escape_bytes(whole) + "'";
+}
+
+Result<SourceTrees::Cache> SourceTrees::hold(std::size_t index) {
+  const Root& root = roots_[index];
+  if (root.missing) return *root.missing;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (held_by_[index] != held_.end()) {
+      held_.splice(held_.begin(), held_, held_by_[index]);
+      return held_.front().second;
+    }
+  }
+  DUNLIN_ASSIGN(fs::Directory opened, look_again(root));
+  if (!root.is(opened))
+    return Error(ErrorType::root_changed,
+                 opened.shown("") + " is another directory than it was before");
+  return keep(index, std::move(opened));
+}
+
+/// When two threads open the same one, the second handle is dropped.
+SourceTrees::Cache SourceTrees::keep(std::size_t index, fs::Directory opened) {
+  const std::size_t most = roots_to_hold();
+  std::list<std::pair<std::size_t, Cache>> dropped;  // closed after the lock is released
+  auto fresh = std::make_shared<fs::DirectoryCache>(
+      std::make_shared<const fs::Directory>(std::move(opened)), share_);
+  const std::scoped_lock lock(mutex_);
+  if (held_by_[index] != held_.end()) return held_by_[index]->second;
+  held_.emplace_front(index, fresh);
+  held_by_[index] = held_.begin();
+  if (held_.size() > most) {
+    held_by_[held_.back().first] = held_.end();
+    dropped.splice(dropped.begin(), held_, std::prev(held_.end()));
+  }
+  return fresh;
+}
+
+Result<SourceTrees::Handle> SourceTrees::open_root(const Root& root) {
+  DUNLIN_ASSIGN(const Cache cache, hold(static_cast<std::size_t>(&root - roots_.data())));
+  return cache->get("");
 }
 
 Result<fs::Directory> SourceTrees::look_again(const Root& root) const {
@@ -96,21 +143,20 @@ std::string_view SourceTrees::below_root(const std::string& directory_path) cons
 }
 
 Result<SourceTrees::Handle> SourceTrees::get(const std::string& directory_path) {
-  Root& root = roots_[index_of(directory_path, "")];
-  if (root.missing) return *root.missing;
-  if (several_ && !root.whole_tree) {
-    Error error = root.directory().error(ENOTDIR, "open", first_of(directory_path));
+  const std::size_t index = index_of(directory_path, "");
+  DUNLIN_ASSIGN(const Cache cache, hold(index));
+  if (several_ && !roots_[index].whole_tree) {
+    Error error = cache->root().error(ENOTDIR, "open", first_of(directory_path));
     return error;  // it was a directory when it was listed
   }
-  return root.cache->get(std::string(below_root(directory_path)));
+  return cache->get(std::string(below_root(directory_path)));
 }
 
 Result<SourceTrees::Handle> SourceTrees::holder(const std::string& directory_path,
                                                 const std::string& name) {
   if (!is_virtual(directory_path)) return get(directory_path);
-  Root& root = roots_[index_of(directory_path, name)];
-  if (root.missing) return *root.missing;
-  return root.cache->get("");
+  DUNLIN_ASSIGN(const Cache cache, hold(index_of(directory_path, name)));
+  return cache->get("");
 }
 
 Result<bool> SourceTrees::has_entry(const std::string& directory_path, const std::string& name) {
@@ -122,13 +168,15 @@ Result<bool> SourceTrees::has_entry(const std::string& directory_path, const std
 }
 
 void SourceTrees::forget(const std::string& directory_path) {
-  Root& root = roots_[index_of(directory_path, "")];
-  if (!root.missing) root.cache->forget(std::string(below_root(directory_path)));
+  const std::size_t index = index_of(directory_path, "");
+  const std::scoped_lock lock(mutex_);
+  if (held_by_[index] != held_.end())
+    held_by_[index]->second->forget(std::string(below_root(directory_path)));
 }
 
 std::size_t SourceTrees::first_root_on(std::uint64_t device) const {
   const auto found = std::find_if(roots_.begin(), roots_.end(), [&](const Root& root) {
-    return !root.missing && root.directory().device() == device;
+    return !root.missing && root.device == device;
   });
   return static_cast<std::size_t>(found - roots_.begin());
 }

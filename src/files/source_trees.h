@@ -5,18 +5,22 @@
 // they arrive at the destination (docs/adr/0009). That tree's root is no directory, so who wants an
 // entry asks for the directory that holds it, with the entry's name.
 //
-// What is opened stays open, so that another directory under the same path is noticed. Immutable
-// but for the caches of handles; any thread.
+// What is opened stays open while the process may hold so many directories; beyond that the ones
+// used last stay, and the others are opened again when they are needed. Another directory under the
+// same path is noticed by its numbers. Immutable but for the handles; any thread.
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "files/layout.h"
 #include "files/plan.h"
 #include "fs/directory.h"
 
@@ -32,12 +36,16 @@ class SourceTrees {
     fs::Follow follow = fs::Follow::never;
     bool whole_tree = false;         ///< it is a source itself
     std::vector<std::string> names;  ///< several sources: of those that are, or lie in, it
-    std::unique_ptr<fs::DirectoryCache> cache;
     /// Of several: why it could not be opened. What is taken from it, or back to it, fails with
     /// this, and the others go on; all that begins work asks for all of them (Site::identity).
     std::optional<Error> missing;
-    /// Not of one that is missing.
-    [[nodiscard]] const fs::Directory& directory() const { return cache->root(); }
+    std::uint64_t device = 0;  ///< not of one that is missing, as the next
+    std::uint64_t inode = 0;
+    [[nodiscard]] bool is(const fs::Directory& other) const {
+      return device == other.device() && inode == other.inode();
+    }
+    /// For messages: itself, or of those that lie in it the first.
+    [[nodiscard]] std::string shown() const;
   };
 
   /// The error of the only source; of several each has its own.
@@ -52,6 +60,8 @@ class SourceTrees {
   /// Is, or with several sources will be, an entry of this name there? False where the directory
   /// cannot be opened.
   [[nodiscard]] Result<bool> has_entry(const std::string& directory_path, const std::string& name);
+  /// A root itself, one of roots(): for as long as it is needed, of many not all at once.
+  [[nodiscard]] Result<Handle> open_root(const Root& root);
   /// It was removed; see DirectoryCache.
   void forget(const std::string& directory_path);
 
@@ -77,13 +87,21 @@ class SourceTrees {
 
  private:
   SourceTrees(fs::Features features, bool several) : features_(features), several_(several) {}
+  using Cache = std::shared_ptr<fs::DirectoryCache>;
   [[nodiscard]] std::size_t index_of(std::string_view directory_path,
                                      const std::string& name) const;
+  /// The directories below a root that are in use, and the root.
+  [[nodiscard]] Result<Cache> hold(std::size_t index);
+  [[nodiscard]] Cache keep(std::size_t index, fs::Directory opened);
 
   fs::Features features_;
   bool several_;
   std::vector<Root> roots_;
   std::map<std::string, std::size_t, std::less<>> by_name_;  ///< of several: index in roots_
+  std::size_t share_ = 0;                                    ///< of each root's cache
+  std::mutex mutex_;                                         ///< of what follows
+  std::list<std::pair<std::size_t, Cache>> held_;   ///< used last first, by index in roots_
+  std::vector<decltype(held_)::iterator> held_by_;  ///< by root; end(): not held
 };
 
 }  // namespace dunlin::files

@@ -31,14 +31,15 @@ Status CopyBatch::write(Copy& copy) {
     return Error(ErrorType::read_error,
                  from->shown("") + " could not be listed when its turn came");
   }
-  DUNLIN_ASSIGN(const fs::FileInfo source, from->info(row.name));
-  if (source.type != listed.info.type && listed.info.type != fs::EntryType::unknown) {
-    return from->error(ESTALE, "copy", row.name);
-  }
-  if (source.type == fs::EntryType::directory) {
-    DUNLIN_ASSIGN(auto refused, site_.refuse_to_enter(row.directory_path, row.name, source));
-    if (refused) return *std::move(refused);
-    return from->error(ESTALE, "copy", row.name);
+  // A plain file that is not there yet, or is there as it was listed just now, is looked at by who
+  // copies it. What an earlier life has listed may be days old.
+  const bool just_listed = context_.batch().token == 0 && row.id.value >= site_.first_listed.load();
+  const bool plain = just_listed && listed.info.type == fs::EntryType::file &&
+                     !listed.first.valid() && !site_.plan.moves() && !site_.plan.links() &&
+                     !site_.plan.reservation.any();
+  fs::FileInfo source = listed.info;
+  if (!plain) {
+    DUNLIN_ASSIGN(source, look_at_source(row, listed, *from));
   }
   copy.name = copy.target;
   copy.witness = Witness{};
@@ -55,6 +56,9 @@ Status CopyBatch::write(Copy& copy) {
   if (there) {
     DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, copy.name));
     if (clash && site_.plan.conflict != Conflict::keep_both) return *std::move(clash);
+  }
+  if (plain && there && (clash || decide(source, there, rules_for(row)).action != Action::skip)) {
+    DUNLIN_ASSIGN(source, look_at_source(row, listed, *from));
   }
   DUNLIN_ASSIGN(const bool renames, prepare_rename(copy, *from, *to, source, there));
   std::optional<First> first;
@@ -90,14 +94,32 @@ Status CopyBatch::write(Copy& copy) {
     copy.witness.loss = "copied, not linked to its source: " + linked.error().message;
   }
   if (source.type == fs::EntryType::file) DUNLIN_TRY(keep_reservation(copy, *from, *to, source));
-  Status written = write_entry(copy, *from, *to);
-  if (!written.ok() && written.error().type == ErrorType::write_error &&
-      source.type == fs::EntryType::file) {
-    DUNLIN_TRY(discard(copy));  // the file's own fsync failed: write it again, once
-    copy.part.reset();
-    written = write_entry(copy, *from, *to);
+  Status written = write_entry(copy, source.type, *from, *to);
+  if (written.ok() || source.type != fs::EntryType::file) return written;
+  // The file's own fsync failed, or reading it back while it was copied: write it again, once.
+  const ErrorType why = written.error().type;
+  if (why != ErrorType::write_error && why != ErrorType::verification_mismatch) return written;
+  DUNLIN_TRY(discard(copy));
+  copy.part.reset();
+  DUNLIN_TRY(write_entry(copy, source.type, *from, *to));
+  if (why == ErrorType::verification_mismatch)
+    fs::add_loss(copy.witness.loss, std::string(kWrittenAgain));
+  return success();
+}
+
+/// As it is now; an error when it is no entry of the listed type any more.
+Result<fs::FileInfo> CopyBatch::look_at_source(const ItemRow& row, const Detail& listed,
+                                               const fs::Directory& from) {
+  DUNLIN_ASSIGN(const fs::FileInfo source, from.info(row.name));
+  if (source.type != listed.info.type && listed.info.type != fs::EntryType::unknown) {
+    return from.error(ESTALE, "copy", row.name);
   }
-  return written;
+  if (source.type == fs::EntryType::directory) {
+    DUNLIN_ASSIGN(auto refused, site_.refuse_to_enter(row.directory_path, row.name, source));
+    if (refused) return *std::move(refused);
+    return from.error(ESTALE, "copy", row.name);
+  }
+  return source;
 }
 
 /// disk_full, which pauses the execution, where a file would take what is to stay free. Files that
@@ -237,21 +259,25 @@ Status CopyBatch::write_link(Copy& copy, const First& first, const fs::Directory
 }
 
 /// The entry itself, complete under its temporary name.
-Status CopyBatch::write_entry(Copy& copy, const fs::Directory& from, const fs::Directory& to) {
-  EntryWriter writer(site_.plan, hashes_, granularity_ns_, context_, *flush_);
+Status CopyBatch::write_entry(Copy& copy, fs::EntryType type, const fs::Directory& from,
+                              const fs::Directory& to) {
+  EntryWriter writer(site_.plan, hashes_, granularity_ns_, context_, *flush_, site_.clones);
   const Part part = part_of(copy);
   engine::ItemInFlight in_flight(context_.in_flight(), *copy.row, engine::ItemPhase::copying,
                                  copy.row->size);
-  DUNLIN_ASSIGN(Written written, writer.write(from, copy.row->name, to, copy.temporary, copy.name,
-                                              nullptr, &part, &in_flight));
+  DUNLIN_ASSIGN(Written written, writer.write(from, copy.row->name, type, to, copy.temporary,
+                                              copy.name, nullptr, &part, &in_flight));
   Witness& witness = copy.witness;
   copy.copied_bytes = written.copied_bytes;
   witness.cloned = written.cloned;
   fs::add_loss(witness.loss, written.loss);
+  witness.shared = written.source.links > 1;
   keep_final_flags(copy, written.final_flags);
   witness.checksum = std::move(written.checksum);
+  copy.read_back = std::move(written.read_back);
   witness.placed = written.placed;
   witness.attributes = written.attributes;
+  if (written.proven) witness.proof = static_cast<std::uint8_t>(store::Proof::device);
   if (site_.plan.moves()) witness.source = written.source;
   if (witness.replaced && witness.placed->inode == witness.replaced->inode) {
     // The old version was removed meanwhile and its number given to our temporary: recovery could

@@ -61,6 +61,20 @@ Result<Clone> clone_content(int from, std::string_view from_shown, int to,
   return clone;
 }
 
+int CloneRefusals::declined(const Devices& devices) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = known_.find(devices);
+  return found == known_.end() ? 0 : found->second;
+}
+
+void CloneRefusals::note(const Devices& devices, int declined) {
+  // The others may be the file's own (EINVAL: it has no checksums; ETXTBSY: a swap file).
+  if (declined != EXDEV && declined != EOPNOTSUPP && declined != ENOTTY && declined != ENOSYS)
+    return;
+  const std::scoped_lock lock(mutex_);
+  known_.emplace(devices, declined);
+}
+
 int clone_obstacle(const Directory& from, const Directory& to) {
   if (!to.features().reflink) return EOPNOTSUPP;
   const UniqueFd one(::openat(to.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));

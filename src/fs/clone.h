@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "fs/directory.h"
@@ -25,6 +28,20 @@ struct Clone {
 /// say how much it did): a clone shorter than its source is declined with ENOSPC.
 [[nodiscard]] Result<Clone> clone_content(int from, std::string_view from_shown, int to,
                                           std::string_view to_shown);
+
+/// What whole file systems have declined, so that not every file asks again. Any thread.
+class CloneRefusals {
+ public:
+  using Devices = std::pair<std::uint64_t, std::uint64_t>;  ///< from, to
+  /// As errno; 0: a file has to be tried.
+  [[nodiscard]] int declined(const Devices& devices) const;
+  /// Kept when it says that no file between the two can be cloned.
+  void note(const Devices& devices, int declined);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<Devices, int> known_;
+};
 
 /// Why files of `from` cannot be cloned into `to`, as errno; 0 when they can, or when only trying
 /// tells. Leaves nothing behind.

@@ -12,6 +12,7 @@
 #include "base/file_io.h"
 #include "base/text.h"
 #include "fs/extents.h"
+#include "fs/feed.h"
 
 namespace dunlin::fs {
 namespace {
@@ -111,16 +112,21 @@ Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int 
 
 Status hash_content(int from, std::string_view from_shown, HashSet& hashes,
                     const Transfer& transfer) {
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kBlockBytes);
-  for (std::int64_t offset = 0;;) {
-    DUNLIN_TRY(transfer.permits.acquire(kBlockBytes, 1, transfer.cancel));
+  struct stat info{};
+  if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown);
+  DirectMode cached(from);
+  DUNLIN_ASSIGN(std::int64_t offset,
+                feed({cached, from_shown, 1, false}, info.st_size, hashes, transfer));
+  // To its end, not to its size: files in /proc have none.
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kSmallestBlockBytes);
+  while (true) {
     DUNLIN_TRY(transfer.cancel.check());
     DUNLIN_ASSIGN(const std::size_t got,
-                  pread_up_to(from, buffer.get(), kBlockBytes, offset, from_shown));
+                  pread_up_to(from, buffer.get(), kSmallestBlockBytes, offset, from_shown));
+    if (got == 0) return success();
     hashes.update({buffer.get(), got});
     if (transfer.progress) transfer.progress(static_cast<std::int64_t>(got));
     offset += static_cast<std::int64_t>(got);
-    if (static_cast<std::int64_t>(got) < kBlockBytes) return success();
   }
 }
 

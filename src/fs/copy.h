@@ -33,6 +33,8 @@ class HashSet {
   /// "md5:<hex> xxh3:<hex>" of everything since the last call; empty for no kinds.
   [[nodiscard]] std::string finish();
   [[nodiscard]] bool empty() const { return hashers_.empty(); }
+  /// Each by itself, for those that feed them from several threads.
+  [[nodiscard]] std::span<Hasher> each() { return hashers_; }
 
  private:
   std::vector<Hasher> hashers_;

@@ -181,6 +181,15 @@ Error Directory::error(int errno_value, std::string_view verb, std::string_view 
   return error;
 }
 
+std::string Directory::real_path() const {
+  std::string path(PATH_MAX + 1, '\0');
+  const std::string link = "/proc/self/fd/" + std::to_string(fd_.get());
+  const ssize_t length = ::readlink(link.c_str(), path.data(), path.size());
+  if (length <= 0 || static_cast<std::size_t>(length) == path.size()) return "";
+  path.resize(static_cast<std::size_t>(length));
+  return path;
+}
+
 std::string Directory::shown(std::string_view name) const {
   return "'" + escape_bytes(joined(shown_path_, name)) + "'";
 }

@@ -68,6 +68,8 @@ class Directory {
   [[nodiscard]] std::uint64_t inode() const { return inode_; }
   /// For messages: as named by the person, with the relative path.
   [[nodiscard]] const std::string& shown_path() const { return shown_path_; }
+  /// The kernel's own name of it, without symlinks, as it is now; empty when it has none.
+  [[nodiscard]] std::string real_path() const;
   /// "'path/name'", escaped.
   [[nodiscard]] std::string shown(std::string_view name) const;
   /// The last errno as Error, "VERB 'path/name'".

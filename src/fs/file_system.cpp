@@ -1,6 +1,7 @@
 // The table of file systems; see file_system.h.
 #include "fs/file_system.h"
 
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@ struct Row {
   bool lasting_inodes;
   bool clock_known;
   bool exact_names;
+  bool direct_writes = false;
 };
 
 // Magic numbers: statfs(2) and linux/magic.h. Granularity: the stored mtime (FAT two seconds, exFAT
@@ -33,8 +35,8 @@ struct Row {
 // tell: there the second file system's copy differs once and is copied again). What only passes on
 // calls to others has their clock and their rule for names.
 constexpr Row kRows[] = {
-    {0xef53, "ext4", FlushMode::syncfs, true, false, 1, true, true, true},
-    {0x58465342, "xfs", FlushMode::syncfs, true, false, 1, true, true, true},
+    {0xef53, "ext4", FlushMode::syncfs, true, false, 1, true, true, true, true},
+    {0x58465342, "xfs", FlushMode::syncfs, true, false, 1, true, true, true, true},
     {0x9123683e, "btrfs", FlushMode::syncfs, true, true, 1, true, true, true},
     {0xf2f52010, "f2fs", FlushMode::syncfs, true, false, 1, true, true, true},
     {0x4d44, "vfat", FlushMode::fsync_each, true, false, 2'000'000'000, false, true, false},
@@ -78,7 +80,8 @@ FileSystemTraits traits_of_magic(std::uint64_t magic) {
             row.time_granularity_ns,
             row.lasting_inodes,
             row.clock_known,
-            row.exact_names};
+            row.exact_names,
+            row.direct_writes};
   }
   char bytes[4];
   for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<char>(magic >> (24U - 8U * i));
@@ -96,15 +99,20 @@ Result<std::int64_t> probe_clock(const Directory& directory) {
   // An odd second, and nanoseconds in which every digit counts.
   constexpr long kNanoseconds = 123'456'789;
   constexpr std::int64_t kSecond = 1'000'000'000;
-  DUNLIN_ASSIGN(const FileInfo before, directory.info());
+  const bool may = directory.features().unnamed_files;
+  const UniqueFd unnamed(may ? ::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)
+                             : -1);
+  const int fd = unnamed ? unnamed.get() : directory.fd();
+  const auto look = [&] { return info_of(fd, directory.shown_path(), directory.side()); };
+  DUNLIN_ASSIGN(const FileInfo before, look());
   const auto spec = [](const Time& time) {
     return timespec{time.seconds, static_cast<long>(time.nanoseconds)};
   };
   const timespec probe[2] = {{0, UTIME_OMIT}, {before.mtime.seconds | 1, kNanoseconds}};
-  if (::futimens(directory.fd(), probe) != 0) return 1;
-  const auto after = directory.info();
+  if (::futimens(fd, probe) != 0) return 1;
+  const auto after = look();
   const timespec old[2] = {spec(before.atime), spec(before.mtime)};
-  if (::futimens(directory.fd(), old) != 0) return directory.error(errno, "change times of", "");
+  if (!unnamed && ::futimens(fd, old) != 0) return directory.error(errno, "change times of", "");
   DUNLIN_TRY(after);
   if (after->mtime.seconds != (before.mtime.seconds | 1)) return 2 * kSecond;
   std::int64_t granularity = 1;

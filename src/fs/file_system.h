@@ -28,6 +28,9 @@ struct FileSystemTraits {
   bool lasting_inodes = false;           ///< known to keep their numbers over a mount
   bool clock_known = false;              ///< false: what lies behind it decides, see probe_clock()
   bool exact_names = false;  ///< names are bytes, except in directories that are marked otherwise
+  /// Large files are written past the page cache: known to be faster, and to change nothing about
+  /// how the file lies on the disk (btrfs and f2fs do not compress what is written so).
+  bool direct_writes = false;
 };
 
 /// The row of the table for a statfs magic.
@@ -37,9 +40,9 @@ struct FileSystemTraits {
 /// Equal after cutting both to the granularity.
 [[nodiscard]] bool same_time(const Time& one, const Time& other, std::int64_t granularity_ns);
 
-/// How fine the times are that a directory's file system keeps, found out by giving the directory
-/// itself a time, reading it, and putting the old one back. 1 when the directory is not ours to
-/// change.
+/// How fine the times are that a directory's file system keeps, found out by giving a time to a
+/// file without a name, of which nothing is left. Where there are none the directory itself gets a
+/// time, and its old ones back. 1 when it is not ours to change.
 [[nodiscard]] Result<std::int64_t> probe_clock(const Directory& directory);
 
 /// May two names that differ be one entry of this directory: case or normalisation folded (FAT,

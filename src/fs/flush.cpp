@@ -45,11 +45,11 @@ BatchFlush::BatchFlush(bool each) : state_(std::make_unique<State>()) {
 }
 BatchFlush::~BatchFlush() = default;
 
-FlushMode BatchFlush::mode_of(const Directory& directory) {
+bool BatchFlush::flushes_files_together(const Directory& directory) {
   const std::scoped_lock lock(state_->mutex);
   const auto found = state_->devices.find(directory.device());
   DUNLIN_CHECK(found != state_->devices.end(), "a batch wrote where its flush was not prepared");
-  return found->second.mode;
+  return found->second.mode == FlushMode::syncfs && !state_->each;
 }
 
 Status BatchFlush::prepare(const Directory& directory) {
@@ -67,12 +67,17 @@ Status BatchFlush::prepare(const Directory& directory) {
   return success();
 }
 
-Status BatchFlush::file_written(const Directory& directory, int fd, std::string_view name) {
-  if (mode_of(directory) == FlushMode::syncfs) return success();
+void BatchFlush::fsync_each_file() {
+  const std::scoped_lock lock(state_->mutex);
+  state_->each = true;
+}
+
+Result<bool> BatchFlush::file_written(const Directory& directory, int fd, std::string_view name) {
+  if (flushes_files_together(directory)) return false;
   DUNLIN_CRASH_POINT("fs.fsync_file.before");
   if (TEMP_FAILURE_RETRY(::fsync(fd)) != 0) return directory.error(errno, "flush", name);
   DUNLIN_CRASH_POINT("fs.fsync_file.after");
-  return success();
+  return true;
 }
 
 Status BatchFlush::flush_files() {

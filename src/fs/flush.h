@@ -28,8 +28,11 @@ class BatchFlush {
   ~BatchFlush();
 
   [[nodiscard]] Status prepare(const Directory& directory);
-  /// Where the mode is fsync_each the file is flushed now; an error is the file's own.
-  [[nodiscard]] Status file_written(const Directory& directory, int fd, std::string_view name);
+  /// Where the mode is fsync_each the file is flushed now (true); an error is the file's own.
+  [[nodiscard]] Result<bool> file_written(const Directory& directory, int fd,
+                                          std::string_view name);
+  /// From now on each file by itself: for what is written after flush_files().
+  void fsync_each_file();
   /// Everything written so far is durable on return. write_error (disk_full, quota_exceeded):
   /// anything of the batch may be lost.
   [[nodiscard]] Status flush_files();
@@ -39,7 +42,7 @@ class BatchFlush {
 
  private:
   struct State;
-  [[nodiscard]] FlushMode mode_of(const Directory& directory);
+  [[nodiscard]] bool flushes_files_together(const Directory& directory);
   std::unique_ptr<State> state_;
 };
 

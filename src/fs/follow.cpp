@@ -18,8 +18,6 @@
 #include <optional>
 #include <vector>
 
-#include <limits.h>
-
 #include "base/text.h"
 #include "fs/directory.h"
 
@@ -56,16 +54,6 @@ std::optional<Names> below(const Names& target, const std::string& root) {
   if (target.size() < above.size() || !std::equal(above.begin(), above.end(), target.begin()))
     return std::nullopt;
   return Names(target.begin() + static_cast<std::ptrdiff_t>(above.size()), target.end());
-}
-
-/// The kernel's own name of an open directory; empty when it has none.
-std::string real_path(int fd) {
-  std::string path(PATH_MAX + 1, '\0');
-  const ssize_t length =
-      ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path.data(), path.size());
-  if (length <= 0 || static_cast<std::size_t>(length) == path.size()) return "";
-  path.resize(static_cast<std::size_t>(length));
-  return path;
 }
 
 /// No way through this name: what leads here leads nowhere.
@@ -165,7 +153,7 @@ Follow Directory::follow() const {
 
 Status Directory::follow_links(Follow follow) {
   DUNLIN_ASSIGN(Directory root, open_physical(""));
-  std::vector<std::string> names{shown_path_, real_path(fd_.get())};
+  std::vector<std::string> names{shown_path_, real_path()};
   std::erase_if(names, [](const std::string& name) { return !name.starts_with('/'); });
   for (std::string& name : names)
     while (name.ends_with('/')) name.pop_back();

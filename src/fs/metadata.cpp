@@ -79,13 +79,17 @@ class Applier {
         name_(name),
         mode_(from.mode) {}
 
-  Result<Loss> run(std::uint32_t flags_to_set) {
+  Result<Applied> run(std::uint32_t flags_to_set) {
+    const bool has_mode = from_.type != EntryType::symlink;
     DUNLIN_TRY(owner());
     DUNLIN_TRY(attributes());
-    if (from_.type != EntryType::symlink) DUNLIN_TRY(mode());
+    if (has_mode) DUNLIN_TRY(mode());
     if (preserve_.times) DUNLIN_TRY(times());
     if (!to_.path_only && preserve_.flags) DUNLIN_TRY(flags(flags_to_set));
-    return std::move(loss_);
+    DUNLIN_ASSIGN(const FileInfo now, info_of(to_.fd, name_, directory_.side()));
+    // A file system without modes refuses (FAT) or says yes and keeps none (exFAT by FUSE).
+    if (has_mode && now.mode != mode_) add_loss(loss_, "mode not preserved");
+    return Applied{std::move(loss_), now};
   }
 
  private:
@@ -154,9 +158,6 @@ class Applier {
     const int refused = change_mode(to_, mode_);
     if (refused != 0 && !is_loss(refused))
       return directory_.error(refused, "change mode of", name_);
-    // A file system without modes refuses (FAT) or says yes and keeps none (exFAT by FUSE).
-    DUNLIN_ASSIGN(const FileInfo now, info_of(to_.fd, name_, directory_.side()));
-    if (now.mode != mode_) add_loss(loss_, "mode not preserved");
     return success();
   }
 
@@ -212,15 +213,18 @@ void add_loss(Loss& loss, std::string_view more) {
   loss += more;
 }
 
-Result<Loss> apply_metadata(InodeRef to, const FileInfo& from, const Extended& extended,
-                            const Preserve& preserve, const Directory& directory,
-                            std::string_view name) {
+Result<Applied> apply_metadata(InodeRef to, const FileInfo& from, const Extended& extended,
+                               const Preserve& preserve, const Directory& directory,
+                               std::string_view name) {
   return Applier(to, from, extended, preserve, directory, name).run(kFlags & ~kFinalFlags);
 }
 
 Result<Loss> apply_directory_metadata(const Directory& directory, const FileInfo& from,
                                       const Extended& extended, const Preserve& preserve) {
-  return Applier({directory.fd(), false}, from, extended, preserve, directory, "").run(kFlags);
+  DUNLIN_ASSIGN(
+      Applied applied,
+      Applier({directory.fd(), false}, from, extended, preserve, directory, "").run(kFlags));
+  return std::move(applied.loss);
 }
 
 Result<Loss> apply_final_flags(const Directory& directory, std::string_view name,

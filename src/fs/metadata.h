@@ -30,10 +30,14 @@ void add_loss(Loss& loss, std::string_view more);
 /// (inherited from the directory) are removed. Without the right to give a file away the owner
 /// stays ours and setuid and setgid are taken off: they would mean another user. An ACL that cannot
 /// be set leaves a mode that grants nobody more than the ACL did. kFinalFlags are not set.
-/// `name` is for messages.
-[[nodiscard]] Result<Loss> apply_metadata(InodeRef to, const FileInfo& from,
-                                          const Extended& extended, const Preserve& preserve,
-                                          const Directory& directory, std::string_view name);
+/// `name` is for messages. Returned is also what the entry is then, looked at once, at the end.
+struct Applied {
+  Loss loss;
+  FileInfo info;
+};
+[[nodiscard]] Result<Applied> apply_metadata(InodeRef to, const FileInfo& from,
+                                             const Extended& extended, const Preserve& preserve,
+                                             const Directory& directory, std::string_view name);
 /// As apply_metadata, for the directory itself; kFinalFlags too. They forbid all further work in
 /// it.
 [[nodiscard]] Result<Loss> apply_directory_metadata(const Directory& directory,

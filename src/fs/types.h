@@ -69,7 +69,8 @@ struct Features {
   bool syncfs = true;
   bool direct_io = true;
   bool reflink = true;
-  bool eviction = true;  ///< dropping clean pages and asking mincore(2)
+  bool unnamed_files = true;  ///< O_TMPFILE, for probes of the destination
+  bool eviction = true;       ///< dropping clean pages and asking mincore(2)
   /// No features, but made small by tests in the same way. A file from `large_file_bytes` on is
   /// resumable in the middle, at a multiple of `chunk_bytes` (files.md F-17).
   std::int64_t large_file_bytes = 256LL << 20;

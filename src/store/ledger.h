@@ -28,6 +28,7 @@ struct AppendWork {
   std::vector<DirectoryId> closed_directories;  ///< read to the end: leave the frontier
   std::vector<NewBatch> batches;
   std::vector<NewFirstItem> first_items;  ///< each key once
+  std::vector<NewPlace> places;           ///< each name once
   std::string cursor_after;
   bool complete = false;  ///< nothing is left to enumerate
 };
@@ -83,7 +84,9 @@ struct EndBatch {
 };
 
 /// Moves the execution to a status, with an audit entry. Entering running counts an attempt and
-/// ends a pause. Refused (invalid_state) when the state machine has no such edge.
+/// ends a pause. Refused (invalid_state) when the state machine has no such edge. From rolled_back
+/// to rolling_back: what an earlier rollback left alone is to be taken back again; refused when
+/// nothing is left.
 struct SetStatus {
   ExecutionStatus to = ExecutionStatus::running;
   std::string phase;        ///< empty: unchanged
@@ -134,6 +137,9 @@ struct ReopenItems {
   ItemStatus to = ItemStatus::pending;  ///< pending (retry) or skipped (skip)
   std::string actor;
   std::vector<BatchId> batches;  ///< retry: failed batches as a whole, also those without items
+  /// A person has named the items one by one: with retry that answers what they had failed with,
+  /// where it was a question, for good (answered_items()); skip, the other answer, takes it back.
+  bool answers = false;
 };
 /// A new verification run: every batch counts as not verified again; old differences are kept as
 /// not final.
@@ -224,6 +230,8 @@ class Ledger {
   /// (type, count) of final errors, most frequent first.
   [[nodiscard]] virtual Result<std::vector<std::pair<std::string, std::int64_t>>> error_counts()
       const = 0;
+  /// Items that a retry has named one by one (ReopenItems::answers).
+  [[nodiscard]] virtual Result<std::vector<ItemId>> answered_items() const = 0;
   [[nodiscard]] virtual Result<std::vector<CheckpointRow>> checkpoints() const = 0;
   [[nodiscard]] virtual Result<std::vector<AuditRow>> audit(std::int64_t after_sequence,
                                                             std::size_t limit) const = 0;

@@ -55,6 +55,7 @@ LedgerWriter::Applied LedgerWriter::change(const AppendWork& mutation) {
     DUNLIN_TRY(database_.run("INSERT INTO first_item(key, item_id) VALUES (?1, ?2)",
                              sql::Blob{first.key}, first.item.value));
   }
+  DUNLIN_TRY(append_places(mutation));
   state_.cursor = mutation.cursor_after;
   state_.enumeration_complete = mutation.complete;
   return success();
@@ -71,6 +72,8 @@ LedgerWriter::Applied LedgerWriter::check_append(const AppendWork& mutation) {
   }
   DUNLIN_ASSIGN(Status directories, check_append_directories(mutation));
   if (!directories) return directories;
+  DUNLIN_ASSIGN(Status places, check_append_places(mutation));
+  if (!places) return places;
   return check_append_batches(mutation);
 }
 
@@ -144,6 +147,30 @@ LedgerWriter::Applied LedgerWriter::check_append_first_items(const AppendWork& m
                                         sql::Blob{first.key}));
     if (taken || !fresh.insert(first.key).second)
       return defect(fmt::format("item {} as the first where another is", first.item.value));
+  }
+  return success();
+}
+
+LedgerWriter::Applied LedgerWriter::check_append_places(const AppendWork& mutation) {
+  std::unordered_set<std::string_view> fresh;
+  for (const NewPlace& place : mutation.places) {
+    DUNLIN_ASSIGN(const auto taken, database_.query_int64("SELECT 1 FROM place WHERE name = ?1",
+                                                          sql::Blob{place.name}));
+    if (taken || !fresh.insert(place.name).second) return defect("a place that is known already");
+  }
+  return success();
+}
+
+/// Without the slash at their ends, which the view adds: "/" is empty.
+Status LedgerWriter::append_places(const AppendWork& mutation) {
+  const auto path = [](std::string_view text) {
+    const auto given = non_empty(text);
+    while (text.ends_with('/')) text.remove_suffix(1);
+    return given ? std::optional(text) : given;
+  };
+  for (const NewPlace& place : mutation.places) {
+    DUNLIN_TRY(database_.run("INSERT INTO place(name, source, destination) VALUES (?1, ?2, ?3)",
+                             sql::Blob{place.name}, path(place.source), path(place.destination)));
   }
   return success();
 }

@@ -27,7 +27,7 @@ bool may_follow(ExecutionStatus from, ExecutionStatus to) {
     case rolling_back:
       return to == rolled_back || to == paused;
     case rolled_back:
-      return false;
+      return to == rolling_back;  // for what was left alone; change(SetStatus) looks for it
   }
   return false;
 }
@@ -40,6 +40,10 @@ LedgerWriter::Applied LedgerWriter::change(const SetStatus& mutation) {
                                     to_string(state_.status), to_string(mutation.to))));
   }
   const ExecutionStatus from = state_.status;
+  const std::int64_t left = all_succeeded(state_.counters);
+  if (from == rolled_back && left == 0) {
+    return Status(Error(ErrorType::invalid_state, "nothing is left that could be taken back"));
+  }
   state_.status = mutation.to;
   if (!mutation.phase.empty()) state_.phase = mutation.phase;
   state_.reason_json = mutation.reason_json;
@@ -64,6 +68,7 @@ LedgerWriter::Applied LedgerWriter::change(const SetStatus& mutation) {
         DUNLIN_TRY(
             database_.run("UPDATE batch SET undo_failed = NULL WHERE undo_failed IS NOT NULL"));
       }
+      if (from == rolled_back) DUNLIN_TRY(open_left_alone());
       break;
     case completed:
     case failed:
@@ -77,6 +82,7 @@ LedgerWriter::Applied LedgerWriter::change(const SetStatus& mutation) {
   Json detail = Json::object();
   detail["from"] = to_string(from);
   detail["attempt"] = state_.attempt;
+  if (from == rolled_back) detail["left"] = left;
   DUNLIN_TRY(add_audit(mutation.actor, action, dump_json(detail)));
   return success();
 }
@@ -156,6 +162,13 @@ Status LedgerWriter::settle_errors_of_item(std::int64_t item) {
   return settle_errors(
       "SELECT type, count(*) FROM error WHERE item_id = ?1 AND final = 1 GROUP BY type",
       "UPDATE error SET final = 0 WHERE item_id = ?1 AND final = 1", item);
+}
+
+Status LedgerWriter::settle_undo_errors_of_item(std::int64_t item) {
+  return settle_errors(
+      "SELECT type, count(*) FROM error WHERE item_id = ?1 AND final = 1 AND pass = 2 GROUP BY "
+      "type",
+      "UPDATE error SET final = 0 WHERE item_id = ?1 AND final = 1 AND pass = 2", item);
 }
 
 Status LedgerWriter::settle_errors_of_batch(std::int64_t batch) {

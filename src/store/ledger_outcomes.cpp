@@ -284,6 +284,8 @@ Status LedgerWriter::write_undone(Batch& batch, const Change& change) {
   const ItemOutcome& outcome = *change.outcome;
   std::string_view message = outcome.message;
   if (message.empty() && outcome.error) message = outcome.error->message;
+  // Of an earlier rollback, or of a life of this one that was killed: it counts once.
+  DUNLIN_TRY(settle_undo_errors_of_item(change.item));
   if (outcome.status == ItemStatus::rolled_back) {
     const std::int64_t transferred = change.found.transferred;
     count(batch, ItemStatus::completed, change.found.size, transferred, -1);

@@ -198,7 +198,8 @@ Result<std::vector<ErrorRow>> LedgerReader::errors(const ItemFilter& filter, boo
   std::string sql =
       "SELECT e.id, e.item_id, e.batch_id, e.task_id, e.type, e.message, e.native_domain, "
       "e.native_code, e.extra_json, "
-      "e.attempt, e.final, e.time_ms, i.directory_id, i.name FROM error e LEFT JOIN item i ON i.id "
+      "e.attempt, e.final, e.time_ms, i.directory_id, i.name, e.pass FROM error e LEFT JOIN item i "
+      "ON i.id "
       "= e.item_id "
       "LEFT JOIN outcome o ON o.item_id = e.item_id WHERE e.id > ?1";
   if (final_only) sql += " AND e.final = 1";
@@ -233,6 +234,7 @@ Result<std::vector<ErrorRow>> LedgerReader::errors(const ItemFilter& filter, boo
       DUNLIN_ASSIGN(error.directory_path, path_of(row.column_int64(12)));
       error.name = row.column_blob(13);
     }
+    error.pass = static_cast<Pass>(row.column_int64(14));
     errors.push_back(std::move(error));
   }
 }
@@ -247,6 +249,17 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> LedgerReader::error_co
     DUNLIN_ASSIGN(const bool more, row.step());
     if (!more) return counts;
     counts.emplace_back(row.column_string(0), row.column_int64(1));
+  }
+}
+
+Result<std::vector<ItemId>> LedgerReader::answered_items() {
+  std::vector<ItemId> items;
+  DUNLIN_ASSIGN(sql::Statement row,
+                database_.cached("SELECT item_id FROM answer ORDER BY item_id"));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, row.step());
+    if (!more) return items;
+    items.emplace_back(row.column_int64(0));
   }
 }
 

@@ -1,4 +1,5 @@
-// LedgerWriter: what has ended is opened again: retry and skip of failed items, a new verification.
+// LedgerWriter: what has ended is opened again: retry and skip of failed items, a new verification,
+// a further rollback.
 #include <algorithm>
 #include <set>
 
@@ -110,9 +111,23 @@ Status LedgerWriter::retry_items(const ReopenItems& mutation, ByBatch batches) {
   }
   DUNLIN_TRY(reopen_followers(directories, sum));
   Json detail = Json::object();
+  if (mutation.answers) {
+    DUNLIN_TRY(note_answers(mutation));
+    for (const ItemId item : mutation.items) detail["answered"].push_back(item.value);
+  }
   detail["items"] = sum.items;
   detail["batches"] = sum.batches;
   return add_audit(mutation.actor, "items.retried", dump_json(detail));
+}
+
+Status LedgerWriter::note_answers(const ReopenItems& mutation) {
+  for (const ItemId item : mutation.items) {
+    // Of one that was answered and is pending again the answer stands.
+    DUNLIN_TRY(mutation.to == ItemStatus::pending
+                   ? database_.run("INSERT OR IGNORE INTO answer(item_id) VALUES (?1)", item.value)
+                   : database_.run("DELETE FROM answer WHERE item_id = ?1", item.value));
+  }
+  return success();
 }
 
 Result<LedgerWriter::ByBatch> LedgerWriter::followers_of(Directories directories) {
@@ -212,6 +227,7 @@ Status LedgerWriter::reopen_batch(Batch& batch) {
 }
 
 Status LedgerWriter::skip_items(const ReopenItems& mutation, const ByBatch& batches) {
+  DUNLIN_TRY(note_answers(mutation));
   const std::string message = "skipped by " + mutation.actor;
   for (const auto& [id, items] : batches) {
     DUNLIN_ASSIGN(auto batch, find_batch(id));
@@ -249,6 +265,25 @@ Status LedgerWriter::skip_items(const ReopenItems& mutation, const ByBatch& batc
     detail["items"] = skipped;
     detail["segment"] = segment.hash;
     DUNLIN_TRY(add_audit(mutation.actor, "items.skipped", dump_json(detail)));
+  }
+  return success();
+}
+
+Status LedgerWriter::open_left_alone() {
+  std::vector<std::int64_t> found;
+  {
+    DUNLIN_ASSIGN(
+        sql::Statement row,
+        database_.cached("SELECT id FROM batch WHERE status = 6 AND succeeded > 0 ORDER BY id"));
+    while (true) {
+      DUNLIN_ASSIGN(const bool more, row.step());
+      if (!more) break;
+      found.push_back(row.column_int64(0));
+    }
+  }
+  for (const std::int64_t id : found) {
+    DUNLIN_ASSIGN(auto batch, find_batch(id));
+    if (batch) DUNLIN_TRY(move_batch(*batch, BatchStatus::done));
   }
   return success();
 }

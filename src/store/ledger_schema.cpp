@@ -25,7 +25,7 @@ CREATE TABLE execution(
   one INTEGER PRIMARY KEY CHECK(one = 1),
   id TEXT NOT NULL, plan_id TEXT, number INTEGER NOT NULL, kind TEXT NOT NULL, plan_json TEXT, settings_json TEXT,
   description TEXT, mode TEXT, created_ms INTEGER NOT NULL, claims TEXT, depends_on TEXT,
-  source_root TEXT, destination_root TEXT, operation TEXT) STRICT;
+  operation TEXT) STRICT;
 
 -- One row: status, cursor, owner, counters, highest ids, head of the audit chain.
 CREATE TABLE state(
@@ -99,6 +99,10 @@ CREATE TABLE item(
 -- The first item of those that share something, by what they share (hard links: the inode). Empty where nothing is.
 CREATE TABLE first_item(key BLOB PRIMARY KEY, item_id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
+-- Where items come from and go to, for people: an entry of the root by its name, all others by the empty one. A path has
+-- no slash at its end ('/' is empty); NULL: as the empty name says.
+CREATE TABLE place(name BLOB PRIMARY KEY, source TEXT, destination TEXT) STRICT, WITHOUT ROWID;
+
 -- How an item ended; status 0 (pending) when it failed and is tried again. No row: nothing has happened to it.
 -- `action` and `message`: a number is a row of `word`. `transferred_bytes` NULL: the item's size. `ended_after_ms`:
 -- since execution.created_ms. `checksum`: packed as in ledger_codec.h, or text.
@@ -113,6 +117,9 @@ CREATE TABLE placed(item_id INTEGER PRIMARY KEY, name BLOB NOT NULL) STRICT;
 
 -- Items that a final commit holds, of a batch that was opened again for others: a later loss of staged work spares them.
 CREATE TABLE kept(item_id INTEGER PRIMARY KEY) STRICT;
+
+-- Items that a person has named one by one for a retry: what they had asked is answered, also after a crash.
+CREATE TABLE answer(item_id INTEGER PRIMARY KEY) STRICT;
 
 -- Actions and frequent messages, once. At most 256 messages; a rarer one stands in its row.
 CREATE TABLE word(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
@@ -162,15 +169,19 @@ FROM task t, execution e, state s;
 
 CREATE VIEW file_operations AS
 SELECT CAST(i.id AS TEXT) AS id, e.id AS execution_id,
-  -- Of several sources each is an entry under its own name: what stands before it is in the plan.
-  coalesce(e.source_root || '/',
-    (SELECT substr(j.value, 1, length(j.value) - length(f.name))
-     FROM json_each(CASE WHEN json_valid(e.plan_json) THEN e.plan_json ELSE '{}' END, '$.source.paths') j,
-       (SELECT substr(p.folder || p.name, 1, instr(p.folder || p.name || '/', '/') - 1) AS name) f
-     WHERE f.name <> '' AND substr(j.value, -length(f.name) - 1) = '/' || f.name), '') ||
-    p.folder || p.name AS source_path,
-  coalesce(e.destination_root || '/', '') || p.folder ||
-    coalesce((SELECT CAST(name AS TEXT) FROM placed WHERE item_id = i.id), p.name) AS destination_path,
+  (SELECT coalesce((SELECT iif(source = '', '/', source) || substr(x.path, instr(x.path || '/', '/'))
+                    FROM place WHERE name = CAST(substr(x.path, 1, instr(x.path || '/', '/') - 1) AS BLOB)),
+                   (SELECT source || '/' || x.path FROM place WHERE name = x''), x.path)
+   FROM (SELECT rtrim(p.folder || p.name, '/') AS path) x) AS source_path,
+  -- What has got another name than its own lies in the same directory.
+  (SELECT coalesce((SELECT iif(destination = '', '/', destination) || substr(x.path, instr(x.path || '/', '/'))
+                    FROM place WHERE x.placed IS NULL AND
+                      name = CAST(substr(x.path, 1, instr(x.path || '/', '/') - 1) AS BLOB)),
+                   (SELECT destination || '/' || coalesce(x.placed, x.path) FROM place WHERE name = x''),
+                   coalesce(x.placed, x.path))
+   FROM (SELECT y.folder || y.name AS placed, rtrim(y.folder || p.name, '/') AS path
+         FROM (SELECT p.folder AS folder,
+                 (SELECT CAST(name AS TEXT) FROM placed WHERE item_id = i.id) AS name) y) x) AS destination_path,
   coalesce(e.operation, 'copy') AS operation,
   CASE WHEN coalesce(o.status, 0) = 0 AND b.status = 1 AND b.pass = 0 THEN 'executing'
        ELSE (SELECT name FROM code WHERE of = 'item' AND code = coalesce(o.status, 0)) END AS status,

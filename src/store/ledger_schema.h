@@ -22,7 +22,8 @@ struct FormatVersion {
   std::int64_t min_reader = 1;
   std::int64_t min_writer = 1;
 };
-inline constexpr FormatVersion kLedgerFormat{3, 3, 3};  // 2: first_item; 3: count_as
+// 2: first_item; 3: count_as; 4: answer, place, roots of files
+inline constexpr FormatVersion kLedgerFormat{4, 4, 4};
 inline constexpr FormatVersion kStateFormat;
 
 /// All tables, indices and views of an empty ledger. Inside the caller's transaction.

@@ -80,33 +80,12 @@ Status write_state(sql::Database& database, const LedgerState& state) {
   return row.run();
 }
 
-/// What the view file_operations needs from the plan; empty where the plan does not say.
-struct PlanRoots {
-  std::string source;  ///< empty when there are several: the view finds each in the plan
-  std::string destination;
-  std::string operation;
-};
-
-PlanRoots roots_of_plan(std::string_view plan_json) {
-  PlanRoots roots;
+/// For the view file_operations; empty where the plan does not say.
+std::string operation_of(std::string_view plan_json) {
   const Result<Json> plan = parse_json(plan_json, "plan");
-  if (!plan) return roots;  // the ledger keeps any plan; the views then show relative paths
-  if (const Json* source = find_member(*plan, "source"); source != nullptr) {
-    const Json* paths = find_member(*source, "paths");
-    if (paths != nullptr && paths->is_array() && paths->size() == 1 && paths->front().is_string()) {
-      roots.source = paths->front().get<std::string>();
-    }
-  }
-  if (const Json* destination = find_member(*plan, "destination"); destination != nullptr) {
-    roots.destination = string_or(*destination, "base_path", "");
-  }
-  if (const Json* strategy = find_member(*plan, "strategy"); strategy != nullptr) {
-    roots.operation = string_or(*strategy, "operation", "");
-  }
-  for (std::string* path : {&roots.source, &roots.destination}) {
-    while (path->ends_with('/')) path->pop_back();  // the view adds the slash
-  }
-  return roots;
+  if (!plan) return {};  // the ledger keeps any plan
+  const Json* const strategy = find_member(*plan, "strategy");
+  return strategy == nullptr ? "" : string_or(*strategy, "operation", "");
 }
 
 }  // namespace
@@ -162,16 +141,15 @@ Status LedgerWriter::initialise(sql::Database& database, const ExecutionRow& row
 }
 
 Status LedgerWriter::write_first_rows(sql::Database& database, const ExecutionRow& row) {
-  const PlanRoots roots = roots_of_plan(row.plan_json);
   DUNLIN_TRY(database.run(
       "INSERT INTO execution(one, id, plan_id, number, kind, plan_json, settings_json, "
       "description, mode, created_ms, "
-      "claims, depends_on, source_root, destination_root, operation) "
-      "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+      "claims, depends_on, operation) "
+      "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
       row.id.value, non_empty(row.plan_id.value), row.number, row.kind, non_empty(row.plan_json),
       non_empty(row.settings_json), non_empty(row.description), non_empty(row.mode), row.created_ms,
-      dump_json(Json(row.claims)), dump_json(Json(row.depends_on)), non_empty(roots.source),
-      non_empty(roots.destination), non_empty(roots.operation)));
+      dump_json(Json(row.claims)), dump_json(Json(row.depends_on)),
+      non_empty(operation_of(row.plan_json))));
   LedgerState state;
   state.status = row.status;
   state.phase = row.phase;

@@ -147,6 +147,8 @@ class LedgerWriter {
   [[nodiscard]] Applied check_append(const AppendWork& mutation);
   [[nodiscard]] Applied check_append_directories(const AppendWork& mutation);
   [[nodiscard]] Applied check_append_batches(const AppendWork& mutation);
+  [[nodiscard]] Applied check_append_places(const AppendWork& mutation);
+  [[nodiscard]] Status append_places(const AppendWork& mutation);
   [[nodiscard]] Applied check_append_first_items(const AppendWork& mutation,
                                                  std::int64_t last_item);
   [[nodiscard]] Status append_tasks(const AppendWork& mutation);
@@ -221,6 +223,9 @@ class LedgerWriter {
   [[nodiscard]] Result<ByBatch> by_batch(const ReopenItems& mutation);
   [[nodiscard]] Status retry_items(const ReopenItems& mutation, ByBatch batches);
   [[nodiscard]] Status skip_items(const ReopenItems& mutation, const ByBatch& batches);
+  [[nodiscard]] Status note_answers(const ReopenItems& mutation);
+  /// A further rollback: batches that the one before left items of.
+  [[nodiscard]] Status open_left_alone();
   /// Ids of directories.
   using Directories = std::set<std::int64_t>;
   [[nodiscard]] Result<bool> reopen_items_of(Batch& batch, const std::vector<std::int64_t>& items,
@@ -255,6 +260,7 @@ class LedgerWriter {
   [[nodiscard]] Status add_error(const Error& error, const ErrorPlace& place);
   /// Final errors of an item, or of a batch as a whole, are no longer final.
   [[nodiscard]] Status settle_errors_of_item(std::int64_t item);
+  [[nodiscard]] Status settle_undo_errors_of_item(std::int64_t item);
   [[nodiscard]] Status settle_errors_of_batch(std::int64_t batch);
   [[nodiscard]] Status settle_errors(std::string_view select, std::string_view update,
                                      std::int64_t key);

@@ -208,6 +208,13 @@ struct NewFirstItem {
   ItemId item;
 };
 
+/// Where items come from and go to, for people: the view file_operations shows it.
+struct NewPlace {
+  std::string name;         ///< bytes: an entry of the root, with all below it; empty: every other
+  std::string source;       ///< empty: nothing to say
+  std::string destination;  ///< the same
+};
+
 struct NewBatch {
   BatchId id;
   TaskId task;
@@ -278,6 +285,7 @@ struct ErrorRow {
   Error error;
   std::int32_t attempt = 0;
   bool final = true;  ///< false: it was tried again afterwards
+  Pass pass = Pass::work;
   std::int64_t time_ms = 0;
   std::string directory_path;  ///< of the item
   std::string name;

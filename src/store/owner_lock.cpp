@@ -75,7 +75,7 @@ bool same_file(int fd, const std::string& path) {
 
 }  // namespace
 
-OwnerLock::OwnerLock(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
+OwnerLock::OwnerLock(UniqueFd fd) : fd_(std::move(fd)) {
   void* page = ::mmap(nullptr, 1, PROT_READ, MAP_SHARED, fd_.get(), 0);
   if (page != MAP_FAILED) mark_.reset(static_cast<const char*>(page));
 }
@@ -85,7 +85,10 @@ void OwnerLock::Unmap::operator()(const char* page) const {
 }
 
 bool OwnerLock::still_held() const {
-  if (!fd_.valid() || !same_file(fd_.get(), path_)) return false;
+  // Asked twice for each item, so not by path: who takes over renames another file over this one,
+  // which then has no name.
+  struct stat held{};
+  if (!fd_.valid() || ::fstat(fd_.get(), &held) != 0 || held.st_nlink == 0) return false;
   // Last, and no system call: a signal that stops the process is acted on when one returns.
   return mark_ == nullptr || __atomic_load_n(mark_.get(), __ATOMIC_ACQUIRE) == kOwned;
 }
@@ -104,7 +107,7 @@ Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
     if (locked) {
       if (!same_file(fd.get(), path)) continue;
       DUNLIN_TRY(write_identity(fd.get(), path));
-      return OwnerLock(std::move(fd), path);
+      return OwnerLock(std::move(fd));
     }
     if (!force) {
       return Error(ErrorType::lock_held,
@@ -124,7 +127,7 @@ Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
     if (::rename(fresh.c_str(), path.c_str()) != 0)
       return state_file_error(fmt::format("rename '{}'", fresh));
     DUNLIN_TRY(fsync_directory(folder));
-    return OwnerLock(std::move(replacement), path);
+    return OwnerLock(std::move(replacement));
   }
   return Error(ErrorType::lock_held,
                fmt::format("the owner of execution '{}' changes all the time", id.value));

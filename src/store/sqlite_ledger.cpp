@@ -21,6 +21,9 @@ namespace {
 // A commit of 1,000 items writes some 30 pages: 4,000 pages of log are folded in every hundred
 // commits or so, and the log stays below 16 MiB.
 constexpr int kLogPages = 4000;
+/// For each of the two connections. Full after 40,000 files: memory does not grow with their
+/// number.
+constexpr int kCacheKib = 4096;
 
 sql::OpenOptions file_options(bool read_only) {
   sql::OpenOptions options;
@@ -30,6 +33,7 @@ sql::OpenOptions file_options(bool read_only) {
   options.synchronous_full = true;
   options.foreign_keys = false;  // the writer checks before it writes; see check()
   options.wal_autocheckpoint_pages = kLogPages;
+  options.cache_kib = kCacheKib;
   return options;
 }
 
@@ -258,6 +262,9 @@ Result<std::vector<ErrorRow>> SqliteLedger::errors(const ItemFilter& filter,
 }
 Result<std::vector<std::pair<std::string, std::int64_t>>> SqliteLedger::error_counts() const {
   return connections_->read([](LedgerReader& reader) { return reader.error_counts(); });
+}
+Result<std::vector<ItemId>> SqliteLedger::answered_items() const {
+  return connections_->read([](LedgerReader& reader) { return reader.answered_items(); });
 }
 Result<std::vector<CheckpointRow>> SqliteLedger::checkpoints() const {
   return connections_->read([](LedgerReader& reader) { return reader.checkpoints(); });

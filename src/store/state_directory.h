@@ -38,7 +38,7 @@ class OwnerLock {
   OwnerLock& operator=(OwnerLock&&) noexcept = default;
 
   /// False once another process has taken over by force: stop writing at once. Asked before each
-  /// name that is made. Two system calls, then one look at a page shared with the taker, so that a
+  /// name that is made. One system call, then one look at a page shared with the taker, so that a
   /// process stopped and continued goes on with an old answer only if it stood between that look
   /// and its next system call: some ten instructions.
   [[nodiscard]] bool still_held() const;
@@ -48,9 +48,8 @@ class OwnerLock {
   struct Unmap {
     void operator()(const char* page) const;
   };
-  OwnerLock(UniqueFd fd, std::string path);
+  explicit OwnerLock(UniqueFd fd);
   UniqueFd fd_;
-  std::string path_;
   std::unique_ptr<const char, Unmap> mark_;  ///< the file's first byte; null if it cannot be mapped
 };
 

@@ -59,7 +59,7 @@ TEST(ItemLines, OfWhatIsReadBackFirstNobodyKnowsWhenItIsDone) {
 }
 
 TEST(ItemLines, AtEightyColumnsTheNameIsShortenedInTheMiddle) {
-  const auto lines = item_lines(three(), 9, {77, false, false});
+  const auto lines = item_lines(three(), 9, {77, true, false});
   EXPECT_THAT(lines[0], StartsWith("holiday/"));
   EXPECT_THAT(lines[0], HasSubstr("…"));
   EXPECT_THAT(lines[0], HasSubstr(".mkv"));
@@ -68,7 +68,7 @@ TEST(ItemLines, AtEightyColumnsTheNameIsShortenedInTheMiddle) {
 }
 
 TEST(ItemLines, AtFortyColumnsNamePercentAndTimeAreLeft) {
-  const auto lines = item_lines(three(), 9, {37, false, false});
+  const auto lines = item_lines(three(), 9, {37, true, false});
   EXPECT_THAT(lines[0], HasSubstr("…"));
   EXPECT_THAT(lines[0], HasSubstr("36%  ETA 10s"));
   EXPECT_THAT(lines[0], Not(HasSubstr("GiB")));

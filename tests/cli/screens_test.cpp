@@ -30,7 +30,7 @@ engine::Snapshot snapshot_of(ExecutionStatus status) {
   out.row.counters.verified_items = 10;
   out.row.counters.total_bytes = out.row.counters.transferred_bytes = 1 << 30;
   out.noun = "files";
-  out.allowed_verbs = engine::allowed_verbs(status);
+  out.allowed_verbs = engine::allowed_verbs(status, out.row.counters, out.row.phase);
   out.progress = engine::progress_of(out.row, 1'030'000);
   return out;
 }
@@ -212,7 +212,7 @@ TEST(LedgerJson, AnErrorHasTheFieldsOfTheOriginals) {
   row.batch = BatchId(2);
   row.name = "a";
   row.time_ms = 1;
-  const Json json = error_json(row);
+  const Json json = error_json(row, snapshot_of(ExecutionStatus::completed));
   for (const char* field : {"type", "category", "message", "timestamp", "recoverable",
                             "batch_number", "retriable", "error_type", "remediation", "path"})
     EXPECT_TRUE(json.contains(field)) << field;

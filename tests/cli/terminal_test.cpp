@@ -90,6 +90,45 @@ TEST_F(LiveBlock, AWindowMadeNarrowerOrWiderLeavesNoDebris) {
   EXPECT_EQ(shown(), (Lines{"before", "between"}));
 }
 
+TEST_F(LiveBlock, WhatTheTerminalTakesForWiderLeavesNothingBehind) {
+  std::string wide;
+  for (int n = 0; n < 20; ++n) wide += "漢";
+  terminal_->write("before\n");
+  for (const std::size_t columns : {40U, 80U, 200U, 30U}) {
+    resize(columns, 10);
+    for (int n = 0; n < 3; ++n) {
+      terminal_->set_live({"total", wide + wide + wide + wide + wide + wide, "last"});
+      const Lines lines = shown();
+      ASSERT_EQ(lines.size(), 4U) << columns;
+      EXPECT_EQ(lines[0], "before");
+      EXPECT_EQ(lines[3], "last");
+    }
+  }
+  EXPECT_EQ(screen_.wraps(), 0);
+  // Between frames the terminal is as it was: there is nothing to put right when we are killed.
+  EXPECT_TRUE(screen_.wrapping());
+  terminal_->write(std::string(45, 'x') + "\n");
+  EXPECT_GT((static_cast<void>(shown()), screen_.wraps()), 0) << "text above the block wraps";
+}
+
+TEST_F(LiveBlock, AMisjudgedWidthTakesNoSecondRow) {
+  screen_.every_glyph_is_wide();  // a terminal that knows a newer Unicode than we do
+  terminal_->write("before\n");
+  for (int n = 0; n < 5; ++n) {
+    terminal_->set_live({std::string(70, 'a'), std::string(70, 'b')});
+    EXPECT_THAT(shown(), ::testing::SizeIs(3));
+  }
+  EXPECT_EQ(screen_.wraps(), 0);
+}
+
+TEST_F(LiveBlock, IsGoneForGoodBeforeTheProcessEnds) {
+  terminal_->set_live({"total", "  a"});
+  terminal_->end_live();
+  terminal_->set_live({"total", "  a"});
+  terminal_->write("stopping\n");
+  EXPECT_EQ(shown(), (Lines{"stopping"}));
+}
+
 TEST_F(LiveBlock, NeverTakesMoreRowsThanThereAre) {
   resize(80, 4);
   terminal_->write("above\n");

@@ -179,5 +179,40 @@ TEST_F(DevicesNeedsRoot, ADestinationThatTurnsReadOnlyPausesAndGoesOnWhenItIsWri
   EXPECT_EQ(difference("src", "disk/dst"), "");
 }
 
+/// A plan names the disk; where it is mounted is looked up, and when it is not nothing is written
+/// to the directory that waits for it.
+TEST_F(DevicesNeedsRoot, ADiskIsFoundByItsLabelAndWithoutItNothingIsBegun) {
+  make_image(32, {"/sbin/mkfs.ext4", "-q", "-L", "dunlin-e2e", "-U",
+                  "1d1e2f3a-4b5c-4d6e-8f70-a1b2c3d4e5f6"});
+  make_tree("src", 10, 1000);
+  const auto plan_for = [&](const std::string& disk) {
+    Json plan = {{"kind", "files"}};
+    plan["source"]["paths"] = {path("src")};
+    plan["destination"] = {{"target_disk", disk}, {"base_path", "in"}};
+    write("plan.json", plan.dump());
+    return path("plan.json");
+  };
+  const Finished away = run({"run", plan_for("dunlin-e2e")});
+  EXPECT_EQ(away.code, 2) << away.out << away.err;
+  EXPECT_THAT(away.err, HasSubstr("no disk is called 'dunlin-e2e'"));
+  mount();
+  for (const char* name : {"dunlin-e2e", "UUID=1d1e2f3a-4b5c-4d6e-8f70-a1b2c3d4e5f6"}) {
+    SCOPED_TRACE(name);
+    const Finished done = run({"run", plan_for(name)});
+    EXPECT_EQ(done.code, 0) << done.out << done.err;
+    EXPECT_EQ(difference("src", "disk/in/src"), "");
+  }
+  EXPECT_EQ(run({"rollback", "2", "--yes"}).code, 0);
+  unmount();
+  const Finished gone = run({"rollback", "1", "--yes"});
+  EXPECT_NE(gone.code, 0);
+  EXPECT_THAT(gone.out + gone.err, HasSubstr("no disk is called 'dunlin-e2e'"));
+  EXPECT_TRUE(std::filesystem::is_empty(path("disk")));
+  mount();
+  const Finished back = run({"rollback", "1", "--yes"});
+  EXPECT_EQ(back.code, 0) << back.out << back.err;
+  EXPECT_FALSE(std::filesystem::exists(path("disk/in")));
+}
+
 }  // namespace
 }  // namespace dunlin::e2e

@@ -4,6 +4,7 @@
 #include "base/crash_point.h"
 #include "base/file_io.h"
 #include "e2e/world.h"
+#include "support/scratch.h"
 
 namespace dunlin::e2e {
 namespace {
@@ -26,6 +27,29 @@ TEST_F(Move, ATreeIsMovedReportedAndTakenBack) {
   EXPECT_EQ(run({"verify", "1"}).code, 0);
   EXPECT_EQ(run({"rollback", "1", "--yes"}).code, 0);
   EXPECT_EQ(difference("reference", "src"), "");
+}
+
+/// Names of one file are taken back by several batches at the same time.
+TEST_F(Move, SetsOfLinksComeBackFromAnotherDisk) {
+  const auto memory = testing::ScratchDirectory::in_memory();
+  for (int n = 0; n < 30; ++n) {
+    const std::string set = "/s" + std::to_string(n);
+    for (const char* root : {"src", "reference"}) {
+      write(root + ("/a" + set), std::string(20'000, static_cast<char>('a' + n % 26)));
+      for (const char* other : {"/b", "/c"}) {
+        std::filesystem::create_directories(path(root + std::string(other)));
+        std::filesystem::create_hard_link(path(root + ("/a" + set)), path(root + (other + set)));
+      }
+    }
+  }
+  EXPECT_EQ(run({"move", path("src") + "/", memory.file("dst"), "--batch-size", "4",
+                 "--concurrency", "8"})
+                .code,
+            0);
+  const Finished back = run({"rollback", "last", "--yes"});
+  EXPECT_EQ(back.code, 0) << back.out << run({"errors", "last"}).out;
+  EXPECT_EQ(difference("reference", "src"), "");
+  EXPECT_FALSE(std::filesystem::exists(memory.file("dst")));
 }
 
 TEST_F(Move, CountsFilesOnceAndTheirDirectoriesBesideThem) {

@@ -1,7 +1,9 @@
 // Source and destination are the directories that the execution began with, or it pauses.
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <functional>
 
 #include "e2e/world.h"
@@ -33,6 +35,13 @@ class Roots : public World {
     EXPECT_EQ(json({"status", "last"})["reason"]["type"], "root_changed")
         << json({"status", "last"}).dump(1);
     EXPECT_THAT(done.out, HasSubstr("mount the right one again"));
+  }
+  /// At once: what was there is "aside" then.
+  void exchange_with_empty(const std::string& name) const {
+    fs::create_directory(path("aside"));
+    ASSERT_EQ(
+        ::renameat2(AT_FDCWD, path(name).c_str(), AT_FDCWD, path("aside").c_str(), RENAME_EXCHANGE),
+        0);
   }
   void put_back() {
     fs::remove_all(path("dst"));
@@ -104,8 +113,8 @@ TEST_F(Roots, ADestinationSwappedInMidRunPausesAndTheNewOneStaysEmpty) {
   Process copy(dunlin(
       {"copy", path("src") + "/", path("dst"), "--io-limit", "200kB/s", "--batch-size", "5"}));
   ASSERT_TRUE(is_under_way());
-  fs::rename(path("dst"), path("aside"));
-  fs::create_directory(path("dst"));
+  ASSERT_TRUE(eventually([&] { return fs::exists(path("dst")) && !fs::is_empty(path("dst")); }));
+  exchange_with_empty("dst");
   EXPECT_EQ(copy.wait(), 4) << copy.out();
   EXPECT_THAT(copy.out(), HasSubstr("another one stands in its place"));
   EXPECT_TRUE(fs::is_empty(path("dst")));
@@ -119,8 +128,7 @@ TEST_F(Roots, ASourceSwappedInMidRunPauses) {
   Process copy(dunlin(
       {"copy", path("src") + "/", path("dst"), "--io-limit", "200kB/s", "--batch-size", "5"}));
   ASSERT_TRUE(is_under_way());
-  fs::rename(path("src"), path("aside"));
-  fs::create_directory(path("src"));
+  exchange_with_empty("src");
   EXPECT_EQ(copy.wait(), 4) << copy.out();
   EXPECT_THAT(copy.out(), HasSubstr("source directory"));
   fs::remove(path("src"));

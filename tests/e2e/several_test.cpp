@@ -65,6 +65,41 @@ TEST_F(Several, AreMovedAndAllComeBack) {
   EXPECT_FALSE(fs::exists(path("dst")));
 }
 
+/// A disk that was taken out and is put in again after the rollback.
+TEST_F(Several, AFurtherRollbackBringsBackWhatTheFirstHadNoPlaceFor) {
+  make_sources();
+  fs::create_directory(path("before"));
+  fs::copy(path("x"), path("before/x"), fs::copy_options::recursive);
+  fs::copy(path("y"), path("before/y"), fs::copy_options::recursive);
+  fs::create_directory(path("y/music/none"));
+  fs::create_directory(path("before/y/music/none"));
+  fs::create_directory(path("dst"));
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(48);
+  const std::vector<std::string> dated{"y/music/d1", "y/music/none", "y/music", "dst"};
+  for (const std::string& name : dated) fs::last_write_time(path(name), old);
+  ASSERT_EQ(run(words("move", {"--delete-empty-src-dirs"})).code, 0);
+  fs::rename(path("y/music"), path("y/aside"));
+  const Finished first = run({"rollback", "1", "--yes"});
+  EXPECT_EQ(first.code, 1) << first.out << first.err;
+  EXPECT_THAT(first.out, HasSubstr("left alone  30 files"));
+  EXPECT_THAT(first.out, HasSubstr("dunlin rollback 1"));
+  EXPECT_EQ(difference("before/x", "x"), "");
+  EXPECT_EQ(difference("before/y/music", "dst/music"), "");
+  EXPECT_EQ(run({"rollback", "1", "--yes"}).code, 1) << "the disk is still out";
+  EXPECT_EQ(difference("before/y/music", "dst/music"), "");
+
+  fs::rename(path("y/aside"), path("y/music"));
+  const Finished second = run({"rollback", "1", "--yes"});
+  EXPECT_EQ(second.code, 0) << second.out << second.err;
+  EXPECT_EQ(difference("before/x", "x"), "");
+  EXPECT_EQ(difference("before/y", "y"), "");
+  EXPECT_TRUE(fs::is_empty(path("dst")));
+  for (const std::string& name : dated) EXPECT_EQ(fs::last_write_time(path(name)), old) << name;
+  const Finished third = run({"rollback", "1", "--yes"});
+  EXPECT_EQ(third.code, 0) << third.out << third.err;
+  EXPECT_THAT(third.out, HasSubstr("nothing is left to take back"));
+}
+
 /// Killed while both are under way; between the lives one of the sources is another directory.
 TEST_F(Several, GoOnAfterAKillUnlessOneOfThemIsAnother) {
   make_sources();
@@ -85,6 +120,100 @@ TEST_F(Several, GoOnAfterAKillUnlessOneOfThemIsAnother) {
   EXPECT_EQ(difference("x/photos", "dst/photos"), "");
   EXPECT_EQ(difference("y/music", "dst/music"), "");
   EXPECT_THAT(leftovers("dst"), IsEmpty());
+}
+
+/// Nothing at the destination tells any more that it was a file.
+TEST_F(Several, AFileComesBackFromBesideADirectoryOfItsName) {
+  for (const bool alone : {false, true}) {
+    SCOPED_TRACE(alone);
+    make_sources();
+    fs::create_directories(path("dst/list.txt/theirs"));
+    std::vector<std::string> move = words("move", {"--conflict", "keep_both"});
+    if (alone) move.erase(move.begin() + 1, move.begin() + 3);
+    ASSERT_EQ(run(move).code, 0);
+    EXPECT_EQ(*read_file(path("dst/list (2).txt")), "a list\n");
+    EXPECT_FALSE(fs::exists(path("z/list.txt")));
+    const Finished verified = run({"verify", "last"});
+    EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+    const Finished back = run({"rollback", "last", "--yes"});
+    EXPECT_EQ(back.code, 0) << back.out << back.err;
+    ASSERT_TRUE(fs::exists(path("z/list.txt")));
+    EXPECT_EQ(*read_file(path("z/list.txt")), "a list\n");
+    EXPECT_TRUE(fs::is_directory(path("dst/list.txt/theirs")));
+    EXPECT_FALSE(fs::exists(path("dst/list (2).txt")));
+    fs::remove_all(path("dst"));
+  }
+}
+
+TEST_F(Several, DoWithFewDescriptors) {
+  std::vector<std::string> copy{"copy"};
+  for (int n = 0; n < 500; ++n) {
+    const std::string number = std::to_string(n);
+    write("in " + number + "/tree " + number + "/f", "content of " + number);
+    copy.push_back(path("in " + number + "/tree " + number));
+  }
+  copy.push_back(path("dst"));
+  ProcessOptions few = dunlin(copy);
+  few.words.insert(few.words.begin(), {"/bin/sh", "-c", R"(ulimit -n 64; exec "$@")", "sh"});
+  const Finished done = testing::run_process(few);
+  ASSERT_EQ(done.code, 0) << done.out << done.err;
+  for (const int n : {0, 250, 499}) {
+    const std::string number = std::to_string(n);
+    EXPECT_EQ(*read_file(path("dst/tree " + number + "/f")), "content of " + number);
+  }
+  EXPECT_EQ(run({"rollback", "last", "--yes"}).code, 0);
+  EXPECT_FALSE(fs::exists(path("dst")));
+}
+
+TEST_F(Several, TheStateDirectoryIsNoSourceAndNoDestination) {
+  make_sources();
+  const auto refused = [&](const std::vector<std::string>& words) {
+    const Finished done = run(words);
+    EXPECT_EQ(done.code, 3) << done.out << done.err;
+    EXPECT_THAT(done.out + done.err, HasSubstr("dunlin's own state directory"));
+    EXPECT_THAT(done.out + done.err, HasSubstr("--state DIR"));
+  };
+  ASSERT_EQ(run({"copy", path("z/list.txt"), path("z/copy")}).code, 0) << "there is a state";
+  refused({"copy", state(), path("dst")});
+  refused({"move", path("x/photos"), state(), path("dst")});
+  refused({"copy", path("x/photos"), state()});
+  EXPECT_FALSE(fs::exists(path("dst")));
+  EXPECT_EQ(run({"ps", "--all"}).code, 0) << "it is whole";
+}
+
+/// In words of `source_path > destination_path`, of files alone.
+TEST_F(Several, TheViewOfFileOperationsShowsWhereEachCameFromAndWentTo) {
+  make_sources();
+  write("dst/list.txt", "stands there");
+  fs::create_directories(path("into"));
+  const auto shown = [&](const std::vector<std::string>& words) {
+    const std::string ledger =
+        state() + "/executions/" + json(words)["execution_id"].get<std::string>() + "/ledger.db";
+    const Finished view = testing::run_process(
+        {{"/usr/bin/sqlite3", ledger,
+          "SELECT source_path || ' > ' || destination_path FROM file_operations "
+          "WHERE file_size > 0 ORDER BY 1"},
+         {},
+         "",
+         0});
+    return view.out.substr(0, view.out.find('\n')) + view.err;
+  };
+  const auto goes = [&](const std::string& from, const std::string& to) {
+    return path(from) + " > " + path(to);
+  };
+  EXPECT_EQ(shown({"copy", path("x/photos"), path("into")}),
+            goes("x/photos/d0/f0", "into/photos/d0/f0"));
+  EXPECT_EQ(shown({"copy", path("x/photos/"), path("into")}), goes("x/photos/d0/f0", "into/d0/f0"));
+  EXPECT_EQ(shown({"copy", path("z/list.txt"), path("into")}), goes("z/list.txt", "into/list.txt"));
+  EXPECT_EQ(shown({"copy", path("z/list.txt"), path("into/other")}),
+            goes("z/list.txt", "into/other"));
+  EXPECT_EQ(shown({"copy", path("z/list.txt"), path("dst"), "--conflict", "keep_both"}),
+            goes("z/list.txt", "dst/list (2).txt"));
+  EXPECT_EQ(shown(words("copy")), goes("x/photos/d0/f0", "dst/photos/d0/f0"));
+  write("dst/music/d0/f0", "another");
+  EXPECT_EQ(
+      shown({"copy", path("y/music"), path("z/list.txt"), path("dst"), "--conflict", "keep_both"}),
+      goes("y/music/d0/f0", "dst/music/d0/f0 (2)"));
 }
 
 TEST_F(Several, WhatCannotBeIsRefusedBeforeAnythingHappens) {

@@ -40,6 +40,9 @@ TEST_F(OnTerminal, TheLiveDisplayNeverWrapsAndEndsWithoutDebris) {
   make_tree("src", 3, 10'000);
   write("src/a film with a name that is longer than most windows are wide, uncut.mkv",
         std::string(4'500'000, 'x'));
+  std::string hostile = "src/\u202e\x1b[2J";  // these are shown escaped, all else as it is
+  for (int n = 0; n < 8; ++n) hostile += "漢字📷é\u0301\u0302ש";
+  write(hostile, std::string(2'500'000, 'x'));
   for (const int columns : {40, 80, 200}) {  // some seconds each: only then a file has a line
     Process copy(at(columns, {"copy", path("src/"), path("dst" + std::to_string(columns)),
                               "--io-limit", "1MB/s", "--verify", "none"}));
@@ -53,6 +56,8 @@ TEST_F(OnTerminal, TheLiveDisplayNeverWrapsAndEndsWithoutDebris) {
     ASSERT_NE(summary, std::string::npos);
     screen.feed(out.substr(0, out.rfind('\r', summary)));
     EXPECT_EQ(screen.wraps(), 0) << columns;
+    EXPECT_TRUE(screen.wrapping());
+    EXPECT_THAT(out, HasSubstr("  \\xe2\\x80"));
     EXPECT_EQ(screen.unknown(), "");
     screen.feed(out.substr(out.rfind('\r', summary)));
     EXPECT_THAT(screen.lines().front(), ::testing::StartsWith("completed")) << "debris above it";

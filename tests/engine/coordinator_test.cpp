@@ -267,7 +267,7 @@ TEST_F(CoordinatorTest, APauseAnswersWhenRecordedAndEndsWhenTheBatchesHave) {
   const auto load = only<LoadWindow>(start());
   const auto persist = only<Persist>(feed(window(load, {batch(1)}, 1)));
   const auto run = only<RunBatch>(feed(durable(persist)));
-  auto commands = feed(Control{1, "pause", "{}", "somebody", {}, {}});
+  auto commands = feed(Control{1, "pause", "{}", "somebody", {}, {}, false});
   EXPECT_TRUE(of<Answer>(commands).empty());
   EXPECT_EQ(only<CancelWork>(commands).reason, CancelReason::pause);
   commands = feed(durable(only<Persist>(commands)));
@@ -289,14 +289,14 @@ TEST_F(CoordinatorTest, APauseAnswersWhenRecordedAndEndsWhenTheBatchesHave) {
 
 TEST_F(CoordinatorTest, ACancelWinsOverAPause) {
   start();
-  feed(Control{1, "pause", "{}", "somebody", {}, {}});
-  feed(Control{2, "cancel", "{}", "somebody", {}, {}});
+  feed(Control{1, "pause", "{}", "somebody", {}, {}, false});
+  feed(Control{2, "cancel", "{}", "somebody", {}, {}, false});
   EXPECT_EQ(state_.target, ExecutionStatus::cancelled);
 }
 
 TEST_F(CoordinatorTest, AFullStateDiskReleasesTheReserveAndTriesAgain) {
   start();
-  const auto persist = only<Persist>(feed(Control{1, "cancel", "{}", "somebody", {}, {}}));
+  const auto persist = only<Persist>(feed(Control{1, "cancel", "{}", "somebody", {}, {}, false}));
   const auto commands =
       feed(PersistFailed{persist.sequence, Error(ErrorType::state_write_failed, "full")});
   EXPECT_EQ(of<ReleaseReserve>(commands).size(), 1U);
@@ -305,7 +305,7 @@ TEST_F(CoordinatorTest, AFullStateDiskReleasesTheReserveAndTriesAgain) {
 
 TEST_F(CoordinatorTest, ACancelStandsEvenWhenNothingCanBeRecorded) {
   auto commands = start();
-  const auto persist = only<Persist>(feed(Control{1, "cancel", "{}", "somebody", {}, {}}));
+  const auto persist = only<Persist>(feed(Control{1, "cancel", "{}", "somebody", {}, {}, false}));
   const Error full(ErrorType::state_write_failed, "full");
   feed(PersistFailed{persist.sequence, full});
   EXPECT_TRUE(only<Answer>(feed(PersistFailed{persist.sequence, full})).accepted);

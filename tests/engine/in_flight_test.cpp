@@ -61,6 +61,33 @@ TEST_F(InFlight, ASmallItemIsListedOnlyOnceItHasTakenASecond) {
   EXPECT_EQ(all.list()[0].running_ms, 1000);
 }
 
+TEST_F(InFlight, OneThatHangsInItsFirstReadIsListedToo) {
+  const store::ItemRow row = row_of(1, "on a dead server");
+  const ItemInFlight work(&all, row, ItemPhase::copying, 10 * kMiB);
+  clock.advance_ms(999);
+  all.sample();
+  EXPECT_THAT(all.list(), IsEmpty());
+  clock.advance_ms(1);
+  ASSERT_THAT(all.list(), SizeIs(1));
+  EXPECT_EQ(all.list()[0].path, "on a dead server");
+  EXPECT_EQ(all.list()[0].done_bytes, 0);
+  EXPECT_EQ(all.list()[0].bytes_per_second, 0);
+  EXPECT_FALSE(all.list()[0].seconds_left);
+}
+
+TEST_F(InFlight, WhatIsReadBackIsTold) {
+  RateMeter meter;
+  ItemsInFlight watched(clock, &meter);
+  const store::ItemRow row = row_of(1, "small");
+  ItemInFlight work(&watched, row, ItemPhase::copying, 10 * kMiB);
+  work.advance(10 * kMiB);
+  EXPECT_EQ(watched.read_back_bytes(), 0);
+  work.enter(ItemPhase::verifying);
+  work.advance(4 * kMiB);
+  EXPECT_EQ(watched.read_back_bytes(), 4 * kMiB) << "listed or not";
+  EXPECT_EQ(meter.read_back(), 4 * kMiB);
+}
+
 TEST_F(InFlight, RateAndTimeLeftAreThoseOfTheLastTenSeconds) {
   const store::ItemRow row = row_of(1, "large");
   ItemInFlight work(&all, row, ItemPhase::copying, kGiB);

@@ -1,5 +1,7 @@
 // The engine's smaller parts: pools, governor, retry, how a batch ends, the control socket.
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <atomic>
 #include <chrono>
@@ -33,7 +35,7 @@ using SteadyClock = std::chrono::steady_clock;
 TEST(ItemPool, RunsEveryIndexOnce) {
   ItemPool pool(4);
   std::vector<std::atomic<int>> hits(1000);
-  EXPECT_TRUE(pool.for_each(hits.size(), [&](std::size_t i) { ++hits[i]; }, CancelToken()));
+  EXPECT_TRUE(pool.for_each(1, hits.size(), [&](std::size_t i) { ++hits[i]; }, CancelToken()));
   for (const auto& hit : hits) EXPECT_EQ(hit, 1);
 }
 
@@ -43,10 +45,32 @@ TEST(ItemPool, SeveralCallersShareIt) {
   std::vector<std::thread> callers;
   for (int c = 0; c < 4; ++c) {
     callers.emplace_back(
-        [&] { EXPECT_TRUE(pool.for_each(100, [&](std::size_t) { ++sum; }, CancelToken())); });
+        [&, c] { EXPECT_TRUE(pool.for_each(c, 100, [&](std::size_t) { ++sum; }, CancelToken())); });
   }
   for (auto& caller : callers) caller.join();
   EXPECT_EQ(sum, 400);
+}
+
+TEST(ItemPool, TheOldestBatchIsServedFirst) {
+  ItemPool pool(1);
+  std::string order;  // one thread writes it
+  std::vector<std::thread> callers;
+  // Holds the only thread until the others wait, the oldest last.
+  callers.emplace_back([&] {
+    const auto until_both = [&](std::size_t) {
+      while (pool.callers() < 3) std::this_thread::sleep_for(milliseconds(1));
+    };
+    EXPECT_TRUE(pool.for_each(1, 1, until_both, CancelToken()));
+  });
+  while (pool.callers() == 0) std::this_thread::sleep_for(milliseconds(1));
+  for (const auto& [number, name] : {std::pair(7, 'b'), std::pair(5, 'a')}) {
+    callers.emplace_back([&, number = number, name = name] {
+      EXPECT_TRUE(pool.for_each(number, 3, [&](std::size_t) { order += name; }, CancelToken()));
+    });
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(order, "aaabbb");
 }
 
 TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
@@ -54,7 +78,7 @@ TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
   CancelSource cancel;
   std::atomic<int> begun{0};
   const bool all = pool.for_each(
-      1000,
+      1, 1000,
       [&](std::size_t) {
         if (++begun == 5) cancel.request(CancelReason::pause);
       },
@@ -65,7 +89,7 @@ TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
 
 TEST(ItemPool, NothingToDoIsDone) {
   ItemPool pool(1);
-  EXPECT_TRUE(pool.for_each(0, [](std::size_t) { FAIL(); }, CancelToken()));
+  EXPECT_TRUE(pool.for_each(1, 0, [](std::size_t) { FAIL(); }, CancelToken()));
 }
 
 // ---- Governor
@@ -189,18 +213,20 @@ TEST(BatchEnd, EveryCase) {
   const Error interrupted(ErrorType::interrupted, "pause");
   EXPECT_EQ(ends(success(), {}, false), BatchResult::done);
   EXPECT_EQ(ends(success(), {}, false, false, CommitScope::execution), BatchResult::staged);
-  EXPECT_EQ(ends(success(), {0, 2, transient, {}}, true), BatchResult::retry);
-  EXPECT_EQ(ends(success(), {3, 0, {}, {}}, true), BatchResult::interrupted)
+  EXPECT_EQ(ends(success(), {4, 0, 2, transient, {}}, true), BatchResult::retry);
+  EXPECT_EQ(ends(success(), {4, 3, 0, {}, {}}, true), BatchResult::interrupted)
       << "items without outcome are a defect";
-  EXPECT_EQ(ends(success(), {0, 0, {}, full}, true), BatchResult::interrupted);
+  EXPECT_EQ(ends(success(), {4, 0, 0, {}, full}, true), BatchResult::interrupted);
   EXPECT_EQ(ends(interrupted, {}, true), BatchResult::interrupted);
   EXPECT_EQ(ends(full, {}, true), BatchResult::interrupted);
   EXPECT_EQ(ends(transient, {}, true), BatchResult::retry);
   EXPECT_EQ(ends(transient, {}, false), BatchResult::failed);
   EXPECT_EQ(ends(constraint, {}, false), BatchResult::failed);
-  EXPECT_EQ(ends(success(), {1, 0, {}, {}}, false, true), BatchResult::interrupted)
+  EXPECT_EQ(ends(success(), {4, 1, 0, {}, {}}, false, true), BatchResult::interrupted)
       << "settled in part: goes on later";
-  EXPECT_EQ(ends(success(), {}, false, true), BatchResult::done);
+  EXPECT_EQ(ends(success(), {4, 0, 0, {}, {}}, false, true), BatchResult::done);
+  EXPECT_EQ(ends(success(), {}, false, true), BatchResult::interrupted)
+      << "nothing tells that a batch without items had been done before the kill";
   EXPECT_EQ(ends(constraint, {}, false, true), BatchResult::interrupted)
       << "what cannot be settled is not failed";
   EXPECT_EQ(ends(constraint, {}, false, false, CommitScope::item, Pass::verify),
@@ -215,8 +241,8 @@ TEST(BatchEnd, WhatCouldNotBeSettledStaysOpen) {
   const Error transient(ErrorType::connection_reset, "cut");
   EXPECT_TRUE(left_open(transient, {}, true))
       << "pending again, a cancel would forget what lies at the destination";
-  EXPECT_TRUE(left_open(success(), {0, 0, {}, Error(ErrorType::write_error, "broken")}, true));
-  EXPECT_FALSE(left_open(success(), {1, 0, {}, {}}, true));
+  EXPECT_TRUE(left_open(success(), {4, 0, 0, {}, Error(ErrorType::write_error, "broken")}, true));
+  EXPECT_FALSE(left_open(success(), {4, 1, 0, {}, {}}, true));
   EXPECT_FALSE(left_open(transient, {}, false));
 }
 
@@ -267,6 +293,33 @@ TEST_F(ControlSocketTest, GarbageDoesNotHurtTheServer) {
   ASSERT_TRUE(refused.ok());
   EXPECT_FALSE((*refused)["accepted"].get<bool>());
   EXPECT_TRUE(ask_owner(directory_, "one.sock", Json::object(), 5000).ok());
+}
+
+TEST_F(ControlSocketTest, AClientThatDoesNotReadHoldsNobodyUp) {
+  std::atomic<int> asked{0};
+  auto server = ControlServer::start(
+      directory_, "one.sock",
+      [&asked](const Json&) {
+        ++asked;
+        return Json{{"much", std::string(4 << 20, 'x')}};  // more than a socket holds
+      },
+      [] {});
+  ASSERT_TRUE(server.ok());
+  UniqueFd deaf(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (directory_ + "/one.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::connect(deaf.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::send(deaf.get(), "{}\n", 3, MSG_NOSIGNAL), 3);
+  while (asked == 0) std::this_thread::sleep_for(milliseconds(1));
+  // The next one is heard, though it has to wait for its turn.
+  const UniqueFd next(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::connect(next.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::send(next.get(), "{}\n", 3, MSG_NOSIGNAL), 3);
+  const auto give_up = SteadyClock::now() + std::chrono::seconds(10);
+  while (asked < 2 && SteadyClock::now() < give_up) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_EQ(asked, 2);
+  deaf.reset();  // or the server's end would wait for it, where this fails
 }
 
 TEST_F(ControlSocketTest, WorksBelowAPathLongerThanSunPath) {

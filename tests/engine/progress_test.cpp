@@ -121,7 +121,11 @@ TEST(Progress, RollbackCountsWhatIsTakenBack) {
   row.status = ExecutionStatus::rolling_back;
   row.phase = "rolling_back";
   row.counters.undone_batches = 1;
+  --row.counters.ended_batches;
   EXPECT_EQ(progress_of(row, 1'010'000).percent_complete, 20);
+  row.counters.undone_batches = 3;
+  row.counters.ended_batches = 2;
+  EXPECT_EQ(progress_of(row, 1'010'000).percent_complete, 60);
 }
 
 TEST(Progress, PausesAreNotRunningTime) {
@@ -226,17 +230,27 @@ TEST(Snapshot, IsOneResourceUnderTheOriginalsNames) {
 }
 
 TEST(Snapshot, VerbsFollowTheStateMachine) {
-  const auto has = [](ExecutionStatus status, std::string_view verb) {
-    const auto verbs = allowed_verbs(status);
+  store::Counters counters;
+  const auto has = [&](ExecutionStatus status, std::string_view verb,
+                       std::string_view phase = "loading") {
+    const auto verbs = allowed_verbs(status, counters, phase);
     return std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
   };
   EXPECT_TRUE(has(ExecutionStatus::running, "pause"));
   EXPECT_FALSE(has(ExecutionStatus::running, "resume"));
   EXPECT_TRUE(has(ExecutionStatus::paused, "resume"));
+  EXPECT_TRUE(has(ExecutionStatus::paused, "retry"));
+  EXPECT_FALSE(has(ExecutionStatus::paused, "retry", "rolling_back"));
+  EXPECT_TRUE(has(ExecutionStatus::paused, "cancel", "rolling_back"));
   EXPECT_TRUE(has(ExecutionStatus::failed, "resume"));
   EXPECT_FALSE(has(ExecutionStatus::completed, "resume"));
   EXPECT_TRUE(has(ExecutionStatus::cancelled, "rollback"));
-  EXPECT_TRUE(allowed_verbs(ExecutionStatus::rolled_back).empty());
+  EXPECT_FALSE(has(ExecutionStatus::failed, "verify"));
+  EXPECT_TRUE(allowed_verbs(ExecutionStatus::rolled_back, counters, "reporting").empty());
+  counters.succeeded_directories = 1;
+  counters.differences = 1;
+  EXPECT_TRUE(has(ExecutionStatus::rolled_back, "rollback")) << "of what was left alone";
+  EXPECT_TRUE(has(ExecutionStatus::failed, "verify")) << "what differed may have been mended";
 }
 
 TEST(RateMeter, WhatAnEarlierLifeHasMovedIsDoneAtNoRate) {
@@ -282,18 +296,85 @@ TEST(RateMeter, WhoAsksRarelyGetsARateToo) {
   }
 }
 
+TEST(RateMeter, WhatIsTriedAgainInThisProcessCountsOnce) {
+  ExecutionRow row = halfway();
+  RateMeter meter;
+  meter.begin(row.counters.transferred_bytes);
+  const auto processed = [&](std::int64_t now_ms) {
+    Progress progress = progress_of(row, 1'010'000);
+    meter.fill(progress, now_ms);
+    return progress.counters.processed_bytes;
+  };
+  meter.add_bytes(100'000'000);  // of a file of 200,000,000, which then fails
+  EXPECT_EQ(processed(50'000), 600'000'000);
+  meter.pass_ended(100'000'000, 0);
+  EXPECT_EQ(processed(51'000), 500'000'000);
+  meter.add_kept(90'000'000);  // the next try goes on behind what holds
+  meter.add_bytes(110'000'000);
+  EXPECT_EQ(processed(52'000), 700'000'000);
+  meter.pass_ended(200'000'000, 200'000'000);
+  row.counters.processed_bytes += 200'000'000;
+  row.counters.transferred_bytes += 200'000'000;
+  EXPECT_EQ(processed(53'000), 700'000'000) << "and nothing of it stays in flight";
+  meter.add_bytes(5'000'000);
+  EXPECT_EQ(processed(54'000), 705'000'000);
+}
+
 TEST(RateMeter, WhatOnlyTheLedgerKnowsOfHidesNothing) {
   ExecutionRow row = halfway();
   RateMeter meter;
   meter.begin(row.counters.transferred_bytes);
-  row.counters.transferred_bytes += 200'000'000;  // a clone: no byte of it was moved
+  const auto processed = [&](std::int64_t now_ms) {
+    Progress progress = progress_of(row, 1'010'000);
+    meter.fill(progress, now_ms);
+    return progress.counters.processed_bytes;
+  };
+  meter.add_bytes(30'000'000);  // under way while a clone ends of which nobody has told
+  row.counters.transferred_bytes += 200'000'000;
   row.counters.processed_bytes += 200'000'000;
+  static_cast<void>(processed(50'000));
+  meter.pass_ended(0, 200'000'000);
+  EXPECT_EQ(processed(51'000), 730'000'000);
+  meter.add_bytes(10'000'000);
+  EXPECT_EQ(processed(52'000), 740'000'000);
+}
+
+TEST(RateMeter, TheTimeLeftKnowsOfWhatIsReadBack) {
+  ExecutionRow row = halfway();
+  RateMeter meter;
+  meter.begin(row.counters.transferred_bytes);
+  meter.sample(50'000);
+  meter.add_bytes(100'000'000);
   Progress progress = progress_of(row, 1'010'000);
-  meter.fill(progress, 50'000);
-  meter.add_bytes(30'000'000);
+  meter.fill(progress, 60'000, {true, 0});
+  // 400 MB are to be copied and 500 MB read back, at 10 MB/s.
+  EXPECT_NEAR(static_cast<double>(progress.estimated_seconds_remaining.value_or(0)), 90, 1);
   progress = progress_of(row, 1'010'000);
-  meter.fill(progress, 51'000);
-  EXPECT_EQ(progress.counters.processed_bytes, 730'000'000);
+  meter.fill(progress, 60'000);
+  EXPECT_NEAR(static_cast<double>(progress.estimated_seconds_remaining.value_or(0)), 40, 1)
+      << "where nothing is read back";
+
+  meter.add_bytes(400'000'000);  // all of it is copied, and a part of it read back
+  meter.add_read_back(200'000'000);
+  progress = progress_of(row, 1'010'000);
+  meter.fill(progress, 70'000, {true, 200'000'000});
+  EXPECT_EQ(progress.counters.processed_bytes, 1'000'000'000);
+  // 300 MB at 35 MB/s: what was copied in these twenty seconds was work as well.
+  EXPECT_NEAR(static_cast<double>(progress.estimated_seconds_remaining.value_or(0)), 9, 1);
+}
+
+TEST(RateMeter, ClonesAreNotExpectedToBeReadBack) {
+  ExecutionRow row = halfway();
+  RateMeter meter;
+  meter.begin(row.counters.transferred_bytes);
+  meter.sample(50'000);
+  meter.add_bytes(100'000'000);  // read for its hash
+  meter.pass_ended(100'000'000, 100'000'000);
+  row.counters.processed_bytes += 100'000'000;
+  row.counters.transferred_bytes += 100'000'000;
+  Progress progress = progress_of(row, 1'010'000);
+  meter.fill(progress, 60'000, {true, 0});
+  EXPECT_NEAR(static_cast<double>(progress.estimated_seconds_remaining.value_or(0)), 40, 1);
 }
 
 }  // namespace

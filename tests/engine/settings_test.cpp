@@ -133,6 +133,11 @@ TEST(Settings, WhatThisVersionDoesNotDoIsRefusedNotIgnored) {
   }
 }
 
+TEST(Settings, ALimitOfCpuIsAShareOfAll) {
+  EXPECT_EQ(decoded({{"resource_limits", {{"max_cpu_percent", 50}}}}).limits.max_cpu_percent, 50);
+  EXPECT_NE(problem_of({{"resource_limits", {{"max_cpu_percent", 101}}}}), "");
+}
+
 TEST(Settings, NullMeansNotSet) {
   EXPECT_FALSE(decoded({{"batch_size", nullptr}, {"max_failures", nullptr}}).batch_size_set);
 }

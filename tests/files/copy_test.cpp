@@ -201,6 +201,27 @@ TEST(FilesCopy, OwnStateIsLeftOutAndNothingElseOfThatName) {
     EXPECT_THAT(execution.item(name)->row.message, HasSubstr("own_state")) << name;
 }
 
+TEST(FilesCopy, ABackupThatIsBroughtBackNeverReplacesTheStateInUse) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("backup/home/state/state.db"), "of then");
+  write_file(scratch.file("backup/home/state of mine"), "a user's own");
+  write_file(scratch.file("backup/state/state.db"), "of another place");
+  write_file(scratch.file("disk/home/state/state.db"), "in use");
+  stdfs::create_directory_symlink("disk", scratch.file("link"));
+  for (const char* conflict : {"overwrite", "keep_both"}) {
+    CopyTest copy(scratch.file("backup/"), scratch.file("disk"), {{"conflict", conflict}});
+    LocalExecution::Options options;
+    options.state_path = scratch.file("link/home/state");
+    LocalExecution& execution = copy.start(options);
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    EXPECT_EQ(read_all(scratch.file("disk/home/state/state.db")), "in use");
+    EXPECT_EQ(read_all(scratch.file("disk/home/state of mine")), "a user's own");
+    EXPECT_EQ(read_all(scratch.file("disk/state/state.db")), "of another place");
+    EXPECT_THAT(execution.item("home/state")->row.message, HasSubstr("own_state"));
+    EXPECT_EQ(execution.item("home/state/state.db"), nullptr);
+  }
+}
+
 TEST(FilesCopy, WhatCannotBeReadFailsAloneAndIsNoEmptyDirectory) {
   if (::geteuid() == 0) GTEST_SKIP() << "root reads everything";
   const ScratchDirectory scratch;

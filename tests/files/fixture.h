@@ -183,6 +183,7 @@ class CopyTest {
   /// Begins (or with the same journal, takes over) an execution.
   LocalExecution& start(LocalExecution::Options options = {}) {
     options.settings = settings;
+    options.keeps_roots = true;
     auto run = kind_->open(plan_);
     EXPECT_TRUE(run.ok()) << (run.ok() ? "" : run.error().text());
     runs_.push_back(std::move(run).value());
@@ -198,6 +199,7 @@ class CopyTest {
   }
   std::unique_ptr<LocalExecution> take_over_from(LocalExecution::Options options) {
     options.settings = settings;
+    options.keeps_roots = true;
     auto run = kind_->open(plan_);
     EXPECT_TRUE(run.ok());
     runs_.push_back(std::move(run).value());

@@ -1,6 +1,7 @@
 // What is asked of every item before the first one is begun.
 #include "files/item_checks.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -49,6 +50,46 @@ class FilesItemChecks : public ::testing::Test {
 
 bool refuses(const engine::Problem& problem) {
   return problem.critical && !problem.can_continue;
+}
+
+/// Checks and dry run of a copy that would refuse what stands there, to a destination whose clock
+/// nobody knows beforehand.
+TEST(FilesItemChecksNeedsRoot, AnExistingDestinationKeepsItsTimesWhereNothingIsWritten) {
+  const ScratchDirectory scratch = ScratchDirectory::in_memory();
+  for (const char* name : {"lower", "upper", "work", "overlay"})
+    stdfs::create_directory(scratch.file(name));
+  const std::string options = "lowerdir=" + scratch.file("lower") +
+                              ",upperdir=" + scratch.file("upper") +
+                              ",workdir=" + scratch.file("work");
+  const std::string overlay = scratch.file("overlay");
+  ASSERT_EQ(::mount("overlay", overlay.c_str(), "overlay", 0, options.c_str()), 0);
+  write_file(scratch.file("source/f"), "content");
+  write_file(overlay + "/target/f", "stands there");
+  set_mtime(overlay + "/target", 1'100'000'000);
+  for (const bool unnamed : {true, false}) {
+    fs::Features features;
+    features.unnamed_files = unnamed;
+    struct stat before{};
+    ASSERT_EQ(::stat((overlay + "/target").c_str(), &before), 0);
+    CopyTest copy(scratch.file("source/"), overlay + "/target", {{"conflict", "fail"}}, features);
+    LocalExecution& execution = copy.start();
+    const auto problems = copy.run().preflight(execution.context());
+    EXPECT_TRUE(problems.ok() && problems->empty());
+    ASSERT_TRUE(is_ok(execution.enumerate()));
+    const auto found = execution.check_items();
+    ASSERT_TRUE(found.ok());
+    EXPECT_EQ(found->size(), 1U);
+    EXPECT_TRUE(execution.operations().ok());
+    struct stat after{};
+    ASSERT_EQ(::stat((overlay + "/target").c_str(), &after), 0);
+    EXPECT_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+    EXPECT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+    if (unnamed) {
+      EXPECT_EQ(after.st_ctim.tv_sec, before.st_ctim.tv_sec);
+      EXPECT_EQ(after.st_ctim.tv_nsec, before.st_ctim.tv_nsec);
+    }
+  }
+  EXPECT_EQ(::umount2(overlay.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(FilesItemChecks, WhatCanBeCopiedHasNoProblem) {

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <set>
+#include <sstream>
 
 #include "base/crash_point.h"
 #include "base/file_io.h"
+#include "files/crash_child.h"
 #include "files/fixture.h"
+#include "files/records.h"
 #include "support/self_exec.h"
 
 #if !DUNLIN_CRASH_POINTS
@@ -388,34 +391,12 @@ void make_case(const Places& at, const std::string& variant) {
   set_mtime(at.target(), 1'100'000'005);
 }
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-/// The child's life: begins or takes over, and goes to the end of `what` ("move" or "undo").
 TEST(FilesMoveCrashChild, DISABLED_Runs) {
   const std::string variant = variable("DUNLIN_TEST_VARIANT");
   CopyTest move(variable("DUNLIN_TEST_SOURCE") + "/", variable("DUNLIN_TEST_TARGET"),
                 {{kDirectories, "true"}}, features_of(variant), "move");
   move.settings.batch_size = 6;
-  LocalExecution::Options options;
-  options.journal_path = variable("DUNLIN_TEST_JOURNAL");
-  std::unique_ptr<LocalExecution> taken;
-  LocalExecution* execution = nullptr;
-  if (stdfs::exists(options.journal_path)) {
-    taken = move.take_over_from(options);
-    execution = taken.get();
-  } else {
-    execution = &move.start(options);
-  }
-  if (variable("DUNLIN_TEST_WHAT") == "undo") {
-    ASSERT_TRUE(is_ok(execution->undo()));
-    ASSERT_TRUE(is_ok(execution->release()));
-  } else {
-    ASSERT_TRUE(is_ok(execution->run_to_end()));
-    ASSERT_TRUE(all_ended(*execution));
-  }
+  live_as_child(move);
 }
 
 int run_child(const Places& at, const std::string& variant, const std::string& what, Options more) {
@@ -436,10 +417,7 @@ std::map<std::string, int> points_of(const std::string& variant, const std::stri
   }
   const std::string log = at.source_side.file("log");
   EXPECT_EQ(run_child(at, variant, what, {{"DUNLIN_CRASH_LOG", log}}), 0);
-  std::map<std::string, int> points;
-  std::ifstream in(log);
-  for (std::string name; std::getline(in, name);) ++points[name];
-  return points;
+  return points_in(log);
 }
 
 std::set<int> chosen_hits(const std::string& variant, int hits) {
@@ -452,11 +430,8 @@ std::set<int> chosen_hits(const std::string& variant, int hits) {
   return {1, (hits + 1) / 2, hits};
 }
 
-/// Old versions are kept below a folder whose own time is that of the run.
 std::map<std::string, std::string> state_of(const std::string& root) {
-  auto tree = snapshot(root);
-  tree.erase("/.dunlin-undo-456789ab");
-  return tree;
+  return without_undo_folder(snapshot(root));
 }
 
 #if DUNLIN_CRASH_POINTS
@@ -518,6 +493,95 @@ INSTANTIATE_TEST_SUITE_P(Variants, FilesMoveCrash,
                            std::replace(name.begin(), name.end(), ' ', '_');
                            return name;
                          });
+
+/// The first name of a set gets its name before the batch of another name is flushed as a whole.
+TEST(FilesMoveAcross, ANameThatARollbackGivesBackNeverComesBeforeItsContent) {
+  const Places at(true);
+  write_file(at.source("/first"), "the content of both");
+  stdfs::create_hard_link(at.source("/first"), at.source("/second"));
+  ASSERT_EQ(run_child(at, "across", "move", {}), 0);
+  const std::string log = at.source_side.file("log");
+  ASSERT_EQ(run_child(at, "across", "undo", {{"DUNLIN_CRASH_LOG", log}}), 0);
+  std::istringstream points(read_all(log));
+  bool flushed = false;
+  for (std::string point; std::getline(points, point);) {
+    if (point == "files.restore_sources.before") flushed = false;
+    if (point == "fs.fsync_file.after" || point == "fs.syncfs.after") flushed = true;
+    if (point == "fs.rename_new.before") {
+      EXPECT_TRUE(flushed);
+    }
+  }
+  EXPECT_TRUE(flushed);
+  EXPECT_EQ(inode_of(at.source("/first")), inode_of(at.source("/second")));
+}
+
+/// Grants everything, and does something before each permit for which it is time.
+class Meanwhile final : public Permits {
+ public:
+  Meanwhile(std::function<bool()> is_time, std::function<void()> act)
+      : is_time_(std::move(is_time)), act_(std::move(act)) {}
+  Status acquire(std::int64_t, std::int64_t, const CancelToken& cancel) override {
+    if (is_time_()) {
+      act_();
+      ++done_;
+    }
+    return cancel.check();
+  }
+  int done() const { return done_; }
+
+ private:
+  std::function<bool()> is_time_;
+  std::function<void()> act_;
+  int done_ = 0;
+};
+
+/// Another batch, which was faster, takes back a name of the file whose content is brought back.
+TEST(FilesMoveAcross, NamesOfASetThatGoMeanwhileDisturbNoRollback) {
+  for (const bool the_one_that_is_read : {true, false}) {
+    SCOPED_TRACE(the_one_that_is_read);
+    const Places at(true);
+    write_file(at.source("/a"), std::string(100'000, 'x'));
+    for (const char* other : {"/b", "/c", "/d", "/e", "/f"})
+      stdfs::create_hard_link(at.source("/a"), at.source() + other);
+    const auto source = snapshot(at.source());
+    std::string first;
+    std::vector<std::string> others;
+    // The temporary at the source is there: it is being filled.
+    const auto is_time = [&] {
+      return !others.empty() && !own_names(at.source()).empty() && !stdfs::exists(at.source(first));
+    };
+    Meanwhile faster(is_time, [&] {
+      if (the_one_that_is_read) {  // its source stands by then
+        struct stat raw{};
+        ASSERT_EQ(::lstat(at.target(first).c_str(), &raw), 0);
+        stdfs::copy_file(at.target(first), at.source(first));
+        const timespec times[2] = {raw.st_atim, raw.st_mtim};
+        ASSERT_EQ(::utimensat(AT_FDCWD, at.source(first).c_str(), times, 0), 0);
+      }
+      stdfs::remove(at.target(the_one_that_is_read ? first : others.back()));
+      if (!the_one_that_is_read) others.pop_back();
+    });
+    CopyTest move = at.move();
+    LocalExecution::Options options;
+    options.permits = &faster;
+    LocalExecution& execution = move.start(options);
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    for (const auto& [name, state] : source) {
+      if (name.size() != 2) continue;  // the root
+      const auto detail = decode_detail(execution.item(name.substr(1))->row.detail);
+      ASSERT_TRUE(detail.ok());
+      if (detail->first.valid())
+        others.push_back(name);
+      else
+        first = name;
+    }
+    ASSERT_TRUE(is_ok(execution.undo()));
+    EXPECT_EQ(execution.count(ItemStatus::completed), 0);
+    EXPECT_GT(faster.done(), 0);
+    EXPECT_EQ(snapshot(at.source()), source);
+    EXPECT_FALSE(stdfs::exists(at.target()));
+  }
+}
 
 /// The device has lied about its flush, and the source is gone: what there is stays, whatever it
 /// is.

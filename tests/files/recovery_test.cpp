@@ -243,6 +243,33 @@ TEST(FilesRecovery, WhatIsReadBackWrongIsNeverPublished) {
   EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
 }
 
+TEST(FilesRecovery, WhatTheDeviceDidNotKeepIsWrittenOnceMore) {
+  const ScratchDirectory scratch;
+  write_file(scratch.file("source/f"), "right");
+  write_file(scratch.file("source/g"), "right, too");
+  CopyTest copy(scratch.file("source/"), scratch.file("target"));
+  LocalExecution::Options options;
+  std::atomic<int> damaged = 0;
+  options.on_item = [&](const engine::ItemRow& row) {
+    if (row.name != "f") return;
+    for (const std::string& name : own_names(scratch.file("target"))) {
+      if (stdfs::file_size(scratch.file("target") + name) != 5 || damaged.exchange(1) != 0)
+        continue;
+      damage(scratch.file("target") + name);
+    }
+  };
+  LocalExecution& execution = copy.start(options);
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_EQ(damaged, 1);
+  EXPECT_EQ(read_all(scratch.file("target/f")), "right");
+  EXPECT_EQ(read_all(scratch.file("target/g")), "right, too");
+  EXPECT_THAT(execution.item("f")->row.message, HasSubstr("written twice"));
+  EXPECT_EQ(execution.item("g")->row.message, "");
+  EXPECT_THAT(own_names(scratch.file("target")), IsEmpty());
+  ASSERT_TRUE(is_ok(execution.undo()));
+  EXPECT_FALSE(stdfs::exists(scratch.file("target/f")));
+}
+
 TEST(FilesRecovery, VerifyNamesWhatWasChangedSince) {
   const ScratchDirectory scratch;
   make_odd_tree(scratch.file("source"));

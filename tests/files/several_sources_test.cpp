@@ -1,12 +1,14 @@
 // Several sources: each arrives as an entry of the destination under its own name, as `cp -a A B
 // DST` does it, and one plan, one ledger and one undo cover them all.
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <set>
 
 #include "base/crash_point.h"
+#include "files/crash_child.h"
 #include "files/fixture.h"
 #include "support/self_exec.h"
 
@@ -420,12 +422,6 @@ TEST_P(FilesSeveralMove, EachArrivesAndOnlyTheNamedDirectoriesStay) {
 
 // ---- Death at every crash point ----
 
-/// The child's life: begins or takes over, and goes to the end of `what` ("copy", "move", "undo").
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 std::vector<std::string> words_of(const std::string& lines) {
   std::vector<std::string> words;
   for (std::size_t begin = 0; begin < lines.size();) {
@@ -437,33 +433,17 @@ std::vector<std::string> words_of(const std::string& lines) {
 }
 
 TEST(FilesSeveralCrashChild, DISABLED_Runs) {
-  LocalExecution::Options options;
-  options.journal_path = variable("DUNLIN_TEST_JOURNAL");
   const std::vector<std::string> words = words_of(variable("DUNLIN_TEST_WORDS"));
   CopyTest move(words.front(), words.back(), {}, {}, "move");
   // A plan is made once: of what has been moved none could be made any more.
-  const std::string plan = options.journal_path + ".plan";
+  const std::string plan = variable("DUNLIN_TEST_JOURNAL") + ".plan";
   if (!stdfs::exists(plan)) {
     CopyTest first = several(words, {{"delete-empty-src-dirs", "true"}}, "move");
     std::ofstream(plan) << first.plan().document.dump();
   }
   move.plan().document = Json::parse(read_all(plan));
   move.settings.batch_size = 6;
-  std::unique_ptr<LocalExecution> taken;
-  LocalExecution* execution = nullptr;
-  if (stdfs::exists(options.journal_path)) {
-    taken = move.take_over_from(options);
-    execution = taken.get();
-  } else {
-    execution = &move.start(options);
-  }
-  if (variable("DUNLIN_TEST_WHAT") == "undo") {
-    ASSERT_TRUE(is_ok(execution->undo()));
-    ASSERT_TRUE(is_ok(execution->release()));
-  } else {
-    ASSERT_TRUE(is_ok(execution->run_to_end()));
-    ASSERT_TRUE(all_ended(*execution));
-  }
+  live_as_child(move);
 }
 
 #if DUNLIN_CRASH_POINTS
@@ -487,12 +467,9 @@ void make_case(const Three& three) {
   set_mtime(three.target(), 1'100'000'004);
 }
 
-/// What a run leaves: old versions are kept below a folder whose own time is that of the run, and
-/// the directory that all go into has the time of its last name.
+/// The directory that all go into has the time of its last name.
 std::map<std::string, std::string> state_of(const Three& three) {
-  auto tree = three.at_target();
-  tree.erase("/.dunlin-undo-456789ab");
-  return tree;
+  return without_undo_folder(three.at_target());
 }
 
 std::map<std::string, int> points_of(bool across, const std::string& what) {
@@ -503,10 +480,7 @@ std::map<std::string, int> points_of(bool across, const std::string& what) {
   }
   const std::string log = three.side.file("log");
   EXPECT_EQ(run_child(three, what, {{"DUNLIN_CRASH_LOG", log}}), 0);
-  std::map<std::string, int> points;
-  std::ifstream in(log);
-  for (std::string name; std::getline(in, name);) ++points[name];
-  return points;
+  return points_in(log);
 }
 
 class FilesSeveralCrash : public ::testing::TestWithParam<bool> {};
@@ -607,6 +581,66 @@ TEST_P(FilesSeveralMove, AnExchangedSourceIsNoticedThoughAnotherOneIsGone) {
   EXPECT_FALSE(*same);
 }
 
+/// What it became says nothing of what it was: a directory of its name stands where it went.
+TEST_P(FilesSeveralMove, AFileBesideADirectoryOfItsNameComesBackThoughItsSourceIsGone) {
+  const Three three(GetParam());
+  three.make();
+  write_file(three.target("/list.txt/theirs"), "not ours");
+  const std::string list = read_all(three.list());
+  const auto target = snapshot(three.target("/list.txt"));
+  CopyTest move = three.test({{"conflict", "keep_both"}}, "move");
+  LocalExecution& execution = move.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  ASSERT_TRUE(all_ended(execution));
+  ASSERT_EQ(read_all(three.target("/list (2).txt")), list);
+  ASSERT_FALSE(stdfs::exists(three.list()));
+  LocalExecution& next = move.take_over();
+  EXPECT_TRUE(is_ok(next.verify()));
+  EXPECT_EQ(next.differences(), 0);
+  const auto now = move.run().root_identity(next.context());
+  ASSERT_TRUE(now.ok()) << now.error().text();
+  EXPECT_EQ(*now, next.ledger().roots);
+  ASSERT_TRUE(is_ok(next.undo()));
+  EXPECT_EQ(read_all(three.list()), list);
+  EXPECT_EQ(snapshot(three.target("/list.txt")), target);
+}
+
+/// The same with one source alone.
+TEST_P(FilesSeveralMove, AnOnlyFileBesideADirectoryOfItsNameComesBackThoughItIsGone) {
+  const Three three(GetParam());
+  three.make();
+  const std::string file = three.more() + "/d.txt";
+  write_file(three.target("/d.txt/theirs"), "not ours");
+  CopyTest move(file, three.target(), {{"conflict", "keep_both"}}, {}, "move");
+  LocalExecution& execution = move.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  ASSERT_EQ(read_all(three.target("/d (2).txt")), "delta\n");
+  ASSERT_FALSE(stdfs::exists(file));
+  LocalExecution& next = move.take_over();
+  const auto same = move.run().same_destination(next.context(), next.ledger().roots);
+  ASSERT_TRUE(same.ok()) << same.error().text();
+  EXPECT_TRUE(*same);
+  ASSERT_TRUE(is_ok(next.undo()));
+  EXPECT_EQ(read_all(file), "delta\n");
+  EXPECT_FALSE(stdfs::exists(three.target("/d (2).txt")));
+}
+
+TEST(FilesSeveral, AnExecutionThatDoesNotSayWhatItsSourcesWereIsRefused) {
+  const Three three;
+  three.make();
+  CopyTest copy = three.test();
+  LocalExecution& execution = copy.start();
+  const auto roots = copy.run().root_identity(execution.context());
+  ASSERT_TRUE(roots.ok());
+  Json older = Json::parse(*roots);
+  older.erase("trees");
+  LocalExecution& next = copy.start();
+  copy.run().started_with(dump_json(older));
+  const auto now = copy.run().root_identity(next.context());
+  ASSERT_FALSE(now.ok());
+  EXPECT_EQ(now.error().type, ErrorType::state_corrupt);
+}
+
 /// As a glob names it beside the others.
 TEST(FilesSeveral, DunlinsOwnStateIsNoSource) {
   for (const char* const verb : {"copy", "move"}) {
@@ -625,6 +659,133 @@ TEST(FilesSeveral, DunlinsOwnStateIsNoSource) {
     EXPECT_EQ(read_all(scratch.file("data/state/state.db")), "a ledger");
     EXPECT_EQ(execution.item("state")->row.status, engine::ItemStatus::skipped);
   }
+}
+
+/// Problems of a plan whose state directory is `state`.
+std::vector<std::string> problems_beside_state(const std::string& state,
+                                               const std::vector<std::string>& words,
+                                               const std::string& verb = "copy") {
+  CopyTest test = words.size() > 2 ? several(words, {}, verb)
+                                   : CopyTest(words.front(), words.back(), {}, {}, verb);
+  LocalExecution::Options options;
+  options.state_path = state;
+  LocalExecution& execution = test.start(options);
+  const auto found = test.run().preflight(execution.context());
+  EXPECT_TRUE(found.ok()) << (found.ok() ? "" : found.error().text());
+  std::vector<std::string> messages;
+  for (const engine::Problem& one : *found) {
+    if (one.can_continue) continue;
+    messages.push_back(one.error.message);
+    if (one.error.message.find("own state") != std::string::npos) {
+      EXPECT_THAT(one.error.remediation, HasSubstr("--state DIR"));
+    }
+  }
+  return messages;
+}
+
+TEST(FilesSeveral, TheStateDirectoryIsNeitherSourceNorDestination) {
+  const ScratchDirectory scratch;
+  const std::string state = scratch.file("data/state");
+  const std::string target = scratch.file("target");
+  write_file(scratch.file("data/a/f"), "content");
+  write_file(state + "/executions/1/ledger.db", "a ledger");
+  stdfs::create_symlink(state, scratch.file("way"));
+  const auto is = [](const std::string& path) {
+    return ElementsAre(AllOf(HasSubstr("'" + path + "'"), HasSubstr("own state directory")));
+  };
+  for (const char* const verb : {"copy", "move"}) {
+    SCOPED_TRACE(verb);
+    const auto problems = [&](const std::vector<std::string>& words) {
+      return problems_beside_state(state, words, verb);
+    };
+    const std::string a = scratch.file("data/a");
+    EXPECT_THAT(problems({state, target}), is(state));
+    EXPECT_THAT(problems({state + "/", target}), is(state));
+    EXPECT_THAT(problems({scratch.file("way/executions"), target}), is(state + "/executions"));
+    const std::string ledger = state + "/executions/1/ledger.db";
+    EXPECT_THAT(problems({ledger, target}), is(ledger));
+    EXPECT_THAT(problems({a, state, target}), is(state));
+    EXPECT_THAT(problems({a, ledger, target}), is(ledger));
+    // Where it would arrive.
+    EXPECT_THAT(problems({a, state}), is(state));
+    EXPECT_THAT(problems({a, state + "/new/"}), is(state));
+    EXPECT_THAT(problems({a + "/f", state + "/new"}), is(state));
+    write_file(scratch.file("other/state/g"), "content");
+    EXPECT_THAT(problems({a, scratch.file("other/state"), scratch.file("data")}),
+                Contains(AllOf(HasSubstr("'" + state + "'"), HasSubstr("own state directory"))));
+    // What holds it leaves it out.
+    EXPECT_THAT(problems({scratch.file("data"), target}), IsEmpty());
+    EXPECT_THAT(problems({a, scratch.file("other"), target}), IsEmpty());
+  }
+}
+
+/// As `ulimit -n` for as long as it lives.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t most) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    struct rlimit few = before_;
+    few.rlim_cur = most;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  struct rlimit before_{};
+};
+
+TEST(FilesSeveral, ManySourcesInAsManyPlacesDoWithFewDescriptors) {
+  for (const char* const verb : {"copy", "move"}) {
+    SCOPED_TRACE(verb);
+    const ScratchDirectory scratch;
+    std::vector<std::string> words;
+    for (int n = 0; n < 500; ++n) {
+      const std::string number = std::to_string(n);
+      words.push_back(scratch.file("in " + number + (n % 2 == 0 ? "/tree " : "/file ") + number));
+      write_file(words.back() + (n % 2 == 0 ? "/sub/f" : ""), "content of " + number);
+    }
+    words.push_back(scratch.file("target"));
+    const FewDescriptors few(64);
+    CopyTest test = several(words, {}, verb);
+    LocalExecution& first = test.start();
+    const auto problems = test.run().preflight(first.context());
+    ASSERT_TRUE(problems.ok()) << problems.error().text();
+    EXPECT_TRUE(problems->empty()) << problems->front().error.text();
+    LocalExecution& execution = test.start();
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    EXPECT_TRUE(all_ended(execution));
+    EXPECT_EQ(read_all(scratch.file("target/tree 498/sub/f")), "content of 498");
+    EXPECT_EQ(read_all(scratch.file("target/file 499")), "content of 499");
+    ASSERT_TRUE(is_ok(execution.verify()));
+    EXPECT_EQ(execution.differences(), 0);
+    ASSERT_TRUE(is_ok(execution.undo()));
+    EXPECT_FALSE(stdfs::exists(scratch.file("target")));
+    EXPECT_EQ(read_all(scratch.file("in 498/tree 498/sub/f")), "content of 498");
+    EXPECT_EQ(read_all(scratch.file("in 499/file 499")), "content of 499");
+  }
+}
+
+/// One that is no longer held is told from another one by its numbers.
+TEST(FilesSeveral, ASourceThatIsNotHeldOpenIsNoticedWhenItIsExchanged) {
+  const ScratchDirectory scratch;
+  std::vector<std::string> words;
+  for (int n = 0; n < 40; ++n) {
+    words.push_back(scratch.file("in/" + std::to_string(n)));
+    write_file(words.back() + "/f", "content");
+  }
+  words.push_back(scratch.file("target"));
+  const FewDescriptors few(64);
+  CopyTest test = several(words);
+  LocalExecution& execution = test.start();
+  ASSERT_TRUE(is_ok(execution.enumerate()));
+  stdfs::rename(scratch.file("in/7"), scratch.file("in/away"));
+  write_file(scratch.file("in/7/f"), "another");
+  const Status done = execution.execute();
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().type, ErrorType::root_changed);
+  EXPECT_THAT(done.error().message, HasSubstr(scratch.file("in/7")));
 }
 
 TEST(FilesSeveral, ASourceThatLiesWhereAnotherOneGoesIsSaidAndNotMoved) {

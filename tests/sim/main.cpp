@@ -2,8 +2,9 @@
 // lost events.
 //
 //   sim --seeds N [--first S] [--jobs J]     N seeds from S on (1 if not named)
-//   sim --seed S [--trace]                   one seed again, with the history before the violation
-//   (--trace: always)
+//   sim --seed S [--trace] [--history N]     one seed again, with the last 50 or N events before
+//   the
+//                                            violation (--trace: always)
 //
 // Ends with "N passed, N failed, 0 skipped". A seed is all that is needed to see the same again: on
 // a violation it is played once more with its history recorded.
@@ -36,6 +37,7 @@ struct Options {
   std::uint64_t first = 1;
   std::uint64_t only = 0;
   bool trace = false;
+  std::size_t history = 50;
   int jobs = 2;
 };
 
@@ -92,6 +94,7 @@ class Summary {
                                       {"transactions", &Statistics::commits},
                                       {"transactions failed", &Statistics::persist_failures},
                                       {"verbs given", &Statistics::controls},
+                                      {"items refused beforehand", &Statistics::refusals},
                                       {"effects", &Statistics::effects},
                                       {"virtual time, ms", &Statistics::virtual_ms}};
   std::mutex mutex_;
@@ -101,12 +104,12 @@ class Summary {
 };
 
 /// Plays the seed; on a violation once more with its history, which is then printed.
-bool play(std::uint64_t seed, bool trace, Summary& summary) {
+bool play(std::uint64_t seed, bool trace, std::size_t history, Summary& summary) {
   current_seed = seed;
   const Scenario scenario = Scenario::from_seed(seed);
   std::string what;
   try {
-    World world(scenario, trace);
+    World world(scenario, trace ? history : 0);
     world.run();
     summary.add(world.statistics());
     if (trace) {
@@ -117,7 +120,7 @@ bool play(std::uint64_t seed, bool trace, Summary& summary) {
     what = violation.what();
   }
   if (!summary.add_violation(seed, what) && !trace) return false;
-  World again(scenario, true);
+  World again(scenario, history);
   try {
     again.run();
     std::printf(
@@ -155,6 +158,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.first = value;
     } else if (name == "--seed") {
       options.only = value;
+    } else if (name == "--history") {
+      options.history = std::clamp<std::uint64_t>(value, 1, 1'000'000);
     } else if (name == "--jobs") {
       options.jobs = static_cast<int>(std::clamp<std::uint64_t>(value, 1, 64));
     } else {
@@ -169,14 +174,16 @@ bool parse(int argc, char** argv, Options& options) {
 int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) {
-    std::fprintf(stderr, "usage: sim [--seeds N] [--first S] [--jobs J] | --seed S [--trace]\n");
+    std::fprintf(
+        stderr,
+        "usage: sim [--seeds N] [--first S] [--jobs J] | --seed S [--trace] [--history N]\n");
     return 2;
   }
   std::signal(SIGABRT, on_abort);
   Summary summary;
   const auto started = std::chrono::steady_clock::now();
   if (options.only > 0) {
-    const bool good = play(options.only, true, summary);
+    const bool good = play(options.only, true, options.history, summary);
     std::printf("%d passed, %d failed, 0 skipped\n", good ? 1 : 0, good ? 0 : 1);
     return good ? 0 : 1;
   }
@@ -185,7 +192,8 @@ int main(int argc, char** argv) {
   std::vector<std::thread> threads;
   for (int n = 0; n < options.jobs; ++n) {
     threads.emplace_back([&] {
-      for (std::uint64_t seed = next++; seed < end; seed = next++) play(seed, false, summary);
+      for (std::uint64_t seed = next++; seed < end; seed = next++)
+        play(seed, false, options.history, summary);
     });
   }
   for (auto& thread : threads) thread.join();

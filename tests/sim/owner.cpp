@@ -159,7 +159,10 @@ void Owner::perform(co::CheckItems command) {
       checked.error =
           Error(world_.rng().chance(0.5) ? ErrorType::network_timeout : ErrorType::auth_failure,
                 "simulated");
-    } else {
+    } else if (!stale() && world_.refuse_items()) {
+      checked.refused = true;
+      checked.problems.emplace_back(ErrorType::permission_denied, "simulated");
+    } else if (!stale()) {
       world_.note_items_checked();
     }
     send(answers_.emplace(command.call, checked).first->second);

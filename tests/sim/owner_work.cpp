@@ -286,6 +286,9 @@ void Owner::verify_item(Worker& worker, const ItemRow& item) {
 }
 
 void Owner::undo_item(Worker& worker, const ItemRow& item) {
+  if (world_.scenario().items.at(item.id.value).refuses_undo) {
+    return report(worker, not_completed(item, ItemStatus::failed, ErrorType::destination_changed));
+  }
   world_.destination().remove(item.id.value);
   ItemOutcome outcome;
   outcome.item = item.id;
@@ -325,6 +328,7 @@ void Owner::end_worker(Worker& worker, const Status& status, bool may_retry) {
 void Owner::write_end(Worker& worker, const Status& status, bool may_retry) {
   if (worker.ledger_error) return stop_unwritten(worker, *worker.ledger_error);
   const co::RunBatch& run = worker.command;
+  worker.tally.items = run.batch.item_count;
   worker.tally.unreported = static_cast<std::int64_t>(worker.items.size() - worker.reported);
   const engine::BatchVerdict verdict =
       engine::decide_batch_end(status, worker.tally, run.pass, run.settle, world_.scenario().scope,

@@ -24,6 +24,7 @@ class Generator {
     choose_tasks();
     choose_batches();
     cut_chunks();
+    choose_refusals();
     return std::move(scenario_);
   }
 
@@ -75,6 +76,16 @@ class Generator {
     knobs.item_ms = rng_.between(1, chance(0.2) ? 8'000 : 100);
     knobs.wall_jump_ms = chance(0.2) ? rng_.between(1, 20'000) : 0;
     knobs.fault_events = rng_.between(0, 1500);
+  }
+
+  /// From a generator of its own: what is added here leaves the seeds otherwise as they were.
+  void choose_refusals() {
+    Rng rng(scenario_.seed ^ 0x5eed'f00d'0000'0002ULL);
+    if (rng.chance(0.1)) scenario_.item_refusals = static_cast<std::int32_t>(rng.between(1, 2));
+    if (rng.chance(0.02)) scenario_.item_refusals = -1;
+    if (scenario_.goals.back() != Goal::roll_back || !rng.chance(0.4)) return;
+    for (auto& [id, item] : scenario_.items) item.refuses_undo = rng.chance(0.2);
+    scenario_.goals.push_back(Goal::roll_back);
   }
 
   void choose_tasks() {
@@ -248,6 +259,7 @@ std::string Scenario::describe() const {
     text += fmt::format(", waits for up to {} items", config.hold_up_to_items);
   if (config.verify) text += ", verifies";
   if (refused) text += ", refused by preflight";
+  if (item_refusals != 0) text += fmt::format(", its items refused {} times", item_refusals);
   if (may_stop_early()) text += ", may stop early";
   return text;
 }

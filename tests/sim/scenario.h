@@ -30,7 +30,8 @@ struct ItemScript {
   };
   Kind kind = Kind::succeed;
   std::int32_t failures = 0;
-  bool lose_reply = false;  ///< takes effect once and reports a transient error all the same
+  bool lose_reply = false;    ///< takes effect once and reports a transient error all the same
+  bool refuses_undo = false;  ///< of the first rollback; then a person mends the cause
 };
 
 struct BatchScript {
@@ -86,6 +87,8 @@ struct Scenario {
   std::map<std::int64_t, ItemScript> items;
   std::vector<ChunkScript> chunks;
   bool refused = false;  ///< preflight refuses the run
+  /// So often a look at all items refuses, before a person has mended the cause; -1: always.
+  std::int32_t item_refusals = 0;
   Knobs knobs;
 
   [[nodiscard]] static Scenario from_seed(std::uint64_t seed);

@@ -34,6 +34,7 @@ std::string Shadow::accept(const store::Mutation& mutation) {
   }
   if (const auto* ended = std::get_if<store::EndBatch>(&mutation)) return end(*ended);
   if (const auto* items = std::get_if<store::ReopenItems>(&mutation)) reopen(*items);
+  if (const auto* status = std::get_if<store::SetStatus>(&mutation)) return enter(status->to);
   if (std::holds_alternative<store::BeginCommit>(mutation)) committing_ = true;
   if (std::holds_alternative<store::CompleteStaged>(mutation)) {
     committing_ = false;
@@ -64,6 +65,30 @@ std::string Shadow::accept(const store::Mutation& mutation) {
     for (auto& [id, batch] : batches_) batch.verified = false;
   }
   return {};
+}
+
+/// A further rollback opens what the one before has left something of.
+std::string Shadow::enter(store::ExecutionStatus status) {
+  using store::ExecutionStatus;
+  const bool further =
+      status_ == ExecutionStatus::rolled_back && status == ExecutionStatus::rolling_back;
+  status_ = status;
+  if (!further) return {};
+  bool any = false;
+  for (const auto& [id, item] : items_) {
+    if (item.status != ItemStatus::completed) continue;
+    any = true;
+    Batch& batch = batches_.at(item.batch);
+    if (batch.status == BatchStatus::undone) batch.status = BatchStatus::done;
+  }
+  return any ? std::string() : "a further rollback although nothing is left";
+}
+
+bool Shadow::anything_begun() const {
+  const auto begun = [](const auto& one) { return one.second.status != BatchStatus::pending; };
+  const auto ended = [](const auto& one) { return one.second.status != ItemStatus::pending; };
+  return std::any_of(batches_.begin(), batches_.end(), begun) ||
+         std::any_of(items_.begin(), items_.end(), ended);
 }
 
 std::string Shadow::append(const store::AppendWork& work) {

@@ -45,6 +45,8 @@ class Shadow {
   [[nodiscard]] bool knows(std::int64_t batch) const { return batches_.contains(batch); }
   [[nodiscard]] const std::map<std::int64_t, Batch>& batches() const { return batches_; }
   [[nodiscard]] bool committing() const { return committing_; }
+  /// A batch is worked on or has ended: what was to be looked at before that is history.
+  [[nodiscard]] bool anything_begun() const;
   /// Why the batch may not be started in this pass now, or empty.
   [[nodiscard]] std::string blocked(std::int64_t batch, store::Pass pass) const;
 
@@ -58,6 +60,7 @@ class Shadow {
   /// Something that it waits for has failed or was skipped.
   [[nodiscard]] bool doomed(std::int64_t batch) const;
   void reopen(const store::ReopenItems& reopen);
+  std::string enter(store::ExecutionStatus status);
   [[nodiscard]] static store::BatchStatus seen(const Batch& batch);
   [[nodiscard]] static bool ended_well(const Batch& batch);
 
@@ -68,6 +71,7 @@ class Shadow {
   std::int64_t differences_ = 0;
   bool committing_ = false;
   bool enumeration_complete_ = false;
+  store::ExecutionStatus status_ = store::ExecutionStatus::pending;
 };
 
 }  // namespace dunlin::sim

@@ -17,7 +17,6 @@ using store::ItemStatus;
 
 namespace {
 
-constexpr std::size_t kHistory = 50;
 constexpr std::int64_t kStepsMax = 400'000;
 constexpr std::int64_t kActionsMax = 4'000'000;
 /// Attempts that a person has to make after the last fault; the errors that the scenario itself
@@ -42,10 +41,10 @@ class World::LedgerClock final : public Clock {
   const World& world_;
 };
 
-World::World(Scenario scenario, bool tracing)
+World::World(Scenario scenario, std::size_t history)
     : scenario_(std::move(scenario)),
       rng_(scenario_.seed ^ 0x5eed'f00d'0000'0001ULL),
-      tracing_(tracing),
+      history_max_(history),
       clock_(std::make_unique<LedgerClock>(*this)),
       shadow_(scenario_) {
   store::ExecutionRow row;
@@ -67,7 +66,7 @@ void World::at(std::int64_t delay_ms, Owner* owner, std::function<void()> action
 
 void World::trace(std::string line) {
   history_.push_back(fmt::format("{:>8} ms  {}", now_ms_, std::move(line)));
-  if (history_.size() > kHistory) history_.pop_front();
+  if (history_.size() > history_max_) history_.pop_front();
 }
 
 void World::violated(const std::string& what) const {
@@ -134,6 +133,10 @@ bool World::goal_reached(const store::ExecutionRow& row) const {
       if (retry_next_) return false;
       if (row.status == ExecutionStatus::completed || row.status == ExecutionStatus::cancelled)
         return true;
+      // A person mends what keeps the items from being begun, and resumes.
+      if (because_of(row, "preflight_refused") && !scenario_.refused &&
+          scenario_.item_refusals >= 0)
+        return false;
       return row.status == ExecutionStatus::failed &&
              (because_of(row, "preflight_refused") || because_of(row, "too_many_failures") ||
               because_of(row, "verification_mismatch"));
@@ -142,9 +145,15 @@ bool World::goal_reached(const store::ExecutionRow& row) const {
              (row.status == ExecutionStatus::failed && !because_of(row, "verification_mismatch") &&
               refused_);
     case Goal::roll_back:
-      return row.status == ExecutionStatus::rolled_back;
+      return row.status == ExecutionStatus::rolled_back &&
+             (!further_rollback() || store::all_succeeded(row.counters) == 0);
   }
   return true;
+}
+
+bool World::further_rollback() const {
+  return goal_ > 0 && scenario_.goals[goal_] == Goal::roll_back &&
+         scenario_.goals[goal_ - 1] == Goal::roll_back;
 }
 
 void World::goal_done(const store::ExecutionRow& row) {
@@ -160,6 +169,10 @@ void World::goal_done(const store::ExecutionRow& row) {
     check_migrated(row);
   }
   if (scenario_.goals[goal_] == Goal::verify && !refused_ && !cancelled_) check_verified(row);
+  if (scenario_.goals[goal_] == Goal::roll_back) {
+    check_items(true);
+    for (auto& [id, item] : scenario_.items) item.refuses_undo = false;  // a person has mended it
+  }
   last_attempt_ended_by_itself_ = false;
   if (++goal_ < scenario_.goals.size()) {
     at(rng_.between(1, 1'000), nullptr, [this] { drive(); });
@@ -170,7 +183,7 @@ void World::goal_done(const store::ExecutionRow& row) {
 
 void World::attach(Goal goal) {
   if (!faults()) {
-    std::int64_t allowed = kQuietAttemptsMax;
+    std::int64_t allowed = kQuietAttemptsMax + std::max(0, scenario_.item_refusals);
     for (const auto& [id, batch] : scenario_.batches)
       allowed += batch.system_errors + batch.fatal_errors + batch.later_errors;
     require(++quiet_attempts_ <= allowed,
@@ -190,13 +203,15 @@ void World::attach(Goal goal) {
   for (const auto& batch : *open) {
     if (batch.pass == store::Pass::work) needs_settling_.insert(batch.id.value);
   }
+  items_checked_ = false;
+  begun_before_ = shadow_.anything_begun();
   store::ReopenItems reopen;
   if (retry_next_) reopen = heal_everything();
   owners_.push_back(
       std::make_unique<Owner>(*this, static_cast<int>(owners_.size()) + 1, *epoch, goal));
   ++statistics_.owners;
   current_ = owners_.back().get();
-  if (tracing_)
+  if (tracing())
     trace(fmt::format("owner {} takes over, epoch {}, to {}", current_->number(), *epoch,
                       static_cast<int>(goal)));
   current_->begin(*row, *open, std::move(reopen));
@@ -205,6 +220,13 @@ void World::attach(Goal goal) {
   if (goal == Goal::migrate && fault(scenario_.knobs.control * 2)) {
     current_->control(make_verb("cancel"));
   }
+}
+
+bool World::refuse_items() {
+  if (scenario_.item_refusals == 0) return false;
+  if (scenario_.item_refusals > 0) --scenario_.item_refusals;
+  ++statistics_.refusals;
+  return true;
 }
 
 /// `dunlin retry`: what made items fail has been mended. Items of one attempt are opened with its
@@ -295,6 +317,12 @@ void World::check_migrated(const store::ExecutionRow& row) {
     });
     return;
   }
+  if (because_of(row, "preflight_refused")) {
+    require(scenario_.item_refusals < 0, [] { return "nothing refused it, and it says so"; });
+    require(destination_.effects().empty(),
+            [] { return "its items were refused, and some took effect"; });
+    return;
+  }
   if (cancelled_ || because_of(row, "too_many_failures")) return;
   const auto expected = scenario_.expected();
   require(shadow_.items().size() == expected.size(), [&] {
@@ -349,7 +377,8 @@ void World::check_items(bool rolled_back) {
     require(effect.applied <= 1,
             [&] { return fmt::format("item {} took effect {} times", id, effect.applied); });
     if (rolled_back) {
-      require(item.status != ItemStatus::completed,
+      const bool refuses = scenario_.items.at(id).refuses_undo;
+      require(item.status != ItemStatus::completed || refuses,
               [&] { return fmt::format("item {} is not rolled back", id); });
     }
     if (item.status == ItemStatus::completed && !lie) {

@@ -44,6 +44,7 @@ struct Statistics {
   std::int64_t late = 0;
   std::int64_t persist_failures = 0;
   std::int64_t controls = 0;
+  std::int64_t refusals = 0;  ///< of items that were looked at
   std::int64_t effects = 0;
   std::int64_t commits = 0;
   std::int64_t virtual_ms = 0;
@@ -51,7 +52,8 @@ struct Statistics {
 
 class World {
  public:
-  World(Scenario scenario, bool tracing);
+  /// `history`: how many of the last events are kept for people; 0: none.
+  World(Scenario scenario, std::size_t history);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -99,10 +101,14 @@ class World {
   }
   [[nodiscard]] bool anything_needs_settling() const { return !needs_settling_.empty(); }
   void settled(std::int64_t batch) { needs_settling_.erase(batch); }
-  [[nodiscard]] bool items_checked() const { return items_checked_; }
+  /// This owner has looked at all items, or found the work begun by one before it.
+  [[nodiscard]] bool items_checked() const { return items_checked_ || begun_before_; }
   void note_items_checked() { items_checked_ = true; }
+  /// True: the look at all items that ends now is to refuse. The next one may find the cause
+  /// mended.
+  [[nodiscard]] bool refuse_items();
 
-  [[nodiscard]] bool tracing() const { return tracing_; }
+  [[nodiscard]] bool tracing() const { return history_max_ > 0; }
   void trace(std::string line);
   [[noreturn]] void violated(const std::string& what) const;
   void require(bool condition, const std::function<std::string()>& what) const {
@@ -126,6 +132,7 @@ class World {
   void drive();
   void attach(engine::Goal goal);
   [[nodiscard]] bool goal_reached(const store::ExecutionRow& row) const;
+  [[nodiscard]] bool further_rollback() const;
   void goal_done(const store::ExecutionRow& row);
   store::ReopenItems heal_everything();
   [[nodiscard]] engine::coordinator::Control make_verb(const char* verb);
@@ -139,7 +146,7 @@ class World {
 
   Scenario scenario_;
   Rng rng_;
-  const bool tracing_;
+  const std::size_t history_max_;
   std::int64_t now_ms_ = 1'000;
   std::int64_t wall_offset_ms_ = 1'700'000'000'000;
   std::uint64_t order_ = 0;
@@ -168,6 +175,7 @@ class World {
   std::map<std::int64_t, Tries> batch_tries_;
   std::set<std::int64_t> needs_settling_;
   bool items_checked_ = false;
+  bool begun_before_ = false;  ///< something had ended when the owner took over
   std::set<std::int64_t>
       open_ended_;  ///< items that a person's retry or skip may have ended either way
 };

@@ -319,6 +319,22 @@ TEST_F(LedgerFile, RefusesNewerVersionsAndNamesThem) {
   EXPECT_EQ(SqliteLedger::open(path_, true, clock_).error().type, ErrorType::state_version);
 }
 
+/// Format 3 did not keep what the sources of files were.
+TEST_F(LedgerFile, RefusesAnOlderFormatAndSaysWhatToUse) {
+  create(path_, clock_).reset();
+  {
+    sql::Database database = outside(path_);
+    ASSERT_TRUE(database.set_user_version(3).ok());
+  }
+  for (const bool read_only : {false, true}) {
+    const auto refused = SqliteLedger::open(path_, read_only, clock_);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().type, ErrorType::state_version);
+    EXPECT_NE(refused.error().message.find("format version 3"), std::string::npos);
+    EXPECT_NE(refused.error().remediation.find("format version 3"), std::string::npos);
+  }
+}
+
 TEST_F(LedgerFile, NeverCrashesOnDamage) {
   {
     const auto ledger = create(path_, clock_);
@@ -449,6 +465,7 @@ TEST_F(LedgerFile, TheOriginalsTablesAreViews) {
   }
   for (std::int64_t i = 0; i < 3; ++i)
     work.batches[0].items[static_cast<std::size_t>(i)].directory = DirectoryId(i + 1);
+  work.places = {{"", "/src", "/dst/"}};
   ItemOutcome proven = completed(1);
   proven.checksum = "md5:00112233445566778899aabbccddeeff sha256:" + std::string(64, 'a');
   proven.proof = Proof::evicted;
@@ -499,12 +516,8 @@ TEST_F(LedgerFile, TheOriginalsTablesAreViews) {
   EXPECT_EQ(text(database, "SELECT verification_result FROM migration_executions"), "NULL");
 }
 
-TEST_F(LedgerFile, EachOfSeveralSourcesIsShownWhereItStands) {
-  ExecutionRow row = execution_row();
-  row.plan_json =
-      R"({"source":{"paths":["/a/x/item-1","/b/more","/c/d2"]},"destination":{"base_path":"/dst/"}})";
-  auto ledger = SqliteLedger::create(path_, row, clock_);
-  ASSERT_TRUE(ledger.ok()) << ledger.error().text();
+/// A folder `d2` with one item in it, and one beside it.
+AppendWork work_below_a_root(std::vector<NewPlace> places) {
   AppendWork work = first_work(1, 2);
   for (std::int64_t i = 1; i <= 2; ++i) {
     NewDirectory one;
@@ -515,17 +528,110 @@ TEST_F(LedgerFile, EachOfSeveralSourcesIsShownWhereItStands) {
   }
   for (std::int64_t i = 0; i < 2; ++i)
     work.batches[0].items[static_cast<std::size_t>(i)].directory = DirectoryId(i + 1);
-  must_apply(**ledger, {work});
-  sql::Database database = outside(path_);
-  EXPECT_EQ(text(database, "SELECT source_path FROM file_operations WHERE id = '1'"),
-            "/a/x/item-1");
-  EXPECT_EQ(text(database, "SELECT source_path FROM file_operations WHERE id = '2'"),
-            "/c/d2/item-2");
-  EXPECT_EQ(text(database, "SELECT destination_path FROM file_operations WHERE id = '2'"),
-            "/dst/d2/item-2");
+  work.places = std::move(places);
+  return work;
 }
 
-TEST_F(LedgerFile, TheViewsShowRelativePathsWhenThePlanNamesNoRoots) {
+/// "source > destination" of each item, in order of their ids.
+std::string shown_paths(sql::Database& database) {
+  return text(database,
+              "SELECT group_concat(source_path || ' > ' || destination_path, ', ') FROM "
+              "(SELECT * FROM file_operations ORDER BY CAST(id AS INTEGER))");
+}
+
+TEST_F(LedgerFile, EveryPlaceIsShownWhereItStands) {
+  const struct {
+    std::vector<NewPlace> places;
+    std::string shown;
+  } cases[] = {
+      {{{"", "/a/photos", "/mnt/photos"}},
+       "/a/photos/item-1 > /mnt/photos/item-1, /a/photos/d2/item-2 > /mnt/photos/d2/item-2"},
+      {{{"", "/", "/"}}, "/item-1 > /item-1, /d2/item-2 > /d2/item-2"},
+      {{{"", "/a", "/b"}, {"item-1", "/a/item-1", "/b/other"}},
+       "/a/item-1 > /b/other, /a/d2/item-2 > /b/d2/item-2"},
+      {{{"", "", "/dst/"}, {"item-1", "/a/x/item-1", ""}, {"d2", "/c/d2", ""}},
+       "/a/x/item-1 > /dst/item-1, /c/d2/item-2 > /dst/d2/item-2"},
+      {{}, "item-1 > item-1, d2/item-2 > d2/item-2"},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.shown);
+    const std::string path = path_ + std::to_string(&one - cases);
+    auto ledger = SqliteLedger::create(path, execution_row(), clock_);
+    ASSERT_TRUE(ledger.ok()) << ledger.error().text();
+    must_apply(**ledger, {work_below_a_root(one.places)});
+    sql::Database database = outside(path);
+    EXPECT_EQ(shown_paths(database), one.shown);
+  }
+}
+
+TEST_F(LedgerFile, ARootIsShownWithoutASlashUnlessItIsOne) {
+  const auto ledger = create(path_, clock_);
+  AppendWork work = work_below_a_root({{"", "/", "/dst/"}});
+  work.batches[0].items[0].name.clear();
+  must_apply(*ledger, {work});
+  sql::Database database = outside(path_);
+  EXPECT_EQ(shown_paths(database), "/ > /dst, /d2/item-2 > /dst/d2/item-2");
+}
+
+TEST_F(LedgerFile, WhatHasGotAnotherNameIsShownUnderIt) {
+  const auto ledger = create(path_, clock_);
+  AppendWork work = work_below_a_root({{"", "/a", "/b"}, {"item-1", "/a/item-1", "/b/item-1"}});
+  ItemOutcome at_the_root = completed(1);
+  at_the_root.placed_name = "item-1 (2)";
+  ItemOutcome below = completed(2);
+  below.placed_name = "item-2 (2)";
+  must_apply(*ledger, {work, SetStatus{}, start({{1, 1}}),
+                       RecordOutcomes{BatchId(1), 1, {at_the_root, below}}});
+  sql::Database database = outside(path_);
+  EXPECT_EQ(shown_paths(database), "/a/item-1 > /b/item-1 (2), /a/d2/item-2 > /b/d2/item-2 (2)");
+}
+
+TEST_F(LedgerFile, APlaceIsGivenOnce) {
+  const auto ledger = create(path_, clock_);
+  AppendWork work = first_work(1, 1);
+  work.complete = false;
+  work.places = {{"", "/a", "/b"}, {"", "/c", "/d"}};
+  EXPECT_EQ(refusal(*ledger, work), ErrorType::defect);
+  work.places.pop_back();
+  must_apply(*ledger, {work});
+  AppendWork more;
+  more.places = {{"", "/c", "/d"}};
+  EXPECT_EQ(refusal(*ledger, more), ErrorType::defect);
+}
+
+/// With many sources and many items each row is found by keys alone: nothing but `item` itself is
+/// read from end to end, and nothing is copied or indexed for the query.
+TEST_F(LedgerFile, ARowOfFileOperationsIsFoundByKeys) {
+  const auto ledger = create(path_, clock_);
+  AppendWork work = first_work(100, 1000);
+  work.places.push_back({"", "", "/dst"});
+  for (int n = 0; n < 1000; ++n)
+    work.places.push_back({"source-" + std::to_string(n), "/src/" + std::to_string(n), ""});
+  must_apply(*ledger, {work, SetStatus{}, start({{1, 1}}),
+                       RecordOutcomes{BatchId(1), 1, {completed(1), failed(2)}}});
+  sql::Database database = outside(path_);
+  ASSERT_EQ(text(database, "SELECT count(*) FROM item"), "100000");
+  database.exec("ANALYZE").ignore("with and without statistics the plan is the same");
+  for (const char* const query :
+       {"SELECT * FROM file_operations", "SELECT * FROM file_operations WHERE status = 'failed'",
+        "SELECT source_path, destination_path FROM file_operations LIMIT 10"}) {
+    auto plan = database.prepare("EXPLAIN QUERY PLAN " + std::string(query));
+    ASSERT_TRUE(plan.ok()) << plan.error().text();
+    int steps = 0;
+    for (auto more = plan->step(); more.ok() && *more; more = plan->step(), ++steps) {
+      const std::string step = plan->column_string(3);
+      const bool whole = step.starts_with("SCAN") && step != "SCAN i" && step != "SCAN e" &&
+                         step != "SCAN up" && step != "SCAN x" && step != "SCAN y" &&
+                         step != "SCAN CONSTANT ROW";
+      EXPECT_FALSE(whole) << step;
+      EXPECT_EQ(step.find("AUTOMATIC"), std::string::npos) << step;
+      EXPECT_EQ(step.find("MATERIALIZE"), std::string::npos) << step;
+    }
+    EXPECT_GT(steps, 10);
+  }
+}
+
+TEST_F(LedgerFile, TheViewsBearAnyPlan) {
   ExecutionRow row = execution_row();
   row.plan_json = "not json";
   auto ledger = SqliteLedger::create(path_, row, clock_);

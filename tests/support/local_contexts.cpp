@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/file_io.h"
+#include "engine/thread_pool.h"
 
 namespace dunlin::testing {
 
@@ -48,6 +49,9 @@ class LocalExecution::Context : public engine::RunContext {
     return owner_.options_.permits != nullptr ? *owner_.options_.permits : owner_.permits_;
   }
   [[nodiscard]] const CancelToken& cancel() const override { return cancel_; }
+  [[nodiscard]] const std::string& state_path() const override {
+    return owner_.options_.state_path;
+  }
   [[nodiscard]] Status fence() override {
     owner_.note("fence");
     return owner_.options_.on_fence ? owner_.options_.on_fence() : success();
@@ -79,6 +83,9 @@ class LocalExecution::Context : public engine::RunContext {
   }                                                                          \
   [[nodiscard]] Status fence() override {                                    \
     return owner_.context_->fence();                                         \
+  }                                                                          \
+  [[nodiscard]] const std::string& state_path() const override {             \
+    return owner_.context_->state_path();                                    \
   }
 
 class LocalExecution::Items final : public engine::ItemsContext {
@@ -112,8 +119,14 @@ class LocalExecution::Enumeration final : public engine::EnumerateContext {
     // ledger.
     last_ = {owner.ledger_.last_task, owner.ledger_.last_batch, owner.ledger_.last_item,
              owner.ledger_.last_directory};
+    if (owner.options_.threads > 1)
+      aside_.emplace(static_cast<std::size_t>(owner.options_.threads));
   }
   DUNLIN_LOCAL_RUN_CONTEXT
+  void run_aside(std::function<void()> job) override {
+    if (!aside_) return job();
+    aside_->post(std::move(job));
+  }
 
   [[nodiscard]] const std::string& cursor() const override { return owner_.ledger_.cursor; }
   [[nodiscard]] TaskId new_task_id() override { return TaskId(++last_.task); }
@@ -161,9 +174,6 @@ class LocalExecution::Enumeration final : public engine::EnumerateContext {
   [[nodiscard]] Result<bool> is_own_execution(std::string_view digits) override {
     return digits == short_id(owner_.options_.execution);
   }
-  [[nodiscard]] const std::string& state_path() const override {
-    return owner_.options_.state_path;
-  }
   [[nodiscard]] bool continued() const override { return continued_; }
   [[nodiscard]] Status commit(Chunk chunk) override;
 
@@ -174,6 +184,7 @@ class LocalExecution::Enumeration final : public engine::EnumerateContext {
   LocalExecution& owner_;
   bool continued_;
   Last last_{};
+  std::optional<engine::TaskThreads> aside_;
 };
 
 Status LocalExecution::Enumeration::commit(Chunk chunk) {
@@ -292,6 +303,7 @@ class LocalExecution::Batch final : public BatchContext {
     return cancel().check();
   }
   [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override {
+    if (intents.empty()) return success();
     if (owner_.options_.on_intents) DUNLIN_TRY(owner_.options_.on_intents(intents));
     owner_.note("intents:" + std::to_string(intents.size()));
     const std::lock_guard lock(owner_.mutex_);
@@ -345,6 +357,7 @@ Result<std::unique_ptr<LocalExecution>> LocalExecution::take_over(engine::Run& r
   DUNLIN_ASSIGN(const std::string bytes, read_file(options.journal_path));
   auto execution = std::make_unique<LocalExecution>(run, std::move(options));
   DUNLIN_ASSIGN(execution->ledger_, LocalLedger::decode(bytes));
+  if (!execution->ledger_.roots.empty()) run.started_with(execution->ledger_.roots);
   ++execution->ledger_.epoch;
   execution->save();
   return execution;
@@ -352,6 +365,7 @@ Result<std::unique_ptr<LocalExecution>> LocalExecution::take_over(engine::Run& r
 
 void LocalExecution::take_over(engine::Run& run) {
   run_ = &run;
+  if (!ledger_.roots.empty()) run.started_with(ledger_.roots);
   cancel_ = CancelSource();
   context_ = std::make_unique<Context>(*this);
   ++ledger_.epoch;
@@ -386,6 +400,11 @@ Result<std::vector<engine::Problem>> LocalExecution::check_items() {
 
 Status LocalExecution::enumerate() {
   if (ledger_.enumeration_complete) return success();
+  // A root that cannot be looked at is for those tests to find that ask for it.
+  if (options_.keeps_roots && ledger_.roots.empty()) {
+    auto roots = run_->root_identity(*context_);
+    if (roots.ok()) ledger_.roots = std::move(roots).value();
+  }
   Enumeration enumeration(*this);
   DUNLIN_TRY(run_->enumerate(enumeration));
   DUNLIN_CHECK(ledger_.enumeration_complete,

@@ -6,8 +6,9 @@
 // hook (the process lives on, take_over(run) continues), or a child process that dies at a crash
 // point and leaves Options::journal_path behind, which the static take_over() reads.
 //
-// Thread rule: drive it from one thread; with Options::threads > 1 for_each_item runs on that many,
-// and report(), record_intents(), flush() and progress() may then come from any of them.
+// Thread rule: drive it from one thread; with Options::threads > 1 for_each_item, and what the
+// enumeration runs aside, run on that many, and report(), record_intents(), flush() and progress()
+// may then come from any of them.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,8 @@ class LocalExecution {
     std::string journal_path;
     /// Passed for a state directory, which a source leaves out.
     std::string state_path;
+    /// The first enumerate() asks for the identity of the roots, a later owner is told.
+    bool keeps_roots = false;
     /// Answers of fence(), record_intents() and EnumerateContext::commit(); unset: success. An
     /// error of the latter two means that nothing was recorded.
     std::function<Status()> on_fence;

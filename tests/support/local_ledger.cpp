@@ -125,6 +125,7 @@ std::string LocalLedger::encode() const {
   }
   out.varint(first_items.size());
   for (const auto& [key, item] : first_items) out.bytes(key).zigzag(item);
+  out.bytes(roots);
   out.bytes(cursor).u8(enumeration_complete ? 1 : 0).u8(committing ? 1 : 0).zigzag(epoch);
   out.zigzag(last_task)
       .zigzag(last_batch)
@@ -176,6 +177,7 @@ Result<LocalLedger> LocalLedger::decode(std::string_view bytes) {
     const std::string key(in.bytes());
     ledger.first_items.emplace(key, in.zigzag());
   }
+  ledger.roots = in.bytes();
   ledger.cursor = in.bytes();
   ledger.enumeration_complete = in.u8() != 0;
   ledger.committing = in.u8() != 0;

@@ -34,6 +34,7 @@ struct LocalLedger {
   std::map<std::int64_t, LocalBatch> batches;
   std::map<std::int64_t, LocalItem> items;
   std::map<std::string, std::int64_t> first_items;
+  std::string roots;  ///< their identity, where the execution keeps it
   std::string cursor;
   bool enumeration_complete = false;
   bool committing = false;

@@ -2,8 +2,26 @@
 #include "support/screen.h"
 
 #include <algorithm>
+#include <clocale>
+#include <cwchar>
 
 namespace dunlin::testing {
+
+namespace {
+
+/// As the C library knows it: C.UTF-8 is part of Debian's libc-bin.
+int columns_of(std::string_view glyph) {
+  static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  const locale_t former = ::uselocale(utf8);
+  wchar_t wide = 0;
+  std::mbstate_t state{};
+  const std::size_t read = std::mbrtowc(&wide, glyph.data(), glyph.size(), &state);
+  const int columns = read == glyph.size() ? ::wcwidth(wide) : 1;
+  ::uselocale(former);
+  return columns < 0 ? 1 : columns;
+}
+
+}  // namespace
 
 std::size_t Screen::top() const {
   return lines_.size() > rows_ ? lines_.size() - rows_ : 0;
@@ -14,15 +32,29 @@ void Screen::line_feed() {
 }
 
 void Screen::put(std::string_view glyph) {
-  if (column_ == columns_) {
-    ++wraps_;
-    column_ = 0;
-    line_feed();
-    lines_[row_].continues = true;
+  const std::size_t columns = all_wide_ ? 2 : static_cast<std::size_t>(columns_of(glyph));
+  if (columns == 0) {  // drawn over the one before
+    auto& before = lines_[row_].glyphs;
+    std::size_t at = std::min(column_, before.size());
+    while (at > 0 && before[at - 1].empty()) --at;
+    if (at > 0) before[at - 1] += glyph;
+    return;
+  }
+  if (column_ + columns > columns_) {
+    if (wrapping_) {
+      ++wraps_;
+      column_ = 0;
+      line_feed();
+      lines_[row_].continues = true;
+    } else {
+      column_ = columns_ - std::min(columns, columns_);
+    }
   }
   auto& glyphs = lines_[row_].glyphs;
-  if (glyphs.size() <= column_) glyphs.resize(column_ + 1, " ");
-  glyphs[column_++] = std::string(glyph);
+  if (glyphs.size() < column_ + columns) glyphs.resize(column_ + columns, " ");
+  glyphs[column_] = std::string(glyph);
+  if (columns == 2) glyphs[column_ + 1].clear();
+  column_ += columns;
 }
 
 /// One control sequence; returns its length.
@@ -43,6 +75,8 @@ std::size_t Screen::escape(std::string_view bytes) {
   } else if (bytes[end] == 'J' && number.empty()) {
     glyphs.resize(std::min(glyphs.size(), column_));
     lines_.resize(row_ + 1);
+  } else if (number == "?7") {
+    wrapping_ = bytes[end] == 'h';
   } else if (bytes[end] != 'm') {
     unknown_ += bytes.substr(1, end);
   }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,6 +25,7 @@ std::atomic<bool> with_flushes{false};
 std::atomic<std::uint64_t> state{0};
 std::atomic<std::int64_t> shortened_calls{0};
 std::atomic<std::int64_t> interrupted_calls{0};
+std::atomic<ino_t> broken_directory{0};
 
 /// Steele and others, "Fast splittable pseudorandom number generators": one addition per draw, so
 /// threads need no lock.
@@ -66,7 +68,23 @@ bool disturbed(int fd, std::size_t& size) {
   return false;
 }
 
+/// The position of a directory that was not listed yet is 0 on every file system.
+bool is_broken(int fd) {
+  struct stat info{};
+  return broken_directory != 0 && ::fstat(fd, &info) == 0 && info.st_ino == broken_directory &&
+         ::lseek(fd, 0, SEEK_CUR) != 0;
+}
+
 }  // namespace
+
+BrokenListing::BrokenListing(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) == 0) broken_directory = info.st_ino;
+}
+
+BrokenListing::~BrokenListing() {
+  broken_directory = 0;
+}
 
 ShortCalls::ShortCalls(std::uint64_t seed, bool flushes) {
   state = seed;
@@ -136,6 +154,10 @@ long short_syscall(long number, ...) {
   va_start(list, number);
   for (long& argument : arguments) argument = va_arg(list, long);
   va_end(list);
+  if (number == SYS_getdents64 && is_broken(static_cast<int>(arguments[0]))) {
+    errno = EIO;
+    return -1;
+  }
   if (active && number == SYS_getdents64) {
     if (interrupts()) return -1;
     arguments[2] =

@@ -108,4 +108,67 @@ TYPED_TEST_P(LedgerConformance, UndoGoesBackwardsAndKeepsWhatWasChangedByOthers)
       << "a new rollback tries again";
 }
 
+TYPED_TEST_P(LedgerConformance, AFurtherRollbackTriesWhatTheOneBeforeLeftAloneAndNothingElse) {
+  using To = ExecutionStatus;
+  const auto go = [&](ExecutionStatus to) {
+    must_apply(this->ledger(), {SetStatus{to, "", "", "test"}});
+  };
+  const auto back = [](std::int64_t item) {
+    ItemOutcome outcome = completed(item);
+    outcome.status = ItemStatus::rolled_back;
+    return outcome;
+  };
+  const auto refused = [](std::int64_t item) {
+    return failed(item, ErrorType::destination_changed);
+  };
+  const auto undo_errors = [&] {
+    return this->ledger().errors(Where().error_type("destination_changed"), true)->size();
+  };
+  this->append(3, 2);
+  go(To::running);
+  must_apply(this->ledger(), {start({{1, 1}, {2, 1}, {3, 1}}),
+                              end(1, 1, BatchResult::done, {completed(1), completed(2)}),
+                              end(2, 1, BatchResult::done, {completed(3), completed(4)}),
+                              end(3, 1, BatchResult::done, {completed(5), failed(6)})});
+  go(To::completed);
+  go(To::rolling_back);
+  must_apply(this->ledger(), {start({{1, 2}, {2, 2}, {3, 2}}, Pass::undo),
+                              end(1, 2, BatchResult::done, {back(1), back(2)}, Pass::undo),
+                              end(2, 2, BatchResult::done, {back(3), refused(4)}, Pass::undo),
+                              RecordOutcomes{BatchId(3), 2, {refused(5)}}});
+  must_apply(this->ledger(),
+             {end(3, 2, BatchResult::interrupted, {}, Pass::undo), start({{3, 3}}, Pass::undo),
+              end(3, 3, BatchResult::done, {refused(5)}, Pass::undo)});
+  EXPECT_EQ(undo_errors(), 2U) << "once for each item, however often it was tried";
+  go(To::rolled_back);
+  EXPECT_EQ(this->counters().succeeded_items, 2);
+  EXPECT_EQ(this->counters().undone_batches, 3);
+
+  go(To::rolling_back);
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{3, 2}));
+  EXPECT_EQ(this->counters().undone_batches, 1);
+  EXPECT_THAT(this->ledger().audit(0, 100)->back().detail_json, ::testing::HasSubstr("\"left\":2"));
+  must_apply(this->ledger(), {start({{2, 4}, {3, 4}}, Pass::undo),
+                              end(2, 4, BatchResult::done, {back(4)}, Pass::undo),
+                              end(3, 4, BatchResult::interrupted, {}, Pass::undo)});
+  EXPECT_EQ(undo_errors(), 1U) << "what was taken back is no error any more";
+  go(To::paused);
+  go(To::rolling_back);
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{3}));
+  must_apply(this->ledger(),
+             {start({{3, 5}}, Pass::undo), end(3, 5, BatchResult::done, {refused(5)}, Pass::undo)});
+  go(To::rolled_back);
+  go(To::rolling_back);
+  must_apply(this->ledger(),
+             {start({{3, 6}}, Pass::undo), end(3, 6, BatchResult::done, {back(5)}, Pass::undo)});
+  go(To::rolled_back);
+  EXPECT_EQ(undo_errors(), 0U);
+  EXPECT_EQ(this->counters().rolled_back_items, 5);
+  EXPECT_EQ(this->counters().failed_items, 1);
+  EXPECT_EQ(this->counters().undone_batches, 3);
+  EXPECT_EQ(refusal(this->ledger(), SetStatus{To::rolling_back, "", "", "test"}),
+            ErrorType::invalid_state)
+      << "nothing is left";
+}
+
 }  // namespace dunlin::store::test

@@ -53,6 +53,29 @@ TYPED_TEST_P(LedgerConformance, RetryReopensFailedItemsAndLeavesTheRest) {
             ErrorType::defect);
 }
 
+TYPED_TEST_P(LedgerConformance, ARetryOfSingleItemsAnswersThemUntilTheyAreSkipped) {
+  this->append(1, 3);
+  const auto answered = [&] {
+    std::vector<std::int64_t> ids;
+    const auto found = this->ledger().answered_items();
+    for (const ItemId item : *found) ids.push_back(item.value);
+    return ids;
+  };
+  must_apply(this->ledger(),
+             {start({{1, 1}}), end(1, 1, BatchResult::done, {failed(1), failed(2), failed(3)}),
+              ReopenItems{{ItemId(1)}, ItemStatus::pending, "me", {}}});
+  EXPECT_TRUE(answered().empty()) << "a retry of whatever has failed is no answer";
+  must_apply(this->ledger(),
+             {ReopenItems{{ItemId(2), ItemId(3)}, ItemStatus::pending, "me", {}, true}});
+  EXPECT_EQ(answered(), (std::vector<std::int64_t>{2, 3}));
+  EXPECT_THAT(this->ledger().audit(0, 100)->back().detail_json,
+              ::testing::HasSubstr("\"answered\":[2,3]"));
+  must_apply(this->ledger(),
+             {start({{1, 2}}), end(1, 2, BatchResult::done, {completed(1), failed(2), failed(3)}),
+              ReopenItems{{ItemId(3)}, ItemStatus::skipped, "me", {}, true}});
+  EXPECT_EQ(answered(), (std::vector<std::int64_t>{2}));
+}
+
 TYPED_TEST_P(LedgerConformance, RetryOfAFailedBatchBringsItsDependantsBack) {
   AppendWork work;
   work.tasks = {task(1), task(2, 1, true)};
