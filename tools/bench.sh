@@ -9,6 +9,7 @@ if [ "${1:-}" = --help ]; then
   echo "       ./dev bench memory [--help]                              peak memory and size of the ledger, up to 1,000,000 files"
   echo "       ./dev bench files [--help]                               beside cp, rsync, rclone, fpsync and tar"
   echo "       ./dev bench control [--help]                             how long pause, stop and limits take to have effect"
+  echo "       ./dev bench share [--help]                               how two copies share a disk by their priorities"
   exit 0
 fi
 if [ "${1:-}" = memory ]; then
@@ -37,6 +38,17 @@ if [ "${1:-}" = control ]; then
       ;;
   esac
   exec python3 -B bench/control/main.py "$@"
+fi
+if [ "${1:-}" = share ]; then
+  shift
+  case " $* " in
+    *" --help "* | *" -h "* | *" --binary "*) ;;
+    *)
+      bash tools/setup.sh build bench
+      build release dunlin >/dev/null
+      ;;
+  esac
+  exec python3 -B bench/control/share.py "$@"
 fi
 only=""
 if [ $# -gt 0 ] && [[ "$1" != -* ]]; then

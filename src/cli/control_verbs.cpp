@@ -1,5 +1,5 @@
-// pause, cancel, stop, limits, skip: verbs that reach the owner wherever it lives and return at
-// once.
+// pause, cancel, stop, limits, priority, skip: verbs that reach the owner wherever it lives and
+// return at once.
 #include <chrono>
 #include <thread>
 
@@ -25,7 +25,7 @@ constexpr std::int64_t kEffectWithin_ms = 3000;
 constexpr std::chrono::milliseconds kLook{20};
 
 bool took_effect(const engine::Snapshot& snapshot, std::string_view verb) {
-  if (verb == "skip" || verb == "limits") return true;
+  if (verb == "skip" || verb == "limits" || verb == "priority") return true;
   if (verb == "pause" || verb == "stop") return !snapshot.live;
   return snapshot.shown_status == ExecutionStatus::cancelled;
 }
@@ -50,7 +50,7 @@ Result<int> show_effect(Session& session, const ExecutionId& id, std::string_vie
   std::string text = fmt::format("execution {}: {}", snapshot.row.number,
                                  session.out().paint(colour_of(snapshot), status_words(snapshot)));
   if (!effective) text += fmt::format("; {} is requested", verb);
-  const bool says_more = verb == "skip" || verb == "limits" || !effective;
+  const bool says_more = verb == "skip" || verb == "limits" || verb == "priority" || !effective;
   if (!message.empty() && says_more) text += " (" + message + ")";
   text += "\n";
   for (const auto& next : next_commands(snapshot))
@@ -166,7 +166,7 @@ void add_limits(Verbs& verbs) {
   auto limits = std::make_shared<Limits>();
   CLI::App& app = verbs.add(
       "limits",
-      "Changes the limits of a running execution within a second, until it ends or pauses.",
+      "Changes the limits of an execution: of a running one within a second, else from its start.",
       "dunlin limits last --io 200MB/s\ndunlin limits 3 --io none --concurrency 4\n"
       "dunlin limits 3 --cpu 50%",
       [limits](Session& session) -> Result<int> {
@@ -175,6 +175,24 @@ void add_limits(Verbs& verbs) {
       });
   limits->execution = add_execution(app);
   limits->flags = std::make_unique<LimitFlags>(app);
+}
+
+void add_priority(Verbs& verbs) {
+  struct Priority {
+    Text execution, name;
+  };
+  auto priority = std::make_shared<Priority>();
+  CLI::App& app = verbs.add(
+      "priority",
+      "Says who is served first where executions use the same disks: each step is due twice as "
+      "much as the one below it, and nobody starves.",
+      "dunlin priority last high\ndunlin priority 3 low",
+      [priority](Session& session) -> Result<int> {
+        return control(session, *priority->execution, "priority",
+                       Json{{"priority", *priority->name}});
+      });
+  priority->execution = add_execution(app);
+  priority->name = add_place(app, "PRIORITY", "immediate, high, normal or low");
 }
 
 }  // namespace
@@ -194,6 +212,7 @@ void add_control_verbs(Verbs& verbs) {
        "dunlin cancel 3");
   add_stop(verbs);
   add_limits(verbs);
+  add_priority(verbs);
 
   struct Skip {
     Text execution;

@@ -178,6 +178,8 @@ SettingsFlags::SettingsFlags(CLI::App& app) {
   text("io_limit", "--io-limit", "RATE", "at most this many bytes per second: 200MB/s, 10MiB");
   bandwidth_kib_ =
       add_text(app, "--bwlimit", "RATE", "as --io-limit; without unit KiB/s, as in rsync");
+  text("priority", "--priority", "NAME",
+       "immediate, high, normal (default) or low: who is served first at the same disks");
   text("max_failures", "--max-failures", "N|P%", "stop after so many failed items");
   text("max_retries", "--retries", "N", "tries after the first one (default 2)");
   stop_on_first_error_ = add_flag(app, "--stop-on-first-error", "stop when an item has failed");

@@ -214,6 +214,20 @@ std::string limits_text(const Json& limits) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+/// Its priority where it is no usual one or others use the same devices.
+std::string priority_text(const engine::Snapshot& snapshot) {
+  const std::string priority =
+      snapshot.limits.is_object() ? string_or(snapshot.limits, "priority", "") : "";
+  const Json& sharing = snapshot.sharing;
+  if (!sharing.is_object()) return priority == "normal" ? "" : priority;
+  const auto others = integer_or(sharing, "with", 0);
+  const Json* due = find_member(sharing, "due");
+  const double part = due != nullptr && due->is_number() ? due->get<double>() : 1;
+  return fmt::format("{}; {:.0f} % of what it shares with {} other execution{} is due to it{}",
+                     priority, part * 100, others, others == 1 ? "" : "s",
+                     boolean_or(sharing, "waits", false) ? "; waits for them" : "");
+}
+
 std::string age_of(std::int64_t then_ms, std::int64_t now_ms) {
   return format_duration(std::chrono::milliseconds(std::max<std::int64_t>(now_ms - then_ms, 0))) +
          " ago";
@@ -437,6 +451,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   }
   add_current_items(lines, progress, terminal);
   lines.add("limits", limits_text(snapshot.limits));
+  lines.add("priority", priority_text(snapshot));
   lines.add("batches", fmt::format("{} of {} ended", format_count(counters.ended_batches),
                                    format_count(counters.total_batches)));
   if (snapshot.shown_status != ExecutionStatus::rolled_back)

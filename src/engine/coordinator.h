@@ -137,6 +137,7 @@ struct Control {
   std::vector<ItemId> items;     ///< retry, skip: what the selector means
   std::vector<BatchId> batches;  ///< retry: failed batches as a whole
   bool answers = false;          ///< store::ReopenItems::answers
+  std::string settings_json{};   ///< limits, priority: what holds from now on, to be recorded
 };
 struct Tick {};
 

@@ -78,6 +78,7 @@ class Stepper {
   }
 
   // Verbs
+  void control_limits(const Control& event);
   void control_pause_or_cancel(const Control& event, ExecutionStatus to);
   void control_reopen(const Control& event, store::ItemStatus to);
   void answer(std::int64_t request, bool accepted, std::string message) {

@@ -26,12 +26,16 @@ void Stepper::on(const Control& event) {
            s_.target ? "it is about to stop; resume it once it has" : "it is running");
     return;
   }
-  if (event.verb == "limits") {
-    persist({store::AddAudit{event.actor, "control.limits", event.arguments_json}})
-        .answers.emplace_back(event.request, "limits changed");
-    return;
-  }
+  if (event.verb == "limits" || event.verb == "priority") return control_limits(event);
   answer(event.request, false, "unknown verb '" + event.verb + "'");
+}
+
+/// They hold already; this is for the next process, and for whoever asks later.
+void Stepper::control_limits(const Control& event) {
+  persist({store::SetSettings{event.settings_json},
+           store::AddAudit{event.actor, "control." + event.verb, event.arguments_json}})
+      .answers.emplace_back(event.request,
+                            event.verb == "limits" ? "limits changed" : "priority changed");
 }
 
 void Stepper::control_pause_or_cancel(const Control& event, ExecutionStatus to) {

@@ -13,6 +13,7 @@
 #include "base/logging.h"
 #include "base/process.h"
 #include "engine/control_socket.h"
+#include "engine/live_limits.h"
 
 namespace dunlin::engine {
 namespace {
@@ -222,6 +223,8 @@ Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal go
   DUNLIN_ASSIGN(const Json document, parse_json(row.plan_json, "stored plan"));
   DUNLIN_ASSIGN(Plan plan, decode_plan(document, kinds_));
   plan.id = row.plan_id;
+  if (const Result<Json> stored = parse_json(row.settings_json); stored.ok())
+    keep_live_limits(*stored, plan.settings);
   DUNLIN_ASSIGN(const ProcessIdentity self, ProcessIdentity::current());
   const std::string owner = dump_json(identity_json(self));
   Result<std::int64_t> epoch = ledger->take_over(owner);
@@ -369,6 +372,8 @@ void Engine::read_live(Snapshot& snapshot) const {
     snapshot.progress.current_items = current_items_from(*items);
   if (const Json* limits = find_member(*answer, "limits"); limits != nullptr)
     snapshot.limits = *limits;
+  if (const Json* sharing = find_member(*answer, "sharing"); sharing != nullptr)
+    snapshot.sharing = *sharing;
   snapshot.pending_request = string_or(*answer, "pending_request", "");
 }
 
@@ -455,6 +460,11 @@ Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const
     DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, Goal::migrate));
     DUNLIN_ASSIGN(const std::int64_t skipped, execution->skip_now(arguments, actor));
     return answer(std::to_string(skipped) + (skipped == 1 ? " item skipped" : " items skipped"));
+  }
+  if (verb == "limits" || verb == "priority") {
+    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, goal_of(before.row)));
+    DUNLIN_TRY(execution->change_limits_now(verb, arguments, actor));
+    return answer("holds from its next start");
   }
   return Error(ErrorType::invalid_state, "'" + verb +
                                              "' needs a running execution; `dunlin resume " +

@@ -32,6 +32,9 @@ struct Snapshot {
   std::string left_out;
   /// What the owner keeps to now (`dunlin limits`), when it answers: LiveLimits::json().
   Json limits;
+  /// Of the devices that it uses with other executions, when it does: {"with": executions, "due":
+  /// its part from 0 to 1, "waits": holds itself back for them}.
+  Json sharing;
 };
 
 /// Status, progress, errors, verification as one JSON resource under the originals' names.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include <time.h>
 
@@ -91,6 +92,23 @@ void Governor::pause_if_too_many(const CancelToken& cancel) {
 
 Status Governor::acquire(std::int64_t bytes, std::int64_t operations, const CancelToken& cancel) {
   pause_if_too_many(cancel);
+  DUNLIN_TRY(wait_for_limits(bytes, operations, cancel));
+  FairShare* const share = shared();
+  return share == nullptr ? success() : share->take(bytes, operations, cancel);
+}
+
+void Governor::share(std::unique_ptr<FairShare> share) {
+  const std::lock_guard lock(mutex_);
+  if (!share_) share_ = std::move(share);
+}
+
+FairShare* Governor::shared() {
+  const std::lock_guard lock(mutex_);
+  return share_.get();
+}
+
+Status Governor::wait_for_limits(std::int64_t bytes, std::int64_t operations,
+                                 const CancelToken& cancel) {
   std::unique_lock lock(mutex_);
   if (!limits_locked() && !closed_) return cancel.check();  // the usual case
   std::condition_variable turn;
@@ -119,6 +137,7 @@ Status Governor::wait_locked(std::unique_lock<std::mutex>& lock, Line::iterator 
         return success();
       }
       sleep = std::min(due - now, kLongestSleepNs);
+      if (share_) share_->bounded();
     }
     (*place)->wait_for(lock, std::chrono::nanoseconds(sleep));
   }
@@ -131,6 +150,7 @@ void Governor::wake_all_locked() {
 void Governor::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
+  if (share_) share_->close();
   wake_all_locked();
 }
 

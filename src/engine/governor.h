@@ -9,10 +9,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <mutex>
 
 #include "base/permits.h"
 #include "engine/concurrency_gate.h"
+#include "engine/fair_share.h"
 
 namespace dunlin::engine {
 
@@ -29,6 +31,10 @@ class Governor final : public Permits {
   [[nodiscard]] Status acquire(std::int64_t bytes, std::int64_t operations,
                                const CancelToken& cancel) override;
   void pause_if_too_many(const CancelToken& cancel) override;
+  /// From now on whoever asks also waits for the turn of this execution among others. Once.
+  void share(std::unique_ptr<FairShare> share);
+  /// nullptr: shares with nobody.
+  [[nodiscard]] FairShare* shared();
   /// Refuses every further permit (emergency stop).
   void close();
 
@@ -39,6 +45,8 @@ class Governor final : public Permits {
   }
   [[nodiscard]] std::int64_t due_locked(std::int64_t now);
   void grant_locked(std::int64_t bytes, std::int64_t operations, std::int64_t now);
+  [[nodiscard]] Status wait_for_limits(std::int64_t bytes, std::int64_t operations,
+                                       const CancelToken& cancel);
   [[nodiscard]] Status wait_locked(std::unique_lock<std::mutex>& lock, Line::iterator place,
                                    std::int64_t bytes, std::int64_t operations,
                                    const CancelToken& cancel);
@@ -54,6 +62,7 @@ class Governor final : public Permits {
   double cpu_share_ = 0;  ///< CPU seconds a second; 0: no limit
   std::int64_t cpu_used_ns_ = 0;
   std::int64_t cpu_due_ns_ = 0;
+  std::unique_ptr<FairShare> share_;
   bool closed_ = false;
 };
 

@@ -36,6 +36,8 @@ class Execution::Host {
                                                      const std::string& actor);
   void cancel_at_start(const std::string& actor) { cancel_actor_ = actor; }
   [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
+  [[nodiscard]] Status change_limits_now(const std::string& verb, const Json& arguments,
+                                         const std::string& actor);
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) {
     return events_.subscribe(capacity);
   }
@@ -67,11 +69,12 @@ class Execution::Host {
   [[nodiscard]] Result<std::unique_ptr<Run>> open_run() const;
   [[nodiscard]] Status check_roots(RunContext& context, std::string& roots);
   [[nodiscard]] coordinator::PreflightDone preflight(const coordinator::Preflight& command);
+  void share_devices();
   [[nodiscard]] coordinator::ItemsChecked check_items(std::int64_t call);
   [[nodiscard]] coordinator::EnumerationEnded enumerate(std::int64_t call);
   void run_batch(const coordinator::RunBatch& command);
   [[nodiscard]] Status run_pass(LedgerBatchContext& context, const coordinator::RunBatch& command);
-  [[nodiscard]] Status settle_open(LedgerBatchContext& context);
+  [[nodiscard]] Status settle_open(LedgerBatchContext& context, store::Pass pass);
   [[nodiscard]] bool provisional(const coordinator::RunBatch& command) const;
   void end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context,
                  const Status& status);
@@ -85,6 +88,8 @@ class Execution::Host {
   void poll_control_rows();
   void emergency_stop();
   [[nodiscard]] Status change_limits(const Json& arguments);
+  [[nodiscard]] std::string settings_now() const;
+  [[nodiscard]] Json sharing_json();
   /// Threads for `io_concurrency` items, as far as the descriptors of the process bear them.
   [[nodiscard]] static std::size_t workers(int io_concurrency);
   [[nodiscard]] Result<std::vector<ItemId>> select_items(const Json& selector,

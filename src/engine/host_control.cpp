@@ -32,6 +32,10 @@ std::vector<BatchId> selected_batches(const Json& selector) {
   return batch > 0 ? std::vector<BatchId>{BatchId(batch)} : std::vector<BatchId>{};
 }
 
+bool changes_limits(const std::string& verb) {
+  return verb == "limits" || verb == "priority";
+}
+
 Json refusal(const std::string& message) {
   return Json{{"accepted", false}, {"message", message}};
 }
@@ -76,6 +80,7 @@ Json Execution::Host::handle_request(const Json& request) {
     answer["percent_complete"] = live.percent_complete;
     answer["current_items"] = current_items_json(live.current_items);
     answer["limits"] = limits_.json();
+    answer["sharing"] = sharing_json();
     const std::lock_guard lock(requests_mutex_);
     answer["pending_request"] = pending_request_;
     return answer;
@@ -84,6 +89,15 @@ Json Execution::Host::handle_request(const Json& request) {
   return request_within(verb, arguments != nullptr ? *arguments : Json::object(),
                         string_or(request, "actor", "unknown"), kSocketWait)
       .value_or(Json());  // no answer: who asked writes a control row then
+}
+
+/// null: with nobody at present.
+Json Execution::Host::sharing_json() {
+  FairShare* const share = governor_.shared();
+  if (share == nullptr) return nullptr;
+  const SharePolicy::Standing standing = share->standing();
+  if (standing.others == 0) return nullptr;
+  return Json{{"with", standing.others}, {"due", standing.due}, {"waits", standing.waits}};
 }
 
 Json Execution::Host::request(const std::string& verb, const Json& arguments,
@@ -105,9 +119,10 @@ std::optional<Json> Execution::Host::request_within(const std::string& verb, con
     if (verb == "retry") control.batches = selected_batches(arguments);
     control.answers = names_one(arguments);
   }
-  if (verb == "limits") {
+  if (changes_limits(verb)) {
     const Status changed = change_limits(arguments);
     if (!changed.ok()) return refusal(changed.error().text());
+    control.settings_json = settings_now();
   }
   if (verb == "stop") emergency_stop();
   const auto promise = std::make_shared<std::promise<Json>>();
@@ -186,13 +201,14 @@ void Execution::Host::poll_control_rows() {
       if (items.ok()) control.items = *std::move(items);
       control.answers = selector.ok() && names_one(*selector);
     }
-    if (row.verb == "limits") {
+    if (changes_limits(row.verb)) {
       const Result<Json> arguments = parse_json(row.arguments_json);
       const Status changed = arguments.ok() ? change_limits(*arguments) : Status(arguments.error());
       if (!changed.ok()) {
         carry_out(coordinator::Answer{control.request, false, changed.error().text()});
         continue;
       }
+      control.settings_json = settings_now();
     }
     if (row.verb == "stop") emergency_stop();
     post(std::move(control));
@@ -220,6 +236,10 @@ Status Execution::Host::change_limits(const Json& arguments) {
   if (change.concurrency && pool_) pool_->grow_to(workers(static_cast<int>(*change.concurrency)));
   limits_.apply(change);
   return success();
+}
+
+std::string Execution::Host::settings_now() const {
+  return dump_json(encode_settings(limits_.effective()));
 }
 
 Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector,
@@ -264,6 +284,17 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
   DUNLIN_TRY(results.front());
   publish_summary();
   return count;
+}
+
+Status Execution::Host::change_limits_now(const std::string& verb, const Json& arguments,
+                                          const std::string& actor) {
+  DUNLIN_TRY(change_limits(arguments));
+  std::vector<store::Mutation> mutations;
+  mutations.emplace_back(store::SetSettings{settings_now()});
+  mutations.emplace_back(store::AddAudit{actor, "control." + verb, dump_json(arguments)});
+  DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
+  for (const Status& result : results) DUNLIN_TRY(result);
+  return success();
 }
 
 Result<std::int64_t> Execution::Host::reopen_at_start(const Json& selector, store::ItemStatus to,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/crash_point.h"
+#include "base/logging.h"
 #include "engine/host.h"
 
 namespace dunlin::engine {
@@ -71,6 +72,7 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
     done.error = same.error();
     return done;
   }
+  share_devices();
   if (parts.row.committing) {
     Result<bool> committed = run_->committed(context);
     if (!committed.ok()) {
@@ -80,6 +82,20 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
     done.committed = *committed;
   }
   return done;
+}
+
+/// Sharing is a courtesy: without it everything goes on.
+void Execution::Host::share_devices() {
+  const std::vector<std::string> devices = run_->devices();
+  if (devices.empty() || governor_.shared() != nullptr) return;
+  const Result<std::string> directory = parts.state.run_directory();
+  if (!directory.ok()) return;
+  Result<std::unique_ptr<ShareBoard>> board = ShareBoard::join(*directory, devices);
+  if (!board.ok()) {
+    log_warn("shares its devices with nobody: {}", board.error().text());
+    return;
+  }
+  governor_.share(std::make_unique<FairShare>(*std::move(board), limits_.effective().priority));
 }
 
 coordinator::ItemsChecked Execution::Host::check_items(std::int64_t call) {
@@ -136,9 +152,9 @@ Status Execution::Host::run_pass(LedgerBatchContext& context,
                                  const coordinator::RunBatch& command) {
   if (command.pass == Pass::verify)
     return command.settle ? cancel_.token().check() : run_->verify(context);
-  if (command.pass == Pass::undo) return command.settle ? success() : run_->undo(context);
+  if (command.settle) return settle_open(context, command.pass);
+  if (command.pass == Pass::undo) return run_->undo(context);
   const bool started_before = command.batch.token > 0;
-  if (command.settle) return settle_open(context);
   DUNLIN_TRY(cancel_.token().check());
   if (started_before || run_->truth() == Truth::target) DUNLIN_TRY(run_->settle(context));
   DUNLIN_CRASH_POINT("engine.execute.before");
@@ -149,10 +165,10 @@ Status Execution::Host::run_pass(LedgerBatchContext& context,
 
 /// What an earlier owner left open. Nothing new begins before it is known, so a passing error is
 /// waited out here.
-Status Execution::Host::settle_open(LedgerBatchContext& context) {
+Status Execution::Host::settle_open(LedgerBatchContext& context, Pass pass) {
   for (std::int32_t attempt = 1;; ++attempt) {
     DUNLIN_CRASH_POINT("engine.settle.before");
-    Status status = run_->settle(context);
+    Status status = pass == Pass::undo ? run_->settle_undo(context) : run_->settle(context);
     if (status.ok() || !retry_.should_retry(status.error(), attempt)) return status;
     const std::chrono::milliseconds delay(retry_.delay_ms(status.error(), attempt));
     if (cancel_.token().wait_for(delay)) return status;

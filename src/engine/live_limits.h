@@ -1,5 +1,6 @@
-// LiveLimits: what a person changes of a running execution with `dunlin limits` (engine.md X-19),
-// and what holds now. Nothing of it is stored: the next process begins with the plan's settings.
+// LiveLimits: what a person changes of a running execution with `dunlin limits` and `dunlin
+// priority` (engine.md ), and what holds now. Whoever changes something records
+// effective() in the ledger, from which the next process begins (keep_live_limits).
 //
 // Threads: any.
 #pragma once
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -24,11 +26,17 @@ struct LimitChange {
   std::optional<std::int64_t> cpu_percent;
   std::optional<std::int64_t> concurrency;
   std::optional<std::int64_t> batch_size;
+  std::optional<std::string> priority;
 };
 
-/// {"io", "iops", "cpu", "concurrency", "batch_size"}: whole numbers. invalid_input names what is
-/// wrong, and when nothing is to be changed.
+/// {"io", "iops", "cpu", "concurrency", "batch_size"}: whole numbers; {"priority"}: a name.
+/// invalid_input names what is wrong, and when nothing is to be changed.
 [[nodiscard]] Result<LimitChange> limit_change_from(const Json& arguments);
+
+/// Of `settings`, what the change names.
+void apply(const LimitChange& change, ExecutionSettings& settings);
+/// Of a plan's settings, what `stored` (encode_settings) has of those that change live.
+void keep_live_limits(const Json& stored, ExecutionSettings& settings);
 
 class LiveLimits {
  public:
@@ -42,6 +50,8 @@ class LiveLimits {
   }
   /// What holds now, under the names of limit_change_from; null: no limit.
   [[nodiscard]] Json json() const;
+  /// The settings with what was changed.
+  [[nodiscard]] ExecutionSettings effective() const;
 
  private:
   void set_governor_locked();
@@ -50,9 +60,7 @@ class LiveLimits {
   ConcurrencyGate& gate_;
   std::atomic<std::int64_t> batch_size_;
   mutable std::mutex mutex_;
-  std::int64_t bytes_per_second_;
-  std::int64_t operations_per_second_;
-  std::int64_t cpu_percent_;
+  ExecutionSettings settings_;
 };
 
 }  // namespace dunlin::engine

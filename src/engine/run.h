@@ -215,6 +215,9 @@ class Run {
   /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for
   /// undo too. A difference pauses with root_changed.
   [[nodiscard]] virtual Result<std::string> root_identity(RunContext& context) = 0;
+  /// What it uses that other executions may use, too ("disk 8:0"), by names that mean the same in
+  /// each: who shares one shares it by priority. After preflight().
+  [[nodiscard]] virtual std::vector<std::string> devices() { return {}; }
   /// At this level it reads back what it has written before an item counts as done: for estimates
   /// of the time left.
   [[nodiscard]] virtual bool reads_back(VerificationLevel) const { return false; }
@@ -268,6 +271,9 @@ class Run {
   /// Takes the completed items of a batch back, last first; reports rolled_back, or failed
   /// (destination_changed) where somebody changed it since. Repeatable after a crash.
   [[nodiscard]] virtual Status undo(BatchContext& context) = 0;
+  /// What a killed undo() of the batch has left half made is removed, for nobody may come back to
+  /// it: the rollback may be cancelled. Takes nothing back and reports nothing. Repeatable.
+  [[nodiscard]] virtual Status settle_undo(BatchContext&) { return success(); }
   /// Drops undo data and scratch; aborts what is unfinished at the destination. Repeatable.
   [[nodiscard]] virtual Status release(RunContext& context) = 0;
   /// The path below the destination of an item that is a file with bytes of its own, for a list of

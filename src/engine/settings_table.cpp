@@ -195,8 +195,7 @@ std::vector<SettingInfo> outcome_infos() {
        {"immediate", "high", "normal", "low", "scheduled"},
        0,
        0,
-       "who is served first",
-       "\"normal\""},
+       "who is served first where executions use the same devices"},
   };
 }
 

@@ -49,14 +49,14 @@ std::vector<std::string> allowed_verbs(ExecutionStatus status, const store::Coun
                                        std::string_view phase) {
   // What has been taken back would be done again in the midst of it.
   if (status == ExecutionStatus::paused && phase == "rolling_back")
-    return {"resume", "cancel", "rollback"};
+    return {"resume", "cancel", "rollback", "limits", "priority"};
   switch (status) {
     case ExecutionStatus::pending:
-      return {"resume", "cancel"};
+      return {"resume", "cancel", "limits", "priority"};
     case ExecutionStatus::running:
-      return {"pause", "cancel", "stop", "limits", "retry", "skip"};
+      return {"pause", "cancel", "stop", "limits", "priority", "retry", "skip"};
     case ExecutionStatus::paused:
-      return {"resume", "cancel", "retry", "skip", "rollback"};
+      return {"resume", "cancel", "retry", "skip", "rollback", "limits", "priority"};
     case ExecutionStatus::completed:
       return {"verify", "retry", "skip", "rollback"};
     case ExecutionStatus::failed:
@@ -66,7 +66,7 @@ std::vector<std::string> allowed_verbs(ExecutionStatus status, const store::Coun
     case ExecutionStatus::cancelled:
       return {"rollback"};
     case ExecutionStatus::rolling_back:
-      return {"pause", "cancel", "stop", "limits"};
+      return {"pause", "cancel", "stop", "limits", "priority"};
     case ExecutionStatus::rolled_back:
       if (store::all_succeeded(counters) > 0) return {"rollback"};  // what was left alone
       return {};
@@ -112,6 +112,7 @@ Json snapshot_json(const Snapshot& snapshot) {
   out["error_summary"] = {{"total", total}, {"by_type", errors}};
   out["settings"] = settings;
   out["limits"] = snapshot.limits;
+  out["sharing"] = snapshot.sharing;
   out["allowed_verbs"] = snapshot.allowed_verbs;
   return out;
 }

@@ -22,6 +22,13 @@ bool untouched(const fs::FileInfo& before, const fs::FileInfo& after) {
   return before.same_content_as(after) && before.ctime == after.ctime;
 }
 
+/// By name, so that a file put in its place shows as well. Of what is taken back (`like`) other
+/// names come and go meanwhile, which moves its ctime; its content is compared with the recorded
+/// checksum.
+bool unchanged(const fs::FileInfo& before, const fs::FileInfo& after, const fs::FileInfo* like) {
+  return like != nullptr ? before.same_content_as(after) : untouched(before, after);
+}
+
 /// Changed so shortly ago that one more change may get the same time, and then no time tells of it:
 /// clocks of file systems tick every 4 to 10 ms (finer since Linux 6.13), some every 2 s.
 bool is_fresh(const fs::FileInfo& info, std::int64_t granularity_ns) {
@@ -276,12 +283,8 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   if (wants_extended()) {
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
   }
-  // By name, so that a file put in its place shows as well. Of what is taken back other names come
-  // and go meanwhile, which moves its ctime; its content is compared with the recorded checksum.
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  const bool same =
-      like != nullptr ? written.source.same_content_as(after) : untouched(written.source, after);
-  if (!same || written.copied_bytes != written.source.size)
+  if (!unchanged(written.source, after, like) || written.copied_bytes != written.source.size)
     return changed_meanwhile(from.shown(name));
   const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
   DUNLIN_TRY(dress({out.get(), false}, metadata, extended, to, written));
@@ -341,7 +344,7 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), true}, from, name));
   }
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  if (!untouched(written.source, after)) return changed_meanwhile(from.shown(name));
+  if (!unchanged(written.source, after, like)) return changed_meanwhile(from.shown(name));
   DUNLIN_TRY(to.directory.remove_file(to.temporary));
   DUNLIN_TRY(context_.fence());
   const Status made_it = symlink ? to.directory.make_symlink(target, to.temporary)

@@ -11,6 +11,7 @@
 #include "files/item_checks.h"
 #include "files/own_folders.h"
 #include "files/placed_files.h"
+#include "files/source_restorer.h"
 
 namespace dunlin::files {
 
@@ -136,6 +137,11 @@ Status FilesRun::undo(BatchContext& context) {
     return DirectoryBatch(site_, context).undo_times();
   if (of_emptied(context)) return EmptiedDirectories(site_, context).undo();
   return PlacedFiles(site_, context).undo();
+}
+
+Status FilesRun::settle_undo(BatchContext& context) {
+  if (!site_.plan.moves() || !of_files(context)) return success();
+  return SourceRestorer(site_, context).settle();
 }
 
 /// Every kept version, and what is half copied.

@@ -41,7 +41,9 @@ class FilesRun final : public engine::Run {
   [[nodiscard]] Result<bool> committed(engine::RunContext&) override { return false; }
   void close(engine::RunContext& context) override;
   [[nodiscard]] Status verify(engine::BatchContext& context) override;
+  [[nodiscard]] std::vector<std::string> devices() override { return site_.devices(); }
   [[nodiscard]] Status undo(engine::BatchContext& context) override;
+  [[nodiscard]] Status settle_undo(engine::BatchContext& context) override;
   [[nodiscard]] Status release(engine::RunContext& context) override;
   [[nodiscard]] std::optional<std::string> manifest_path(
       const engine::ItemRow& item) const override;

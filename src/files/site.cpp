@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "files/records.h"
 #include "files/root_directories.h"
+#include "fs/disks.h"
 
 namespace dunlin::files {
 namespace {
@@ -65,6 +66,22 @@ Result<const Layout*> Site::layout_locked() {
 Result<const Layout*> Site::layout() {
   const std::scoped_lock lock(mutex_);
   return layout_locked();
+}
+
+std::vector<std::string> Site::devices() {
+  const auto where = layout();
+  const auto disks = fs::Disks::read();
+  if (!where.ok() || !disks.ok()) return {};
+  std::vector<std::string> paths{(*where)->destination_root};
+  if (!(*where)->several()) paths.push_back((*where)->source_root);
+  for (const Layout::Source& source : (*where)->sources) paths.push_back(source.root);
+  std::vector<std::string> found;
+  for (const std::string& path : paths) {
+    std::string bearer = disks->bearer(path);
+    if (bearer.empty() || std::find(found.begin(), found.end(), bearer) != found.end()) continue;
+    found.push_back(std::move(bearer));
+  }
+  return found;
 }
 
 Result<fs::Directory> Site::open_destination_root(const Layout& where) const {

@@ -70,6 +70,8 @@ class Site {
   /// The name under which a completed item stands: that, or the numbered one that it has got.
   [[nodiscard]] Result<std::string> placed_name(const engine::ItemRow& row);
 
+  /// What bears the roots: engine::Run::devices().
+  [[nodiscard]] std::vector<std::string> devices();
   /// JSON that stays the same while all roots are on the file systems that the execution started
   /// with, and each source root is the same directory. It also keeps what each source was.
   [[nodiscard]] Result<std::string> identity();

@@ -28,19 +28,23 @@ Error occupied(const fs::Directory& from, const std::string& name) {
 
 }  // namespace
 
-Status SourceRestorer::restore(std::vector<ItemRow>& rows) {
+Status SourceRestorer::take(std::vector<ItemRow>& rows) {
   for (ItemRow& row : rows) {
     DUNLIN_ASSIGN(Witness witness, decode_witness(row.undo, row.detail));
-    if (needs_source(witness)) restored_.push_back({&row, std::move(witness), false, false});
+    if (needs_source(witness)) restored_.push_back({&row, std::move(witness)});
   }
+  return success();
+}
+
+Status SourceRestorer::restore(std::vector<ItemRow>& rows) {
+  DUNLIN_TRY(take(rows));
   if (restored_.empty()) return success();
   DUNLIN_TRY(prepare());
-  DUNLIN_CRASH_POINT("files.restore_sources.before");
-  DUNLIN_TRY(each(&SourceRestorer::write));
-  DUNLIN_TRY(flush_->flush_files());
-  DUNLIN_CRASH_POINT("files.restore_sources.written");
-  DUNLIN_TRY(each(&SourceRestorer::publish));
-  DUNLIN_TRY(flush_->flush_names());
+  const Status brought = bring_back();
+  if (context_.cancel().reason() == CancelReason::stop) return brought;
+  if (!brought.ok() && brought.error().type == ErrorType::stale_owner) return brought;
+  DUNLIN_TRY(clear());
+  DUNLIN_TRY(brought);
   DUNLIN_CRASH_POINT("files.restore_sources.after");
   std::vector<ItemId> failed;
   for (const Restored& one : restored_) {
@@ -49,6 +53,54 @@ Status SourceRestorer::restore(std::vector<ItemRow>& rows) {
   std::erase_if(rows, [&](const ItemRow& row) {
     return std::find(failed.begin(), failed.end(), row.id) != failed.end();
   });
+  return success();
+}
+
+Status SourceRestorer::bring_back() {
+  DUNLIN_CRASH_POINT("files.restore_sources.before");
+  DUNLIN_TRY(each(&SourceRestorer::write));
+  DUNLIN_TRY(flush_->flush_files());
+  DUNLIN_CRASH_POINT("files.restore_sources.written");
+  return each(&SourceRestorer::publish);
+}
+
+/// The last step: what has no name goes, and all names are durable.
+Status SourceRestorer::clear() {
+  for (const Restored& one : restored_) {
+    if (one.begun) DUNLIN_TRY(remove_half_made(one));
+  }
+  return flush_->flush_names();
+}
+
+Status SourceRestorer::settle() {
+  DUNLIN_ASSIGN(auto rows, context_.items());
+  DUNLIN_TRY(take(rows));
+  if (restored_.empty()) return success();
+  const auto source = site_.source();
+  if (!source.ok()) return success();  // out of reach: a further rollback looks again
+  source_ = *source;
+  flush_ = std::make_unique<fs::BatchFlush>();
+  for (Restored& one : restored_) one.begun = true;
+  return clear();
+}
+
+/// Beside its own name, and beside the first name of its set, which it may have brought back.
+Status SourceRestorer::remove_half_made(const Restored& one) {
+  std::vector<Result<Handle>> holders{source_->holder(one.row->directory_path, one.row->name)};
+  DUNLIN_ASSIGN(const Detail listed, decode_detail(one.row->detail));
+  if (listed.first.valid()) {
+    DUNLIN_ASSIGN(const ItemRow first, context_.item(listed.first));
+    holders.push_back(source_->holder(first.directory_path, first.name));
+  }
+  for (const Result<Handle>& from : holders) {
+    if (!from.ok()) {
+      if (from.error().native.code == "ENOENT") continue;
+      return from.error();
+    }
+    DUNLIN_TRY(flush_->prepare(**from));
+    DUNLIN_TRY(remove_temporaries(**from, one.row->id));
+    DUNLIN_TRY(flush_->directory_changed(**from));
+  }
   return success();
 }
 
@@ -118,9 +170,13 @@ Status SourceRestorer::write(Restored& one) {
   const ItemRow& row = *one.row;
   DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
   DUNLIN_TRY(flush_->prepare(*from));
+  one.begun = true;
   DUNLIN_TRY(remove_temporaries(*from, row.id));
   DUNLIN_ASSIGN(const bool there, stands(row, one.witness, *from));
-  if (there) return flush_->directory_changed(*from);
+  if (there) {
+    one.begun = false;
+    return flush_->directory_changed(*from);
+  }
   const std::string temporary = temporary_name(context_.execution(), context_.epoch(), row.id);
   DUNLIN_ASSIGN(const auto first, first_name(one));
   Status written = first ? write_link(one, *first, *from, temporary)
@@ -219,6 +275,7 @@ Status SourceRestorer::publish(Restored& one) {
   } else {
     DUNLIN_TRY(named);
   }
+  one.begun = false;
   if (one.witness.final_flags != 0) {
     DUNLIN_ASSIGN(const fs::Loss loss,
                   fs::apply_final_flags(*from, row.name, one.witness.final_flags));

@@ -23,18 +23,27 @@ class SourceRestorer {
 
   /// Every source of `rows` stands under its name, durable, on return, but for those reported as
   /// failed here. Rows that need nothing (renamed, or not of a move) are left alone. `rows` keeps
-  /// those that may be taken back at the destination.
+  /// those that may be taken back at the destination. However it ends, but for a stop at once,
+  /// nothing half made stays at the source.
   [[nodiscard]] Status restore(std::vector<engine::ItemRow>& rows);
+  /// What a restore() that was killed has left half made is removed, durably; nothing is restored.
+  /// Where the source cannot be reached, nothing is done. Repeatable.
+  [[nodiscard]] Status settle();
 
  private:
   using Handle = std::shared_ptr<const fs::Directory>;
   struct Restored {
     engine::ItemRow* row = nullptr;
     Witness witness;
+    bool begun = false;    ///< something of it may stand under its temporary name
     bool written = false;  ///< complete under its temporary name
     bool failed = false;
   };
+  [[nodiscard]] Status take(std::vector<engine::ItemRow>& rows);
   [[nodiscard]] Status prepare();
+  [[nodiscard]] Status bring_back();
+  [[nodiscard]] Status clear();
+  [[nodiscard]] Status remove_half_made(const Restored& one);
   [[nodiscard]] Status each(Status (SourceRestorer::*step)(Restored&));
   [[nodiscard]] Status write(Restored& one);
   [[nodiscard]] Status publish(Restored& one);

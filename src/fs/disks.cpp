@@ -70,11 +70,24 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
+std::string text_of(dev_t device) {
+  return std::to_string(major(device)) + ":" + std::to_string(minor(device));
+}
+
 /// "8:1" of a device node; empty: it is none.
 std::string device_number(const std::string& path) {
   struct stat raw{};
   if (::stat(path.c_str(), &raw) != 0 || !S_ISBLK(raw.st_mode)) return {};
-  return std::to_string(major(raw.st_rdev)) + ":" + std::to_string(minor(raw.st_rdev));
+  return text_of(raw.st_rdev);
+}
+
+/// "8:0" of the partition "8:1" (sysfs: the folder of a partition lies in that of its disk).
+std::string whole_disk(const std::string& number) {
+  const std::string folder = resolved("/sys/dev/block/" + number);
+  std::error_code code;
+  if (!stdfs::exists(folder + "/partition", code)) return number;
+  const auto text = read_file(stdfs::path(folder).parent_path().native() + "/dev");
+  return text.ok() ? text->substr(0, text->find('\n')) : number;
 }
 
 std::string lower(std::string text) {
@@ -135,6 +148,25 @@ Result<std::vector<Disks::Mount>> Disks::mounts(const std::string& mountinfo) {
     });
   });
   return all;
+}
+
+std::string Disks::bearer(const std::string& path) const {
+  struct stat raw{};
+  std::string there = path;
+  while (::stat(there.c_str(), &raw) != 0) {
+    const std::string above = stdfs::path(there).parent_path();
+    if (above == there || above.empty()) return {};
+    there = above;
+  }
+  const std::string number = text_of(raw.st_dev);
+  if (major(raw.st_dev) != 0) return "disk " + whole_disk(number);
+  const auto mount = std::find_if(mounts_.begin(), mounts_.end(),
+                                  [&](const Mount& one) { return one.device == number; });
+  if (mount == mounts_.end()) return "file system " + number;
+  const std::string device = device_number(mount->source);  // btrfs and the like
+  if (!device.empty()) return "disk " + whole_disk(device);
+  const bool remote = mount->source.find(':') != std::string::npos;
+  return remote ? "server " + mount->source : "file system " + number;
 }
 
 /// A folder that is not there names nothing: there is no udev.

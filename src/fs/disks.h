@@ -28,6 +28,11 @@ class Disks {
   /// may mean several. Both name those that there are.
   [[nodiscard]] Result<std::string> mount_point(const std::string& name) const;
 
+  /// What bears the file system that a path is on, or would be made on: "disk 8:0" (of a partition
+  /// its disk), "server name:/export", or "file system 0:25" where there is neither. The same for
+  /// all paths on it, in all processes of the machine.
+  [[nodiscard]] std::string bearer(const std::string& path) const;
+
  private:
   struct Mount {
     std::string number;  ///< of the mount

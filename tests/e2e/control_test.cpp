@@ -1,6 +1,7 @@
 // Control from other processes, by signals and after violence: pause, resume, cancel, stop, kill
 // -9.
 #include <csignal>
+#include <fstream>
 
 #include "e2e/world.h"
 
@@ -132,9 +133,57 @@ TEST_F(Control, WrongLimitsAreRefusedAndNothingIsChanged) {
   EXPECT_EQ(json({"status", "last"})["limits"]["io"], 1000);
   EXPECT_EQ(run({"pause", "last"}).code, 0);
   EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
-  const Finished paused = run({"limits", "last", "--io", "5MB/s"});
-  EXPECT_EQ(paused.code, 2);
-  EXPECT_THAT(paused.err, HasSubstr("paused"));
+}
+
+/// Also those that were changed while it was paused, and those of an owner that was killed.
+TEST_F(Control, ChangedLimitsOutliveAPauseAndAKill) {
+  Process first(dunlin({"copy", path("src"), path("dst"), "--io-limit", "500B/s"}));
+  ASSERT_TRUE(is_under_way());
+  EXPECT_EQ(run({"limits", "last", "--io", "600B/s", "--concurrency", "3"}).code, 0);
+  EXPECT_EQ(run({"priority", "last", "high"}).code, 0);
+  EXPECT_EQ(run({"pause", "last"}).code, 0);
+  EXPECT_EQ(first.wait(milliseconds(5000)), 4);
+  Process second(dunlin({"resume", "last"}));
+  ASSERT_TRUE(is_under_way());
+  Json limits = json({"status", "last"})["limits"];
+  EXPECT_EQ(limits["io"], 600);
+  EXPECT_EQ(limits["concurrency"], 3);
+  EXPECT_EQ(limits["priority"], "high");
+  EXPECT_THAT(run({"status", "last"}).out, HasSubstr("priority    high"));
+  second.signal(SIGKILL);
+  EXPECT_EQ(second.wait(milliseconds(5000)), 128 + SIGKILL);
+  const Finished paused = run({"limits", "last", "--io", "none"});
+  EXPECT_EQ(paused.code, 0) << paused.err;
+  EXPECT_THAT(paused.out, HasSubstr("next start"));
+  EXPECT_EQ(status(), "paused");
+  const Finished wrong = run({"priority", "last", "urgent"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("immediate, high, normal"));
+  EXPECT_EQ(run({"resume", "last"}).code, 0);
+  expect_whole();
+  EXPECT_EQ(run({"limits", "last", "--io", "5MB/s"}).code, 2) << "it has ended";
+}
+
+/// What the others read of it: its weight among them, and the disks that it uses.
+TEST_F(Control, ItsPriorityStandsWhereTheOthersAtTheSameDiskSeeIt) {
+  const auto slot = [&](std::size_t number) {
+    std::int64_t value = 0;
+    std::ifstream board(state() + "/run/shares-1", std::ios::binary);
+    board.seekg(static_cast<std::streamoff>(number * sizeof value));
+    board.read(reinterpret_cast<char*>(&value), sizeof value);
+    return value;
+  };
+  constexpr std::size_t kWeight = 4;
+  constexpr std::size_t kFirstDevice = 8;
+  Process copy(dunlin({"copy", path("src"), path("dst"), "--io-limit", "1kB/s"}));
+  ASSERT_TRUE(is_under_way());
+  EXPECT_TRUE(eventually([&] { return slot(kWeight) == 2; }));
+  EXPECT_NE(slot(kFirstDevice), 0);
+  EXPECT_EQ(run({"priority", "last", "high"}).code, 0);
+  EXPECT_TRUE(eventually([&] { return slot(kWeight) == 4; }));
+  EXPECT_TRUE(json({"status", "last"})["sharing"].is_null()) << "there is no other";
+  copy.signal(SIGTERM);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
 }
 
 TEST_F(Control, CancelCleansUpAndLeavesWhatIsDone) {

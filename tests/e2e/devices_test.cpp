@@ -41,14 +41,20 @@ class DevicesNeedsRoot : public World {
   void mount() const { tool({"/bin/mount", "-o", "loop", image, path("disk")}); }
   void unmount() const { tool({"/bin/umount", path("disk")}); }
   std::string image = path("below/image");
-  /// What bears a name of the source has its content, whole.
+  enum class FileSystem { works, has_failed };
+  /// What bears a name of the source has its content, whole. On a file system that has failed,
+  /// temporaries may stay, and a name may be listed that is not there: ext4 had put it into the
+  /// directory when the rest of the rename was refused.
   void expect_whole(const std::string& source, const std::string& target,
-                    bool temporaries_may_stay = false) const {
-    if (!temporaries_may_stay) {
+                    FileSystem state = FileSystem::works) const {
+    if (state == FileSystem::works) {
       EXPECT_THAT(leftovers(target), IsEmpty());
     }
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path(target))) {
       const bool temporary = entry.path().filename().string().starts_with(".dunlin-");
+      if (state == FileSystem::has_failed && ::access(entry.path().c_str(), F_OK) != 0 &&
+          errno == ENOENT)
+        continue;
       if (!entry.is_regular_file() || temporary) continue;
       const auto twin = path(source) / std::filesystem::relative(
                                            entry.path(), std::filesystem::path(path(target)));
@@ -114,7 +120,7 @@ TEST_F(DevicesThatFailNeedsRoot, AfterItsRepairTheCopyGoesOn) {
   const Finished failed = run({"copy", path("src") + "/", path("disk/dst"), "--batch-size", "4"});
   EXPECT_EQ(failed.code, 4) << failed.out << failed.err;
   EXPECT_THAT(failed.out, ::testing::AnyOf(HasSubstr("EIO"), HasSubstr("EROFS")));
-  expect_whole("src", "disk/dst", true);
+  expect_whole("src", "disk/dst", FileSystem::has_failed);
   unmount();
   tool({"/bin/btrfs", "qgroup", "limit", "none", path("between")});
   ProcessOptions repair;

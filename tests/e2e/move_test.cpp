@@ -10,6 +10,7 @@ namespace dunlin::e2e {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 class Move : public World {};
@@ -98,6 +99,26 @@ TEST_F(Move, ARetryThatEmptiesADirectoryRemovesItAndThoseAbove) {
 }
 
 #if DUNLIN_CRASH_POINTS
+/// Whoever cancels it may never come back to it.
+TEST_F(Move, ARollbackThatWasKilledLeavesNothingHalfMadeWhenItIsCancelled) {
+  const auto elsewhere = testing::ScratchDirectory::in_memory();
+  make_tree("src", 30, 2000);
+  make_tree("reference", 30, 2000);
+  ASSERT_EQ(run({"move", path("src") + "/", elsewhere.file("dst")}).code, 0);
+  ProcessOptions options = dunlin({"rollback", "last", "--yes"});
+  options.environment["DUNLIN_CRASH_AT"] = "files.restore_sources.written:1";
+  ASSERT_EQ(testing::run_process(options).code, 128 + SIGKILL);
+  ASSERT_THAT(leftovers("src"), Not(IsEmpty()));
+  const Finished cancelled = run({"cancel", "last"});
+  EXPECT_EQ(cancelled.code, 0) << cancelled.out << cancelled.err;
+  EXPECT_EQ(status(), "cancelled");
+  EXPECT_THAT(leftovers("src"), IsEmpty());
+  const Finished rolled_back = run({"rollback", "last", "--yes"});
+  EXPECT_EQ(rolled_back.code, 0) << rolled_back.out << rolled_back.err;
+  EXPECT_EQ(difference("reference", "src"), "");
+  EXPECT_FALSE(std::filesystem::exists(elsewhere.file("dst")));
+}
+
 /// The directories to be removed are listed in chunks, after what was left out has been said.
 TEST_F(Move, WhatWasLeftOutIsSaidOnceWhereverTheListingDies) {
   bool killed = true;

@@ -8,7 +8,7 @@ namespace dunlin::engine::coordinator {
 namespace {
 
 /// Feeds events and keeps the commands of the last step.
-class CoordinatorTest : public testing::Test {
+class CoordinatorTest : public ::testing::Test {
  protected:
   std::vector<Command> feed(const Event& event) {
     last_ = step(state_, event, now_);

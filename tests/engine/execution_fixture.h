@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/engine.h"
+#include "support/scratch.h"
 
 namespace dunlin::engine {
 
@@ -244,23 +245,16 @@ class ScriptedKind final : public Kind {
   Script& script_;
 };
 
-class ExecutionTest : public testing::Test {
+class ExecutionTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "dunlin-engine-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
     ::setenv("XDG_RUNTIME_DIR", (directory_ + "/run").c_str(), 1);
     std::filesystem::create_directory(directory_ + "/run");
     std::filesystem::permissions(directory_ + "/run", std::filesystem::perms::owner_all);
     kinds_.add(std::make_unique<ScriptedKind>(script_));
     open();
   }
-  void TearDown() override {
-    engine_.reset();
-    std::filesystem::remove_all(directory_);
-  }
+  void TearDown() override { engine_.reset(); }
   void open() {
     engine_.reset();
     auto opened = Engine::open(directory_ + "/state", kinds_, clock_);
@@ -308,7 +302,8 @@ class ExecutionTest : public testing::Test {
   KindRegistry kinds_;
   SetClock machine_;
   SteadyClock clock_{machine_};
-  std::string directory_;
+  const dunlin::testing::ScratchDirectory scratch_;
+  const std::string& directory_ = scratch_.path();
   std::unique_ptr<Engine> engine_;
 };
 

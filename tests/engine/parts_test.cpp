@@ -20,6 +20,7 @@
 #include "engine/retry.h"
 #include "engine/thread_pool.h"
 #include "store/sqlite_ledger.h"
+#include "support/scratch.h"
 
 namespace dunlin::engine {
 namespace {
@@ -249,16 +250,10 @@ TEST(BatchEnd, WhatCouldNotBeSettledStaysOpen) {
 // ---- The control socket
 // --------------------------------------------------------------------------------------------
 
-class ControlSocketTest : public testing::Test {
+class ControlSocketTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "dunlin-control-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-  std::string directory_;
+  const dunlin::testing::ScratchDirectory scratch_;
+  const std::string& directory_ = scratch_.path();
 };
 
 TEST_F(ControlSocketTest, AnswersALine) {

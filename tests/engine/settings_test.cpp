@@ -127,7 +127,6 @@ TEST(Settings, WhatThisVersionDoesNotDoIsRefusedNotIgnored) {
   for (const Json& section : std::vector<Json>{{{"mode", "test"}},
                                                {{"execution_type", "dry-run"}},
                                                {{"dry_run", true}},
-                                               {{"priority", "high"}},
                                                {{"resource_limits", {{"max_memory_mb", 5}}}}}) {
     EXPECT_NE(problem_of(section).find("this version only has"), std::string::npos);
   }

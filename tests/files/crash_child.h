@@ -19,7 +19,7 @@ inline std::string variable(const char* name) {
 }
 
 /// Begins, or takes over what an earlier child has left in DUNLIN_TEST_JOURNAL, and goes to the end
-/// of DUNLIN_TEST_WHAT: of an undo when it says so.
+/// of DUNLIN_TEST_WHAT: of an undo, or of the settling alone, when it says so.
 inline void live_as_child(CopyTest& test) {
   LocalExecution::Options options;
   options.journal_path = variable("DUNLIN_TEST_JOURNAL");
@@ -34,6 +34,8 @@ inline void live_as_child(CopyTest& test) {
   if (variable("DUNLIN_TEST_WHAT") == "undo") {
     ASSERT_TRUE(is_ok(execution->undo()));
     ASSERT_TRUE(is_ok(execution->release()));
+  } else if (variable("DUNLIN_TEST_WHAT") == "settle") {
+    ASSERT_TRUE(is_ok(execution->settle()));
   } else {
     ASSERT_TRUE(is_ok(execution->run_to_end()));
     ASSERT_TRUE(all_ended(*execution));

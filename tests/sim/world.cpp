@@ -251,6 +251,7 @@ engine::coordinator::Control World::make_verb(const char* verb) {
   control.request = next_request_++;
   control.verb = verb;
   control.arguments_json = "{}";
+  control.settings_json = "{}";
   control.actor = "person";
   return control;
 }

@@ -574,6 +574,11 @@ Status LocalExecution::settle() {
   }
   const bool also_pending = run_->truth() == engine::Truth::target;
   for (auto& [id, batch] : ledger_.batches) {
+    if (batch.row.status == BatchStatus::executing && batch.row.pass == Pass::undo) {
+      Batch pass(*this, batch, Pass::undo);
+      DUNLIN_TRY(run_->settle_undo(pass));
+      continue;
+    }
     const bool open = batch.row.status == BatchStatus::executing && batch.row.pass == Pass::work;
     if (!open && !(also_pending && batch.row.status == BatchStatus::pending)) continue;
     note("settle:" + std::to_string(id));

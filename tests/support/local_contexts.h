@@ -76,7 +76,7 @@ class LocalExecution {
   /// commit_scope execution.
   [[nodiscard]] Status execute();
   /// What recovery does with batches left executing (Truth::target: with pending ones too):
-  /// settle(), then pending.
+  /// settle(), then pending. Of an undo: settle_undo(), and undo() goes on with them.
   [[nodiscard]] Status settle();
   /// Run::check_items over what is listed.
   [[nodiscard]] Result<std::vector<engine::Problem>> check_items();
