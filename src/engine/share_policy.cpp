@@ -31,7 +31,7 @@ constexpr std::int64_t kHoldAtLeast = 3 * kSecond;
 constexpr std::int64_t kBetweenTrials = 30 * kSecond;
 constexpr std::int64_t kTrial = kSecond;
 /// What is got ahead in a trial has to be waited for afterwards: not for longer than so.
-constexpr std::int64_t kTrialLead = 2 * kSecond;
+constexpr std::int64_t kTrialLead = kSecond;
 constexpr std::int64_t kSettling = kSecond / 10;  ///< at the beginning of a trial
 constexpr int kTrialsToRelease = 2;
 constexpr std::int64_t kReleaseFirst = 10 * kSecond;
