@@ -24,7 +24,7 @@ import sources  # noqa: E402
 
 EVIDENCE = ROOT / "docs" / "evidence" / "bench-share.txt"
 WEIGHTS = {"immediate": 8, "high": 4, "normal": 2, "low": 1}
-SETTLE_S = 6.0  # past the first trial (share_policy.h)
+SETTLE_S = {"large": 6.0, "small": 2.0}  # of the large one past the first trial (share_policy.h)
 ALLOWED = 0.10
 UNDER_WAY_BYTES = 64 << 20  # the ledger writes less
 
@@ -67,8 +67,14 @@ class Copy:
             for line in pathlib.Path(f"/proc/{self._process.pid}/io").read_text().splitlines():
                 if line.startswith("write_bytes:"):
                     return float(line.split()[1])
+        return float(self._progress().get("processed_files", 0))
+
+    def _progress(self) -> dict:
         found = subprocess.run([self._binary, "status", str(self.number), "--json"], env=self._environment, capture_output=True, text=True)
-        return float(json.loads(found.stdout)["progress"]["processed_files"]) if found.returncode == 0 and found.stdout else 0.0
+        return json.loads(found.stdout)["progress"] if found.returncode == 0 and found.stdout else {}
+
+    def in_its_midst(self) -> bool:
+        return self._progress().get("phase") == "loading"
 
     def under_way(self) -> bool:
         return self.done() > (UNDER_WAY_BYTES if self._large else 0)
@@ -95,11 +101,11 @@ def trial(options: argparse.Namespace, source: sources.Source, pair: tuple[str, 
             if not all(copy.running() for copy in copies):
                 return None
             time.sleep(0.05)
-        time.sleep(SETTLE_S)
+        time.sleep(SETTLE_S[source.name])
         before, began = [copy.done() for copy in copies], time.monotonic()
         time.sleep(options.seconds)
         after, took = [copy.done() for copy in copies], time.monotonic() - began
-        if not all(copy.running() for copy in copies):
+        if not all(copy.running() and copy.in_its_midst() for copy in copies):
             return None
     finally:
         for copy in copies:

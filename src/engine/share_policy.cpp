@@ -29,9 +29,12 @@ constexpr std::int64_t kLeastPart = 4;
 /// So long it waits before the first trial, and so long between two. One that says no is repeated.
 constexpr std::int64_t kHoldAtLeast = 3 * kSecond;
 constexpr std::int64_t kBetweenTrials = 30 * kSecond;
-constexpr std::int64_t kTrial = kSecond;
-/// What is got ahead in a trial has to be waited for afterwards: not for longer than so.
-constexpr std::int64_t kTrialLead = kSecond;
+constexpr std::int64_t kTrialLeast = kSecond / 2;
+constexpr std::int64_t kTrialMost = 4 * kSecond;
+/// In a trial the others do so much, that it can be told whether they do less; portions of 1 MiB
+/// that fall on one side of its end or on the other are no difference.
+constexpr double kTrialBytes = 20 << 20;
+constexpr double kNoiseBytes = 2 << 20;
 constexpr std::int64_t kSettling = kSecond / 10;  ///< at the beginning of a trial
 constexpr int kTrialsToRelease = 2;
 constexpr std::int64_t kReleaseFirst = 10 * kSecond;
@@ -164,11 +167,18 @@ void SharePolicy::enter(Phase phase, std::int64_t now_ns) {
   since_ = sample(now_ns);
 }
 
-/// What it gave up has to have reached the others, by a quarter at least.
+/// In nanoseconds.
+std::int64_t SharePolicy::trial_ns() const {
+  const double wanted = kTrialBytes / held_.others;  // infinite when they did nothing
+  return static_cast<std::int64_t>(std::clamp<double>(wanted, kTrialLeast, kTrialMost));
+}
+
+/// It gave something up, and the others went on as fast without that.
 bool SharePolicy::is_of_no_use(const Rates& free) const {
   const double given_up = free.mine - held_.mine;
   const double reached = held_.others - free.others;
-  return given_up > 0.1 * free.mine && reached < 0.25 * given_up;
+  const double noise = kNoiseBytes / static_cast<double>(trial_ns());
+  return given_up > 0.1 * free.mine && reached < 0.05 * held_.others + noise;
 }
 
 void SharePolicy::judge(std::int64_t now_ns) {
@@ -183,17 +193,12 @@ void SharePolicy::judge(std::int64_t now_ns) {
       if (now_ns - since_.time_ns >= kSettling) enter(Phase::trial, now_ns);
       return;
     case Phase::trial:
-      if (now_ns - since_.time_ns >= kTrial || is_far_ahead())
-        conclude(rates_since(since_, now_ns), now_ns);
+      if (now_ns - since_.time_ns >= trial_ns()) conclude(rates_since(since_, now_ns), now_ns);
       return;
     case Phase::released:
       if (now_ns >= release_ends_ns_) enter(Phase::holding, now_ns);
       return;
   }
-}
-
-bool SharePolicy::is_far_ahead() const {
-  return static_cast<double>(lead()) > growth() * kTrialLead / kSecond;
 }
 
 void SharePolicy::conclude(const Rates& free, std::int64_t now_ns) {

@@ -70,7 +70,7 @@ class SharePolicy {
   [[nodiscard]] std::int64_t lead() const;
   [[nodiscard]] double growth() const;
   [[nodiscard]] std::int64_t longest_hold_ns() const;
-  [[nodiscard]] bool is_far_ahead() const;
+  [[nodiscard]] std::int64_t trial_ns() const;
   void enter(Phase phase, std::int64_t now_ns);
   [[nodiscard]] Sample sample(std::int64_t now_ns) const;
   [[nodiscard]] Rates rates_since(const Sample& start, std::int64_t now_ns) const;
