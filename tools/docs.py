@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks the documents: every relative link in a Markdown file leads to a file, every #anchor to a heading, and what is generated
-(docs/errors.md, from src/base/error_types.def) is up to date.
+"""Checks the documents: every relative link in a Markdown file leads to a file, every #anchor to a heading, what is generated
+(docs/errors.md, from src/base/error_types.def) is up to date, and every capture and recording has its maker and names no machine.
 
     ./dev docs [--write]        --write generates it anew
 """
 
+import json
 import re
 import sys
 import urllib.parse
@@ -58,6 +59,34 @@ def errors_page() -> str:
     return "\n".join(page) + "\n"
 
 
+CAPTURE = re.compile(r"<!-- capture: (\S+) -->\n(```[a-z]*\n(.*?)\n```\n)?", re.DOTALL)
+OF_A_MACHINE = re.compile(r"/(?:home|root|work|tmp|Users)/")
+LONGEST_RECORDING = 200 * 1024
+
+
+def captures_wrong(page: str, text: str) -> list[str]:
+    """Of the blocks that tools/captures.py has made."""
+    makers = re.findall(r"^    def ([a-z]+)\(self\):", (ROOT / "tools" / "captures.py").read_text(), re.MULTILINE)
+    wrong = []
+    for match in CAPTURE.finditer(text):
+        if match[1].partition("-")[0] not in makers:
+            wrong.append(f"{page}: tools/captures.py has no scene '{match[1]}'")
+        if match[3] is None or OF_A_MACHINE.search(match[3]):
+            wrong.append(f"{page}: the capture '{match[1]}' is missing, or names a place of a machine; try: ./dev captures")
+    return wrong
+
+
+def recording_wrong(name: str, text: str) -> list[str]:
+    lines = text.splitlines()
+    try:
+        header, events = json.loads(lines[0]), [json.loads(line) for line in lines[1:]]
+        sound = header["version"] == 2 and all(len(event) == 3 and event[1] == "o" for event in events)
+    except (ValueError, LookupError, TypeError):
+        sound = False
+    wrong = [] if sound and len(text) <= LONGEST_RECORDING else [f"{name}: is no recording of at most 200 KiB; try: ./dev record"]
+    return wrong + ([f"{name}: names a place of a machine; try: ./dev record"] if OF_A_MACHINE.search(text) else [])
+
+
 def main() -> int:
     if "--help" in sys.argv[1:]:
         print(__doc__)
@@ -68,6 +97,7 @@ def main() -> int:
     wrong, links = [], 0
     for page in pages:
         text = (ROOT / page).read_text()
+        wrong += captures_wrong(str(page), text)
         body = FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
         for match in LINK.finditer(body):
             target = match[1] or match[2]
@@ -81,6 +111,8 @@ def main() -> int:
                 wrong.append(f"{page}:{line}: leads nowhere: {target}")
             elif anchor and file.suffix == ".md" and anchor not in anchors_of(file.read_text()):
                 wrong.append(f"{page}:{line}: no such heading: {target}")
+    for recording in (path for path in tracked_files() if path.suffix == ".cast"):
+        wrong += recording_wrong(str(recording), (ROOT / recording).read_text())
     if not ERRORS.is_file() or ERRORS.read_text() != errors_page():
         wrong.append("docs/errors.md: is not what src/base/error_types.def says; try: ./dev docs --write")
     for problem in wrong:

@@ -41,6 +41,10 @@ struct ErrorTypeInfo {
 [[nodiscard]] const std::vector<ErrorTypeInfo>& all_error_types();
 /// nullopt for a name that is not in the registry.
 [[nodiscard]] std::optional<ErrorType> error_type_from_name(std::string_view name);
+/// Of what has ended well all the same; nothing has failed.
+[[nodiscard]] constexpr bool only_warns(ErrorType type) {
+  return type == ErrorType::lost_write;
+}
 [[nodiscard]] std::string_view to_string(ErrorType type);
 [[nodiscard]] std::string_view to_string(ErrorCategory category);
 [[nodiscard]] std::string_view to_string(ErrorSeverity severity);

@@ -114,8 +114,18 @@ void add_about_verbs(Verbs& verbs) {
               });
   };
   shell("bash", "source <(dunlin completion bash)", bash_completion);
-  shell("zsh", "dunlin completion zsh > \"${fpath[1]}/_dunlin\"", zsh_completion);
+  shell("zsh", "source <(dunlin completion zsh)   # in ~/.zshrc, behind compinit", zsh_completion);
   shell("fish", "dunlin completion fish > ~/.config/fish/completions/dunlin.fish", fish_completion);
+
+  verbs.add("man", "Prints the manual page.",
+            "dunlin man | man -l -\n"
+            "dunlin man > ~/.local/share/man/man1/dunlin.1   # from then on: man dunlin",
+            [&verbs](Session& session) -> Result<int> {
+              session.result(manual_page(verbs, session.version()));
+              if (session.out().is_terminal())
+                session.err().write("this is its source; to read it: dunlin man | man -l -\n");
+              return kDone;
+            });
 
   verbs.add("reference", "Prints docs/cli.md.", "", [&verbs](Session& session) -> Result<int> {
     session.result(reference_markdown(verbs));

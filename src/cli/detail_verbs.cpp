@@ -1,5 +1,6 @@
 // items, errors, tasks, checkpoints: what the ledger of one execution holds.
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -93,6 +94,7 @@ class Listing {
     if (session_.options().json) {
       text_ += (count_ == 0 ? "[" : ",") + dump_json(json);
     } else {
+      rows_.push_back(cells);
       table_.add(std::move(cells));
     }
     ++count_;
@@ -102,8 +104,9 @@ class Listing {
       session_.result(text_);
       text_.clear();
     } else if (!table_.empty()) {
-      session_.result(table_.text(session_.out().width(), session_.out().charset()));
+      session_.result(page_text());
       table_ = Table(columns_);
+      rows_.clear();
     }
   }
   void end(std::string_view when_empty) {
@@ -115,9 +118,33 @@ class Listing {
   }
 
  private:
+  /// Where a message has no room beside the rest it stands below it, whole: what it says at its end
+  /// is why.
+  [[nodiscard]] std::string page_text() const {
+    constexpr std::string_view kMessage = "MESSAGE";
+    constexpr std::size_t kIndent = 6;
+    const Terminal& out = session_.out();
+    const bool fits = out.width() == 0 || table_.natural_width() <= out.width();
+    if (fits || columns_.back().title != kMessage) return table_.text(out.width(), out.charset());
+    const std::vector<Table::Column> before(columns_.begin(), columns_.end() - 1);
+    Table table(before);
+    for (const auto& row : rows_) table.add({row.begin(), row.end() - 1});
+    std::istringstream lines(table.text(out.width(), out.charset()));
+    std::string text;
+    std::string line;
+    for (std::size_t i = 0; std::getline(lines, line); ++i) {
+      text += line + "\n";
+      if (i == 0 || rows_[i - 1].back().empty()) continue;  // the titles come first
+      text +=
+          std::string(kIndent, ' ') + wrap_below(rows_[i - 1].back(), out.width(), kIndent) + "\n";
+    }
+    return text;
+  }
+
   Session& session_;
   const std::vector<Table::Column> columns_;
   Table table_;
+  std::vector<std::vector<std::string>> rows_;  ///< those of the table
   std::string text_;
   std::size_t count_ = 0;
 };
@@ -188,7 +215,8 @@ Result<int> errors(Session& session, const Flags& flags) {
       }));
   listing.end("no errors\n");
   if (!session.options().json)
-    for (const auto& remedy : remedies) session.result("try: " + remedy + "\n");
+    for (const auto& remedy : remedies)
+      session.result("try: " + wrap_below(remedy, session.out().width(), 5) + "\n");
   return kDone;
 }
 

@@ -220,8 +220,8 @@ class Follower {
       terminal.write(rfc3339(session_.clock().wall_ms()) + "  " +
                      progress_line(snapshot.progress, snapshot.noun, state, {}) + "\n");
     } else if (screen_) {
-      terminal.set_live(
-          lines_of(status_screen({snapshot, {}, {}, session_.clock().wall_ms(), -1}, terminal)));
+      terminal.set_live(lines_of(
+          status_screen({snapshot, {}, {}, session_.clock().wall_ms(), -1, {}}, terminal)));
     } else {
       show_live(terminal, snapshot.progress, snapshot.noun, state);
     }
@@ -273,7 +273,12 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
     session.event("finished", fields);
     return success();
   }
-  Shown shown{std::move(snapshot), {}, {}, session.clock().wall_ms(), attempt_ms};
+  Shown shown{std::move(snapshot), {}, {}, session.clock().wall_ms(), attempt_ms, {}};
+  // Of one that goes on they are not complete.
+  if (shown.snapshot.shown_status != store::ExecutionStatus::paused) {
+    DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
+    DUNLIN_ASSIGN(shown.remarks, ledger->remarks());
+  }
   if (outcome != nullptr) {
     shown.reason = outcome->reason;
     shown.problems = outcome->problems;

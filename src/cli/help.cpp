@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,22 +15,6 @@ namespace {
 
 constexpr std::size_t kDefaultWidth = 100;
 constexpr std::size_t kWidestName = 28;
-
-/// Words broken into lines of at most `width` columns.
-std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
-  std::vector<std::string> lines;
-  std::istringstream words{std::string(text)};
-  std::string line;
-  for (std::string word; words >> word;) {
-    if (!line.empty() && display_width(line) + 1 + display_width(word) > width) {
-      lines.push_back(std::move(line));
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-  }
-  lines.push_back(std::move(line));
-  return lines;
-}
 
 struct Entry {
   std::string name;
@@ -50,7 +35,7 @@ std::string entries_text(const std::vector<Entry>& entries, std::size_t width) {
       out += lead.substr(0, lead.find_last_not_of(' ') + 1) + "\n";
       lead = std::string(column, ' ');
     }
-    for (const auto& line : wrapped(entry.help, room)) {
+    for (const auto& line : wrap(entry.help, room)) {
       out +=
           line.empty() ? lead.substr(0, lead.find_last_not_of(' ') + 1) + "\n" : lead + line + "\n";
       lead = std::string(column, ' ');
@@ -102,6 +87,58 @@ std::vector<Entry> verbs_below(const Verbs& verbs, const CLI::App& app) {
   return out;
 }
 
+/// As in docs/command-line.md and the contract.
+constexpr std::pair<int, std::string_view> kExitCodes[] = {
+    {0, "done"},
+    {1, "finished, but some items failed"},
+    {2, "usage, invalid plan or invalid input"},
+    {3, "refused before anything was changed"},
+    {4, "paused or cancelled"},
+    {5, "a lock is held, or another execution writes the same destination"},
+    {6, "verification found differences"},
+    {7, "fatal at source or destination (authentication, schema mismatch)"},
+    {70, "a defect in the program"},
+};
+
+/// What the verbs of the first level are for; what stands nowhere comes last.
+struct Family {
+  std::string_view title;
+  std::vector<std::string_view> verbs;
+};
+const std::vector<Family>& families() {
+  static const std::vector<Family> all = {
+      {"Begin", {"copy", "move", "load", "migrate", "run", "plan"}},
+      {"Look", {"ps", "status", "watch", "errors", "items", "tasks", "checkpoints", "report"}},
+      {"Control", {"pause", "resume", "cancel", "stop", "limits", "priority", "retry", "skip"}},
+      {"Prove and take back", {"verify", "manifest", "rollback"}},
+  };
+  return all;
+}
+
+/// Verbs by family, each under its title.
+std::string families_text(const Verbs& verbs, std::size_t width) {
+  std::vector<Entry> left = verbs_below(verbs, verbs.root());
+  std::size_t widest = 0;
+  for (const Entry& entry : left) widest = std::max(widest, entry.name.size());
+  for (Entry& entry : left) entry.name = pad_right(entry.name, widest);  // one column for all
+  const auto name_of = [](const Entry& entry) {
+    return entry.name.substr(0, entry.name.find(' '));
+  };
+  std::string out;
+  for (const Family& family : families()) {
+    std::vector<Entry> mine;
+    for (const std::string_view name : family.verbs)
+      for (const Entry& entry : left)
+        if (name_of(entry) == name) mine.push_back(entry);
+    std::erase_if(left, [&](const Entry& entry) {
+      return std::find(family.verbs.begin(), family.verbs.end(), name_of(entry)) !=
+             family.verbs.end();
+    });
+    out += fmt::format("\n{}:\n{}", family.title, entries_text(mine, width));
+  }
+  return out + "\nOther:\n" + entries_text(left, width);
+}
+
 std::string indented(const std::string& lines) {
   std::string out;
   std::istringstream stream(lines);
@@ -126,11 +163,14 @@ std::string help_text(const Verbs& verbs, const CLI::App& app, std::size_t width
                                   ? "Moves files, objects, rows and schemas; can be stopped at any "
                                     "moment and goes on where it was."
                                   : app.get_description();
-  for (const auto& line : wrapped(summary, width)) out += line + "\n";
+  for (const auto& line : wrap(summary, width)) out += line + "\n";
   const auto section = [&](std::string_view title, const std::string& body) {
     if (!body.empty()) out += fmt::format("\n{}:\n{}", title, body);
   };
-  section("Verbs", entries_text(verbs_below(verbs, app), width));
+  if (verb == nullptr)
+    out += families_text(verbs, width);
+  else
+    section("Verbs", entries_text(verbs_below(verbs, app), width));
   section("Arguments", entries_text(options_of(app, true, false), width));
   section("Flags", entries_text(options_of(app, false, false), width));
   section("Flags of every verb", entries_text(options_of(app, false, true), width));
@@ -140,6 +180,81 @@ std::string help_text(const Verbs& verbs, const CLI::App& app, std::size_t width
     out += fmt::format("\n`{} VERB --help` says more about one verb.\n",
                        verb == nullptr ? "dunlin" : "dunlin " + verb->path);
   return out;
+}
+
+namespace {
+
+/// As a text line of roff: no letter of it is a request, a hyphen stays one that can be typed.
+std::string roff(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\')
+      out += "\\e";
+    else if (c == '-')
+      out += "\\-";
+    else if (c == '\xE2' || c == '\x80')
+      continue;  // of an ellipsis, whose last byte stands for it: not every roff reads UTF-8
+    else if (c == '\xA6')
+      out += "...";
+    else
+      out += c;
+  }
+  return out.starts_with('.') || out.starts_with('\'') ? "\\&" + out : out;
+}
+
+std::string roff_entries(const std::vector<Entry>& entries) {
+  std::string out;
+  for (const auto& entry : entries)
+    out += fmt::format(".TP\n\\fB{}\\fR\n{}\n", roff(entry.name), roff(entry.help));
+  return out;
+}
+
+std::string roff_examples(const std::string& examples) {
+  std::string out = ".PP\n.RS 4\n.nf\n";
+  std::istringstream lines(examples);
+  for (std::string line; std::getline(lines, line);) out += roff(line) + "\n";
+  return out + ".fi\n.RE\n";
+}
+
+constexpr std::string_view kManualEnd = R"(.SH ENVIRONMENT
+.TP
+\fBDUNLIN_STATE\fR
+the state directory, unless \fB\-\-state\fR names one
+.TP
+\fBXDG_STATE_HOME\fR
+the state directory is \fIdunlin\fR in there, else \fI~/.local/state/dunlin\fR
+.TP
+\fBNO_COLOR\fR
+set and not empty: nothing is coloured
+)";
+
+}  // namespace
+
+std::string manual_page(const Verbs& verbs, const std::string& version) {
+  std::string out = fmt::format(
+      ".\\\" Made by `dunlin man`.\n.TH DUNLIN 1 \"\" \"dunlin {}\" \"User Commands\"\n"
+      ".SH NAME\ndunlin \\- moves files, objects, rows and schemas, and loses nothing\n"
+      ".SH SYNOPSIS\n\\fBdunlin\\fR \\fIVERB\\fR [\\fIFLAGS\\fR]\n"
+      ".SH DESCRIPTION\nWhat is begun is an \\fIexecution\\fR with a number. It can be stopped at "
+      "any moment, by a verb, a signal or a power cut, and goes on where it was with "
+      "\\fBdunlin resume\\fR. What was written is read back and compared before it counts as "
+      "done.\n.PP\n\\fIEXEC\\fR is an execution: the number that \\fBdunlin ps\\fR shows, its full "
+      "id, or \\fBlast\\fR.\n",
+      roff(version));
+  out += ".SH EXAMPLES\n" + roff_examples(std::string(kRootExamples));
+  out += ".SH VERBS\n";
+  for (const auto& verb : verbs.all()) {
+    if (verb.internal || !verb.action) continue;
+    out += fmt::format(".SS {}\n{}\n", roff(usage_of(verbs, *verb.app)),
+                       roff(verb.app->get_description()));
+    out += roff_entries(options_of(*verb.app, true, false));
+    out += roff_entries(options_of(*verb.app, false, false));
+    out += roff_examples(verb.examples);
+  }
+  out += ".SH FLAGS OF EVERY VERB\n" + roff_entries(options_of(verbs.root(), false, true));
+  out += ".SH EXIT STATUS\n";
+  for (const auto& [code, meaning] : kExitCodes) out += fmt::format(".TP\n{}\n{}\n", code, meaning);
+  return out + std::string(kManualEnd);
 }
 
 std::string reference_markdown(const Verbs& verbs) {
@@ -162,20 +277,8 @@ std::string reference_markdown(const Verbs& verbs) {
     list(options_of(*verb.app, false, false));
     out += "```sh\n" + verb.examples + "\n```\n\n";
   }
-  out += R"(## Exit codes
-
-| Code | Meaning |
-| --- | --- |
-| 0 | done |
-| 1 | finished, but some items failed |
-| 2 | usage, invalid plan or invalid input |
-| 3 | refused before anything was changed |
-| 4 | paused or cancelled |
-| 5 | a lock is held, or another execution writes the same destination |
-| 6 | verification found differences |
-| 7 | fatal at source or destination (authentication, schema mismatch) |
-| 70 | a defect in the program |
-)";
+  out += "## Exit codes\n\n| Code | Meaning |\n| --- | --- |\n";
+  for (const auto& [code, meaning] : kExitCodes) out += fmt::format("| {} | {} |\n", code, meaning);
   return out;
 }
 

@@ -34,7 +34,10 @@ std::vector<store::ErrorRow> last_errors(const store::Ledger& ledger, const std:
   filter.error_type = type;
   filter.limit = limit;
   auto errors = ledger.errors(filter, true);
-  return errors.ok() ? std::move(errors).value() : std::vector<store::ErrorRow>{};
+  if (!errors.ok()) return {};
+  if (type.empty())  // warnings have a list of their own
+    std::erase_if(*errors, [](const auto& row) { return only_warns(row.error.type); });
+  return std::move(errors).value();
 }
 
 Json errors_json(const std::vector<store::ErrorRow>& errors, const engine::Snapshot& snapshot) {
@@ -159,10 +162,20 @@ Json error_summary(const engine::Snapshot& snapshot, const store::Ledger& ledger
               {"sample_errors", errors_json(last_errors(ledger, "", kSamples), snapshot)}};
 }
 
+Json warning_summary(const engine::Snapshot& snapshot, const store::Ledger& ledger) {
+  Json out = engine::snapshot_json(snapshot)["warning_summary"];
+  out["samples"] = Json::array();
+  for (const auto& [type, count] : snapshot.warning_counts)
+    for (const auto& row : last_errors(ledger, type, kSamples))
+      out["samples"].push_back(error_json(row, snapshot));
+  return out;
+}
+
 Json execution_json(const engine::Snapshot& snapshot, const store::Ledger& ledger) {
   Json out = engine::snapshot_json(snapshot);
   out["verification"] = verification_with_errors(out["verification"], snapshot, ledger);
   out["errors"] = errors_json(last_errors(ledger, "", kLatest), snapshot);
+  out["warnings"] = warning_summary(snapshot, ledger);
   Json uids = Json::array();
   if (const auto tasks = ledger.tasks(kLatest); tasks.ok())
     for (const auto& task : *tasks) uids.push_back(task.uid);
@@ -182,6 +195,7 @@ Json finished_fields(const engine::Snapshot& snapshot, const store::Ledger& ledg
     out[key] = resource[key];
   out["verification"] = verification_with_errors(resource["verification"], snapshot, ledger);
   out["errors"] = error_summary(snapshot, ledger);
+  out["warnings"] = warning_summary(snapshot, ledger);
   out["number"] = resource["number"];
   out["kind"] = resource["kind"];
   out["description"] = resource["description"];

@@ -152,7 +152,9 @@ struct NotBuilt {
   bool has_value;
 };
 constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
-constexpr NotBuilt kNotBuiltToCopy[] = {{"-a,--archive", false}, {"--delete", false}};
+constexpr NotBuilt kNotBuiltToCopy[] = {{"--delete", false}};
+/// Habits of cp and rsync that ask for what is done anyway.
+constexpr std::string_view kDoneAnyway[] = {"-a,--archive", "-r,-R,--recursive"};
 
 /// `concurrency` bounds both numbers: items in flight, and batches never above their default.
 constexpr std::int64_t kDefaultParallelBatches = 4;
@@ -245,8 +247,9 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
     not_built_.emplace_back(flag.names, option);
   };
   for (const auto& flag : kNotBuiltToStart) hidden(flag);
-  if (verb == "copy" || verb == "move")
-    for (const auto& flag : kNotBuiltToCopy) hidden(flag);
+  if (verb != "copy" && verb != "move") return;
+  for (const auto& flag : kNotBuiltToCopy) hidden(flag);
+  for (const std::string_view names : kDoneAnyway) app.add_flag(std::string(names))->group("");
 }
 
 Status KindFlags::check_built() const {

@@ -39,6 +39,9 @@ struct Segment {
 
 std::string items_text(const Progress& progress, std::string_view noun) {
   const auto& counters = progress.counters;
+  if (takes_back(progress.phase))
+    return fmt::format("{}/{} {} taken back", format_count(counters.rolled_back_items),
+                       format_count(counters.rolled_back_items + counters.succeeded_items), noun);
   const auto ended = ended_items(counters);
   if (!progress.totals_exact && counters.total_items == 0) return "";
   return fmt::format("{}/{}{} {}", format_count(ended), format_count(counters.total_items),
@@ -73,7 +76,9 @@ std::optional<std::int64_t> seconds_left(const Progress& progress) {
 
 std::string rate_text(const Progress& progress) {
   if (!pass_of(progress).empty()) return "";  // "0 B/s" would look like a standstill
-  if (progress.counters.total_bytes > 0 && progress.bytes_per_second)
+  // What was copied is taken back by removing it; only what was moved comes back as bytes.
+  const bool by_bytes = !takes_back(progress.phase) || progress.bytes_per_second.value_or(0) >= 1;
+  if (by_bytes && progress.counters.total_bytes > 0 && progress.bytes_per_second)
     return format_rate(static_cast<std::int64_t>(std::llround(*progress.bytes_per_second)));
   if (!progress.items_per_second) return "";
   return *progress.items_per_second < 10
@@ -100,13 +105,16 @@ std::vector<Segment> segments_of(const Progress& progress, std::string_view noun
   };
   add(0, fmt::format("{:5.1f}%", progress.percent_complete));
   add(3, items_text(progress, noun));
-  if (counters.total_bytes > 0) add(6, bytes_of(counters.processed_bytes, counters.total_bytes));
+  const bool forward = !takes_back(progress.phase);
+  if (forward && counters.total_bytes > 0)
+    add(6, bytes_of(counters.processed_bytes, counters.total_bytes));
   add(4, rate_text(progress));
   if (const auto eta = seconds_left(progress); eta && *eta < kLongestEta_s)
     add(5, "ETA " + eta_text(*eta));
-  if (const auto failed = store::all_failed(counters); failed > 0)
+  if (const auto failed = store::all_failed(counters); forward && failed > 0)
     add(2, format_count(failed) + " failed", Colour::red);
-  if (counters.differences > 0) add(2, format_count(counters.differences) + " differ", Colour::red);
+  if (forward && counters.differences > 0)
+    add(2, format_count(counters.differences) + " differ", Colour::red);
   add(1, state_text(progress, state), state.empty() ? Colour::none : Colour::yellow);
   return out;
 }
@@ -116,6 +124,10 @@ std::vector<Segment> segments_of(const Progress& progress, std::string_view noun
 std::int64_t ended_items(const store::Counters& counters) {
   return counters.succeeded_items + counters.failed_items + counters.skipped_items +
          counters.rolled_back_items;
+}
+
+bool takes_back(std::string_view phase) {
+  return phase == "rolling_back";
 }
 
 std::string count_of(std::int64_t count, std::string_view noun) {

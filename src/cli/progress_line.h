@@ -41,6 +41,9 @@ struct LineStyle {
 /// "12,345 files", "1 file".
 [[nodiscard]] std::string count_of(std::int64_t count, std::string_view noun);
 
+/// It takes back what was done, or has been ended in the midst of that.
+[[nodiscard]] bool takes_back(std::string_view phase);
+
 /// "1.23/3.40 GiB", "900 KiB/3.40 GiB".
 [[nodiscard]] std::string bytes_of(std::int64_t part, std::int64_t total);
 

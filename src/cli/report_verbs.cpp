@@ -1,4 +1,6 @@
 // report: everything known of one execution, as text or JSON.
+#include <algorithm>
+#include <chrono>
 #include <map>
 
 #include <fmt/format.h>
@@ -20,6 +22,10 @@ namespace {
 constexpr std::size_t kAuditPage = 10'000;
 constexpr std::size_t kSamples = 20;
 constexpr std::size_t kTasksShown = 10'000;
+constexpr std::size_t kInterventions = 50;
+constexpr std::size_t kEarlierRuns = 10;
+
+using TypeCounts = std::vector<std::pair<std::string, std::int64_t>>;
 
 /// {total_audit_entries, by_action}: counted page by page.
 Result<Json> audit_summary(const store::Ledger& ledger) {
@@ -61,6 +67,17 @@ Result<Json> results(const store::Ledger& ledger) {
   return out;
 }
 
+/// What was noted of items that have ended well, by what it says; null: of that many several.
+Result<Json> remarks_json(const store::Ledger& ledger) {
+  DUNLIN_ASSIGN(const auto remarks, ledger.remarks());
+  Json out = Json::array();
+  for (const store::Remark& remark : remarks)
+    out.push_back({{"status", std::string(store::to_string(remark.status))},
+                   {"message", remark.text.empty() ? Json(nullptr) : Json(remark.text)},
+                   {"items", remark.items}});
+  return out;
+}
+
 Json timing(const engine::Snapshot& snapshot) {
   const auto& row = snapshot.row;
   const auto time = [](std::int64_t ms) { return ms > 0 ? Json(rfc3339(ms)) : Json(nullptr); };
@@ -71,12 +88,161 @@ Json timing(const engine::Snapshot& snapshot) {
               {"attempts", row.attempt}};
 }
 
-Result<Json> report_json(const engine::Snapshot& snapshot, const store::Ledger& ledger) {
+std::string heading(std::string_view title) {
+  return fmt::format("\n{}\n{}\n", title, std::string(title.size(), '-'));
+}
+
+std::string took(std::int64_t seconds) {
+  return seconds == 0 ? "under 1s" : format_duration(std::chrono::seconds(seconds));
+}
+
+std::string timing_text(const engine::Snapshot& snapshot) {
+  const auto& row = snapshot.row;
+  std::string out = heading("Timing");
+  const auto line = [&out](std::string_view label, const std::string& text) {
+    out += fmt::format("  {:<10}  {}\n", label, text);
+  };
+  line("started", row.started_ms > 0 ? rfc3339(row.started_ms) : "not yet");
+  if (row.ended_ms > 0) line("ended", rfc3339(row.ended_ms));
+  line("running", took(snapshot.progress.running_seconds) +
+                      (row.attempt > 1 ? fmt::format(", in {} attempts", row.attempt) : ""));
+  if (snapshot.progress.paused_seconds > 0) line("paused", took(snapshot.progress.paused_seconds));
+  if (const auto rate = snapshot.progress.average_bytes_per_second; rate && *rate >= 1)
+    line("average", format_rate(static_cast<std::int64_t>(*rate)));
+  return out;
+}
+
+std::string results_text(const Json& results, const Terminal& terminal) {
+  Table kinds({{"TASK", Align::left, false},
+               {"TASKS", Align::right, false},
+               {"BATCHES", Align::right, false},
+               {"FAILED", Align::right, false},
+               {"ITEMS", Align::right, false}});
+  for (const auto& row : results)
+    kinds.add({row["task_type"], format_count(row["tasks"]), format_count(row["batches"]),
+               format_count(row["failed_batches"]), format_count(row["items"])});
+  return heading("Results by task") + kinds.text(terminal.width(), terminal.charset());
+}
+
+/// Each type with its number and some of its items.
+Result<std::string> types_text(std::string_view title, const TypeCounts& counts,
+                               const store::Ledger& ledger) {
+  if (counts.empty()) return std::string();
+  std::string out = heading(title);
+  for (const auto& [type, count] : counts) {
+    const auto known = error_type_from_name(type);
+    out += fmt::format("{:>8}  {}{}\n", format_count(count), type,
+                       known ? ": " + std::string(info(*known).summary) : "");
+    store::ItemFilter filter;
+    filter.error_type = type;
+    filter.limit = kSamples;
+    DUNLIN_ASSIGN(const auto errors, ledger.errors(filter, true));
+    for (const auto& row : errors)
+      out += fmt::format("          {}: {}\n", escape_bytes(path_of(row.directory_path, row.name)),
+                         printable(row.error.text()));
+    if (count > static_cast<std::int64_t>(errors.size()) && !errors.empty())
+      out += fmt::format("          and {} more\n",
+                         format_count(count - static_cast<std::int64_t>(errors.size())));
+  }
+  return out;
+}
+
+/// What changed the course of it, and who: all but the work itself.
+Result<Json> interventions(const store::Ledger& ledger) {
+  Json out = Json::array();
+  for (std::int64_t after = 0; out.size() < kInterventions;) {
+    DUNLIN_ASSIGN(const auto page, ledger.audit(after, kAuditPage));
+    for (const auto& entry : page)
+      if (!entry.action.starts_with("batch.") && out.size() < kInterventions)
+        out.push_back(
+            {{"time", rfc3339(entry.time_ms)}, {"actor", entry.actor}, {"action", entry.action}});
+    if (page.size() < kAuditPage) break;
+    after = page.back().sequence;
+  }
+  return out;
+}
+
+/// Executions of the same words, oldest first, the last of them.
+Result<std::vector<engine::Snapshot>> runs_like(engine::Engine& engine,
+                                                const engine::Snapshot& snapshot) {
+  DUNLIN_ASSIGN(auto list, engine.list());
+  std::erase_if(list, [&](const engine::Snapshot& one) {
+    return one.row.description != snapshot.row.description ||
+           one.row.number > snapshot.row.number || one.row.started_ms == 0;
+  });
+  std::sort(list.begin(), list.end(),
+            [](const auto& a, const auto& b) { return a.row.number < b.row.number; });
+  if (list.size() > kEarlierRuns) list.erase(list.begin(), list.end() - kEarlierRuns);
+  return list;
+}
+
+Json runs_json(const std::vector<engine::Snapshot>& runs) {
+  Json out = Json::array();
+  for (const engine::Snapshot& run : runs)
+    out.push_back({{"number", run.row.number},
+                   {"execution_id", run.row.id.value},
+                   {"status", std::string(store::to_string(run.shown_status))},
+                   {"started_at", rfc3339(run.row.started_ms)},
+                   {"running_duration_seconds", run.progress.running_seconds},
+                   {"successful", run.row.counters.succeeded_items},
+                   {"failed", run.row.counters.failed_items},
+                   {"skipped", run.row.counters.skipped_items},
+                   {"transferred_bytes", run.row.counters.transferred_bytes}});
+  return out;
+}
+
+std::string runs_text(const std::vector<engine::Snapshot>& runs, const Terminal& terminal) {
+  if (runs.size() < 2) return "";
+  Table table({{"NO", Align::right, false},
+               {"STARTED", Align::left, false},
+               {"STATUS", Align::left, false},
+               {"DONE", Align::right, false},
+               {"SKIPPED", Align::right, false},
+               {"FAILED", Align::right, false},
+               {"DATA", Align::right, false},
+               {"TOOK", Align::right, false}});
+  for (const engine::Snapshot& run : runs) {
+    const auto& counters = run.row.counters;
+    table.add({std::to_string(run.row.number), rfc3339(run.row.started_ms),
+               std::string(store::to_string(run.shown_status)),
+               format_count(counters.succeeded_items), format_count(counters.skipped_items),
+               format_count(counters.failed_items), format_bytes(counters.transferred_bytes),
+               took(run.progress.running_seconds)});
+  }
+  return heading("The same, this time and before") +
+         table.text(terminal.width(), terminal.charset());
+}
+
+std::string ends_text(const Json& json) {
+  std::string out = heading("Milestones");
+  for (const auto& row : json["milestones"])
+    out +=
+        fmt::format("  {}  {}\n", row["time"].get<std::string>(), row["name"].get<std::string>());
+  out += heading("Who did what");
+  for (const auto& row : json["interventions"])
+    out += fmt::format("  {}  {:<24}  {}\n", row["time"].get<std::string>(),
+                       printable(row["action"].get<std::string>()),
+                       printable(row["actor"].get<std::string>()));
+  out += heading("Audit");
+  out += fmt::format("{:>8}  entries\n",
+                     json["audit_summary"]["total_audit_entries"].get<std::int64_t>());
+  for (const auto& [action, count] : json["audit_summary"]["by_action"].items())
+    out += fmt::format("{:>8}  {}\n", count.get<std::int64_t>(), action);
+  out += heading("Checkpoints");
+  return out + fmt::format("{:>8}  kept\n", json["checkpoints"].size());
+}
+
+Result<Json> report_json(engine::Engine& engine, const engine::Snapshot& snapshot,
+                         const store::Ledger& ledger) {
   Json out = execution_json(snapshot, ledger);
   out["timing"] = timing(snapshot);
   out["errors"] = error_summary(snapshot, ledger);
   DUNLIN_ASSIGN(out["results"], results(ledger));
+  DUNLIN_ASSIGN(out["remarks"], remarks_json(ledger));
   DUNLIN_ASSIGN(out["audit_summary"], audit_summary(ledger));
+  DUNLIN_ASSIGN(out["interventions"], interventions(ledger));
+  DUNLIN_ASSIGN(const auto runs, runs_like(engine, snapshot));
+  out["runs"] = runs_json(runs);
   Json checkpoints = Json::array();
   DUNLIN_ASSIGN(const auto rows, ledger.checkpoints());
   for (const auto& row : rows) checkpoints.push_back(checkpoint_json(row));
@@ -84,50 +250,19 @@ Result<Json> report_json(const engine::Snapshot& snapshot, const store::Ledger& 
   return out;
 }
 
-std::string heading(std::string_view title) {
-  return fmt::format("\n{}\n{}\n", title, std::string(title.size(), '-'));
-}
-
 Result<std::string> report_text(Session& session, const engine::Snapshot& snapshot,
                                 const store::Ledger& ledger, const Terminal& terminal) {
-  DUNLIN_ASSIGN(const Json json, report_json(snapshot, ledger));
-  std::string out = status_screen({snapshot, {}, {}, session.clock().wall_ms(), -1}, terminal);
-  out += heading("Results");
-  Table kinds({{"TASK", Align::left, false},
-               {"TASKS", Align::right, false},
-               {"BATCHES", Align::right, false},
-               {"FAILED", Align::right, false},
-               {"ITEMS", Align::right, false}});
-  for (const auto& row : json["results"])
-    kinds.add({row["task_type"], format_count(row["tasks"]), format_count(row["batches"]),
-               format_count(row["failed_batches"]), format_count(row["items"])});
-  out += kinds.text(terminal.width(), terminal.charset());
-  if (!snapshot.error_counts.empty()) {
-    out += heading("Errors");
-    for (const auto& [type, count] : snapshot.error_counts) {
-      const auto known = error_type_from_name(type);
-      out += fmt::format("{:>8}  {}{}\n", format_count(count), type,
-                         known ? ": " + std::string(info(*known).summary) : "");
-    }
-    store::ItemFilter filter;
-    filter.limit = kSamples;
-    DUNLIN_ASSIGN(const auto errors, ledger.errors(filter, true));
-    for (const auto& row : errors)
-      out += fmt::format("  {}: {}\n", escape_bytes(path_of(row.directory_path, row.name)),
-                         printable(row.error.text()));
-  }
-  out += heading("Milestones");
-  for (const auto& row : json["milestones"])
-    out +=
-        fmt::format("  {}  {}\n", row["time"].get<std::string>(), row["name"].get<std::string>());
-  out += heading("Audit");
-  out += fmt::format("{:>8}  entries\n",
-                     json["audit_summary"]["total_audit_entries"].get<std::int64_t>());
-  for (const auto& [action, count] : json["audit_summary"]["by_action"].items())
-    out += fmt::format("{:>8}  {}\n", count.get<std::int64_t>(), action);
-  out += heading("Checkpoints");
-  out += fmt::format("{:>8}  kept\n", json["checkpoints"].size());
-  return out;
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const Json json, report_json(*engine, snapshot, ledger));
+  Shown shown{snapshot, {}, {}, session.clock().wall_ms(), -1, {}};
+  DUNLIN_ASSIGN(shown.remarks, ledger.remarks());
+  std::string out = status_screen(shown, terminal) + timing_text(snapshot);
+  out += results_text(json["results"], terminal);
+  DUNLIN_ASSIGN(const std::string errors, types_text("Errors", snapshot.error_counts, ledger));
+  DUNLIN_ASSIGN(const std::string warnings,
+                types_text("Warnings", snapshot.warning_counts, ledger));
+  DUNLIN_ASSIGN(const auto runs, runs_like(*engine, snapshot));
+  return out + errors + warnings + runs_text(runs, terminal) + ends_text(json);
 }
 
 struct Flags {
@@ -150,7 +285,7 @@ Result<int> report(Session& session, const Flags& flags) {
   DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(snapshot.row.id));
   std::string text;
   if (format == "json") {
-    DUNLIN_ASSIGN(const Json json, report_json(snapshot, *ledger));
+    DUNLIN_ASSIGN(const Json json, report_json(*engine, snapshot, *ledger));
     text = dump_json(json, session.options().json ? -1 : 2) + "\n";
   } else {
     const Terminal plain(-1, false);

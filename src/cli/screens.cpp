@@ -2,6 +2,7 @@
 #include "cli/screens.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,12 +28,12 @@ class Lines {
  public:
   explicit Lines(const Terminal& terminal) : terminal_(terminal) {}
 
-  void add(std::string_view label, std::string_view text) {
+  void add(std::string_view label, std::string_view text, Colour colour = Colour::dim) {
     if (text.empty()) return;
-    out_ += "  " + terminal_.paint(Colour::dim, pad_right(label, kLabelWidth)) + std::string(text) +
-            "\n";
+    out_ += "  " + terminal_.paint(colour, pad_right(label, kLabelWidth)) +
+            wrap_below(text, terminal_.width(), 2 + kLabelWidth) + "\n";
   }
-  void add_raw(std::string_view line) { out_ += std::string(line) + "\n"; }
+  void add_title(std::string_view line) { out_ += wrap_below(line, terminal_.width(), 2) + "\n"; }
   [[nodiscard]] std::string take() { return std::move(out_); }
 
  private:
@@ -108,15 +109,18 @@ void add_next(Lines& lines, const Snapshot& snapshot) {
   }
 }
 
-void add_problems(Lines& lines, const Shown& shown, const Terminal& terminal) {
+void add_problems(Lines& lines, const Shown& shown) {
+  std::string remedy;
+  const auto advise = [&] { lines.add("  try", std::exchange(remedy, "")); };
   for (const auto& problem : shown.problems) {
-    const auto colour = problem.critical ? Colour::red : Colour::yellow;
-    lines.add_raw("  " +
-                  terminal.paint(colour, problem.critical ? "problem     " : "warning     ") +
-                  printable(problem.error.text()));
     const Concern concern = problem.critical ? Concern::execution : Concern::failed_item;
-    lines.add("  try", printable(remedy_for(problem.error, concern, shown.snapshot)));
+    std::string next = printable(remedy_for(problem.error, concern, shown.snapshot));
+    if (next != remedy) advise();  // what several ask for is said once, below the last
+    lines.add(problem.critical ? "problem" : "warning", printable(problem.error.text()),
+              problem.critical ? Colour::red : Colour::yellow);
+    remedy = std::move(next);
   }
+  advise();
 }
 
 /// "3 files, 1 directory": the items, and beside them what else there is of the same outcome.
@@ -134,6 +138,63 @@ std::string counts_text(const store::Counters& counters,
   if (directories > 0) parts.push_back(count_of_directories(directories));
   if (steps > 0) parts.push_back(count_of(steps, "further steps"));
   return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// Of a rollback that has not ended: "120 of 300 files, 0 of 1 directories".
+std::string taken_back_of(const store::Counters& counters, std::string_view noun) {
+  std::vector<std::string> parts;
+  for (const auto one : {store::CountAs::items, store::CountAs::directories}) {
+    const store::OutcomeCounters& members = store::outcome_counters(one);
+    const std::int64_t back = counters.*members.rolled_back;
+    const std::int64_t all = back + counters.*members.succeeded;
+    const bool directories = one == store::CountAs::directories;
+    if (all == 0 && directories) continue;
+    parts.push_back(fmt::format("{} of {}", format_count(back),
+                                directories ? count_of_directories(all) : count_of(all, noun)));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// "unchanged: same type, size and time (300)": of those with that status, most frequent first.
+std::string remarks_text(const std::vector<store::Remark>& remarks, store::ItemStatus status) {
+  constexpr std::size_t kMost = 5;
+  std::vector<std::string> parts;
+  std::int64_t others = 0;
+  for (const store::Remark& remark : remarks) {
+    if (remark.status != status) continue;
+    if (remark.text.empty() || parts.size() == kMost)
+      others += remark.items;
+    else
+      parts.push_back(fmt::format("{} ({})", printable(remark.text), format_count(remark.items)));
+  }
+  if (others > 0) parts.push_back(fmt::format("other reasons ({})", format_count(others)));
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+/// The reason stands alone where all have the same.
+std::string skipped_text(const Shown& shown) {
+  const auto& counters = shown.snapshot.row.counters;
+  const std::string count =
+      counts_text(counters, &store::OutcomeCounters::skipped, shown.snapshot.noun, false);
+  std::vector<store::Remark> why;
+  for (const store::Remark& remark : shown.remarks)
+    if (remark.status == store::ItemStatus::skipped) why.push_back(remark);
+  if (why.empty()) return count;
+  if (why.size() == 1 && !why.front().text.empty())
+    return count + ": " + printable(why.front().text);
+  return count + ": " + remarks_text(why, store::ItemStatus::skipped);
+}
+
+void add_remarks(Lines& lines, const Shown& shown) {
+  const std::string noted = remarks_text(shown.remarks, store::ItemStatus::completed);
+  lines.add("noted", noted);
+  if (!noted.empty())
+    lines.add("", fmt::format("dunlin items {}  says of which", shown.snapshot.row.number));
+}
+
+void add_warnings(Lines& lines, const Snapshot& snapshot) {
+  for (const std::string& warning : warning_lines(snapshot))
+    lines.add("warning", warning, Colour::yellow);
 }
 
 /// What has not ended; the steps only where nothing else is left.
@@ -168,6 +229,22 @@ std::string done_line(const Shown& shown) {
   if (only_attempt && ms >= 100 && counters.transferred_bytes > 0)
     out += fmt::format(" ({})", format_rate(counters.transferred_bytes * 1000 / ms));
   return out;
+}
+
+/// Of the status screen.
+std::string items_text(const Snapshot& snapshot, const Terminal& terminal) {
+  const auto& counters = snapshot.row.counters;
+  std::string items =
+      count_of(counters.succeeded_items, snapshot.noun) + " " + std::string(done_word(snapshot));
+  if (counters.failed_items > 0)
+    items += ", " + terminal.paint(Colour::red, format_count(counters.failed_items) + " failed");
+  if (counters.skipped_items > 0) items += ", " + format_count(counters.skipped_items) + " skipped";
+  if (counters.rolled_back_items > 0)
+    items += ", " + format_count(counters.rolled_back_items) + " taken back";
+  if (snapshot.progress.totals_exact || counters.total_items > 0)
+    items += fmt::format(" of {}{}", format_count(counters.total_items),
+                         snapshot.progress.totals_exact ? "" : " found so far");
+  return items;
 }
 
 /// Of the status screen; empty where there are none.
@@ -264,7 +341,13 @@ Colour colour_of(const Snapshot& snapshot) {
 
 std::string status_words(const Snapshot& snapshot) {
   std::string out(store::to_string(snapshot.shown_status));
-  if (snapshot.interrupted) out += " (interrupted)";
+  const bool halted = snapshot.shown_status == ExecutionStatus::paused ||
+                      snapshot.shown_status == ExecutionStatus::cancelled;
+  const bool rollback = halted && takes_back(snapshot.row.phase);
+  if (snapshot.interrupted || rollback)
+    out += fmt::format(" ({})", snapshot.interrupted && rollback ? "rollback, interrupted"
+                                : rollback                       ? "rollback"
+                                                                 : "interrupted");
   if (!snapshot.pending_request.empty())
     out += ", " + printable(snapshot.pending_request) + " requested";
   return out;
@@ -302,6 +385,19 @@ std::string verification_statement(const Snapshot& snapshot) {
                      all && counters.verified_items > 1 ? "all " : "",
                      count_of(counters.verified_items, noun),
                      counters.verified_items == 1 ? "its" : "their", level);
+}
+
+std::vector<std::string> warning_lines(const Snapshot& snapshot) {
+  std::vector<std::string> lines;
+  for (const auto& [type, count] : snapshot.warning_counts) {
+    const auto known = error_type_from_name(type);
+    const std::string number = std::to_string(snapshot.row.number);
+    lines.push_back(fmt::format("{}: {}; {} (dunlin errors {} lists them)",
+                                count_of(count, snapshot.noun),
+                                known ? info(*known).summary : std::string_view(type),
+                                known ? Error(*known, "").remedy(number) : "", number));
+  }
+  return lines;
 }
 
 std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
@@ -357,10 +453,11 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   const auto& counters = snapshot.row.counters;
   const auto& noun = snapshot.noun;
   Lines lines(terminal);
-  lines.add_raw(terminal.paint(colour_of(snapshot), status_words(snapshot)) + ": " +
-                printable(snapshot.row.description) +
-                terminal.paint(Colour::dim, fmt::format("  (execution {})", snapshot.row.number)));
-  add_problems(lines, shown, terminal);
+  lines.add_title(
+      terminal.paint(colour_of(snapshot), status_words(snapshot)) + ": " +
+      printable(snapshot.row.description) +
+      terminal.paint(Colour::dim, fmt::format("  (execution {})", snapshot.row.number)));
+  add_problems(lines, shown);
   const bool ended_well = snapshot.shown_status == ExecutionStatus::completed ||
                           snapshot.shown_status == ExecutionStatus::rolled_back;
   if (!ended_well) {
@@ -371,8 +468,10 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   }
   if (snapshot.row.phase == "rolling_back" ||
       snapshot.shown_status == ExecutionStatus::rolled_back) {
+    const bool to_the_end = snapshot.shown_status == ExecutionStatus::rolled_back;
     lines.add("taken back",
-              counts_text(counters, &store::OutcomeCounters::rolled_back, noun, false));
+              to_the_end ? counts_text(counters, &store::OutcomeCounters::rolled_back, noun, false)
+                         : taken_back_of(counters, noun));
     if (snapshot.shown_status == ExecutionStatus::rolled_back &&
         store::all_succeeded(counters) > 0) {
       lines.add(
@@ -395,8 +494,10 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
                   (types.empty() ? "" : ": " + types));
   }
   if (counters.skipped_items + counters.skipped_directories > 0)
-    lines.add("skipped", counts_text(counters, &store::OutcomeCounters::skipped, noun, false));
+    lines.add("skipped", skipped_text(shown));
   lines.add("left out", printable(snapshot.left_out));
+  add_remarks(lines, shown);
+  add_warnings(lines, snapshot);
   if (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0)
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
                                          verification_statement(snapshot)));
@@ -411,7 +512,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   const auto& progress = snapshot.progress;
   const std::size_t width = terminal.width();
   Lines lines(terminal);
-  lines.add_raw(fmt::format("execution {}: {}", row.number, printable(row.description)));
+  lines.add_title(fmt::format("execution {}: {}", row.number, printable(row.description)));
   lines.add("status", terminal.paint(colour_of(snapshot), status_words(snapshot)) +
                           (row.phase.empty() || !snapshot.live ? "" : ", " + row.phase));
   lines.add("cause", reason_text(shown));
@@ -420,27 +521,24 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   lines.add("progress",
             fmt::format("{} {:.1f}%", progress_bar(progress.percent_complete, bar, terminal.utf8()),
                         progress.percent_complete));
-  std::string items =
-      count_of(counters.succeeded_items, snapshot.noun) + " " + std::string(done_word(snapshot));
-  if (counters.failed_items > 0)
-    items += ", " + terminal.paint(Colour::red, format_count(counters.failed_items) + " failed");
-  if (counters.skipped_items > 0) items += ", " + format_count(counters.skipped_items) + " skipped";
-  if (counters.rolled_back_items > 0)
-    items += ", " + format_count(counters.rolled_back_items) + " taken back";
-  if (progress.totals_exact || counters.total_items > 0)
-    items += fmt::format(" of {}{}", format_count(counters.total_items),
-                         progress.totals_exact ? "" : " found so far");
-  lines.add(snapshot.noun, items);
-  lines.add("directories", directories_text(snapshot, terminal));
+  const bool back = takes_back(row.phase) && snapshot.shown_status != ExecutionStatus::rolled_back;
+  if (back) lines.add("taken back", taken_back_of(counters, snapshot.noun));
+  if (!back) {
+    lines.add(snapshot.noun, items_text(snapshot, terminal));
+    lines.add("directories", directories_text(snapshot, terminal));
+  }
   if (counters.failed_steps > 0)
     lines.add("failed",
               terminal.paint(Colour::red, count_of(counters.failed_steps, "further steps")));
+  lines.add("skipped", remarks_text(shown.remarks, store::ItemStatus::skipped));
   lines.add("left out", printable(snapshot.left_out));
-  if (counters.total_bytes > 0)
+  if (counters.total_bytes > 0 && !back)
     lines.add("data", bytes_of(progress.counters.processed_bytes, counters.total_bytes));
-  if (progress.bytes_per_second && counters.total_bytes > 0) {
+  // What was copied is taken back by removing it.
+  const bool moves_bytes = !back || progress.bytes_per_second.value_or(0) >= 1;
+  if (progress.bytes_per_second && counters.total_bytes > 0 && moves_bytes) {
     std::string rate = format_rate(static_cast<std::int64_t>(*progress.bytes_per_second)) + " now";
-    if (progress.average_bytes_per_second && *progress.average_bytes_per_second >= 1)
+    if (!back && progress.average_bytes_per_second && *progress.average_bytes_per_second >= 1)
       rate +=
           fmt::format(", {} on average",
                       format_rate(static_cast<std::int64_t>(*progress.average_bytes_per_second)));
@@ -452,10 +550,15 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   add_current_items(lines, progress, terminal);
   lines.add("limits", limits_text(snapshot.limits));
   lines.add("priority", priority_text(snapshot));
-  lines.add("batches", fmt::format("{} of {} ended", format_count(counters.ended_batches),
-                                   format_count(counters.total_batches)));
-  if (snapshot.shown_status != ExecutionStatus::rolled_back)
+  lines.add("batches",
+            back ? fmt::format("{} of {} taken back", format_count(counters.undone_batches),
+                               format_count(counters.undone_batches + counters.ended_batches))
+                 : fmt::format("{} of {} ended", format_count(counters.ended_batches),
+                               format_count(counters.total_batches)));
+  if (!back && snapshot.shown_status != ExecutionStatus::rolled_back)
     lines.add("verified", verification_statement(snapshot));
+  add_remarks(lines, shown);
+  add_warnings(lines, snapshot);
   if (!snapshot.error_counts.empty()) lines.add("errors", failed_types(snapshot, terminal));
   if (row.started_ms > 0)
     lines.add("started", fmt::format("{} ({}), attempt {}", rfc3339(row.started_ms),

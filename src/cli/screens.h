@@ -17,6 +17,7 @@ struct Shown {
   std::vector<engine::Problem> problems;
   std::int64_t now_ms = 0;
   std::int64_t attempt_ms = -1;  ///< how long the attempt took that ran here; -1: none did
+  std::vector<store::Remark> remarks = {};  ///< what was noted of its items, where somebody asked
 };
 
 /// `dunlin status`: several lines, each ending in '\n', made for that terminal.
@@ -32,6 +33,10 @@ struct Shown {
 
 /// "all 48,221 files compared equal to their source", or what is known instead.
 [[nodiscard]] std::string verification_statement(const engine::Snapshot& snapshot);
+
+/// "3 files were written twice …: test the device": what ended well and has to be known all the
+/// same; empty: nothing.
+[[nodiscard]] std::vector<std::string> warning_lines(const engine::Snapshot& snapshot);
 
 /// Commands worth typing now, with what they do.
 struct NextCommand {

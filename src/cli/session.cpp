@@ -10,6 +10,7 @@
 #include "base/logging.h"
 #include "base/text.h"
 #include "cli/remedy.h"
+#include "cli/text_layout.h"
 
 namespace dunlin::cli {
 
@@ -98,10 +99,14 @@ void Session::report(const Error& error) {
   // A plan's problems are one line each; anything else is one line by its nature.
   std::istringstream lines(error.message.find('\n') == std::string::npos ? error.text()
                                                                          : error.message);
+  constexpr std::size_t kIndent = 8;
+  const auto wrapped = [this](std::string_view line) {
+    return wrap_below(line, err_.width(), kIndent) + "\n";
+  };
   for (std::string line; std::getline(lines, line);)
-    text += (text.empty() ? err_.paint(Colour::red, "dunlin: ") : std::string("        ")) +
-            printable(line) + "\n";
-  if (!remedy.empty()) text += "  try:  " + remedy + "\n";
+    text += (text.empty() ? err_.paint(Colour::red, "dunlin: ") : std::string(kIndent, ' ')) +
+            wrapped(printable(line));
+  if (!remedy.empty()) text += "  try:  " + wrapped(remedy);
   err_.write(text);
   event("error", {{"type", std::string(to_string(error.type))},
                   {"category", std::string(to_string(error.category()))},

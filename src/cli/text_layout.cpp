@@ -133,6 +133,33 @@ std::string fit_middle(std::string_view text, std::size_t width, Charset charset
          std::string(tail(plain, room - front));
 }
 
+std::vector<std::string> wrap(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines;
+  while (width > 0 && display_width(text) > width) {
+    // One more than there is room for: a blank there ends the line.
+    std::size_t cut = head(text, width + 1).rfind(' ');
+    if (cut == std::string_view::npos || text.find_first_not_of(' ') > cut) {
+      cut = text.find(' ', std::min(text.find_first_not_of(' '), text.size()));
+      if (cut == std::string_view::npos) break;
+    }
+    const std::size_t next = text.find_first_not_of(' ', cut);
+    if (next == std::string_view::npos) break;
+    const std::string_view line = text.substr(0, cut);
+    lines.emplace_back(line.substr(0, line.find_last_not_of(' ') + 1));
+    text.remove_prefix(next);
+  }
+  lines.emplace_back(text);
+  return lines;
+}
+
+std::string wrap_below(std::string_view text, std::size_t width, std::size_t indent) {
+  const std::size_t room = width == 0 ? 0 : width - std::min(indent, width - 1);
+  std::string out;
+  for (const std::string& line : wrap(text, room))
+    out += (out.empty() ? "" : "\n" + std::string(indent, ' ')) + line;
+  return out;
+}
+
 std::string pad_right(std::string_view text, std::size_t width) {
   const std::size_t used = display_width(text);
   return std::string(text) + std::string(used < width ? width - used : 0, ' ');
@@ -148,13 +175,24 @@ void Table::add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::text(std::size_t width, Charset charset) const {
+std::vector<std::size_t> Table::widths() const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::size_t widest = display_width(columns_[i].title);
     for (const auto& row : rows_) widest = std::max(widest, display_width(row[i]));
     widths.push_back(widest);
   }
+  return widths;
+}
+
+std::size_t Table::natural_width() const {
+  const std::vector<std::size_t> all = widths();
+  return std::accumulate(all.begin(), all.end(), std::size_t{0}) +
+         kGap * (columns_.empty() ? 0 : columns_.size() - 1);
+}
+
+std::string Table::text(std::size_t width, Charset charset) const {
+  std::vector<std::size_t> widths = this->widths();
   std::size_t total = std::accumulate(widths.begin(), widths.end(), std::size_t{0}) +
                       kGap * (columns_.empty() ? 0 : columns_.size() - 1);
   while (width > 0 && total > width) {  // the widest that may give way, column by column

@@ -28,6 +28,12 @@ enum class Charset : std::uint8_t { utf8, ascii };
 [[nodiscard]] std::string fit_middle(std::string_view text, std::size_t width,
                                      Charset charset = Charset::utf8);
 
+/// Lines of at most `width` columns (0: one line), broken where there are blanks; a word that is
+/// wider has a line of its own. Blanks within a line stay as they are.
+[[nodiscard]] std::vector<std::string> wrap(std::string_view text, std::size_t width);
+/// The same, joined: every line but the first begins with `indent` blanks, which count.
+[[nodiscard]] std::string wrap_below(std::string_view text, std::size_t width, std::size_t indent);
+
 [[nodiscard]] std::string pad_right(std::string_view text, std::size_t width);
 [[nodiscard]] std::string pad_left(std::string_view text, std::size_t width);
 
@@ -46,10 +52,14 @@ class Table {
   /// As many cells as there are columns.
   void add(std::vector<std::string> cells);
   [[nodiscard]] bool empty() const { return rows_.empty(); }
+  /// Columns that it takes where it has all the room that it wants.
+  [[nodiscard]] std::size_t natural_width() const;
   /// Lines that end in '\n'. `width` 0: no limit (not a terminal).
   [[nodiscard]] std::string text(std::size_t width, Charset charset = Charset::utf8) const;
 
  private:
+  [[nodiscard]] std::vector<std::size_t> widths() const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };

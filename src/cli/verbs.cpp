@@ -23,10 +23,56 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return out;
 }
 
+/// What people type who come from other tools, where it is spelled quite otherwise.
+struct Habit {
+  std::string_view word;
+  std::string_view verb;
+};
+constexpr Habit kHabits[] = {
+    {"cp", "copy"},
+    {"rsync", "copy"},
+    {"sync", "copy"},
+    {"mv", "move"},
+    {"ls", "ps"},
+    {"list", "ps"},
+    {"jobs", "ps"},
+    {"history", "ps"},
+    {"undo", "rollback"},
+    {"revert", "rollback"},
+    {"continue", "resume"},
+    {"start", "resume"},
+    {"abort", "cancel"},
+    {"kill", "stop"},
+    {"halt", "stop"},
+    {"check", "verify"},
+    {"log", "report"},
+    {"logs", "report"},
+    {"show", "status"},
+    {"info", "status"},
+    {"progress", "watch"},
+    {"tail", "watch"},
+    {"limit", "limits"},
+    {"failures", "errors"},
+    {"checksums", "manifest"},
+    {"import", "load"},
+    {"up", "migrate"},
+};
+
+/// The word meant at the top of the tree; elsewhere, and for other words, the nearest in letters.
+std::optional<std::string> meant(const std::string& word, const std::vector<std::string>& words,
+                                 bool at_top) {
+  for (const Habit& habit : kHabits) {
+    if (at_top && habit.word == word &&
+        std::find(words.begin(), words.end(), habit.verb) != words.end())
+      return std::string(habit.verb);
+  }
+  return nearest_word(word, words);
+}
+
 Error unknown_word(const Verbs& verbs, const CLI::App& app, const std::string& word) {
   const auto words = verbs.words_after(app);
-  const auto near = nearest_word(word, words);
   const Verb* verb = verbs.find(&app);
+  const auto near = meant(word, words, verb == nullptr);
   Error error(ErrorType::invalid_input,
               verb == nullptr ? fmt::format("unknown verb '{}'", escape_bytes(word))
                               : fmt::format("unknown word '{}' after '{}'", escape_bytes(word),
@@ -178,13 +224,15 @@ Error usage_error(Verbs& verbs, const CLI::ParseError& error) {
   Error out(ErrorType::invalid_input, error.what());
   const auto missing = missing_places(app);
   if (!missing.empty())
-    out.message = fmt::format("{} is missing after '{}'", fmt::join(missing, " and "),
-                              command_of(verbs, app));
+    out.message = fmt::format("{} {} missing after '{}'", fmt::join(missing, " and "),
+                              missing.size() > 1 ? "are" : "is", command_of(verbs, app));
   // CLI11: "--state: 1 required DIR missing"
   if (const auto at = out.message.find(": 1 required "); at != std::string::npos)
     out.message = out.message.substr(0, at) + " needs a value";
   out.message = printable(out.message);
   out.remediation = command_of(verbs, app) + " --help";
+  if (missing == std::vector<std::string>{"EXEC"})
+    out.remediation = command_of(verbs, app) + " last, or a number that `dunlin ps` shows";
   return out;
 }
 

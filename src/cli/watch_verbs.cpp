@@ -61,12 +61,14 @@ std::string rate_of(const engine::Snapshot& snapshot) {
   return "";
 }
 
-/// "2026-11-20 11:05": seconds and zone only cost columns here; --json has them.
-std::string started_of(const engine::Snapshot& snapshot) {
+/// "3h ago": that is what one asks oneself; `status` and --json have the time.
+std::string started_of(const engine::Snapshot& snapshot, std::int64_t now_ms) {
   const auto ms = snapshot.row.started_ms > 0 ? snapshot.row.started_ms : snapshot.row.created_ms;
-  std::string text = rfc3339(ms).substr(0, 16);
-  std::replace(text.begin(), text.end(), 'T', ' ');
-  return text + "Z";
+  const std::int64_t seconds = std::max<std::int64_t>(now_ms - ms, 0) / 1000;
+  if (seconds < 60) return fmt::format("{}s ago", seconds);
+  if (seconds < 3600) return fmt::format("{}m ago", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{}h ago", seconds / 3600);
+  return fmt::format("{}d ago", seconds / (24 * 3600));
 }
 
 void print_table(Session& session, const std::vector<engine::Snapshot>& list, bool hidden_some) {
@@ -75,23 +77,41 @@ void print_table(Session& session, const std::vector<engine::Snapshot>& list, bo
     out.write("no executions; `dunlin copy SRC DST` starts one\n");
     return;
   }
-  Table table({{"NO", Align::right, false},
-               {"KIND", Align::left, false},
-               {"STATUS", Align::left, false},
-               {"DONE", Align::right, false},
-               {"RATE", Align::right, false},
-               {"STARTED", Align::left, false},
-               {"DESCRIPTION", Align::left, true}});
+  const std::vector<Table::Column> columns = {
+      {"NO", Align::right, false},       {"KIND", Align::left, false},
+      {"STATUS", Align::left, false},    {"DONE", Align::right, false},
+      {"RATE", Align::right, false},     {"STARTED", Align::left, false},
+      {"DESCRIPTION", Align::left, true}};
+  constexpr std::size_t kKind = 1;
+  constexpr std::size_t kRate = 4;
+  std::vector<std::vector<std::string>> rows;
+  bool rates = false;
+  bool one_kind = true;
   for (const auto& snapshot : list) {
-    std::string status(store::to_string(snapshot.shown_status));
-    if (snapshot.interrupted) status += " (interrupted)";
+    std::string status = status_words(snapshot);
     if (const auto failed = store::all_failed(snapshot.row.counters); failed > 0)
       status += fmt::format(", {} failed", format_count(failed));
-    table.add({std::to_string(snapshot.row.number), snapshot.row.kind,
-               out.paint(colour_of(snapshot), status),
-               fmt::format("{:.1f}%", snapshot.progress.percent_complete), rate_of(snapshot),
-               started_of(snapshot), printable(snapshot.row.description)});
+    rows.push_back({std::to_string(snapshot.row.number), snapshot.row.kind,
+                    out.paint(colour_of(snapshot), status),
+                    fmt::format("{:.1f}%", snapshot.progress.percent_complete), rate_of(snapshot),
+                    started_of(snapshot, session.clock().wall_ms()),
+                    printable(snapshot.row.description)});
+    rates = rates || !rows.back()[kRate].empty();
+    one_kind = one_kind && snapshot.row.kind == list.front().row.kind;
   }
+  const auto table_of = [&](bool with_kind) {
+    const auto kept = [&](auto cells) {
+      if (!rates) cells.erase(cells.begin() + kRate);
+      if (!with_kind) cells.erase(cells.begin() + kKind);
+      return cells;
+    };
+    Table table(kept(columns));
+    for (const auto& row : rows) table.add(kept(row));
+    return table;
+  };
+  Table table = table_of(true);
+  // What is the same everywhere gives way to what tells them apart.
+  if (one_kind && out.width() > 0 && table.natural_width() > out.width()) table = table_of(false);
   out.write(table.text(out.width(), out.charset()));
   if (hidden_some && out.is_terminal())
     out.write(out.paint(Colour::dim, "older ones: dunlin ps --all") + "\n");
@@ -128,12 +148,16 @@ Result<int> list(Session& session, const Filter& filter) {
 
 Result<int> status(Session& session, const std::string& text) {
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(snapshot.row.id));
   if (session.options().json) {
-    DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-    DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(snapshot.row.id));
     session.emit(execution_json(snapshot, *ledger));
   } else {
-    session.result(status_screen({snapshot, {}, {}, session.clock().wall_ms(), -1}, session.out()));
+    Shown shown{snapshot, {}, {}, session.clock().wall_ms(), -1, {}};
+    if (!snapshot.live) {
+      DUNLIN_ASSIGN(shown.remarks, ledger->remarks());
+    }
+    session.result(status_screen(shown, session.out()));
   }
   return kDone;
 }

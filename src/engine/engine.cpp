@@ -283,6 +283,16 @@ Result<std::unique_ptr<store::Ledger>> Engine::open_ledger(const ExecutionId& id
 
 namespace {
 
+void split_warnings(Snapshot& snapshot) {
+  auto& errors = snapshot.error_counts;
+  const auto first = std::stable_partition(errors.begin(), errors.end(), [](const auto& one) {
+    const auto type = error_type_from_name(one.first);
+    return !type || !only_warns(*type);
+  });
+  snapshot.warning_counts.assign(first, errors.end());
+  errors.erase(first, errors.end());
+}
+
 /// Only kinds with a handful of tasks have one, so it is among the first.
 Result<std::string> left_out_of(const store::Ledger& ledger) {
   constexpr std::size_t kAmongFirst = 64;
@@ -300,6 +310,7 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
   DUNLIN_ASSIGN(snapshot.row, ledger->execution());
   DUNLIN_ASSIGN(snapshot.live, state_->owned(id));
   DUNLIN_ASSIGN(snapshot.error_counts, ledger->error_counts());
+  split_warnings(snapshot);
   DUNLIN_ASSIGN(snapshot.left_out, left_out_of(*ledger));
   const ExecutionStatus status = snapshot.row.status;
   const bool in_progress =

@@ -27,7 +27,9 @@ struct Snapshot {
   Progress progress;            ///< the owner's live numbers when it answers, else the ledger's
   std::string noun;
   std::vector<std::string> allowed_verbs;
-  std::vector<std::pair<std::string, std::int64_t>> error_counts;
+  std::vector<std::pair<std::string, std::int64_t>> error_counts;  ///< type, number of items
+  /// The same of items that have ended well all the same (base: only_warns).
+  std::vector<std::pair<std::string, std::int64_t>> warning_counts;
   /// What the plan's rules left out of the source, in words; empty: nothing, or not known yet.
   std::string left_out;
   /// What the owner keeps to now (`dunlin limits`), when it answers: LiveLimits::json().

@@ -45,15 +45,24 @@ bool verifies(const store::ExecutionRow& row) {
   return settings.ok() && string_or(*settings, "verification_level", "full") != "none";
 }
 
+/// Of what was done, what has been taken back: by items, which are counted one by one, and by
+/// batches, which also end where something is left alone.
+double undone_part(const Counters& counters) {
+  const std::int64_t back = store::all_rolled_back(counters);
+  // A batch that is taken back is no longer among those that have ended.
+  return std::max(
+      part(static_cast<double>(back), static_cast<double>(back + store::all_succeeded(counters))),
+      part(static_cast<double>(counters.undone_batches),
+           static_cast<double>(counters.undone_batches + counters.ended_batches)));
+}
+
 double percent_of(const store::ExecutionRow& row) {
   if (row.status == ExecutionStatus::completed || row.status == ExecutionStatus::rolled_back)
     return 100;
   const Counters& counters = row.counters;
   double percent = 0;
   if (row.phase == "rolling_back") {
-    // A batch that is taken back is no longer among those that have ended.
-    percent = 100 * part(static_cast<double>(counters.undone_batches),
-                         static_cast<double>(counters.undone_batches + counters.ended_batches));
+    percent = 100 * undone_part(counters);
   } else {
     const double work = part(weight(store::all_ended(counters), counters.processed_bytes),
                              weight(store::all_planned(counters), counters.total_bytes));
@@ -227,6 +236,11 @@ void RateMeter::fill(Progress& progress, std::int64_t monotonic_ms, ReadBack rea
   progress.items_per_second = static_cast<double>(items - oldest.items) / seconds;
   peak_ = std::max(peak_, *progress.bytes_per_second);
   progress.peak_bytes_per_second = peak_;
+  if (progress.phase == "rolling_back" && all > oldest.all) {
+    const double left = static_cast<double>(store::all_succeeded(counters));
+    progress.estimated_seconds_remaining = static_cast<std::int64_t>(
+        std::ceil(left * seconds / static_cast<double>(all - oldest.all)));
+  }
   if (!moving || !progress.totals_exact) return;
   // A byte read back is taken for as much work as one that is copied.
   const std::int64_t compared = read_back_.load(std::memory_order_relaxed) - oldest.read_back;

@@ -87,6 +87,12 @@ Json snapshot_json(const Snapshot& snapshot) {
     errors[type] = count;
     total += count;
   }
+  Json warnings = Json::object();
+  std::int64_t warned = 0;
+  for (const auto& [type, count] : snapshot.warning_counts) {
+    warnings[type] = count;
+    warned += count;
+  }
   Json out = Json::object();
   out["execution_id"] = row.id.value;
   if (row.kind == "objects") out["job_id"] = row.id.value;  // the original's name there
@@ -110,6 +116,7 @@ Json snapshot_json(const Snapshot& snapshot) {
   out["verification"] = verification_json(snapshot, settings);
   out["left_out"] = snapshot.left_out.empty() ? Json(nullptr) : Json(snapshot.left_out);
   out["error_summary"] = {{"total", total}, {"by_type", errors}};
+  out["warning_summary"] = {{"total", warned}, {"by_type", warnings}};
   out["settings"] = settings;
   out["limits"] = snapshot.limits;
   out["sharing"] = snapshot.sharing;

@@ -154,9 +154,14 @@ void CopyBatch::finish(Copy& copy) {
     fs::add_loss(outcome.message,
                  "what stood there is now '" + escape_bytes(copy.witness.aside) + "'");
   outcome.placed_name = copy.witness.name;
+  // Nothing of the file is lost: it is the device of which this has to be said.
+  if (copy.witness.written_again)
+    outcome.error = Error(ErrorType::lost_write,
+                          "written twice: at first the device did not hold what it had taken");
   copy.witness.checksum.clear();
   copy.witness.proof = 0;  // stands in the outcome
   copy.witness.loss.clear();
+  copy.witness.written_again = false;
   outcome.undo = encode(copy.witness, copy.row->detail);
   report(std::move(outcome));
 }
@@ -269,7 +274,7 @@ Status CopyBatch::prove(Copy& copy) {
           to->shown(copy.name) + ": the device does not hold what was read from the source");
     }
     copy.witness.proof = read_back.proof;
-    if (copy.written_again) fs::add_loss(copy.witness.loss, std::string(kWrittenAgain));
+    if (copy.written_again) copy.witness.written_again = true;
   }
   copy.stage = Stage::proven;
   return success();

@@ -56,8 +56,6 @@ class CopyBatch {
     std::optional<Error> refusal;   ///< of stage `refused`
   };
   using Handle = std::shared_ptr<const fs::Directory>;
-  static constexpr std::string_view kWrittenAgain =
-      "written twice: at first the device did not hold it; test the device";
   /// The first name of a set of hard links, at the destination.
   struct First {
     Handle directory;

@@ -366,9 +366,11 @@ Result<std::string> absolute_source(const std::string& source) {
   from = joined(parent, bare ? source : last);
   struct stat raw{};
   if (::lstat(from.c_str(), &raw) != 0) {
+    const int why = errno;
     Error error(ErrorType::invalid_input,
-                "the source '" + escape_bytes(source) + "' cannot be used");
-    error.native = error_from_errno(errno, "").native;
+                "the source '" + escape_bytes(source) +
+                    (why == ENOENT ? "' does not exist" : "' cannot be used"));
+    error.native = error_from_errno(why, "").native;
     return error;
   }
   return from;

@@ -45,7 +45,8 @@ constexpr unsigned kCloned = 65536;
 constexpr unsigned kToSource = 131072;
 constexpr unsigned kNamed = 262144;
 constexpr unsigned kAside = 524288;
-constexpr unsigned kAllMarks = 2 * kAside - 1;
+constexpr unsigned kWrittenAgain = 1048576;
+constexpr unsigned kAllMarks = 2 * kWrittenAgain - 1;
 /// Seconds count from here (June 2025): near it they take four bytes, not five.
 constexpr std::int64_t kOrigin_s = 1'750'000'000;
 constexpr std::string_view kPrefix = ".dunlin-";
@@ -209,7 +210,7 @@ unsigned marks_of(const Witness& witness, bool as_listed) {
          (proof ? kHasProof : 0U) | (witness.final_flags == 0 ? 0U : kHasFlags) |
          (witness.extended_before.empty() ? 0U : kHasExtended) | (witness.cloned ? kCloned : 0U) |
          (witness.to_source ? kToSource : 0U) | (witness.name.empty() ? 0U : kNamed) |
-         (witness.aside.empty() ? 0U : kAside);
+         (witness.aside.empty() ? 0U : kAside) | (witness.written_again ? kWrittenAgain : 0U);
 }
 
 }  // namespace
@@ -285,6 +286,7 @@ Result<Witness> decode_witness(std::string_view bytes, std::string_view detail) 
   witness.removing = (marks & kRemoving) != 0;
   witness.cloned = (marks & kCloned) != 0;
   witness.to_source = (marks & kToSource) != 0;
+  witness.written_again = (marks & kWrittenAgain) != 0;
   DUNLIN_TRY(in.finish("witness of a file"));
   return witness;
 }

@@ -56,7 +56,9 @@ struct Witness {
   std::string checksum;
   std::uint8_t proof = 0;  ///< store::Proof
   std::string loss;        ///< metadata that could not be preserved
-  bool linked = false;     ///< a second name of what another item has placed
+  /// The device did not hold what was written first.
+  bool written_again = false;
+  bool linked = false;  ///< a second name of what another item has placed
   /// Has other names at the source: links made and removed move its ctime, which then says nothing.
   bool shared = false;
   std::uint64_t attributes = 0;   ///< see attributes.h; zero: it has none

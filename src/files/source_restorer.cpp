@@ -210,8 +210,9 @@ Status SourceRestorer::write_copy(const ItemRow& row, const Witness& witness,
   constexpr std::uint32_t kGroupBits = 070;
   if (!site_.plan.preserve.acls || !row.message.empty())
     like.mode &= ~kGroupBits | (witness.placed->mode & kGroupBits);
-  const auto written =
-      writer.write(*to, name, witness.placed->type, from, temporary, row.name, &like);
+  engine::ItemInFlight in_flight(context_.in_flight(), row, engine::ItemPhase::copying, row.size);
+  const auto written = writer.write(*to, name, witness.placed->type, from, temporary, row.name,
+                                    &like, nullptr, &in_flight);
   DUNLIN_TRY(written);
   if (row.checksum.empty() || written->checksum == row.checksum) return success();
   DUNLIN_TRY(from.remove_file(temporary));

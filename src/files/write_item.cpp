@@ -102,8 +102,7 @@ Status CopyBatch::write(Copy& copy) {
   DUNLIN_TRY(discard(copy));
   copy.part.reset();
   DUNLIN_TRY(write_entry(copy, source.type, *from, *to));
-  if (why == ErrorType::verification_mismatch)
-    fs::add_loss(copy.witness.loss, std::string(kWrittenAgain));
+  if (why == ErrorType::verification_mismatch) copy.witness.written_again = true;
   return success();
 }
 

@@ -230,6 +230,9 @@ class Ledger {
   /// (type, count) of final errors, most frequent first.
   [[nodiscard]] virtual Result<std::vector<std::pair<std::string, std::int64_t>>> error_counts()
       const = 0;
+  /// Messages of items that have not failed, most frequent first; at most a few hundred. Reads
+  /// every outcome: for the end of an execution, not for a display.
+  [[nodiscard]] virtual Result<std::vector<Remark>> remarks() const = 0;
   /// Items that a retry has named one by one (ReopenItems::answers).
   [[nodiscard]] virtual Result<std::vector<ItemId>> answered_items() const = 0;
   [[nodiscard]] virtual Result<std::vector<CheckpointRow>> checkpoints() const = 0;

@@ -219,8 +219,10 @@ Status LedgerWriter::write_changes(Batch& batch, Pass pass) {
 
 Status LedgerWriter::write_worked(sql::Statement& insert, const Change& change) {
   const ItemOutcome& outcome = *change.outcome;
+  // Of one that has completed its error is the warning of a try that was not good.
+  const bool warned = outcome.status == ItemStatus::completed && outcome.error.has_value();
   const bool tried_in_vain =
-      outcome.status == ItemStatus::pending || outcome.status == ItemStatus::failed;
+      outcome.status == ItemStatus::pending || outcome.status == ItemStatus::failed || warned;
   const std::int64_t attempt = change.found.attempt + (tried_in_vain ? 1 : 0);
   insert.bind(1, change.item).bind(2, static_cast<int>(outcome.status));
   if (outcome.proof == Proof::none) {
@@ -256,7 +258,7 @@ Status LedgerWriter::write_worked(sql::Statement& insert, const Change& change) 
   if (message.empty() && outcome.status == ItemStatus::skipped && outcome.error)
     message = outcome.error->message;
   // A failed item's message stands in its row of `error`, once.
-  if (outcome.error && outcome.status != ItemStatus::skipped) message = {};
+  if (outcome.error && outcome.status != ItemStatus::skipped && !warned) message = {};
   DUNLIN_TRY(bind_word(insert, 10, message));
   DUNLIN_TRY(insert.run());
   if (outcome.placed_name.empty()) return success();

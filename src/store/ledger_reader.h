@@ -41,6 +41,7 @@ class LedgerReader {
   [[nodiscard]] Result<std::vector<ItemRow>> items(const ItemFilter& filter);
   [[nodiscard]] Result<std::vector<ErrorRow>> errors(const ItemFilter& filter, bool final_only);
   [[nodiscard]] Result<std::vector<std::pair<std::string, std::int64_t>>> error_counts();
+  [[nodiscard]] Result<std::vector<Remark>> remarks();
   [[nodiscard]] Result<std::vector<ItemId>> answered_items();
   [[nodiscard]] Result<std::vector<CheckpointRow>> checkpoints();
   [[nodiscard]] Result<std::vector<AuditRow>> audit(std::int64_t after_sequence, std::size_t limit);

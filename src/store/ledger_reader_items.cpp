@@ -252,6 +252,27 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> LedgerReader::error_co
   }
 }
 
+/// Words are few; rarer messages, which may be as many as items, are counted as one group.
+Result<std::vector<Remark>> LedgerReader::remarks() {
+  std::vector<Remark> remarks;
+  DUNLIN_ASSIGN(sql::Statement row,
+                database_.cached("SELECT status, iif(typeof(message) = 'integer', message, 0) AS "
+                                 "number, count(*) AS items FROM outcome WHERE message IS NOT NULL "
+                                 "AND status IN (2, 4, 5) GROUP BY status, number "
+                                 "ORDER BY items DESC, number"));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, row.step());
+    if (!more) return remarks;
+    Remark remark;
+    remark.status = static_cast<ItemStatus>(row.column_int64(0));
+    if (row.column_int64(1) > 0) {
+      DUNLIN_ASSIGN(remark.text, word_or_text(row, 1));
+    }
+    remark.items = row.column_int64(2);
+    remarks.push_back(std::move(remark));
+  }
+}
+
 Result<std::vector<ItemId>> LedgerReader::answered_items() {
   std::vector<ItemId> items;
   DUNLIN_ASSIGN(sql::Statement row,

@@ -103,6 +103,9 @@ std::int64_t all_succeeded(const Counters& counters) {
 std::int64_t all_failed(const Counters& counters) {
   return over_all(counters, &OutcomeCounters::failed);
 }
+std::int64_t all_rolled_back(const Counters& counters) {
+  return over_all(counters, &OutcomeCounters::rolled_back);
+}
 
 std::optional<ExecutionStatus> execution_status_from(std::string_view name) {
   return value_of<ExecutionStatus>(kExecutionNames, name);

@@ -123,6 +123,7 @@ struct OutcomeCounters {
 [[nodiscard]] std::int64_t all_ended(const Counters& counters);
 [[nodiscard]] std::int64_t all_succeeded(const Counters& counters);
 [[nodiscard]] std::int64_t all_failed(const Counters& counters);
+[[nodiscard]] std::int64_t all_rolled_back(const Counters& counters);
 
 /// The one row of `execution` in a ledger.
 struct ExecutionRow {
@@ -289,6 +290,13 @@ struct ErrorRow {
   std::int64_t time_ms = 0;
   std::string directory_path;  ///< of the item
   std::string name;
+};
+
+/// What was noted of items that have ended: metadata that was not kept, why they were skipped.
+struct Remark {
+  ItemStatus status = ItemStatus::completed;  ///< completed, skipped, or rolled_back
+  std::string text;        ///< empty: of so many items something that is no frequent message
+  std::int64_t items = 0;  ///< whatever they count as
 };
 
 /// Derived at a batch boundary; recovery never reads it (ARCHITECTURE, "Recovery").

@@ -263,6 +263,9 @@ Result<std::vector<ErrorRow>> SqliteLedger::errors(const ItemFilter& filter,
 Result<std::vector<std::pair<std::string, std::int64_t>>> SqliteLedger::error_counts() const {
   return connections_->read([](LedgerReader& reader) { return reader.error_counts(); });
 }
+Result<std::vector<Remark>> SqliteLedger::remarks() const {
+  return connections_->read([](LedgerReader& reader) { return reader.remarks(); });
+}
 Result<std::vector<ItemId>> SqliteLedger::answered_items() const {
   return connections_->read([](LedgerReader& reader) { return reader.answered_items(); });
 }

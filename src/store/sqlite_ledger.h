@@ -65,6 +65,7 @@ class SqliteLedger final : public Ledger {
                                                      bool final_only) const override;
   [[nodiscard]] Result<std::vector<std::pair<std::string, std::int64_t>>> error_counts()
       const override;
+  [[nodiscard]] Result<std::vector<Remark>> remarks() const override;
   [[nodiscard]] Result<std::vector<ItemId>> answered_items() const override;
   [[nodiscard]] Result<std::vector<CheckpointRow>> checkpoints() const override;
   [[nodiscard]] Result<std::vector<AuditRow>> audit(std::int64_t after_sequence,

@@ -106,6 +106,27 @@ TEST(TextLayout, ACutNeverIsWiderThanAsked) {
   EXPECT_EQ(fit("\x1b[31mabcdef\x1b[0m", 4), "abc…") << "no colour is left open";
 }
 
+TEST(Wrapping, BreaksAtBlanksAndNowhereElse) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(wrap("one two three", 7), (Lines{"one two", "three"}));
+  EXPECT_EQ(wrap("one two three", 6), (Lines{"one", "two", "three"}));
+  EXPECT_EQ(wrap("one two", 0), (Lines{"one two"}));
+  EXPECT_EQ(wrap("", 5), (Lines{""}));
+  EXPECT_EQ(wrap("dunlin ps  lists", 16), (Lines{"dunlin ps  lists"})) << "blanks stay";
+  EXPECT_EQ(wrap("a /path/that/is/longer b", 8), (Lines{"a", "/path/that/is/longer", "b"}));
+  EXPECT_EQ(wrap("\x1b[31mred\x1b[0m blue", 8), (Lines{"\x1b[31mred\x1b[0m blue"}));
+  EXPECT_EQ(wrap("漢字 漢字", 8), (Lines{"漢字", "漢字"}));
+  EXPECT_EQ(wrap_below("one two three", 9, 2), "one two\n  three");
+  for (std::size_t width = 1; width < 30; ++width) {
+    std::string joined;
+    for (const std::string& line : wrap("a few words of several lengths, in a row", width)) {
+      EXPECT_LE(display_width(line), std::max<std::size_t>(width, 8)) << width;
+      joined += (joined.empty() ? "" : " ") + line;
+    }
+    EXPECT_EQ(joined, "a few words of several lengths, in a row");
+  }
+}
+
 TEST(Tables, ColumnsAreAlignedAndTheFlexibleGiveWay) {
   Table table(
       {{"NO", Align::right, false}, {"PATH", Align::left, true}, {"END", Align::left, false}});

@@ -67,6 +67,18 @@ TEST(ProgressLine, NamesThePhasesThatMoveNoBytes) {
   EXPECT_THAT(progress_line(progress, "files", "", {0, false}), HasSubstr("rolling back"));
 }
 
+TEST(ProgressLine, OfARollbackSaysWhatHasBeenTakenBack) {
+  engine::Progress progress = busy();
+  progress.phase = "rolling_back";
+  progress.counters.rolled_back_items = 343;
+  progress.counters.succeeded_items = 12'000;
+  EXPECT_EQ(progress_line(progress, "files", "", {0, false}),
+            " 43.2%  343/12,343 files taken back  210 MiB/s  ETA 10s  rolling back")
+      << "what had failed before, and bytes that all are there, say nothing of it";
+  progress.bytes_per_second = 0;  // what was copied is removed
+  EXPECT_THAT(progress_line(progress, "files", "", {0, false}), HasSubstr("  900/s  "));
+}
+
 TEST(ProgressLine, ItemsHaveARateWhereBytesAreUnknown) {
   engine::Progress progress = busy();
   progress.counters.total_bytes = progress.counters.processed_bytes = 0;

@@ -158,6 +158,70 @@ TEST(StatusScreen, ShowsAnInterruptedOneAsPaused) {
   EXPECT_THAT(text, HasSubstr("dunlin resume 3"));
 }
 
+engine::Snapshot halfway_back(ExecutionStatus status) {
+  auto snapshot = snapshot_of(status);
+  snapshot.row.phase = "rolling_back";
+  snapshot.row.ended_ms = 0;
+  auto& counters = snapshot.row.counters;
+  counters.succeeded_items = 6;
+  counters.rolled_back_items = 4;
+  counters.total_directories = counters.succeeded_directories = 1;
+  counters.total_batches = 3;
+  counters.ended_batches = 2;
+  counters.undone_batches = 1;
+  snapshot.progress = engine::progress_of(snapshot.row, 1'030'000);
+  return snapshot;
+}
+
+TEST(StatusScreen, OfARollbackSaysWhatHasBeenTakenBackAndNotWhatWasCopied) {
+  const Terminal plain(-1, false);
+  for (const auto status :
+       {ExecutionStatus::rolling_back, ExecutionStatus::paused, ExecutionStatus::cancelled}) {
+    const auto snapshot = halfway_back(status);
+    const auto text = status_screen({snapshot, {}, {}, 1'030'000, -1, {}}, plain);
+    EXPECT_THAT(text, HasSubstr("taken back  4 of 10 files, 0 of 1 directory\n"));
+    EXPECT_THAT(text, HasSubstr(" 36.3%\n")) << "4 of 11";
+    EXPECT_THAT(text, HasSubstr("batches     1 of 3 taken back\n"));
+    EXPECT_THAT(text, Not(HasSubstr("copied of")));
+    EXPECT_THAT(text, Not(HasSubstr("compared equal")));
+  }
+  EXPECT_EQ(status_words(halfway_back(ExecutionStatus::paused)), "paused (rollback)");
+  EXPECT_THAT(summary_of(halfway_back(ExecutionStatus::paused)),
+              HasSubstr("taken back  4 of 10 files, 0 of 1 directory\n"));
+}
+
+TEST(StatusScreen, ADeviceThatLostAWriteIsAWarningOfItsOwn) {
+  auto snapshot = snapshot_of(ExecutionStatus::completed);
+  snapshot.warning_counts = {{"lost_write", 2}};
+  const Terminal plain(-1, false);
+  const std::vector<store::Remark> remarks = {
+      {store::ItemStatus::completed, "owner not preserved", 3}};
+  for (const std::string& text :
+       {status_screen({snapshot, {}, {}, 1'030'000, -1, remarks}, plain),
+        summary_text({snapshot, {}, {}, 1'030'000, -1, remarks}, plain)}) {
+    EXPECT_THAT(text, HasSubstr("  warning     2 files: the device did not hold"));
+    EXPECT_THAT(text, HasSubstr("test the device"));
+    EXPECT_THAT(text, HasSubstr("  noted       owner not preserved (3)\n"));
+    EXPECT_THAT(text, Not(HasSubstr("failed")));
+    EXPECT_THAT(text, Not(HasSubstr("errors  ")));
+  }
+  EXPECT_EQ(engine::snapshot_json(snapshot)["warning_summary"]["by_type"]["lost_write"], 2);
+  EXPECT_EQ(engine::snapshot_json(snapshot)["error_summary"]["total"], 0);
+}
+
+TEST(Summary, SaysWhyItemsWereSkipped) {
+  auto snapshot = snapshot_of(ExecutionStatus::completed);
+  snapshot.row.counters.skipped_items = 4;
+  const Terminal plain(-1, false);
+  std::vector<store::Remark> remarks = {
+      {store::ItemStatus::skipped, "unchanged: same type, size and time", 4}};
+  EXPECT_THAT(summary_text({snapshot, {}, {}, 0, -1, remarks}, plain),
+              HasSubstr("skipped     4 files: unchanged: same type, size and time\n"));
+  remarks.push_back({store::ItemStatus::skipped, "", 2});
+  EXPECT_THAT(summary_text({snapshot, {}, {}, 0, -1, remarks}, plain),
+              HasSubstr("unchanged: same type, size and time (4); other reasons (2)\n"));
+}
+
 TEST(ExitCodes, AreThoseOfTheContract) {
   const auto code = [](ErrorType type) { return exit_code_of(Error(type, "")); };
   EXPECT_EQ(code(ErrorType::invalid_input), 2);

@@ -66,11 +66,50 @@ TEST_F(WordsTest, ComplaintsNameTheNearestWord) {
             "unknown word 'chekc' after 'dunlin plan'; did you mean 'check'?");
   EXPECT_EQ(complaint({"copy", "a", "b", "--veryfi", "x"}),
             "'dunlin copy' has no flag '--veryfi'; did you mean '--verify'?");
-  EXPECT_EQ(complaint({"copy"}), "SRC and DST is missing after 'dunlin copy'");
+  EXPECT_EQ(complaint({"copy"}), "SRC and DST are missing after 'dunlin copy'");
+  EXPECT_EQ(complaint({"copy", "a"}), "DST is missing after 'dunlin copy'");
   EXPECT_EQ(complaint({"ps", "--state"}), "--state needs a value");
   EXPECT_EQ(complaint({"run-ownr", "x"}), "unknown verb 'run-ownr'")
       << "internal verbs are named nowhere";
   EXPECT_THAT(complaint({"x\x1b[31m"}), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(WordsTest, HabitsOfOtherToolsLeadToTheVerb) {
+  EXPECT_EQ(complaint({"undo", "1"}), "unknown verb 'undo'; did you mean 'rollback'?");
+  EXPECT_EQ(complaint({"cp", "a", "b"}), "unknown verb 'cp'; did you mean 'copy'?");
+  EXPECT_EQ(complaint({"plan", "undo"}), "unknown word 'undo' after 'dunlin plan'")
+      << "only where verbs stand";
+  EXPECT_EQ(complaint({"copy", "-a", "a", "b"}), "");
+  EXPECT_EQ(complaint({"move", "-r", "a", "b"}), "");
+}
+
+TEST_F(WordsTest, HelpShowsEveryVerbOnceUnderWhatItIsFor) {
+  const std::string help = help_text(verbs_, verbs_.root(), 80);
+  EXPECT_LT(help.find("\nBegin:\n"), help.find("\n  copy "));
+  EXPECT_LT(help.find("\nProve and take back:\n"), help.find("\n  rollback "));
+  for (const std::string& verb : verbs_.words_after(verbs_.root())) {
+    const std::string line = "\n  " + verb + " ";
+    EXPECT_NE(help.find(line), std::string::npos) << verb;
+    EXPECT_EQ(help.find(line), help.rfind(line)) << verb;
+  }
+}
+
+TEST_F(WordsTest, TheManualPageHasEveryVerbAndNoLineThatRoffWouldTake) {
+  const std::string page = manual_page(verbs_, "1.2.3");
+  EXPECT_THAT(page, HasSubstr(".TH DUNLIN 1"));
+  for (const auto& verb : verbs_.all()) {
+    if (verb.internal || !verb.action) continue;
+    EXPECT_THAT(page, HasSubstr(".SS dunlin " + verb.path)) << verb.path;
+  }
+  EXPECT_THAT(page, HasSubstr("\n0\ndone\n"));
+  for (const char byte : page) EXPECT_LT(static_cast<unsigned char>(byte), 0x80);
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with('.')) continue;
+    EXPECT_THAT(line.substr(1, 2),
+                ::testing::AnyOf("TH", "SH", "SS", "TP", "PP", "RS", "RE", "nf", "fi", "\\\""))
+        << line;
+  }
 }
 
 TEST_F(WordsTest, HelpFitsItsWidthAndHidesWhatIsInternal) {

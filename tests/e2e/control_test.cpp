@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "e2e/world.h"
+#include "support/scratch.h"
 
 namespace dunlin::e2e {
 namespace {
@@ -45,6 +46,39 @@ TEST_F(Control, APauseFromAnotherProcessEndsItWithFourAndResumeGoesOn) {
   EXPECT_EQ(resume().code, 0);
   expect_whole();
   EXPECT_EQ(run({"pause", "last"}).code, 2) << "completed: allowed verbs are named";
+}
+
+TEST_F(Control, APausedRollbackShowsWhatHasBeenTakenBackAndWhatHasNot) {
+  const testing::ScratchDirectory memory("/dev/shm");  // what goes there comes back as bytes
+  ASSERT_EQ(run({"move", path("src"), memory.file("to/"), "--batch-size", "10", "--concurrency",
+                 "1", "--io-limit", "1MB/s"})
+                .code,
+            0);
+  Process back(dunlin({"rollback", "last", "--yes"}));
+  ASSERT_TRUE(eventually([this] {
+    return integer_or(json({"status", "last"})["progress"], "rolled_back_files", 0) > 0;
+  }));
+  EXPECT_EQ(run({"pause", "last"}).code, 0);
+  EXPECT_EQ(back.wait(milliseconds(5000)), 4);
+  const Json shown = json({"status", "last"});
+  const Json& progress = shown["progress"];
+  const auto taken_back = integer_or(progress, "rolled_back_files", 0);
+  EXPECT_GT(taken_back, 0);
+  EXPECT_EQ(taken_back + integer_or(progress, "successful_files", 0), 200);
+  EXPECT_GT(progress["percent_complete"].get<double>(), 0);
+  EXPECT_LT(progress["percent_complete"].get<double>(), 100);
+  const std::string counted = std::to_string(taken_back) + " of 200 files";
+  EXPECT_THAT(back.out(), HasSubstr("taken back  " + counted));
+  const std::string text = run({"status", "last"}).out;
+  EXPECT_THAT(text, HasSubstr("status      paused (rollback)\n"));
+  EXPECT_THAT(text, HasSubstr("taken back  " + counted));
+  EXPECT_THAT(text, Not(HasSubstr("files moved")));
+  EXPECT_THAT(run({"ps"}).out, HasSubstr("paused (rollback)"));
+  EXPECT_EQ(run({"cancel", "last"}).code, 0);
+  EXPECT_THAT(run({"status", "last"}).out, HasSubstr("cancelled (rollback)"));
+  EXPECT_EQ(run({"rollback", "last", "--yes"}).code, 0);
+  EXPECT_THAT(run({"status", "last"}).out, HasSubstr("200 taken back of 200"));
+  EXPECT_EQ(json({"status", "last"})["progress"]["percent_complete"], 100);
 }
 
 TEST_F(Control, StatusOfAnotherProcessTellsOfTheFileThatTakesLong) {

@@ -76,6 +76,36 @@ TEST_F(OnTerminal, AWatchShowsTheLargeFilesOfAnotherProcess) {
   EXPECT_EQ(watch.wait(milliseconds(5000)), 4);
 }
 
+TEST_F(OnTerminal, AMessageWithoutRoomStandsBelowItsItemAndNothingIsBrokenWithinAWord) {
+  const std::string name = "a name that is long enough to leave no room beside it.txt";
+  write("src/" + name, "x");
+  write("dst/" + name, "another");
+  const Finished copy = run({"copy", path("src/"), path("dst"), "--conflict", "fail"});
+  ASSERT_EQ(copy.code, 1);
+  testing::Screen screen(80, 40);
+  const std::string errors = shown(at(80, {"errors", "last"}));
+  screen.feed(errors);
+  EXPECT_THAT(errors, HasSubstr("\r\n      "));
+  EXPECT_THAT(errors, HasSubstr("exists at the destination")) << "the end of it, which says why";
+  screen.feed(shown(at(80, {"status", "last"})));
+  EXPECT_EQ(screen.wraps(), 0);
+  EXPECT_EQ(screen.unknown(), "");
+}
+
+TEST_F(OnTerminal, ThePsOfWhatHasEndedHasNoRates) {
+  make_tree("src", 3, 10);
+  ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);
+  const std::string ended = run({"ps"}).out;
+  EXPECT_THAT(ended, Not(HasSubstr("RATE")));
+  EXPECT_THAT(ended, HasSubstr("s ago"));
+  make_tree("slow", 100, 10'000);
+  Process copy(dunlin({"copy", path("slow"), path("dst"), "--io-limit", "200kB/s"}));
+  ASSERT_TRUE(is_under_way());
+  EXPECT_TRUE(eventually([this] { return run({"ps"}).out.find("RATE") != std::string::npos; }));
+  copy.signal(SIGINT);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 4);
+}
+
 TEST_F(OnTerminal, ADumbOneGetsLinesAndNoSequences) {
   make_tree("src", 100, 40'000);
   auto options = at(80, {"copy", path("src"), path("dst"), "--io-limit", "500kB/s"});

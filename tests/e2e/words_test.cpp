@@ -34,7 +34,7 @@ TEST_F(Words, AWrongWordGivesTheNearestRightOne) {
 TEST_F(Words, WhatIsMissingOrTooMuchIsNamed) {
   expect_refusal({"copy", "a"}, "DST is missing");
   expect_refusal({"load", "a", "b", "c"}, "'c' is one word too many");
-  expect_refusal({"copy", "a", "b", "c"}, "the source 'a' cannot be used");
+  expect_refusal({"copy", "a", "b", "c"}, "the source 'a' does not exist");
   expect_refusal({"copy", "a", "b", "--batch-size", "many"},
                  "--batch-size: must be a whole number");
   expect_refusal({"copy", "a", "b", "--io-limit", "fast"}, "--io-limit:");
@@ -43,7 +43,7 @@ TEST_F(Words, WhatIsMissingOrTooMuchIsNamed) {
 }
 
 TEST_F(Words, WhatThisVersionDoesNotHaveIsRefusedAndNeverIgnored) {
-  for (const char* flag : {"--dry-run", "-n", "-a", "--delete"})
+  for (const char* flag : {"--dry-run", "-n", "--delete"})
     expect_refusal({"copy", "a", "b", flag}, "does not have --");
   expect_refusal({"load", "sqlite:a", "sqlite:b", "--all", "--test", "5"}, "does not have --test");
   expect_refusal({"serve"}, "unknown verb 'serve'");
@@ -52,6 +52,8 @@ TEST_F(Words, WhatThisVersionDoesNotHaveIsRefusedAndNeverIgnored) {
 
 TEST_F(Words, WhatDoesNotExistIsNamed) {
   expect_refusal({"status", "99"}, "99");
+  expect_refusal({"copy", path("fotos"), path("dst")}, "fotos' does not exist");
+  EXPECT_THAT(run({"status"}).err, HasSubstr("dunlin status last"));
   expect_refusal({"run", "nofile.yaml"}, "nofile.yaml");
   expect_refusal({"copy", path("nothing"), path("dst")}, "nothing");
 }
@@ -120,7 +122,52 @@ TEST_F(Words, CompletionKnowsVerbsFlagsAndExecutions) {
   EXPECT_THAT(complete("dunlin copy --ba"), HasSubstr("--batch-size"));
   EXPECT_THAT(complete("dunlin status l"), HasSubstr("last"));
   EXPECT_THAT(complete("dunlin copy --dry"), Not(HasSubstr("--dry-run")));
+  EXPECT_EQ(complete("dunlin copy a b --verify ''"), "none basic full\n");
+  EXPECT_EQ(complete("dunlin copy a b --verify = fu"), "full\n");
+  EXPECT_THAT(complete("dunlin items last --status sk"), HasSubstr("skipped"));
+  EXPECT_THAT(complete("dunlin explain disk"), HasSubstr("disk_full"));
+  EXPECT_EQ(complete("dunlin copy ''"), "\n") << "files: of that the shell knows more";
   for (const char* shell : {"zsh", "fish"}) EXPECT_EQ(run({"completion", shell}).code, 0);
+}
+
+TEST_F(Words, TheManualPageIsReadableByMan) {
+  const Finished page = run({"man"});
+  ASSERT_EQ(page.code, 0);
+  EXPECT_EQ(page.err, "") << "the advice is for terminals";
+  EXPECT_THAT(page.out, ::testing::StartsWith(".\\\""));
+  EXPECT_THAT(page.out, HasSubstr(".SS dunlin copy SRC... DST [FLAGS]"));
+}
+
+TEST_F(Words, CompletionOfTheOtherShellsNamesEveryVerb) {
+  const std::string fish = run({"completion", "fish"}).out;
+  EXPECT_THAT(fish, HasSubstr("-a rollback -d"));
+  EXPECT_THAT(fish, HasSubstr("'__fish_seen_subcommand_from copy' -l batch-size"));
+  const std::string zsh = run({"completion", "zsh"}).out;
+  EXPECT_THAT(zsh, ::testing::StartsWith("#compdef dunlin\n"));
+  EXPECT_THAT(zsh, HasSubstr("rollback"));
+}
+
+TEST_F(Words, TheReportTellsTimesPeopleErrorsAndEarlierRuns) {
+  make_tree("src", 3, 10);
+  write("dst/d0/f0", "another");
+  const std::vector<std::string> copy = {"copy", path("src/"), path("dst"), "--conflict", "fail"};
+  ASSERT_EQ(run(copy).code, 1);
+  ASSERT_EQ(run({"skip", "last"}).code, 0);
+  ASSERT_EQ(run(copy).code, 1);
+  const std::string report = run({"report", "last"}).out;
+  for (const char* part : {"\nTiming\n", "\nResults by task\n", "\nErrors\n", "\nMilestones\n",
+                           "\nWho did what\n", "\nThe same, this time and before\n", "\nAudit\n"})
+    EXPECT_THAT(report, HasSubstr(part));
+  EXPECT_THAT(report, HasSubstr("destination_exists"));
+  EXPECT_THAT(report, HasSubstr("          d0/f0: "));
+  EXPECT_THAT(report, HasSubstr("execution.started"));
+  EXPECT_THAT(run({"report", "1"}).out, HasSubstr("items.skipped"));
+  const auto parsed = parse_json(run({"report", "last", "--format", "json"}).out);
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->at("runs").size(), 2U);
+  EXPECT_EQ(parsed->at("warnings")["total"], 0);
+  EXPECT_FALSE(parsed->at("interventions").empty());
+  EXPECT_TRUE(parsed->at("remarks").is_array());
 }
 
 TEST_F(Words, VersionAndExplainSpeakJsonToo) {

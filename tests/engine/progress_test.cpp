@@ -128,6 +128,19 @@ TEST(Progress, RollbackCountsWhatIsTakenBack) {
   EXPECT_EQ(progress_of(row, 1'010'000).percent_complete, 60);
 }
 
+TEST(Progress, ARollbackAdvancesWithEachItemBeforeItsBatchHasEnded) {
+  ExecutionRow row = halfway();
+  row.status = ExecutionStatus::rolling_back;
+  row.phase = "rolling_back";
+  row.counters.undone_batches = 0;
+  row.counters.succeeded_items = 30;
+  row.counters.rolled_back_items = 10;
+  EXPECT_EQ(progress_of(row, 1'010'000).percent_complete, 25);
+  row.counters.succeeded_items = 0;
+  row.counters.rolled_back_items = 40;
+  EXPECT_EQ(progress_of(row, 1'010'000).percent_complete, 99.9) << "not done until it says so";
+}
+
 TEST(Progress, PausesAreNotRunningTime) {
   ExecutionRow row = halfway();
   row.paused_ms_total = 2000;

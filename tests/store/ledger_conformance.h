@@ -25,6 +25,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     AStaleEpochChangesNothingAndAllAreRefused, ARefusedMutationLeavesTheOthersAlone,
     WritesUnderAnotherTokenAreRefused, AWaitEndsWithItsOwner, AnEmptyGroupIsNothing,
     KeepsEverythingOfAnOutcome, AnItemThatIsTriedAgainCountsOnce,
+    AWarningOfAnItemThatHasCompletedIsKeptBesideItsMessage, RemarksCountWhatItemsThatDidNotFailSay,
     EachItemIsCountedAsWhatItsTaskSays, StagedDirectoriesAndStepsCountAsSuch,
     ARetriedBatchWaitsForItsTime, ReadyFollowsPriorityStageAndId,
     ABarrierWaitsForEnumerationAndAllStagesBelow, DependantsWaitAndAreSkippedWithTheCause,

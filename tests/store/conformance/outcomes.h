@@ -80,6 +80,46 @@ TYPED_TEST_P(LedgerConformance, AnItemThatIsTriedAgainCountsOnce) {
   EXPECT_EQ(this->ledger().items_of(BatchId(1), false)->at(1).attempt, 2);
 }
 
+TYPED_TEST_P(LedgerConformance, AWarningOfAnItemThatHasCompletedIsKeptBesideItsMessage) {
+  this->append(1, 3);
+  ItemOutcome warned = completed(1);
+  warned.error = Error(ErrorType::lost_write, "written twice");
+  ItemOutcome noted = completed(2);
+  noted.message = "owner not preserved";
+  noted.error = warned.error;
+  must_apply(this->ledger(),
+             {start({{1, 1}}), end(1, 1, BatchResult::done, {warned, noted, completed(3)})});
+  EXPECT_EQ(this->counters().succeeded_items, 3);
+  EXPECT_EQ(this->counters().failed_items, 0);
+  const auto counts = this->ledger().error_counts();
+  ASSERT_EQ(counts->size(), 1U);
+  EXPECT_EQ(counts->front(), std::pair(std::string("lost_write"), std::int64_t{2}));
+  const auto items = this->ledger().items_of(BatchId(1), false);
+  EXPECT_EQ(items->at(0).message, "written twice");
+  EXPECT_EQ(items->at(0).attempt, 1);
+  EXPECT_EQ(items->at(1).message, "owner not preserved");
+  EXPECT_EQ(items->at(2).message, "");
+  EXPECT_TRUE(this->ledger().check().ok());
+}
+
+TYPED_TEST_P(LedgerConformance, RemarksCountWhatItemsThatDidNotFailSay) {
+  this->append(1, 6);
+  ItemOutcome noted = completed(1);
+  noted.message = "owner not preserved";
+  ItemOutcome too = completed(2);
+  too.message = noted.message;
+  must_apply(this->ledger(),
+             {start({{1, 1}}), end(1, 1, BatchResult::done,
+                                   {noted, too, skipped(3, "unchanged"), failed(4), completed(5),
+                                    skipped(6, "owner not preserved")})});
+  const auto remarks = this->ledger().remarks();
+  ASSERT_EQ(remarks->size(), 3U);
+  EXPECT_EQ(remarks->at(0).text, "owner not preserved");
+  EXPECT_EQ(remarks->at(0).status, ItemStatus::completed);
+  EXPECT_EQ(remarks->at(0).items, 2);
+  EXPECT_EQ(remarks->at(1).items + remarks->at(2).items, 2);
+}
+
 TYPED_TEST_P(LedgerConformance, EachItemIsCountedAsWhatItsTaskSays) {
   AppendWork work;
   work.tasks = {task(1), task(2), task(3)};
