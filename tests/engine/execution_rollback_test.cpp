@@ -63,7 +63,8 @@ TEST_F(ExecutionTest, ARollbackThatHasNotEndedIsGoneOnWithOrGivenUpAndNothingEls
       const auto set = (*ledger)->apply(epoch, rolling);
       ASSERT_TRUE(set.ok());
     }
-    EXPECT_EQ(look(id).allowed_verbs, (std::vector<std::string>{"resume", "cancel", "rollback"}));
+    EXPECT_EQ(look(id).allowed_verbs,
+              (std::vector<std::string>{"resume", "cancel", "rollback", "limits", "priority"}));
     const auto migration = engine_->attach(id, Goal::migrate);
     ASSERT_FALSE(migration.ok());
     EXPECT_EQ(migration.error().type, ErrorType::invalid_state);
