@@ -75,7 +75,7 @@ std::vector<ShareSlot> ShareBoard::read() const {
   const auto size = pread_up_to(file_.get(), bytes.data(), bytes.size(), 0, "the board of shares");
   if (!size.ok()) return {};
   std::vector<ShareSlot> slots(*size / sizeof(ShareSlot));
-  std::memcpy(slots.data(), bytes.data(), slots.size() * sizeof(ShareSlot));
+  if (!slots.empty()) std::memcpy(slots.data(), bytes.data(), slots.size() * sizeof(ShareSlot));
   return slots;
 }
 

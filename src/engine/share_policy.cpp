@@ -12,8 +12,9 @@ constexpr std::int64_t kSecond = 1000 * kMs;
 /// How far one may be ahead: portions of 1 MiB come from many threads at a time.
 constexpr std::int64_t kWindowBytes = 4 << 20;
 constexpr std::int64_t kWeightMax = 8;
-/// Values beyond are no virtual times of ours: so much takes years at 1 GB/s.
-constexpr std::int64_t kTimeMax = std::int64_t{1} << 61;
+/// Values beyond are none of ours (at 1 GB/s that takes months), and those of all slots can be
+/// added.
+constexpr std::int64_t kTimeMax = std::int64_t{1} << 56;
 
 constexpr std::int64_t kLookEvery = 5 * kMs;
 constexpr std::int64_t kLookAroundEvery = 100 * kMs;
