@@ -12,7 +12,7 @@ set(DUNLIN_SANITIZE "" CACHE STRING "Sanitizers, comma separated as for -fsaniti
 add_library(dunlin_options INTERFACE)
 target_include_directories(dunlin_options INTERFACE "${CMAKE_SOURCE_DIR}/src")
 target_compile_options(dunlin_options INTERFACE
-  -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wimplicit-fallthrough
+  -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wimplicit-fallthrough -Wundef
   $<$<BOOL:${DUNLIN_WERROR}>:-Werror>
   # clang sees the deprecated temporary buffer inside libstdc++ 12's own stable_sort; g++ reports what is deprecated in our code.
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wno-c2y-extensions -Wno-deprecated-declarations>
@@ -20,9 +20,15 @@ target_compile_options(dunlin_options INTERFACE
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread;-Wno-maybe-uninitialized>"
   # Paths inside objects are relative to the checkout: reproducible, and shared by ccache between checkouts.
   "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
-target_compile_definitions(dunlin_options INTERFACE
-  _GLIBCXX_ASSERTIONS
-  $<$<BOOL:${DUNLIN_CRASH_POINTS}>:DUNLIN_CRASH_POINTS=1>)
+target_compile_definitions(dunlin_options INTERFACE _GLIBCXX_ASSERTIONS)
+
+# Read by src/base/crash_point.h only. No definition on the command line: what has no crash point in it is the same object with and without.
+set(dunlin_crash_points_value 0)
+if(DUNLIN_CRASH_POINTS)
+  set(dunlin_crash_points_value 1)
+endif()
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/settings/crash_point_setting.h" CONTENT "#define DUNLIN_CRASH_POINTS @dunlin_crash_points_value@\n" @ONLY)
+target_include_directories(dunlin_options INTERFACE "${CMAKE_BINARY_DIR}/settings")
 
 if(DUNLIN_SANITIZE)
   target_compile_options(dunlin_options INTERFACE

@@ -50,6 +50,7 @@ step() {
   if [ "$f" -gt 0 ]; then outcome=FAILED; fi
   [ "$outcome" = ok ] || all_good=no
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  printf '%s: %s after %d s, %d s in all\n' "$name" "$outcome" "$((SECONDS - started))" "$SECONDS"
   rows+=("$(printf '%-44s %-7s %5d s %8d %7d %8d' "$name" "$outcome" "$((SECONDS - started))" "$p" "$f" "$s")")
 }
 

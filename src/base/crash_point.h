@@ -1,8 +1,10 @@
 // Crash points: named places on the durable path where the crash loop kills the process (SIGKILL)
 // to prove recovery.
 //
-// Compiled in with DUNLIN_CRASH_POINTS=1 (presets dev, crash and the sanitizers); nothing at all in
-// release. Names are
+// Compiled in where the build's crash_point_setting.h (cmake/DunlinOptions.cmake) says so: presets
+// dev, crash and the sanitizers; nothing at all in release. A header and not a definition for every
+// command line, so that ccache shares the objects without crash points between release and crash.
+// Names are
 // "<layer>.<step>.<before|after>" and appear in the table of each kind's README, which the crash
 // loop walks.
 //
@@ -13,9 +15,7 @@
 // control verbs meet a run in progress.
 #pragma once
 
-#ifndef DUNLIN_CRASH_POINTS
-#define DUNLIN_CRASH_POINTS 0
-#endif
+#include <crash_point_setting.h>  // DUNLIN_CRASH_POINTS: 1 or 0
 
 namespace dunlin {
 /// Counts the hit and dies when it is the chosen one. Safe from any thread.

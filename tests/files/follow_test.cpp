@@ -1,4 +1,5 @@
 // Symlinks that are copied as what they point to: within the tree, or wherever they lead.
+#include "base/crash_point.h"
 #include "files/fixture.h"
 #include "support/self_exec.h"
 

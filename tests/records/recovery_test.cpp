@@ -3,6 +3,7 @@
 #include <fstream>
 #include <set>
 
+#include "base/crash_point.h"
 #include "records/fixture.h"
 #include "support/self_exec.h"
 

@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "base/crash_point.h"
 #include "base/process.h"
 #include "schema/fixture.h"
 #include "support/self_exec.h"

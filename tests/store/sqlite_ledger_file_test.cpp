@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/crash_point.h"
 #include "base/rng.h"
 #include "sql/sqlite.h"
 #include "store/ledger_fixture.h"
