@@ -1,6 +1,7 @@
 #include "engine/contexts.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -13,6 +14,20 @@ constexpr std::size_t kOutcomesMax = 1000;
 constexpr std::int64_t kOutcomeBytesMax = 256LL << 20;
 constexpr std::int64_t kOutcomeAgeMaxMs = 1000;
 constexpr int kInFlightMax = 4;
+
+std::int64_t items_in(const std::vector<NewBatch>& batches) {
+  std::int64_t items = 0;
+  for (const NewBatch& batch : batches) items += static_cast<std::int64_t>(batch.items.size());
+  return items;
+}
+
+std::int64_t skipped_in(const std::vector<NewBatch>& batches) {
+  std::int64_t items = 0;
+  for (const NewBatch& batch : batches) {
+    if (!batch.skip_reason.empty()) items += static_cast<std::int64_t>(batch.items.size());
+  }
+  return items;
+}
 
 Status first_refusal(const LedgerWriter::Written& written) {
   if (!written.results.ok()) return written.results.error();
@@ -28,7 +43,7 @@ Status first_refusal(const LedgerWriter::Written& written) {
 // ---------------------------------------------------------------------------------------------------
 
 LedgerEnumerateContext::LedgerEnumerateContext(HostParts& parts, CancelToken cancel,
-                                               std::function<void(std::int64_t)> appended)
+                                               Appended appended)
     : ContextOver(parts, std::move(cancel)),
       appended_(std::move(appended)),
       settings_(parts.settings) {
@@ -42,13 +57,16 @@ void LedgerEnumerateContext::take_batch_size() {
   settings_.batch_size_set = true;  // by a person
 }
 
-Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(
-    HostParts& parts, CancelToken cancel, std::function<void(std::int64_t)> appended) {
+Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(HostParts& parts,
+                                                                             CancelToken cancel,
+                                                                             Appended appended) {
   std::unique_ptr<LedgerEnumerateContext> context(
       new LedgerEnumerateContext(parts, std::move(cancel), std::move(appended)));
   DUNLIN_ASSIGN(const store::ExecutionRow row, parts.ledger.execution());
   DUNLIN_ASSIGN(context->last_, parts.ledger.last_ids());
   context->cursor_ = row.cursor;
+  context->waiting_ = store::all_planned(row.counters) - store::all_ended(row.counters);
+  context->may_skip_ = parts.settings.preflight != Preflight::complete && !parts.all_or_nothing;
   context->continued_ =
       context->last_.task.valid() || context->last_.directory.valid() || !row.cursor.empty();
   return context;
@@ -67,29 +85,44 @@ Result<bool> LedgerEnumerateContext::is_own_execution(std::string_view short_id)
 
 Status LedgerEnumerateContext::commit(Chunk chunk) {
   DUNLIN_TRY(cancel_.check());
-  store::AppendWork work{std::move(chunk.tasks),
-                         std::move(chunk.directories),
-                         std::move(chunk.closed_directories),
-                         std::move(chunk.batches),
-                         std::move(chunk.first_items),
-                         std::move(chunk.places),
-                         chunk.cursor_after,
-                         chunk.complete};
-  DUNLIN_CRASH_POINT("engine.append.before");
+  DUNLIN_TRY(settle());
+  const std::int64_t skipped = skipped_in(chunk.batches);
+  waiting_ += items_in(chunk.batches) - skipped;
+  cursor_ = chunk.cursor_after;
+  const bool complete = chunk.complete;
   std::vector<store::Mutation> mutations;
-  mutations.emplace_back(std::move(work));
-  Status written = parts_.writer.write(std::move(mutations));
-  if (!written.ok()) {
-    if (written.error().type == ErrorType::stale_owner) parts_.stale = true;
-    return written;
-  }
-  DUNLIN_CRASH_POINT("engine.append.after");
-  cursor_ = std::move(chunk.cursor_after);
-  complete_ = chunk.complete;
+  mutations.emplace_back(store::AppendWork{std::move(chunk.tasks), std::move(chunk.directories),
+                                           std::move(chunk.closed_directories),
+                                           std::move(chunk.batches), std::move(chunk.first_items),
+                                           std::move(chunk.places), cursor_, complete});
+  DUNLIN_CRASH_POINT("engine.append.before");
+  auto promise = std::make_shared<std::promise<Status>>();
+  written_ = promise->get_future();
+  parts_.writer.submit(std::move(mutations), [this, promise, skipped, waiting = waiting_](
+                                                 const LedgerWriter::Written& written) {
+    Status refused = first_refusal(written);
+    if (refused.ok() && skipped > 0) parts_.meter.add_items(skipped, true);
+    if (refused.ok()) appended_(waiting, written);
+    promise->set_value(std::move(refused));
+  });
   continued_ = false;
-  appended_(last_.item.value);  // they are numbered from 1
   take_batch_size();
+  if (!complete) return success();
+  DUNLIN_TRY(settle());
+  complete_ = true;
   return success();
+}
+
+Status LedgerEnumerateContext::settle() {
+  if (!written_.valid()) return success();
+  Status written = written_.get();
+  if (!written.ok() && written.error().type == ErrorType::stale_owner) parts_.stale = true;
+  DUNLIN_CRASH_POINT("engine.append.after");
+  return written;
+}
+
+LedgerEnumerateContext::~LedgerEnumerateContext() {
+  settle().ignore("who enumerated has asked");
 }
 
 // ---- Checks
@@ -98,6 +131,7 @@ Status LedgerEnumerateContext::commit(Chunk chunk) {
 Status LedgerItemsContext::for_each_listed(
     const std::function<Status(const store::BatchRow&, const ItemRow&)>& fn) {
   store::ItemFilter page;
+  page.unstarted = true;
   store::BatchRow batch;
   for (;;) {
     DUNLIN_TRY(cancel_.check());

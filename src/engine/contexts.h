@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -62,6 +63,7 @@ struct HostParts {
   bool compare_anew = false;
   const AnsweredItems* answered = nullptr;
   TaskThreads* aside = nullptr;  ///< looks of the enumeration; nullptr: where it runs itself
+  bool all_or_nothing = false;   ///< commit_scope execution
 };
 
 /// Implements RunContext for any of the context interfaces.
@@ -107,9 +109,11 @@ class LedgerItemsContext final : public ContextOver<ItemsContext> {
 
 class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
  public:
-  /// `appended` is called after each commit, with the number of items journaled so far.
-  static Result<std::unique_ptr<LedgerEnumerateContext>> make(
-      HostParts& parts, CancelToken cancel, std::function<void(std::int64_t)> appended);
+  /// `appended` is called after each commit, with the number of items that are journaled and wait,
+  /// and what the ledger then counts.
+  using Appended = std::function<void(std::int64_t, const LedgerWriter::Written&)>;
+  static Result<std::unique_ptr<LedgerEnumerateContext>> make(HostParts& parts, CancelToken cancel,
+                                                              Appended appended);
   /// With the size of batches that holds now: it may have changed with the last commit().
   [[nodiscard]] const ExecutionSettings& settings() const override { return settings_; }
   [[nodiscard]] const std::string& cursor() const override { return cursor_; }
@@ -120,44 +124,57 @@ class LedgerEnumerateContext final : public ContextOver<EnumerateContext> {
     return DirectoryId(++last_.directory.value);
   }
   [[nodiscard]] Result<std::vector<store::TaskRow>> tasks() override {
+    DUNLIN_TRY(settle());
     return parts_.ledger.tasks(10'000);
   }
   [[nodiscard]] Result<std::vector<DirectoryRow>> open_directories(std::size_t limit) override {
+    DUNLIN_TRY(settle());
     return parts_.ledger.open_directories(limit);
   }
   [[nodiscard]] Result<std::vector<DirectoryRow>> directories_before(DirectoryId before,
                                                                      std::size_t limit) override {
+    DUNLIN_TRY(settle());
     return parts_.ledger.directories_before(before, limit);
   }
   [[nodiscard]] Result<bool> has_item(DirectoryId directory, std::string_view name) override {
+    DUNLIN_TRY(settle());
     return parts_.ledger.has_item(directory, name);
   }
   [[nodiscard]] Result<std::optional<DirectoryId>> find_directory(DirectoryId parent,
                                                                   std::string_view name) override {
+    DUNLIN_TRY(settle());
     return parts_.ledger.find_directory(parent, name);
   }
   [[nodiscard]] Result<std::optional<ItemId>> first_item(std::string_view key) override {
+    DUNLIN_TRY(settle());
     return parts_.ledger.first_item(key);
   }
   [[nodiscard]] Result<bool> is_own_execution(std::string_view short_id) override;
   [[nodiscard]] bool continued() const override { return continued_; }
+  [[nodiscard]] bool may_skip() const override { return may_skip_; }
   void run_aside(std::function<void()> job) override {
     if (parts_.aside == nullptr) return job();
     parts_.aside->post(std::move(job));
   }
   [[nodiscard]] Status commit(Chunk chunk) override;
+  /// Waits until the last chunk is durable; its error, once. Also after an enumeration that failed.
+  [[nodiscard]] Status settle();
   [[nodiscard]] bool complete() const { return complete_; }
+  ~LedgerEnumerateContext() override;
 
  private:
-  LedgerEnumerateContext(HostParts& parts, CancelToken cancel,
-                         std::function<void(std::int64_t)> appended);
+  LedgerEnumerateContext(HostParts& parts, CancelToken cancel, Appended appended);
   void take_batch_size();
-  std::function<void(std::int64_t)> appended_;
+  Appended appended_;
   ExecutionSettings settings_;
   std::string cursor_;
   store::Ledger::LastIds last_;
   std::set<std::string, std::less<>> own_executions_;
-  std::int64_t asked_ms_ = -1;  ///< monotonic: when they were read
+  std::int64_t asked_ms_ = -1;   ///< monotonic: when they were read
+  std::future<Status> written_;  ///< of the chunk that is on its way to the ledger; one at most
+  std::int64_t waiting_ =
+      0;  ///< items, directories and steps that are journaled and have not ended
+  bool may_skip_ = false;
   bool continued_ = false;
   bool complete_ = false;
 };

@@ -197,9 +197,7 @@ void Stepper::on(const Begin& event) {
   s_.next_token = (event.row.epoch << 32) + 1;
   s_.last_checkpoint_ms = now_.monotonic_ms;
   s_.to_settle.assign(event.open.begin(), event.open.end());
-  const bool begun = !event.open.empty() || s_.counters.ended_batches > 0 ||
-                     s_.counters.staged_batches > 0 || store::all_ended(s_.counters) > 0;
-  s_.holding = s_.config.goal == Goal::migrate && s_.config.hold_up_to_items > 0 && !begun;
+  s_.holding = s_.config.goal == Goal::migrate && s_.config.hold_up_to_items > 0 && !event.begun;
   std::vector<Mutation> entry;
   const bool orphaned = event.row.status == ExecutionStatus::running ||
                         event.row.status == ExecutionStatus::rolling_back;
@@ -343,7 +341,7 @@ void Stepper::on(const EnumerationEnded& event) {
 
 void Stepper::on(const WorkAppended& event) {
   ++s_.generation;
-  s_.planned_so_far = std::max(s_.planned_so_far, event.planned);
+  s_.waiting_so_far = std::max(s_.waiting_so_far, event.waiting);
 }
 
 void Stepper::on(const ItemsChecked& event) {

@@ -70,6 +70,7 @@ struct Begin {
   std::string reopen_actor;
   std::vector<BatchId> reopen_batches;
   bool reopen_answers = false;  ///< store::ReopenItems::answers
+  bool begun = false;           ///< a batch was started by an earlier owner
 };
 struct Persisted {
   std::int64_t sequence = 0;
@@ -95,7 +96,7 @@ struct EnumerationEnded {
 };
 /// New batches were journaled. May be lost: LoadWindow is asked again anyway.
 struct WorkAppended {
-  std::int64_t planned = 0;  ///< items, directories and steps journaled so far
+  std::int64_t waiting = 0;  ///< items, directories and steps journaled that have not ended
 };
 struct ItemsChecked {
   std::int64_t call = 0;
@@ -275,7 +276,7 @@ struct State {
   std::int64_t wake_at_wall_ms = 0;  ///< a batch waits for its next try
 
   bool holding = false;             ///< no batch begins yet: Config::hold_up_to_items
-  std::int64_t planned_so_far = 0;  ///< as WorkAppended said
+  std::int64_t waiting_so_far = 0;  ///< as WorkAppended said
 
   std::optional<ExecutionStatus> target;  ///< set once: drain, then go to this status
   std::optional<Error> reason;

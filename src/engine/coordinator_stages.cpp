@@ -121,11 +121,12 @@ void Stepper::refuse_part_of_the_whole() {
   set_target(ExecutionStatus::failed, std::move(reason), false);
 }
 
-/// no item is begun before all were looked at, unless there are too many to wait for.
+/// no item is begun before all were looked at, unless too many wait. Those that the
+/// enumeration has found to need nothing wait for nobody.
 bool Stepper::hold_items() {
   if (!s_.holding) return false;
-  const std::int64_t planned = std::max(store::all_planned(s_.counters), s_.planned_so_far);
-  if (planned > s_.config.hold_up_to_items) {
+  const std::int64_t counted = store::all_planned(s_.counters) - store::all_ended(s_.counters);
+  if (std::max(counted, s_.waiting_so_far) > s_.config.hold_up_to_items) {
     s_.holding = false;
     persist({store::AddMilestone{"preflight_streaming"}});
     return false;

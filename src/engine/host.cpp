@@ -110,9 +110,26 @@ Outcome Execution::Host::run() {
   aside_ = std::make_unique<TaskThreads>(
       std::min(kThreadsAside, workers(parts.plan.settings.io_concurrency)));
   shared_ = std::make_unique<HostParts>(
-      HostParts{parts.row.id, parts.row.epoch, parts.plan.settings, parts.clock, *parts.ledger,
-                parts.lock, parts.state, *writer_, *pool_, governor_, gate_, limits_, retry_,
-                meter_, in_flight_, stale_, parts.goal == Goal::verify, &answered_, aside_.get()});
+      HostParts{parts.row.id,
+                parts.row.epoch,
+                parts.plan.settings,
+                parts.clock,
+                *parts.ledger,
+                parts.lock,
+                parts.state,
+                *writer_,
+                *pool_,
+                governor_,
+                gate_,
+                limits_,
+                retry_,
+                meter_,
+                in_flight_,
+                stale_,
+                parts.goal == Goal::verify,
+                &answered_,
+                aside_.get(),
+                run_ != nullptr && run_->commit_scope() == CommitScope::execution});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());
@@ -127,6 +144,7 @@ Outcome Execution::Host::run() {
   }
   Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
   if (open.ok()) begin.open = *std::move(open);
+  if (const auto begun = parts.ledger->begun(); begun.ok()) begin.begun = *begun;
   post(std::move(begin));
   if (!cancel_actor_.empty())
     post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}, false});

@@ -125,12 +125,17 @@ coordinator::EnumerationEnded Execution::Host::enumerate(std::int64_t call) {
   ended.call = call;
   auto context = LedgerEnumerateContext::make(
       *shared_, cancel_.token(),
-      [this](std::int64_t planned) { post(coordinator::WorkAppended{planned}); });
+      [this](std::int64_t waiting, const LedgerWriter::Written& written) {
+        note_counters(written.counters, written.as_of);
+        post(coordinator::WorkAppended{waiting});
+      });
   if (!context.ok()) {
     ended.error = context.error();
     return ended;
   }
-  const Status status = run_->enumerate(**context);
+  Status status = run_->enumerate(**context);
+  const Status written = (*context)->settle();
+  if (status.ok()) status = written;
   ended.complete = status.ok() && (*context)->complete();
   if (!status.ok()) ended.error = status.error();
   return ended;

@@ -142,11 +142,15 @@ class EnumerateContext : public RunContext {
   [[nodiscard]] virtual Result<bool> is_own_execution(std::string_view short_id) = 0;
   /// True until this attempt's first commit when an earlier attempt committed something.
   [[nodiscard]] virtual bool continued() const = 0;
+  /// May batches say that their items need nothing (NewBatch::skip_reason)? Not where all is to be
+  /// shown, or checked, before any of it ends.
+  [[nodiscard]] virtual bool may_skip() const { return false; }
   /// Runs a job on a thread of the engine, soon and in no order; here and now where there are no
   /// threads for it. It may look, and must not call the context; who asks waits for its end.
   virtual void run_aside(std::function<void()> job) { job(); }
-  /// Journals the chunk; durable on return, and its batches may start at once. Blocks while too
-  /// much is waiting.
+  /// Journals the chunk, and its batches may start at once. Durable, or an error, when the next call
+  /// of this context returns (that of a chunk that is `complete`: its own), so that listing goes on
+  /// while it is written.
   [[nodiscard]] virtual Status commit(Chunk chunk) = 0;
 };
 

@@ -25,15 +25,18 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
 
 #include "base/binary.h"
+#include "files/listed.h"
 #include "files/look_ahead.h"
 #include "files/paths.h"
 #include "files/records.h"
 #include "files/root_directories.h"
+#include "files/unchanged.h"
 
 namespace dunlin::files {
 namespace {
@@ -43,28 +46,16 @@ using engine::EnumerateContext;
 using engine::NewBatch;
 using engine::NewDirectory;
 using engine::NewItem;
-using engine::NewPlace;
 using engine::NewTask;
 using store::CountAs;
 
 constexpr std::size_t kFrontierWindow = 1000;
+/// What needs nothing is only written down: fewer and larger commits, for each waits for the disk.
+/// Some 300 bytes an item while it waits. Not where a person has named a size.
+constexpr std::size_t kUnchangedInBatch = 8192;
 
 std::string below(const std::string& directory, std::string_view name) {
   return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
-}
-
-/// A directory's own detail: the batch that creates it, for those that depend on it.
-std::string encode_batch(BatchId batch) {
-  ByteWriter out;
-  out.varint(static_cast<std::uint64_t>(batch.value));
-  return out.take();
-}
-
-Result<BatchId> decode_batch(std::string_view bytes) {
-  ByteReader in(bytes);
-  const BatchId batch(static_cast<std::int64_t>(in.varint()));
-  DUNLIN_TRY(in.finish("detail of a directory"));
-  return batch;
 }
 
 class Enumerator {
@@ -80,6 +71,7 @@ class Enumerator {
     BatchId id;
     std::vector<NewItem> items;
     std::set<BatchId> depends_on;
+    std::string skip_reason;
   };
   /// A further name: its item, and the set it belongs to when the first is of this chunk, too.
   struct Link {
@@ -102,6 +94,7 @@ class Enumerator {
                      const std::set<std::string>& missing);
   void say_what_was_left_out();
   Status add_entry(const DirectoryRow& row, BatchId made_by, const LookedAt& entry);
+  Status add_unchanged(const DirectoryRow& row, const LookedAt& entry, const fs::FileInfo& info);
   void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
                      const fs::FileInfo& info);
   void add(Draft& draft, DirectoryId directory, std::string_view name, const Detail& detail);
@@ -124,7 +117,8 @@ class Enumerator {
   Site& site_;
   EnumerateContext& context_;
   /// `root_`: of several sources, the directory that they go into; nothing that was asked for.
-  Draft root_, create_, copy_, links_, times_, emptied_;
+  /// `unchanged_`: what the destination has (unchanged.h); copy_files as well.
+  Draft root_, create_, copy_, unchanged_, links_, times_, emptied_;
   bool left_out_said_ = false;  ///< journaled; the tasks of a process that died count
   DirectoryId emptied_before_;  ///< those from this one on are journaled for removal
   BatchId last_emptied_;
@@ -138,6 +132,7 @@ class Enumerator {
   std::int64_t copy_bytes_ = 0;
   EnumerateContext::Chunk chunk_;
   std::deque<DirectoryRow> waiting_;
+  std::unique_ptr<const Unchanged> at_destination_;
   std::optional<LookAhead> ahead_;
   std::set<DirectoryId> half_read_;
   Selection selection_;
@@ -234,8 +229,11 @@ void Enumerator::resolve_links(ItemId first_copied) {
 
 bool Enumerator::full() const {
   const auto limit = static_cast<std::size_t>(context_.settings().batch_size);
+  const std::size_t unchanged =
+      context_.settings().batch_size_set ? limit : std::max(limit, kUnchangedInBatch);
   return copy_.items.size() >= limit || create_.items.size() >= limit ||
-         links_.items.size() >= limit || copy_bytes_ >= context_.settings().batch_bytes;
+         unchanged_.items.size() >= unchanged || links_.items.size() >= limit ||
+         copy_bytes_ >= context_.settings().batch_bytes;
 }
 
 void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
@@ -244,6 +242,7 @@ void Enumerator::move_into(EnumerateContext::Chunk& chunk, Draft& draft) {
   batch.id = makes_directories(draft) ? draft.id : context_.new_batch_id();
   batch.task = draft.task;
   batch.items = std::exchange(draft.items, {});
+  batch.skip_reason = draft.skip_reason;
   for (NewItem& item : batch.items) item.id = context_.new_item_id();
   const std::int64_t first = batch.items.front().id.value;
   if (first < site_.first_listed.load()) site_.first_listed = first;
@@ -259,6 +258,8 @@ Status Enumerator::commit(bool complete) {
   const bool copies = !copy_.items.empty();
   move_into(chunk_, copy_);
   resolve_links(copies ? chunk_.batches.back().items.front().id : ItemId());
+  unchanged_.task = copy_.task;
+  move_into(chunk_, unchanged_);
   move_into(chunk_, links_);
   move_into(chunk_, times_);
   copy_bytes_ = 0;
@@ -323,18 +324,6 @@ TaskId Enumerator::new_task(std::string_view type, int stage, bool barrier,
   fresh.count_as = count_as;
   chunk_.tasks.push_back(fresh);
   return fresh.id;
-}
-
-/// Each of several sources, or the only file, by its name; all else lies below the roots.
-std::vector<NewPlace> places_of(const Layout& layout) {
-  std::vector<NewPlace> places{{"", layout.source_root, layout.destination_root}};
-  for (const Layout::Source& source : layout.sources)
-    places.push_back({source.name, source.path(), ""});
-  if (!layout.whole_tree() && !layout.several()) {
-    places.push_back({layout.single_name, joined(layout.source_root, layout.single_name),
-                      joined(layout.destination_root, layout.single_target)});
-  }
-  return places;
 }
 
 /// The tasks, the root, and for a single file the whole work.
@@ -475,9 +464,9 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by, const Loo
   fs::FileInfo known = info;
   if (!looked.ok()) known.type = entry.type;
   if (leaves_out(row, entry.name, known, looked.ok())) return success();
-  copy_.depends_on.insert(made_by);
   DUNLIN_ASSIGN(const bool own_state, is_own_state(row, entry.name, info));
   if (own_state) {
+    copy_.depends_on.insert(made_by);
     add(copy_, row.id, entry.name, {info, {}, true});
     return success();
   }
@@ -488,15 +477,29 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by, const Loo
       add_directory(row, made_by, entry.name, info);
       return success();
     }
+    copy_.depends_on.insert(made_by);
     add(copy_, row.id, entry.name, {{}, {}, false});
     return success();
   }
   if (looked.ok()) {
     DUNLIN_ASSIGN(const bool left_out,
                   left_out_by_content(row, entry.name, info, ahead_->directory()));
+    // What its parser crashed over is an item all the same.
+    if (left_out) copy_.depends_on.insert(made_by);
     if (left_out) return success();
   }
+  if (!entry.skip_reason.empty()) return add_unchanged(row, entry, info);
+  copy_.depends_on.insert(made_by);
   return add_file(row, entry.name, info);
+}
+
+/// One plan gives one reason.
+Status Enumerator::add_unchanged(const DirectoryRow& row, const LookedAt& entry,
+                                 const fs::FileInfo& info) {
+  if (unchanged_.skip_reason.empty()) unchanged_.skip_reason = entry.skip_reason;
+  DUNLIN_CHECK(unchanged_.skip_reason == entry.skip_reason, "one plan has two reasons to skip");
+  add(unchanged_, row.id, entry.name, {info, {}, false});
+  return success();
 }
 
 /// One directory, to its end. A listing that fails becomes an item that fails (its name is empty):
@@ -649,7 +652,8 @@ Status Enumerator::list_emptied() {
 
 Status Enumerator::run() {
   DUNLIN_ASSIGN(source_, site_.source());
-  ahead_.emplace(*source_, context_);
+  DUNLIN_ASSIGN(at_destination_, Unchanged::make(site_, context_));
+  ahead_.emplace(*source_, at_destination_.get(), context_);
   selection_ = site_.plan.selection;
   if (const std::string& path = context_.state_path(); !path.empty()) {
     DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));

@@ -47,7 +47,7 @@ struct LookAhead::Reading {
   std::size_t listed = 0;      ///< number of the next one that is taken from the listing
   bool ended = false;          ///< the listing, or by an error
 
-  void look(SourceTrees& source);
+  void look(SourceTrees& source, const Unchanged* unchanged);
   std::optional<Error> list(SourceTrees& source, std::vector<LookedAt>& entries, bool& last);
 };
 
@@ -77,7 +77,7 @@ std::optional<Error> LookAhead::Reading::list(SourceTrees& source, std::vector<L
   return std::nullopt;
 }
 
-void LookAhead::Reading::look(SourceTrees& source) {
+void LookAhead::Reading::look(SourceTrees& source, const Unchanged* unchanged) {
   Slice slice;
   std::size_t number = 0;
   {
@@ -95,14 +95,17 @@ void LookAhead::Reading::look(SourceTrees& source) {
     }
   }
   for (LookedAt& entry : slice.entries) entry.info = directory->find(entry.name);
+  if (unchanged != nullptr && !slice.entries.empty()) unchanged->mark(path, slice.entries);
   slice.ready = true;
   const std::scoped_lock lock(mutex);
   slices[number - handed_out] = std::move(slice);
   ready.notify_all();
 }
 
-LookAhead::LookAhead(SourceTrees& source, engine::EnumerateContext& context)
+LookAhead::LookAhead(SourceTrees& source, const Unchanged* unchanged,
+                     engine::EnumerateContext& context)
     : source_(source),
+      unchanged_(unchanged),
       context_(context),
       // Each holds two descriptors. The cache of directories is cut to what the process may open.
       directories_ahead_(std::min(kDirectoriesAhead, fs::directories_to_hold() / 8)),
@@ -123,13 +126,13 @@ void LookAhead::ask_for_slice(const std::shared_ptr<Reading>& reading) {
     const std::scoped_lock lock(running_->mutex);
     ++running_->jobs;
   }
-  context_.run_aside([reading, running = running_, &source = source_] {
+  context_.run_aside([reading, running = running_, &source = source_, unchanged = unchanged_] {
     bool wanted = true;
     {
       const std::scoped_lock lock(running->mutex);
       wanted = !running->stopping;
     }
-    if (wanted) reading->look(source);
+    if (wanted) reading->look(source, unchanged);
     const std::scoped_lock lock(running->mutex);
     --running->jobs;
     running->ended.notify_all();

@@ -3,7 +3,8 @@
 // On a cold cache a look is a read of the device, and one thread waits for each in turn. Here the
 // engine's threads look at a few hundred names of one directory, and at the first ones of the
 // directories that come next, while the enumeration journals what was looked at before. What it
-// gets is what it would have found itself, in the same order: a look is as old as a listing.
+// gets is what it would have found itself, in the same order: a look is as old as a listing. The
+// same threads look at what stands at the destination under the same names (unchanged.h).
 //
 // Driven by the thread that enumerates.
 #pragma once
@@ -18,6 +19,7 @@
 
 #include "engine/run.h"
 #include "files/source_trees.h"
+#include "files/unchanged.h"
 #include "fs/directory.h"
 
 namespace dunlin::files {
@@ -27,12 +29,13 @@ struct LookedAt {
   std::string name;
   fs::EntryType type = fs::EntryType::unknown;  ///< as listed, for one that cannot be looked at
   Result<std::optional<fs::FileInfo>> info;
+  std::string skip_reason = {};  ///< not empty: the destination has it, and it is to be left there
 };
 
 class LookAhead {
  public:
-  /// Both outlive it.
-  LookAhead(SourceTrees& source, engine::EnumerateContext& context);
+  /// All outlive it. `unchanged` may be null.
+  LookAhead(SourceTrees& source, const Unchanged* unchanged, engine::EnumerateContext& context);
   /// Waits for the looks that have begun.
   ~LookAhead();
   LookAhead(const LookAhead&) = delete;
@@ -53,6 +56,7 @@ class LookAhead {
   void ask_for_slice(const std::shared_ptr<Reading>& reading);
 
   SourceTrees& source_;
+  const Unchanged* unchanged_;
   engine::EnumerateContext& context_;
   std::size_t directories_ahead_;
   std::map<std::string, std::shared_ptr<Reading>> ahead_;

@@ -170,6 +170,7 @@ struct ItemFilter {
   std::optional<BatchId> batch;
   std::optional<ItemId> item;
   std::string error_type;  ///< a type or a category name; empty: any
+  bool unstarted = false;  ///< only of batches that are pending
   ItemId after;            ///< paging: ids above this
   std::size_t limit = 1000;
 };
@@ -195,6 +196,8 @@ class Ledger {
   [[nodiscard]] virtual Result<ReadyBatches> ready(const ReadyQuery& query) const = 0;
   /// Batches that are executing, oldest first: what recovery settles.
   [[nodiscard]] virtual Result<std::vector<BatchRow>> open_batches() const = 0;
+  /// True once a batch was started: those that were journaled as done do not count.
+  [[nodiscard]] virtual Result<bool> begun() const = 0;
   [[nodiscard]] virtual Result<BatchRow> batch(BatchId id) const = 0;
   /// The items of a batch in id order; `unfinished_only`: those still pending.
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items_of(BatchId id,

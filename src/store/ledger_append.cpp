@@ -122,6 +122,8 @@ LedgerWriter::Applied LedgerWriter::check_append_batches(const AppendWork& mutat
         return defect(fmt::format("batch {} depends on batch {}", batch, dependency.value));
       }
     }
+    if (!one.skip_reason.empty() && (one.items.empty() || !one.depends_on.empty()))
+      return defect(fmt::format("batch {} is skipped, and has no items or waits", batch));
     for (const NewItem& row : one.items) {
       if (row.id.value != ++item)
         return defect(fmt::format("item {} where {} is next", row.id.value, item));
@@ -251,6 +253,7 @@ Status LedgerWriter::append_batch(const NewBatch& batch) {
   DUNLIN_ASSIGN(auto row, find_batch(batch.id.value));
   state_.counters.*outcome_counters(row->count_as).total += items;
   state_.counters.total_bytes += bytes;
+  if (!batch.skip_reason.empty()) return skip_listed(*row, bytes, batch.skip_reason);
   if (failed_dependency == 0) return success();
   return skip_batch(*row, fmt::format("depends on batch {}, which failed", failed_dependency));
 }
@@ -273,6 +276,31 @@ Status LedgerWriter::append_items(const NewBatch& batch) {
   }
   insert.clear_bindings();
   return success();
+}
+
+/// All that a start, outcomes and an end would have written, by one statement for all items.
+Status LedgerWriter::skip_listed(Batch& batch, std::int64_t bytes, std::string_view reason) {
+  {
+    DUNLIN_ASSIGN(
+        sql::Statement insert,
+        database_.cached("INSERT INTO outcome(item_id, status, action, transferred_bytes, "
+                         "ended_after_ms, message) SELECT id, 4, ?3, CASE WHEN size > 0 "
+                         "THEN 0 END, ?4, ?5 FROM item WHERE id BETWEEN ?1 AND ?2"));
+    insert.bind(1, batch.first_item).bind(2, batch.first_item + batch.item_count - 1);
+    DUNLIN_TRY(bind_word(insert, 3, "skipped"));
+    insert.bind(4, now_ms_ - created_ms_);
+    DUNLIN_TRY(bind_word(insert, 5, reason));
+    DUNLIN_TRY(insert.run());
+    insert.clear_bindings();
+  }
+  batch.tally.skipped = batch.item_count;
+  batch.tally.other_bytes = bytes;
+  state_.counters.*outcome_counters(batch.count_as).skipped += batch.item_count;
+  state_.counters.processed_bytes += bytes;
+  DUNLIN_TRY(
+      database_.run("UPDATE task SET started = 1 WHERE id = ?1 AND started = 0", batch.task));
+  DUNLIN_TRY(move_batch(batch, BatchStatus::done));
+  return audit_batch(EndBatch{}, batch, "batch.completed");
 }
 
 }  // namespace dunlin::store

@@ -247,6 +247,12 @@ Result<std::vector<BatchRow>> LedgerReader::open_batches() {
   }
 }
 
+Result<bool> LedgerReader::begun() {
+  DUNLIN_ASSIGN(const auto found,
+                database_.query_int64("SELECT 1 FROM batch WHERE token > 0 LIMIT 1"));
+  return found.has_value();
+}
+
 Result<BatchRow> LedgerReader::batch(BatchId id) {
   DUNLIN_ASSIGN(sql::Statement row,
                 database_.cached("SELECT " DUNLIN_BATCH_COLUMNS

@@ -26,6 +26,7 @@ class LedgerReader {
   [[nodiscard]] Result<ExecutionRow> execution();
   [[nodiscard]] Result<ReadyBatches> ready(const ReadyQuery& query);
   [[nodiscard]] Result<std::vector<BatchRow>> open_batches();
+  [[nodiscard]] Result<bool> begun();
   [[nodiscard]] Result<BatchRow> batch(BatchId id);
   [[nodiscard]] Result<std::vector<ItemRow>> items_of(BatchId id, bool unfinished_only);
   [[nodiscard]] Result<std::vector<DirectoryRow>> open_directories(std::size_t limit);

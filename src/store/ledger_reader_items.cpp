@@ -156,8 +156,13 @@ Result<std::vector<ItemRow>> LedgerReader::items(const ItemFilter& filter) {
       failed ? "SELECT " DUNLIN_ITEM_COLUMNS
                " FROM outcome o INDEXED BY outcome_failed CROSS JOIN item i ON i.id = o.item_id "
                "WHERE o.status = 3 AND o.item_id BETWEEN ?1 AND ?2"
-             : "SELECT " DUNLIN_ITEM_COLUMNS
-               " FROM item i LEFT JOIN outcome o ON o.item_id = i.id WHERE i.id BETWEEN ?1 AND ?2";
+      : filter.unstarted
+          ? "SELECT " DUNLIN_ITEM_COLUMNS
+            " FROM batch b INDEXED BY batch_pending CROSS JOIN item i ON i.id BETWEEN "
+            "max(?1, b.first_item) AND b.first_item + b.item_count - 1 "
+            "LEFT JOIN outcome o ON o.item_id = i.id WHERE b.status = 0 AND i.id <= ?2"
+          : "SELECT " DUNLIN_ITEM_COLUMNS
+            " FROM item i LEFT JOIN outcome o ON o.item_id = i.id WHERE i.id BETWEEN ?1 AND ?2";
   if (filter.batch) {
     DUNLIN_ASSIGN(const BatchRow found, batch(*filter.batch));
     first = std::max(first, found.first_item.value);
@@ -183,7 +188,10 @@ Result<std::vector<ItemRow>> LedgerReader::items(const ItemFilter& filter) {
         "({}))",
         types_of(filter.error_type));
   }
-  sql += failed ? " ORDER BY o.item_id LIMIT ?3" : " ORDER BY i.id LIMIT ?3";
+  // Items and batches are numbered in one order.
+  sql += failed             ? " ORDER BY o.item_id LIMIT ?3"
+         : filter.unstarted ? " ORDER BY b.id, i.id LIMIT ?3"
+                            : " ORDER BY i.id LIMIT ?3";
   DUNLIN_ASSIGN(sql::Statement row, database_.cached(sql));
   row.bind(1, first).bind(2, last).bind(3, filter.limit);
   DUNLIN_TRY(take_items(row, items));

@@ -155,6 +155,8 @@ class LedgerWriter {
   [[nodiscard]] Status append_directories(const AppendWork& mutation);
   [[nodiscard]] Status append_batch(const NewBatch& batch);
   [[nodiscard]] Status append_items(const NewBatch& batch);
+  /// NewBatch::skip_reason; `bytes`: of all its items.
+  [[nodiscard]] Status skip_listed(Batch& batch, std::int64_t bytes, std::string_view reason);
 
   // ledger_batches.cpp
   [[nodiscard]] Applied change(const StartBatches& mutation);

@@ -222,6 +222,9 @@ struct NewBatch {
   std::string payload;              ///< the kind's own encoding (key bounds, segment …)
   std::vector<BatchId> depends_on;  ///< must be batches of this or an earlier append
   std::vector<NewItem> items;
+  /// Not empty: its items need nothing. They are journaled as skipped, with this reason, and the
+  /// batch as done; it depends on none.
+  std::string skip_reason;
 };
 
 struct BatchRow {

@@ -216,6 +216,9 @@ Result<ReadyBatches> SqliteLedger::ready(const ReadyQuery& query) const {
 Result<std::vector<BatchRow>> SqliteLedger::open_batches() const {
   return connections_->read([](LedgerReader& reader) { return reader.open_batches(); });
 }
+Result<bool> SqliteLedger::begun() const {
+  return connections_->read([](LedgerReader& reader) { return reader.begun(); });
+}
 Result<BatchRow> SqliteLedger::batch(BatchId id) const {
   return connections_->read([&](LedgerReader& reader) { return reader.batch(id); });
 }

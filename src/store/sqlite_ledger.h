@@ -46,6 +46,7 @@ class SqliteLedger final : public Ledger {
   [[nodiscard]] Result<ExecutionRow> execution() const override;
   [[nodiscard]] Result<ReadyBatches> ready(const ReadyQuery& query) const override;
   [[nodiscard]] Result<std::vector<BatchRow>> open_batches() const override;
+  [[nodiscard]] Result<bool> begun() const override;
   [[nodiscard]] Result<BatchRow> batch(BatchId id) const override;
   [[nodiscard]] Result<std::vector<ItemRow>> items_of(BatchId id,
                                                       bool unfinished_only) const override;

@@ -158,7 +158,7 @@ TEST_F(CoordinatorTest, WhatWasBegunIsNotHeldAgain) {
   state_.config.hold_up_to_items = 10;
   Begin begin;
   begin.row.status = ExecutionStatus::paused;
-  begin.row.counters.ended_batches = 1;
+  begin.begun = true;
   EXPECT_EQ(of<LoadWindow>(start(begin)).size(), 1U);
 }
 

@@ -41,7 +41,7 @@ struct EventText {
                        error_text(e.error));
   }
   std::string operator()(const co::WorkAppended& e) const {
-    return fmt::format("WorkAppended({})", e.planned);
+    return fmt::format("WorkAppended({})", e.waiting);
   }
   std::string operator()(const co::ItemsChecked& e) const {
     return fmt::format("ItemsChecked({}{}{})", e.call, e.refused ? ", refused" : "",

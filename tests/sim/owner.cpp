@@ -39,6 +39,8 @@ void Owner::begin(store::ExecutionRow row, std::vector<store::BatchRow> open,
   event.reopen = std::move(reopen.items);
   event.reopen_batches = std::move(reopen.batches);
   event.reopen_actor = "person";
+  const auto begun = world_.ledger().begun();
+  event.begun = begun.ok() && *begun;
   deliver(event);
 }
 

@@ -76,7 +76,8 @@ void Owner::enumerate_chunk(std::int64_t call) {
   submit({work}, [this, call, complete = work.complete](const Written& written) {
     if (written.error) return end_enumeration(call, false, written.error);
     if (!written.results[0].ok()) return end_enumeration(call, false, written.results[0].error());
-    send(co::WorkAppended{store::all_planned(world_.ledger().execution()->counters)});
+    const store::Counters counters = world_.ledger().execution()->counters;
+    send(co::WorkAppended{store::all_planned(counters) - store::all_ended(counters)});
     if (complete) return end_enumeration(call, true, {});
     world_.at(world_.rng().between(0, 200), this, [this, call] { enumerate_chunk(call); });
   });

@@ -23,6 +23,7 @@ class Generator {
     choose_knobs();
     choose_tasks();
     choose_batches();
+    choose_skipped();
     cut_chunks();
     choose_refusals();
     return std::move(scenario_);
@@ -86,6 +87,19 @@ class Generator {
     if (scenario_.goals.back() != Goal::roll_back || !rng.chance(0.4)) return;
     for (auto& [id, item] : scenario_.items) item.refuses_undo = rng.chance(0.2);
     scenario_.goals.push_back(Goal::roll_back);
+  }
+
+  /// What the enumeration finds to need nothing (NewBatch::skip_reason). A generator of its own,
+  /// as above. Only where what is done stands by itself.
+  void choose_skipped() {
+    Rng rng(scenario_.seed ^ 0x5eed'f00d'0000'0003ULL);
+    if (scenario_.scope == Scope::execution || !rng.chance(0.3)) return;
+    for (auto& [id, batch] : scenario_.batches) {
+      if (batch.row.items.empty() || !rng.chance(0.3)) continue;
+      batch = {batch.row, batch.stage, batch.barrier, batch.count_as};
+      batch.row.depends_on.clear();
+      batch.row.skip_reason = "unchanged";
+    }
   }
 
   void choose_tasks() {
@@ -220,6 +234,10 @@ std::map<std::int64_t, ItemStatus> Scenario::expected() const {
     if (skipped || batch.fails) bad.insert(batch.row.id);
     for (std::size_t n = 0; n < batch.row.items.size(); ++n) {
       const auto& item = batch.row.items[n];
+      if (!batch.row.skip_reason.empty()) {
+        statuses[item.id.value] = ItemStatus::skipped;
+        continue;
+      }
       const bool cut_off = batch.fails && static_cast<std::int32_t>(n) >= batch.fails_after;
       const bool fails = cut_off || items.at(item.id.value).kind == ItemScript::Kind::fail;
       statuses[item.id.value] = skipped ? ItemStatus::skipped

@@ -85,10 +85,8 @@ std::string Shadow::enter(store::ExecutionStatus status) {
 }
 
 bool Shadow::anything_begun() const {
-  const auto begun = [](const auto& one) { return one.second.status != BatchStatus::pending; };
-  const auto ended = [](const auto& one) { return one.second.status != ItemStatus::pending; };
-  return std::any_of(batches_.begin(), batches_.end(), begun) ||
-         std::any_of(items_.begin(), items_.end(), ended);
+  return std::any_of(batches_.begin(), batches_.end(),
+                     [](const auto& one) { return one.second.token > 0; });
 }
 
 std::string Shadow::append(const store::AppendWork& work) {
@@ -102,6 +100,11 @@ std::string Shadow::append(const store::AppendWork& work) {
                .second) {
         return fmt::format("item {} was journaled twice", item.id.value);
       }
+    }
+    if (!batch.skip_reason.empty()) {
+      batches_.at(batch.id.value).status = BatchStatus::done;
+      for (const auto& item : batch.items) items_.at(item.id.value).status = ItemStatus::skipped;
+      continue;
     }
     if (!doomed(batch.id.value)) continue;
     batches_.at(batch.id.value).status = BatchStatus::skipped;

@@ -101,7 +101,8 @@ class LocalExecution::Items final : public engine::ItemsContext {
   [[nodiscard]] Status for_each_listed(
       const std::function<Status(const store::BatchRow&, const ItemRow&)>& fn) override {
     for (const auto& [id, item] : owner_.ledger_.items)
-      DUNLIN_TRY(fn(owner_.ledger_.batches.at(item.row.batch.value).row, item.row));
+      if (owner_.ledger_.batches.at(item.row.batch.value).row.status == BatchStatus::pending)
+        DUNLIN_TRY(fn(owner_.ledger_.batches.at(item.row.batch.value).row, item.row));
     return success();
   }
 
@@ -175,6 +176,7 @@ class LocalExecution::Enumeration final : public engine::EnumerateContext {
     return digits == short_id(owner_.options_.execution);
   }
   [[nodiscard]] bool continued() const override { return continued_; }
+  [[nodiscard]] bool may_skip() const override { return owner_.options_.may_skip; }
   [[nodiscard]] Status commit(Chunk chunk) override;
 
  private:
@@ -228,6 +230,12 @@ Status LocalExecution::Enumeration::commit(Chunk chunk) {
         DUNLIN_CHECK(ledger.directories.contains(entry.row.directory.value),
                      "an item names an unknown directory");
         entry.row.directory_path = ledger.directories.at(entry.row.directory.value).path;
+      }
+      if (!fresh.skip_reason.empty()) {
+        batch.row.status = BatchStatus::done;
+        entry.row.status = ItemStatus::skipped;
+        entry.row.action = "skipped";
+        entry.row.message = fresh.skip_reason;
       }
       batch.row.bytes += entry.row.size;
       DUNLIN_CHECK(ledger.items.emplace(entry.row.id.value, std::move(entry)).second,

@@ -40,6 +40,8 @@ class LocalExecution {
     std::string state_path;
     /// The first enumerate() asks for the identity of the roots, a later owner is told.
     bool keeps_roots = false;
+    /// The enumeration may say that nothing is to be done for a batch (NewBatch::skip_reason).
+    bool may_skip = false;
     /// Answers of fence(), record_intents() and EnumerateContext::commit(); unset: success. An
     /// error of the latter two means that nothing was recorded.
     std::function<Status()> on_fence;

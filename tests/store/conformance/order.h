@@ -125,6 +125,55 @@ TYPED_TEST_P(LedgerConformance, WorkThatDependsOnAFailureIsSkippedAsItIsAppended
   EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{4}));
 }
 
+TYPED_TEST_P(LedgerConformance, WhatNeedsNothingEndsWithItsAppend) {
+  AppendWork work;
+  work.tasks = {task(1)};
+  work.batches = {batch(1, 1, 1, 3), batch(2, 1, 4, 2), batch(3, 1, 6, 1, {1})};
+  work.batches[0].skip_reason = "unchanged";
+  work.batches[0].items[1].size = 0;
+  must_apply(this->ledger(), {work});
+  EXPECT_FALSE(*this->ledger().begun());
+  EXPECT_EQ(this->ledger().batch(BatchId(1))->status, BatchStatus::done);
+  EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{2, 3}))
+      << "what waits for it need not wait";
+  const Counters counters = this->counters();
+  EXPECT_EQ(counters.skipped_items, 3);
+  EXPECT_EQ(counters.ended_batches, 1);
+  EXPECT_EQ(counters.processed_bytes, 200);
+  EXPECT_EQ(counters.transferred_bytes, 0);
+  const auto items = this->ledger().items_of(BatchId(1), false);
+  for (const ItemRow& item : *items) {
+    EXPECT_EQ(item.status, ItemStatus::skipped);
+    EXPECT_EQ(item.action, "skipped");
+    EXPECT_EQ(item.message, "unchanged");
+    EXPECT_EQ(item.transferred_bytes, 0);
+  }
+  ItemFilter unstarted;
+  unstarted.unstarted = true;
+  unstarted.limit = 2;
+  const auto page = this->ledger().items(unstarted);
+  ASSERT_EQ(page->size(), 2U);
+  EXPECT_EQ(page->back().id, ItemId(5));
+  unstarted.after = ItemId(5);
+  const auto next = this->ledger().items(unstarted);
+  ASSERT_EQ(next->size(), 1U);
+  EXPECT_EQ(next->front().id, ItemId(6));
+  EXPECT_EQ(next->front().batch, BatchId(3));
+  must_apply(this->ledger(), {start({{2, 1}})});
+  EXPECT_TRUE(*this->ledger().begun());
+}
+
+TYPED_TEST_P(LedgerConformance, WhatIsSkippedAsItIsAppendedWaitsForNone) {
+  this->append(1, 1, false);
+  AppendWork work;
+  work.batches = {batch(2, 1, 2, 1, {1})};
+  work.batches[0].skip_reason = "unchanged";
+  EXPECT_EQ(refusal(this->ledger(), work), ErrorType::defect);
+  work.batches = {batch(2, 1, 2, 0)};
+  work.batches[0].skip_reason = "unchanged";
+  EXPECT_EQ(refusal(this->ledger(), work), ErrorType::defect);
+}
+
 TYPED_TEST_P(LedgerConformance, TaskStatusFollowsItsBatches) {
   AppendWork work;
   work.tasks = {task(1), task(2)};
