@@ -46,15 +46,37 @@ bool CancelToken::wait_for(std::chrono::milliseconds duration) const {
 
 CancelSource::CancelSource() : state_(std::make_shared<CancelToken::State>()) {}
 
+CancelSource CancelSource::part() {
+  CancelSource made;
+  CancelReason now = CancelReason::none;
+  {
+    const std::scoped_lock lock(state_->mutex);
+    std::erase_if(state_->parts, [](const auto& one) { return one.expired(); });
+    state_->parts.push_back(made.state_);
+    now = state_->reason.load(std::memory_order_relaxed);
+  }
+  raise(*made.state_, now);
+  return made;
+}
+
 void CancelSource::request(CancelReason reason) {
+  raise(*state_, reason);
+}
+
+void CancelSource::raise(CancelToken::State& state, CancelReason reason) {
+  std::vector<std::shared_ptr<CancelToken::State>> parts;
   {
     // Under the mutex although it is atomic: a waiter between its look and its sleep would miss the
     // wake-up.
-    const std::scoped_lock lock(state_->mutex);
-    if (reason <= state_->reason.load(std::memory_order_relaxed)) return;
-    state_->reason.store(reason, std::memory_order_release);
+    const std::scoped_lock lock(state.mutex);
+    if (reason <= state.reason.load(std::memory_order_relaxed)) return;
+    state.reason.store(reason, std::memory_order_release);
+    for (const auto& one : state.parts) {
+      if (auto part = one.lock()) parts.push_back(std::move(part));
+    }
   }
-  state_->changed.notify_all();
+  state.changed.notify_all();
+  for (const auto& part : parts) raise(*part, reason);
 }
 
 CancelReason CancelSource::reason() const {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "base/result.h"
 
@@ -41,6 +42,7 @@ class CancelToken {
     std::atomic<CancelReason> reason{CancelReason::none};
     std::mutex mutex;
     std::condition_variable changed;
+    std::vector<std::weak_ptr<State>> parts;  ///< of CancelSource::part(); under the mutex
   };
   explicit CancelToken(std::shared_ptr<State> state) : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
@@ -50,11 +52,15 @@ class CancelSource {
  public:
   CancelSource();
   [[nodiscard]] CancelToken token() const { return CancelToken(state_); }
+  /// A source for a part of the work: raised by itself, and whenever this one is.
+  [[nodiscard]] CancelSource part();
   /// Raises the reason (a lower one is ignored) and wakes every waiter.
   void request(CancelReason reason);
   [[nodiscard]] CancelReason reason() const;
 
  private:
+  static void raise(CancelToken::State& state, CancelReason reason);
+
   std::shared_ptr<CancelToken::State> state_;
 };
 

@@ -12,6 +12,7 @@
 #include "cli/selector.h"
 #include "cli/session.h"
 #include "cli/verb_families.h"
+#include "engine/selector.h"
 
 namespace dunlin::cli {
 
@@ -24,23 +25,24 @@ using store::ExecutionStatus;
 constexpr std::int64_t kEffectWithin_ms = 3000;
 constexpr std::chrono::milliseconds kLook{20};
 
-bool took_effect(const engine::Snapshot& snapshot, std::string_view verb) {
-  if (verb == "skip" || verb == "limits" || verb == "priority") return true;
+/// `part`: the verb was given for a part of the work, and has its effect when it is answered.
+bool took_effect(const engine::Snapshot& snapshot, std::string_view verb, bool part) {
+  if (part || verb == "skip" || verb == "limits" || verb == "priority") return true;
   if (verb == "pause" || verb == "stop") return !snapshot.live;
   return snapshot.shown_status == ExecutionStatus::cancelled;
 }
 
 /// What has become of a request, in words and as an event.
 Result<int> show_effect(Session& session, const ExecutionId& id, std::string_view verb,
-                        const engine::ControlAnswer& answer) {
+                        const engine::ControlAnswer& answer, bool part) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(auto snapshot, engine->snapshot(id));
-  for (std::int64_t waited = 0; waited < kEffectWithin_ms && !took_effect(snapshot, verb);
+  for (std::int64_t waited = 0; waited < kEffectWithin_ms && !took_effect(snapshot, verb, part);
        waited += kLook.count()) {
     std::this_thread::sleep_for(kLook);
     DUNLIN_ASSIGN(snapshot, engine->snapshot(id));
   }
-  const bool effective = took_effect(snapshot, verb);
+  const bool effective = took_effect(snapshot, verb, part);
   const std::string message = printable(string_or(answer.body, "message", ""));
   session.event(verb, {{"execution_id", id.value},
                        {"accepted", true},
@@ -50,7 +52,8 @@ Result<int> show_effect(Session& session, const ExecutionId& id, std::string_vie
   std::string text = fmt::format("execution {}: {}", snapshot.row.number,
                                  session.out().paint(colour_of(snapshot), status_words(snapshot)));
   if (!effective) text += fmt::format("; {} is requested", verb);
-  const bool says_more = verb == "skip" || verb == "limits" || verb == "priority" || !effective;
+  const bool says_more =
+      part || verb == "skip" || verb == "limits" || verb == "priority" || !effective;
   if (!message.empty() && says_more) text += " (" + message + ")";
   text += "\n";
   for (const auto& next : next_commands(snapshot))
@@ -64,7 +67,7 @@ Result<int> control(Session& session, const std::string& text, const std::string
   DUNLIN_ASSIGN(const ExecutionId id, session.execution(text));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(const auto answer, engine->control(id, verb, arguments, session.actor()));
-  return show_effect(session, id, verb, answer);
+  return show_effect(session, id, verb, answer, engine::names_part(arguments));
 }
 
 Result<int> stop_all(Session& session) {
@@ -179,20 +182,56 @@ void add_limits(Verbs& verbs) {
 
 void add_priority(Verbs& verbs) {
   struct Priority {
-    Text execution, name;
+    Text execution, name, batch, task;
+    std::unique_ptr<PartFlags> part;
   };
   auto priority = std::make_shared<Priority>();
   CLI::App& app = verbs.add(
       "priority",
       "Says who is served first where executions use the same disks: each step is due twice as "
-      "much as the one below it, and nobody starves.",
-      "dunlin priority last high\ndunlin priority 3 low",
+      "much as the one below it, and nobody starves. With a part of the work: what of it comes "
+      "first; that moves whole batches, of what is listed and has not begun.",
+      "dunlin priority last high\ndunlin priority 3 low\n"
+      "dunlin priority 3 immediate --path 'photos/*'",
       [priority](Session& session) -> Result<int> {
-        return control(session, *priority->execution, "priority",
-                       Json{{"priority", *priority->name}});
+        Json arguments = priority->part->read();
+        const int given = (arguments.empty() ? 0 : 1) + (priority->batch->empty() ? 0 : 1) +
+                          (priority->task->empty() ? 0 : 1);
+        if (given > 1)
+          return Error(ErrorType::invalid_input,
+                       "name a part by --batch, by --task, or by what its items are");
+        if (!priority->batch->empty()) {
+          DUNLIN_ASSIGN(arguments["batch"], whole_number(*priority->batch, "--batch"));
+        }
+        if (!priority->task->empty()) {
+          DUNLIN_ASSIGN(arguments["task"], task_number(*priority->task));
+        }
+        arguments["priority"] = *priority->name;
+        return control(session, *priority->execution, "priority", arguments);
       });
   priority->execution = add_execution(app);
   priority->name = add_place(app, "PRIORITY", "immediate, high, normal or low");
+  priority->part = std::make_unique<PartFlags>(app);
+  priority->batch = add_text(app, "--batch", "N", "this batch");
+  priority->task = add_text(app, "--task", "UID", "all of this task, also what is listed later");
+}
+
+void add_pause(Verbs& verbs) {
+  struct Pause {
+    Text execution;
+    std::unique_ptr<PartFlags> part;
+  };
+  auto pause = std::make_shared<Pause>();
+  CLI::App& app = verbs.add(
+      "pause",
+      "Pauses an execution within a second; nothing is lost. With a part of the work: holds that "
+      "part back, while all else goes on.",
+      "dunlin pause last\ndunlin pause 3 --path 'videos/*'\ndunlin pause 3 --type symlink",
+      [pause](Session& session) {
+        return control(session, *pause->execution, "pause", pause->part->read());
+      });
+  pause->execution = add_execution(app);
+  pause->part = std::make_unique<PartFlags>(app);
 }
 
 }  // namespace
@@ -206,8 +245,7 @@ void add_control_verbs(Verbs& verbs) {
     });
     *execution = add_execution(app);
   };
-  verb("pause", "Pauses an execution within a second; nothing is lost.",
-       "dunlin pause last\ndunlin pause 3");
+  add_pause(verbs);
   verb("cancel", "Gives an execution up; what is done stays, what is half done is cleaned up.",
        "dunlin cancel 3");
   add_stop(verbs);

@@ -96,10 +96,34 @@ void wake(engine::Engine& engine, const engine::Snapshot& snapshot, const std::s
     kill_process(identity, SIGCONT).ignore("it may run on another machine, or have ended");
 }
 
-Result<int> resume(Session& session, const std::string& text, bool detach, bool take_over) {
+/// Where nothing is left but what a person holds back, going on means going on with that.
+bool only_held_left(const engine::Snapshot& snapshot) {
+  const auto reason = parse_json(snapshot.row.reason_json);
+  return snapshot.shown_status == ExecutionStatus::paused && reason.ok() &&
+         string_or(*reason, "type", "") == "held_back";
+}
+
+/// `part`: as PartFlags gives it, or {"held": true}; empty: none is let go.
+Status let_go(Session& session, engine::Engine& engine, const engine::Snapshot& snapshot,
+              Json part) {
+  if (part.empty() && only_held_left(snapshot)) part["held"] = true;
+  if (part.empty()) return success();
+  DUNLIN_ASSIGN(const auto answer,
+                engine.control(snapshot.row.id, "resume", part, session.actor()));
+  const std::string message = printable(string_or(answer.body, "message", ""));
+  session.event("resume", {{"execution_id", snapshot.row.id.value}, {"message", message}});
+  session.print(fmt::format("execution {}: {}\n", snapshot.row.number, message));
+  return success();
+}
+
+Result<int> resume(Session& session, const std::string& text, bool detach, bool take_over,
+                   const Json& part) {
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const auto& id = snapshot.row.id;
+  if (snapshot.live || allows(snapshot, "resume"))
+    DUNLIN_TRY(let_go(session, *engine, snapshot, part));
+  if (snapshot.live && !part.empty()) return kDone;
   if (take_over && snapshot.live) {
     ForegroundRun run{id, engine::goal_of(snapshot.row), {}};
     run.take_over = true;
@@ -240,14 +264,25 @@ void add_retry(Verbs& verbs) {
 void add_resume(Verbs& verbs) {
   struct Given {
     Text execution;
-    Flag detach, take_over;
+    std::unique_ptr<PartFlags> part;
+    Flag held, detach, take_over;
   };
   auto given = std::make_shared<Given>();
   CLI::App& app = verbs.add(
-      "resume", "Goes on with an execution where it was, after a pause, a crash or a failure.",
-      "dunlin resume last\ndunlin resume 3 --detach", [given](Session& session) {
-        return resume(session, *given->execution, *given->detach, *given->take_over);
+      "resume",
+      "Goes on with an execution where it was, after a pause, a crash or a failure. With a part of "
+      "the work: lets that part go, as `dunlin pause` has named it.",
+      "dunlin resume last\ndunlin resume 3 --detach\ndunlin resume 3 --path 'videos/*'",
+      [given](Session& session) -> Result<int> {
+        Json part = given->part->read();
+        if (*given->held && !part.empty())
+          return Error(ErrorType::invalid_input,
+                       "--held lets go all that is held back, or name a part");
+        if (*given->held) part["held"] = true;
+        return resume(session, *given->execution, *given->detach, *given->take_over, part);
       });
+  given->part = std::make_unique<PartFlags>(app);
+  given->held = add_flag(app, "--held", "also with all that is held back");
   given->execution = add_execution(app);
   given->detach = add_detach(app);
   given->take_over =

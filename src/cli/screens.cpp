@@ -11,6 +11,7 @@
 #include "cli/progress_line.h"
 #include "cli/remedy.h"
 #include "cli/text_layout.h"
+#include "engine/selector.h"
 
 namespace dunlin::cli {
 
@@ -291,6 +292,19 @@ std::string limits_text(const Json& limits) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+/// The parts that a person holds back, as the flags that let them go.
+std::string held_text(const engine::Snapshot& snapshot) {
+  const auto settings = parse_json(snapshot.row.settings_json);
+  const Json* const parts = settings.ok() ? find_member(*settings, "selective_pause") : nullptr;
+  if (parts == nullptr || !parts->is_array()) return "";
+  std::vector<std::string> out;
+  for (const Json& part : *parts) {
+    if (const auto selector = engine::selector_from(part); selector.ok())
+      out.push_back(printable(engine::selector_flags(*selector)));
+  }
+  return fmt::format("{}", fmt::join(out, "; "));
+}
+
 /// Its priority where it is no usual one or others use the same devices.
 std::string priority_text(const engine::Snapshot& snapshot) {
   const std::string priority =
@@ -550,6 +564,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   add_current_items(lines, progress, terminal);
   lines.add("limits", limits_text(snapshot.limits));
   lines.add("priority", priority_text(snapshot));
+  if (!back) lines.add("held back", held_text(snapshot));
   lines.add("batches",
             back ? fmt::format("{} of {} taken back", format_count(counters.undone_batches),
                                format_count(counters.undone_batches + counters.ended_batches))

@@ -14,8 +14,32 @@ SelectorFlags::SelectorFlags(CLI::App& app)
     : batch_(add_text(app, "--batch", "N", "only this batch")),
       item_(add_text(app, "--item", "ID", "only this item (`dunlin errors` shows ids)")),
       type_(add_text(app, "--type", "TYPE", "only errors of this type or category")),
-      path_(add_text(app, "--path", "GLOB", "only items whose path matches")) {
-  task_ = app.add_option("--task")->group("");
+      path_(add_text(app, "--path", "GLOB", "only items whose path matches")),
+      task_(add_text(app, "--task", "UID", "only items of this task (`dunlin tasks` shows them)")) {
+}
+
+PartFlags::PartFlags(CLI::App& app)
+    : path_(add_text(app, "--path", "GLOB",
+                     "items whose path below the source matches; * also stands for /")),
+      entity_(add_text(app, "--entity", "NAME", "items of this table or directory")),
+      type_(add_text(app, "--type", "TYPE", "files: file, directory, symlink, FIFO …")) {}
+
+Json PartFlags::read() const {
+  Json out = Json::object();
+  if (!path_->empty()) out["path"] = *path_;
+  if (!entity_->empty()) out["entity"] = *entity_;
+  if (!type_->empty()) out["type"] = *type_;
+  return out;
+}
+
+Result<std::int64_t> task_number(const std::string& text) {
+  const auto dash = text.rfind('-');
+  auto number = whole_number(dash == std::string::npos ? text : text.substr(dash + 1), "--task");
+  if (number.ok()) return number;
+  Error error(ErrorType::invalid_input,
+              fmt::format("--task takes a uid such as files-3, not '{}'", escape_bytes(text)));
+  error.remediation = "`dunlin tasks EXEC` lists them";
+  return error;
 }
 
 Result<std::int64_t> whole_number(const std::string& text, std::string_view flag) {
@@ -40,10 +64,10 @@ Result<std::string> error_type_name(const std::string& text) {
 }
 
 Result<Json> SelectorFlags::read() const {
-  if (task_->count() > 0)
-    return Error(ErrorType::invalid_input,
-                 "this version does not have --task yet; use --batch, --item, --type or --path");
   Json out = Json::object();
+  if (!task_->empty()) {
+    DUNLIN_ASSIGN(out["task"], task_number(*task_));
+  }
   if (!batch_->empty()) {
     DUNLIN_ASSIGN(out["batch"], whole_number(*batch_, "--batch"));
   }

@@ -1,4 +1,5 @@
-// The flags that name items for retry and skip.
+// The flags that name items for retry and skip, and parts of the work for pause, resume and
+// priority.
 #pragma once
 
 #include "base/json.h"
@@ -9,7 +10,7 @@ namespace dunlin::cli {
 class SelectorFlags {
  public:
   explicit SelectorFlags(CLI::App& app);
-  /// {batch, item, type, path}: what was given; all of it must match.
+  /// {batch, task, item, type, path}: what was given; all of it must match.
   [[nodiscard]] Result<Json> read() const;
 
  private:
@@ -17,11 +18,28 @@ class SelectorFlags {
   Text item_;
   Text type_;
   Text path_;
-  CLI::Option* task_ = nullptr;
+  Text task_;
+};
+
+/// Items by what they are, whether they have begun or not.
+class PartFlags {
+ public:
+  explicit PartFlags(CLI::App& app);
+  /// {path, entity, type}: what was given; all of it must match. Empty: nothing was.
+  [[nodiscard]] Json read() const;
+
+ private:
+  Text path_;
+  Text entity_;
+  Text type_;
 };
 
 /// A whole number from 1, or invalid_input naming the flag.
 [[nodiscard]] Result<std::int64_t> whole_number(const std::string& text, std::string_view flag);
+
+/// The number of a task from its uid, files-3, or from the number alone; invalid_input names the
+/// flag.
+[[nodiscard]] Result<std::int64_t> task_number(const std::string& text);
 
 /// A type or category of errors, or invalid_input with the nearest one.
 [[nodiscard]] Result<std::string> error_type_name(const std::string& text);

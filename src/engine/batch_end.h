@@ -19,6 +19,7 @@ struct BatchTally {
   std::int64_t to_retry = 0;         ///< items left pending for another try
   std::optional<Error> retry_error;  ///< the last of their errors
   std::optional<Error> stops;        ///< a system or fatal error that an item met
+  std::int64_t held = 0;             ///< items that a person holds back: left pending
 };
 
 struct BatchVerdict {
@@ -65,6 +66,7 @@ template <typename MayRetry>
             Error(ErrorType::defect,
                   std::to_string(tally.unreported) + " items were left without an outcome")};
   }
+  if (tally.held > 0) return {BatchResult::held, std::nullopt};
   if (pass == store::Pass::work && scope == CommitScope::execution)
     return {BatchResult::staged, std::nullopt};
   return {BatchResult::done, std::nullopt};

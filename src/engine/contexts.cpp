@@ -159,7 +159,8 @@ LedgerBatchContext::LedgerBatchContext(HostParts& parts, CancelToken cancel, sto
       provisional_(provisional),
       attempts_(static_cast<std::size_t>(row_.item_count), 0),
       expected_(static_cast<std::size_t>(row_.item_count), false),
-      reported_(static_cast<std::size_t>(row_.item_count), false) {}
+      reported_(static_cast<std::size_t>(row_.item_count), false),
+      held_(static_cast<std::size_t>(row_.item_count), false) {}
 
 LedgerBatchContext::~LedgerBatchContext() {
   std::unique_lock lock(mutex_);
@@ -183,11 +184,46 @@ Result<std::vector<ItemRow>> LedgerBatchContext::items() {
   items_read_ = true;
   // An outcome may still be on its way to the ledger: what was reported is not handed out again.
   std::erase_if(items, [this](const ItemRow& item) { return reported_[slot(item.id)]; });
+  if (executing_) leave_out_held_locked(items);
   for (const ItemRow& item : items) {
     attempts_[slot(item.id)] = item.attempt;
     expected_[slot(item.id)] = true;
   }
   return items;
+}
+
+Result<bool> LedgerBatchContext::begin_execution(bool whole) {
+  {
+    const std::lock_guard lock(mutex_);
+    executing_ = true;
+    held_whole_ = whole;
+  }
+  if (parts_.run == nullptr || parts_.limits.held()->empty()) return true;
+  DUNLIN_ASSIGN(const std::vector<ItemRow> left, items());
+  const std::lock_guard lock(mutex_);
+  return !left.empty() || std::find(held_.begin(), held_.end(), true) == held_.end();
+}
+
+/// What was held stays so to the end of the pass: the kind may have seen some of its items without
+/// it.
+void LedgerBatchContext::leave_out_held_locked(std::vector<ItemRow>& items) {
+  const LiveLimits::Parts parts = parts_.limits.held();
+  if (parts_.run != nullptr && !parts->empty()) {
+    for (const ItemRow& item : items) {
+      const bool meant = std::any_of(parts->begin(), parts->end(), [&](const Selector& part) {
+        return parts_.run->matches(part, item);
+      });
+      if (meant) held_[slot(item.id)] = true;
+    }
+  }
+  const bool all = held_whole_ && std::find(held_.begin(), held_.end(), true) != held_.end();
+  std::erase_if(items, [&](const ItemRow& item) {
+    const std::size_t at = slot(item.id);
+    if (!all && !held_[at]) return false;
+    held_[at] = true;
+    expected_[at] = false;
+    return true;
+  });
 }
 
 Result<ItemRow> LedgerBatchContext::item(ItemId id) {
@@ -337,6 +373,7 @@ Result<LedgerBatchContext::Tally> LedgerBatchContext::finish() {
   tally_.unreported = items_read_ ? 0 : row_.item_count;
   for (std::size_t i = 0; i < expected_.size(); ++i) {
     if (expected_[i] && !reported_[i]) ++tally_.unreported;
+    if (held_[i] && !reported_[i]) ++tally_.held;
   }
   return std::move(tally_);
 }

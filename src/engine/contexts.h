@@ -64,6 +64,7 @@ struct HostParts {
   const AnsweredItems* answered = nullptr;
   TaskThreads* aside = nullptr;  ///< looks of the enumeration; nullptr: where it runs itself
   bool all_or_nothing = false;   ///< commit_scope execution
+  const Run* run = nullptr;      ///< who says which items a selector means
 };
 
 /// Implements RunContext for any of the context interfaces.
@@ -187,6 +188,9 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
                      store::Pass pass, bool provisional = false);
   ~LedgerBatchContext() override;
 
+  /// From here on items() leaves out what a person holds back. `whole`: one held item holds all of
+  /// them. False: nothing is left to be done now.
+  [[nodiscard]] Result<bool> begin_execution(bool whole);
   [[nodiscard]] const store::BatchRow& batch() const override { return row_; }
   [[nodiscard]] Result<std::vector<ItemRow>> items() override;
   [[nodiscard]] Result<DirectoryRow> directory(DirectoryId id) override {
@@ -218,6 +222,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   struct Tally {
     std::int64_t unreported = 0;       ///< items of the pass with no outcome
     std::int64_t to_retry = 0;         ///< items left pending for another try
+    std::int64_t held = 0;             ///< items left pending until a person lets them go
     std::optional<Error> retry_error;  ///< the last of their errors
     std::optional<Error>
         stops;  ///< a system or fatal error of an item: ends the execution's attempt
@@ -235,6 +240,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   enum class Verdict : std::uint8_t { record, drop };
   [[nodiscard]] std::size_t slot(ItemId item) const;
   void submit_locked();
+  void leave_out_held_locked(std::vector<ItemRow>& items);
   [[nodiscard]] Verdict classify_locked(ItemOutcome& outcome);
   [[nodiscard]] std::optional<Error> stop_reason();
   store::BatchRow row_;
@@ -247,7 +253,10 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   std::vector<std::int32_t> attempts_;  ///< failed attempts so far, by item id minus first_item
   std::vector<bool> expected_;          ///< handed out by items()
   std::vector<bool> reported_;
+  std::vector<bool> held_;
   bool items_read_ = false;
+  bool executing_ = false;
+  bool held_whole_ = false;
   std::vector<ItemOutcome> buffer_;
   std::int64_t buffer_bytes_ = 0;
   std::int64_t buffer_since_ms_ = 0;

@@ -249,6 +249,10 @@ void Stepper::on(const Persisted& event) {
   }
   for (const auto& [request, message] : entry.answers) answer(request, true, message);
   if (!entry.answers.empty()) ++s_.generation;
+  if (entry.reorders) {
+    s_.window.clear();
+    s_.load.call = 0;  // an answer on its way has the old order
+  }
   if (entry.moves_stage) stage_done();
 }
 
@@ -366,6 +370,7 @@ void Stepper::on(const WindowLoaded& event) {
   s_.fresh_generation = s_.load_generation;
   take_counters(event.counters, event.as_of);
   s_.unfinished = event.ready.unfinished;
+  s_.held = event.ready.held;
   s_.wake_at_wall_ms = event.ready.next_not_before_ms;
   s_.enumeration_complete = s_.enumeration_complete || event.enumeration_complete;
   for (const BatchRow& row : event.ready.batches) {

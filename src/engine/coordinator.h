@@ -138,7 +138,10 @@ struct Control {
   std::vector<ItemId> items;     ///< retry, skip: what the selector means
   std::vector<BatchId> batches;  ///< retry: failed batches as a whole
   bool answers = false;          ///< store::ReopenItems::answers
-  std::string settings_json{};   ///< limits, priority: what holds from now on, to be recorded
+  /// What the host has made of the verb, to be recorded and then answered with `message`: limits,
+  /// priority, a part that is held back or let go.
+  std::vector<Mutation> changes{};
+  std::string message{};
 };
 struct Tick {};
 
@@ -244,6 +247,7 @@ struct OutstandingPersist {
   std::vector<BatchId> starts;                                ///< batches whose start it records
   std::vector<std::pair<std::int64_t, std::string>> answers;  ///< requests to answer when durable
   bool moves_stage = false;  ///< the stage goes on when it is durable
+  bool reorders = false;     ///< the window is out of date when it is durable
 };
 
 struct OutstandingCall {
@@ -273,6 +277,7 @@ struct State {
   std::int64_t load_generation = 0;   ///< when the outstanding load was asked
   std::int64_t fresh_generation = 0;  ///< of the last load that came back
   std::int64_t unfinished = 0;
+  std::int64_t held = 0;             ///< of these, those that a person holds back
   std::int64_t wake_at_wall_ms = 0;  ///< a batch waits for its next try
 
   bool holding = false;             ///< no batch begins yet: Config::hold_up_to_items

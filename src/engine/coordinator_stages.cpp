@@ -87,21 +87,32 @@ void Stepper::start_batches(Pass pass) {
   if (!mutations.empty()) persist(std::move(mutations)).starts = std::move(starts);
 }
 
+/// Nothing runs, nothing is ready, and nothing waits for a time or an answer.
+bool Stepper::nothing_moves() const {
+  return s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
+         s_.fresh_generation == s_.generation && s_.wake_at_wall_ms == 0 &&
+         s_.enumerate.call == 0 && s_.enumeration_complete;
+}
+
+/// A request that was promised and is still on its way to the ledger may find work to do.
+bool Stepper::promised() const {
+  return std::any_of(s_.persists.begin(), s_.persists.end(),
+                     [](const auto& entry) { return !entry.second.answers.empty(); });
+}
+
 bool Stepper::pass_finished() const {
-  // A retry that was promised and is still on its way to the ledger will find work to do.
-  const bool promised = std::any_of(s_.persists.begin(), s_.persists.end(), [](const auto& entry) {
-    return !entry.second.answers.empty();
-  });
-  return !promised && s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
+  return !promised() && s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
          s_.fresh_generation == s_.generation && s_.unfinished == 0 && s_.enumerate.call == 0;
 }
 
-/// Nothing runs, nothing is ready, nothing waits for a time, and yet something is unfinished: a
-/// cycle or a defect.
+/// All that is left is held back by a person, or waits for what is.
+bool Stepper::only_held_left() const {
+  return nothing_moves() && !promised() && s_.unfinished > 0 && s_.held > 0;
+}
+
+/// Nothing moves, and yet something is unfinished: a cycle or a defect.
 bool Stepper::stuck() const {
-  return s_.open.empty() && s_.window.empty() && s_.load.call == 0 &&
-         s_.fresh_generation == s_.generation && s_.unfinished > 0 && s_.wake_at_wall_ms == 0 &&
-         s_.enumerate.call == 0 && s_.enumeration_complete;
+  return nothing_moves() && s_.unfinished > 0 && s_.held == 0;
 }
 
 /// Commit scope execution is all or nothing: what is left out cannot be made good by a later
@@ -160,6 +171,11 @@ bool Stepper::advance_pass(Pass pass) {
     }
     begin_closing();
     return false;
+  }
+  if (only_held_left()) {
+    set_target(ExecutionStatus::paused,
+               Error(ErrorType::held_back, "all that is left is held back"), false);
+    return true;
   }
   if (stuck()) {
     stop_for(
@@ -224,7 +240,8 @@ void Stepper::begin_ending() {
       store::AddCheckpoint{s_.config.checkpoint.keep_last_n,
                            std::int64_t{3'600'000} * s_.config.checkpoint.expire_after_hours});
   if (natural) last.push_back(store::AddMilestone{"done"});
-  if (s_.reason && !s_.asked_by_person && s_.reason->type != ErrorType::verification_mismatch) {
+  if (s_.reason && !s_.asked_by_person && s_.reason->type != ErrorType::verification_mismatch &&
+      s_.reason->type != ErrorType::held_back) {
     last.push_back(store::AddError{*s_.reason, {}, {}});
   }
   // A rollback that is given up has been paused: there is no other way out of it.

@@ -70,6 +70,9 @@ class Stepper {
   void start_batches(Pass pass);
   void load_if_needed(Pass pass);
   [[nodiscard]] bool pass_finished() const;
+  [[nodiscard]] bool nothing_moves() const;
+  [[nodiscard]] bool promised() const;
+  [[nodiscard]] bool only_held_left() const;
   [[nodiscard]] bool stuck() const;
   [[nodiscard]] std::size_t parallel() const {
     return s_.config.execution_scope
@@ -78,7 +81,7 @@ class Stepper {
   }
 
   // Verbs
-  void control_limits(const Control& event);
+  void control_change(const Control& event);
   void control_pause_or_cancel(const Control& event, ExecutionStatus to);
   void control_reopen(const Control& event, store::ItemStatus to);
   void answer(std::int64_t request, bool accepted, std::string message) {

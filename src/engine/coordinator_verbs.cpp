@@ -17,6 +17,7 @@ void Stepper::on(const Control& event) {
     halt(Error(ErrorType::interrupted, "stopped by " + event.actor));
     return;
   }
+  if (!event.changes.empty()) return control_change(event);
   if (event.verb == "pause") return control_pause_or_cancel(event, ExecutionStatus::paused);
   if (event.verb == "cancel") return control_pause_or_cancel(event, ExecutionStatus::cancelled);
   if (event.verb == "retry") return control_reopen(event, store::ItemStatus::pending);
@@ -26,16 +27,19 @@ void Stepper::on(const Control& event) {
            s_.target ? "it is about to stop; resume it once it has" : "it is running");
     return;
   }
-  if (event.verb == "limits" || event.verb == "priority") return control_limits(event);
   answer(event.request, false, "unknown verb '" + event.verb + "'");
 }
 
-/// They hold already; this is for the next process, and for whoever asks later.
-void Stepper::control_limits(const Control& event) {
-  persist({store::SetSettings{event.settings_json},
-           store::AddAudit{event.actor, "control." + event.verb, event.arguments_json}})
-      .answers.emplace_back(event.request,
-                            event.verb == "limits" ? "limits changed" : "priority changed");
+/// It holds already; this is for the next process, and for whoever asks later.
+void Stepper::control_change(const Control& event) {
+  std::vector<Mutation> changes = event.changes;
+  const bool reorders = std::any_of(changes.begin(), changes.end(), [](const Mutation& one) {
+    return std::holds_alternative<store::SetPriority>(one);
+  });
+  changes.emplace_back(store::AddAudit{event.actor, "control." + event.verb, event.arguments_json});
+  OutstandingPersist& entry = persist(std::move(changes));
+  entry.reorders = reorders;
+  entry.answers.emplace_back(event.request, event.message);
 }
 
 void Stepper::control_pause_or_cancel(const Control& event, ExecutionStatus to) {

@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "engine/control_socket.h"
 #include "engine/live_limits.h"
+#include "engine/selector.h"
 
 namespace dunlin::engine {
 namespace {
@@ -447,8 +448,10 @@ Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const
     return ControlAnswer{false, Json{{"accepted", true}, {"message", message}}};
   };
   if (verb == "stop") return answer("it is not running");
-  const bool allowed = std::find(before.allowed_verbs.begin(), before.allowed_verbs.end(), verb) !=
-                       before.allowed_verbs.end();
+  // A part of it waits, or not, from its next start on.
+  const bool part = names_part(arguments) && (verb == "pause" || verb == "resume");
+  const bool allowed = std::find(before.allowed_verbs.begin(), before.allowed_verbs.end(),
+                                 part ? "resume" : verb) != before.allowed_verbs.end();
   if (!allowed && verb == "pause" && before.shown_status == ExecutionStatus::paused)
     return answer("it is paused");
   if (!allowed) {
@@ -472,10 +475,10 @@ Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const
     DUNLIN_ASSIGN(const std::int64_t skipped, execution->skip_now(arguments, actor));
     return answer(std::to_string(skipped) + (skipped == 1 ? " item skipped" : " items skipped"));
   }
-  if (verb == "limits" || verb == "priority") {
+  if (part || verb == "limits" || verb == "priority") {
     DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, goal_of(before.row)));
-    DUNLIN_TRY(execution->change_limits_now(verb, arguments, actor));
-    return answer("holds from its next start");
+    DUNLIN_ASSIGN(const std::string message, execution->change_now(verb, arguments, actor));
+    return answer(message + ", from its next start");
   }
   return Error(ErrorType::invalid_state, "'" + verb +
                                              "' needs a running execution; `dunlin resume " +

@@ -30,9 +30,9 @@ Result<std::int64_t> Execution::skip_now(const Json& selector, const std::string
   return host_->skip_now(selector, actor);
 }
 
-Status Execution::change_limits_now(const std::string& verb, const Json& arguments,
-                                    const std::string& actor) {
-  return host_->change_limits_now(verb, arguments, actor);
+Result<std::string> Execution::change_now(const std::string& verb, const Json& arguments,
+                                          const std::string& actor) {
+  return host_->change_now(verb, arguments, actor);
 }
 
 Progress Execution::progress() {

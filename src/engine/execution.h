@@ -66,9 +66,10 @@ class Execution {
   void cancel_at_start(const std::string& actor);
   /// Marks failed items as skipped without running anything; returns how many. Instead of run().
   [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
-  /// Limits or the priority of an execution that does not run, for its next start.
-  [[nodiscard]] Status change_limits_now(const std::string& verb, const Json& arguments,
-                                         const std::string& actor);
+  /// Limits, priority, parts that are held back, of an execution that does not run, for its next
+  /// start; returns what a person is told. Instead of run().
+  [[nodiscard]] Result<std::string> change_now(const std::string& verb, const Json& arguments,
+                                               const std::string& actor);
 
   /// Live numbers. Any thread.
   [[nodiscard]] Progress progress();

@@ -129,7 +129,8 @@ Outcome Execution::Host::run() {
                 parts.goal == Goal::verify,
                 &answered_,
                 aside_.get(),
-                run_ != nullptr && run_->commit_scope() == CommitScope::execution});
+                run_ != nullptr && run_->commit_scope() == CommitScope::execution,
+                run_.get()});
   reader_ = std::make_unique<TaskThreads>(1);
   enumerator_ = std::make_unique<TaskThreads>(1);
   state_.config = config_for(parts, run_.get());

@@ -36,8 +36,8 @@ class Execution::Host {
                                                      const std::string& actor);
   void cancel_at_start(const std::string& actor) { cancel_actor_ = actor; }
   [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
-  [[nodiscard]] Status change_limits_now(const std::string& verb, const Json& arguments,
-                                         const std::string& actor);
+  [[nodiscard]] Result<std::string> change_now(const std::string& verb, const Json& arguments,
+                                               const std::string& actor);
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) {
     return events_.subscribe(capacity);
   }
@@ -77,7 +77,7 @@ class Execution::Host {
   [[nodiscard]] Status settle_open(LedgerBatchContext& context, store::Pass pass);
   [[nodiscard]] bool provisional(const coordinator::RunBatch& command) const;
   void end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context,
-                 const Status& status);
+                 const Status& status, const LiveLimits::Parts& held);
   void batch_ended(coordinator::BatchEnded event);
 
   // Control
@@ -89,6 +89,15 @@ class Execution::Host {
   void emergency_stop();
   [[nodiscard]] Status change_limits(const Json& arguments);
   [[nodiscard]] std::string settings_now() const;
+  // Parts (host_parts.cpp)
+  /// One is held back, or let go; returns what a person is told.
+  [[nodiscard]] Result<std::string> change_parts(const std::string& verb, const Json& arguments);
+  void interrupt_held();
+  /// Who says which items a selector means.
+  [[nodiscard]] Status have_run();
+  [[nodiscard]] Status reorder(coordinator::Control& control, const Json& arguments);
+  [[nodiscard]] Result<std::vector<BatchId>> pending_batches(const Json& selector);
+  [[nodiscard]] Status prepare(coordinator::Control& control, const Json& arguments);
   [[nodiscard]] Json sharing_json();
   /// Threads for `io_concurrency` items, as far as the descriptors of the process bear them.
   [[nodiscard]] static std::size_t workers(int io_concurrency);
@@ -114,6 +123,9 @@ class Execution::Host {
   std::atomic<bool> stale_{false};
 
   CancelSource cancel_;
+  std::mutex running_mutex_;
+  std::map<BatchId, CancelSource*> running_;  ///< batches in a pass; under running_mutex_
+  std::mutex hold_mutex_;  ///< between a look at what is held and the record of what follows
 
   std::mutex inbox_mutex_;
   std::condition_variable inbox_changed_;

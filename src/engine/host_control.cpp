@@ -32,10 +32,6 @@ std::vector<BatchId> selected_batches(const Json& selector) {
   return batch > 0 ? std::vector<BatchId>{BatchId(batch)} : std::vector<BatchId>{};
 }
 
-bool changes_limits(const std::string& verb) {
-  return verb == "limits" || verb == "priority";
-}
-
 Json refusal(const std::string& message) {
   return Json{{"accepted", false}, {"message", message}};
 }
@@ -111,19 +107,8 @@ std::optional<Json> Execution::Host::request_within(const std::string& verb, con
                                                     const std::string& actor,
                                                     milliseconds patience) {
   coordinator::Control control{0, verb, dump_json(arguments), actor, {}, {}, false};
-  if (verb == "retry" || verb == "skip") {
-    Result<std::vector<ItemId>> items = select_items(
-        arguments, verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped);
-    if (!items.ok()) return refusal(items.error().text());
-    control.items = *std::move(items);
-    if (verb == "retry") control.batches = selected_batches(arguments);
-    control.answers = names_one(arguments);
-  }
-  if (changes_limits(verb)) {
-    const Status changed = change_limits(arguments);
-    if (!changed.ok()) return refusal(changed.error().text());
-    control.settings_json = settings_now();
-  }
+  if (const Status prepared = prepare(control, arguments); !prepared.ok())
+    return refusal(prepared.error().text());
   if (verb == "stop") emergency_stop();
   const auto promise = std::make_shared<std::promise<Json>>();
   std::future<Json> answer = promise->get_future();
@@ -193,22 +178,12 @@ void Execution::Host::poll_control_rows() {
       control.request = next_request_++;
       control_rows_[row.id] = control.request;
     }
-    if (row.verb == "retry" || row.verb == "skip") {
-      const Result<Json> selector = parse_json(row.arguments_json);
-      const auto to = row.verb == "retry" ? store::ItemStatus::pending : store::ItemStatus::skipped;
-      Result<std::vector<ItemId>> items =
-          select_items(selector.ok() ? *selector : Json::object(), to);
-      if (items.ok()) control.items = *std::move(items);
-      control.answers = selector.ok() && names_one(*selector);
-    }
-    if (changes_limits(row.verb)) {
-      const Result<Json> arguments = parse_json(row.arguments_json);
-      const Status changed = arguments.ok() ? change_limits(*arguments) : Status(arguments.error());
-      if (!changed.ok()) {
-        carry_out(coordinator::Answer{control.request, false, changed.error().text()});
-        continue;
-      }
-      control.settings_json = settings_now();
+    const Result<Json> arguments = parse_json(row.arguments_json);
+    const Status prepared =
+        arguments.ok() ? prepare(control, *arguments) : Status(arguments.error());
+    if (!prepared.ok()) {
+      carry_out(coordinator::Answer{control.request, false, prepared.error().text()});
+      continue;
     }
     if (row.verb == "stop") emergency_stop();
     post(std::move(control));
@@ -229,8 +204,33 @@ void Execution::Host::emergency_stop() {
   });
 }
 
-/// Of what is running now, before it is recorded: it takes effect within a second even when the
-/// ledger is busy.
+/// What a verb means here and now. Limits, and what is held back, take effect before they are
+/// recorded: within a second even when the ledger is busy.
+Status Execution::Host::prepare(coordinator::Control& control, const Json& arguments) {
+  const std::string& verb = control.verb;
+  if (verb == "retry" || verb == "skip") {
+    DUNLIN_ASSIGN(control.items,
+                  select_items(arguments, verb == "retry" ? store::ItemStatus::pending
+                                                          : store::ItemStatus::skipped));
+    if (verb == "retry") control.batches = selected_batches(arguments);
+    control.answers = names_one(arguments);
+    return success();
+  }
+  if ((verb == "pause" || verb == "resume") && names_part(arguments)) {
+    DUNLIN_ASSIGN(control.message, change_parts(verb, arguments));
+    control.changes.emplace_back(store::SetSettings{settings_now()});
+    if (verb == "resume") control.changes.emplace_back(store::ReleaseHeld{});
+    return success();
+  }
+  if (verb == "priority" && names_part(arguments)) return reorder(control, arguments);
+  if (verb == "limits" || verb == "priority") {
+    DUNLIN_TRY(change_limits(arguments));
+    control.changes.emplace_back(store::SetSettings{settings_now()});
+    control.message = verb == "limits" ? "limits changed" : "priority changed";
+  }
+  return success();
+}
+
 Status Execution::Host::change_limits(const Json& arguments) {
   DUNLIN_ASSIGN(const LimitChange change, limit_change_from(arguments));
   if (change.concurrency && pool_) pool_->grow_to(workers(static_cast<int>(*change.concurrency)));
@@ -251,10 +251,17 @@ Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector,
     filter.item = ItemId(item);
   filter.error_type = string_or(selector, "type", "");
   const Selector matcher{string_or(selector, "path", ""), string_or(selector, "entity", ""), ""};
-  const bool match_each = !matcher.path_glob.empty() || !matcher.entity.empty();
-  if (match_each && !run_) {
-    DUNLIN_ASSIGN(run_, open_run());
-  }
+  const bool match_each = !matcher.empty();
+  if (match_each) DUNLIN_TRY(have_run());
+  const TaskId task(integer_or(selector, "task", 0));
+  store::BatchRow batch;
+  const auto of_task = [&](const store::ItemRow& item) -> Result<bool> {
+    if (!task.valid()) return true;
+    if (item.batch != batch.id) {
+      DUNLIN_ASSIGN(batch, parts.ledger->batch(item.batch));
+    }
+    return batch.task == task;
+  };
   std::vector<ItemId> found;
   for (const store::ItemStatus status : {store::ItemStatus::failed, store::ItemStatus::skipped}) {
     if (status == store::ItemStatus::skipped && to == store::ItemStatus::skipped) continue;
@@ -263,7 +270,9 @@ Result<std::vector<ItemId>> Execution::Host::select_items(const Json& selector,
     for (;;) {
       DUNLIN_ASSIGN(const std::vector<store::ItemRow> page, parts.ledger->items(filter));
       for (const store::ItemRow& item : page) {
-        if (!match_each || run_->matches(matcher, item)) found.push_back(item.id);
+        if (match_each && !run_->matches(matcher, item)) continue;
+        DUNLIN_ASSIGN(const bool meant, of_task(item));
+        if (meant) found.push_back(item.id);
       }
       if (page.size() < filter.limit) break;
       filter.after = page.back().id;
@@ -286,15 +295,15 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
   return count;
 }
 
-Status Execution::Host::change_limits_now(const std::string& verb, const Json& arguments,
-                                          const std::string& actor) {
-  DUNLIN_TRY(change_limits(arguments));
-  std::vector<store::Mutation> mutations;
-  mutations.emplace_back(store::SetSettings{settings_now()});
-  mutations.emplace_back(store::AddAudit{actor, "control." + verb, dump_json(arguments)});
+Result<std::string> Execution::Host::change_now(const std::string& verb, const Json& arguments,
+                                                const std::string& actor) {
+  coordinator::Control control{0, verb, dump_json(arguments), actor, {}, {}, false};
+  DUNLIN_TRY(prepare(control, arguments));
+  std::vector<store::Mutation> mutations = std::move(control.changes);
+  mutations.emplace_back(store::AddAudit{actor, "control." + verb, control.arguments_json});
   DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
   for (const Status& result : results) DUNLIN_TRY(result);
-  return success();
+  return std::move(control.message);
 }
 
 Result<std::int64_t> Execution::Host::reopen_at_start(const Json& selector, store::ItemStatus to,

@@ -55,6 +55,7 @@ coordinator::PreflightDone Execution::Host::preflight(const coordinator::Preflig
       return done;
     }
     run_ = *std::move(again);
+    shared_->run = run_.get();
     reads_back_ = run_->reads_back(parts.plan.settings.verification_level);
   }
   PlainContext context(*shared_, cancel_.token());
@@ -147,10 +148,21 @@ bool Execution::Host::provisional(const coordinator::RunBatch& command) const {
 }
 
 void Execution::Host::run_batch(const coordinator::RunBatch& command) {
-  LedgerBatchContext context(*shared_, cancel_.token(), command.batch, command.token, command.pass,
+  CancelSource part = cancel_.part();
+  // What an earlier owner left open is settled whole, whatever is held back.
+  if (command.pass == Pass::work && !command.settle) {
+    const std::lock_guard lock(running_mutex_);
+    running_.insert_or_assign(command.batch.id, &part);
+  }
+  LedgerBatchContext context(*shared_, part.token(), command.batch, command.token, command.pass,
                              provisional(command));
+  const LiveLimits::Parts held = limits_.held();
   const Status status = run_pass(context, command);
-  end_batch(command, context, status);
+  {
+    const std::lock_guard lock(running_mutex_);
+    running_.erase(command.batch.id);
+  }
+  end_batch(command, context, status, held);
 }
 
 Status Execution::Host::run_pass(LedgerBatchContext& context,
@@ -162,6 +174,8 @@ Status Execution::Host::run_pass(LedgerBatchContext& context,
   const bool started_before = command.batch.token > 0;
   DUNLIN_TRY(cancel_.token().check());
   if (started_before || run_->truth() == Truth::target) DUNLIN_TRY(run_->settle(context));
+  DUNLIN_ASSIGN(const bool any, context.begin_execution(run_->commit_scope() != CommitScope::item));
+  if (!any) return success();
   DUNLIN_CRASH_POINT("engine.execute.before");
   DUNLIN_TRY(run_->execute(context));
   DUNLIN_CRASH_POINT("engine.execute.after");
@@ -180,8 +194,9 @@ Status Execution::Host::settle_open(LedgerBatchContext& context, Pass pass) {
   }
 }
 
+/// `held`: the parts that were held back when it began.
 void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context,
-                                const Status& status) {
+                                const Status& status, const LiveLimits::Parts& held) {
   BatchEnded event;
   event.batch = command.batch.id;
   event.token = command.token;
@@ -197,7 +212,7 @@ void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatc
   const BatchVerdict verdict = decide_batch_end(
       status,
       BatchTally{command.batch.item_count, tally->unreported, tally->to_retry, tally->retry_error,
-                 tally->stops},
+                 tally->stops, tally->held},
       command.pass, command.settle, scope,
       [&](const Error& error) { return retry_.should_retry(error, command.batch.attempt + 1); });
   if (verdict.leave_open) {
@@ -210,6 +225,11 @@ void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatc
   end.token = command.token;
   end.pass = command.pass;
   end.result = verdict.result;
+  // Until it is on its way to the ledger, nothing that it held is let go: the ledger takes both in
+  // the order in which they come. What was let go while it ran goes again at once.
+  const std::lock_guard holding(hold_mutex_);
+  if (end.result == BatchResult::held && limits_.held() != held)
+    end.result = BatchResult::interrupted;
   end.error = verdict.error;
   if (verdict.wants_retry_delay && verdict.error) {
     end.not_before_ms =
@@ -226,7 +246,7 @@ void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatc
   }
   end.differences = std::move(tally->differences);
   end.verified_items = tally->equal;
-  event.result = verdict.result;
+  event.result = end.result;
   event.error = verdict.error;
   std::vector<store::Mutation> mutations;
   mutations.emplace_back(std::move(end));

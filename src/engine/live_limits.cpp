@@ -82,6 +82,7 @@ void apply(const LimitChange& change, ExecutionSettings& settings) {
   settings.batch_size = change.batch_size.value_or(settings.batch_size);
   settings.batch_size_set = settings.batch_size_set || change.batch_size.has_value();
   settings.priority = change.priority.value_or(settings.priority);
+  if (change.selective_pause) settings.selective_pause = *change.selective_pause;
 }
 
 void keep_live_limits(const Json& stored, ExecutionSettings& settings) {
@@ -96,10 +97,15 @@ void keep_live_limits(const Json& stored, ExecutionSettings& settings) {
   settings.batch_size = kept->batch_size;
   settings.batch_size_set = kept->batch_size_set;
   settings.priority = kept->priority;
+  settings.selective_pause = kept->selective_pause;
 }
 
 LiveLimits::LiveLimits(const ExecutionSettings& settings, Governor& governor, ConcurrencyGate& gate)
-    : governor_(governor), gate_(gate), batch_size_(settings.batch_size), settings_(settings) {
+    : governor_(governor),
+      gate_(gate),
+      batch_size_(settings.batch_size),
+      settings_(settings),
+      held_(std::make_shared<const std::vector<Selector>>(settings.selective_pause)) {
   set_governor_locked();
 }
 
@@ -115,8 +121,15 @@ void LiveLimits::apply(const LimitChange& change) {
     set_governor_locked();
   if (change.concurrency) gate_.set_limit(*change.concurrency);
   if (change.batch_size) batch_size_ = *change.batch_size;
+  if (change.selective_pause)
+    held_ = std::make_shared<const std::vector<Selector>>(*change.selective_pause);
   FairShare* const share = governor_.shared();
   if (change.priority && share != nullptr) share->set_priority(*change.priority);
+}
+
+LiveLimits::Parts LiveLimits::held() const {
+  const std::lock_guard lock(mutex_);
+  return held_;
 }
 
 Json LiveLimits::json() const {

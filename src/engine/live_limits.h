@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct LimitChange {
   std::optional<std::int64_t> concurrency;
   std::optional<std::int64_t> batch_size;
   std::optional<std::string> priority;
+  std::optional<std::vector<Selector>> selective_pause;  ///< all that are held back from now on
 };
 
 /// {"io", "iops", "cpu", "concurrency", "batch_size"}: whole numbers; {"priority"}: a name.
@@ -48,6 +50,9 @@ class LiveLimits {
   [[nodiscard]] std::int64_t batch_size() const {
     return batch_size_.load(std::memory_order_relaxed);
   }
+  /// The parts that are held back; never null. A new list for each change.
+  using Parts = std::shared_ptr<const std::vector<Selector>>;
+  [[nodiscard]] Parts held() const;
   /// What holds now, under the names of limit_change_from; null: no limit.
   [[nodiscard]] Json json() const;
   /// The settings with what was changed.
@@ -61,6 +66,7 @@ class LiveLimits {
   std::atomic<std::int64_t> batch_size_;
   mutable std::mutex mutex_;
   ExecutionSettings settings_;
+  Parts held_;
 };
 
 }  // namespace dunlin::engine

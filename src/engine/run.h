@@ -22,6 +22,7 @@
 #include "base/permits.h"
 #include "base/result.h"
 #include "engine/in_flight.h"
+#include "engine/selector.h"
 #include "engine/settings.h"
 #include "store/model.h"
 
@@ -74,13 +75,6 @@ struct Operation {
   std::string source;  ///< shown escaped
   std::string destination;
   std::string reason;
-};
-
-/// What items a verb means (retry, skip, selective pause).
-struct Selector {
-  std::string path_glob;
-  std::string entity;
-  std::string type;
 };
 
 /// Common to all contexts. All calls from any thread.
@@ -148,9 +142,9 @@ class EnumerateContext : public RunContext {
   /// Runs a job on a thread of the engine, soon and in no order; here and now where there are no
   /// threads for it. It may look, and must not call the context; who asks waits for its end.
   virtual void run_aside(std::function<void()> job) { job(); }
-  /// Journals the chunk, and its batches may start at once. Durable, or an error, when the next call
-  /// of this context returns (that of a chunk that is `complete`: its own), so that listing goes on
-  /// while it is written.
+  /// Journals the chunk, and its batches may start at once. Durable, or an error, when the next
+  /// call of this context returns (that of a chunk that is `complete`: its own), so that listing
+  /// goes on while it is written.
   [[nodiscard]] virtual Status commit(Chunk chunk) = 0;
 };
 

@@ -90,6 +90,12 @@ ExecutionSettings from_canonical(const Json& section) {
   read(checkpoint, "expire_after_hours", out.checkpoint.expire_after_hours);
   read_max_failures(section, out);
   read(section, "priority", out.priority);
+  if (const Json* parts = find_member(section, "selective_pause"); parts != nullptr) {
+    for (const Json& part : *parts) {
+      if (auto selector = selector_from(part); selector.ok())
+        out.selective_pause.push_back(*std::move(selector));
+    }
+  }
   return out;
 }
 
@@ -142,6 +148,8 @@ Json encode_settings(const ExecutionSettings& settings) {
     failures = settings.max_failures;
   else if (settings.max_failures_percent >= 0)
     failures = fmt::format("{}%", settings.max_failures_percent);
+  Json parts = Json::array();
+  for (const Selector& part : settings.selective_pause) parts.push_back(selector_json(part));
   const auto& limits = settings.limits;
   const auto& retry = settings.retry;
   const auto& checkpoint = settings.checkpoint;
@@ -178,6 +186,7 @@ Json encode_settings(const ExecutionSettings& settings) {
         {"expire_after_hours", checkpoint.expire_after_hours}}},
       {"max_failures", failures},
       {"priority", settings.priority},
+      {"selective_pause", std::move(parts)},
   };
 }
 

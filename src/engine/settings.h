@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "engine/selector.h"
 
 namespace dunlin::engine {
 
@@ -65,6 +66,7 @@ struct ExecutionSettings {
   std::int64_t max_failures = -1;    ///< -1: no limit
   double max_failures_percent = -1;  ///< -1: no limit
   std::string priority = "normal";
+  std::vector<Selector> selective_pause;  ///< parts that are held back
 };
 
 /// Decodes the `settings` section of a plan (all spellings of X-5's alias table; two aliases with

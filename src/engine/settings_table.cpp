@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/selector.h"
 
 namespace dunlin::engine {
 
@@ -196,6 +197,13 @@ std::vector<SettingInfo> outcome_infos() {
        0,
        0,
        "who is served first where executions use the same devices"},
+      {"selective_pause",
+       T::parts,
+       {},
+       {},
+       0,
+       0,
+       "parts that are held back until `dunlin resume` names them, each by path, entity and type"},
   };
 }
 
@@ -313,6 +321,14 @@ Converted convert_errors(const Json& value) {
   return {value, ""};
 }
 
+Converted convert_parts(const Json& value) {
+  if (!value.is_array()) return {{}, "must be a list of parts, not " + shown(value)};
+  for (const auto& entry : value) {
+    if (const auto part = selector_from(entry); !part.ok()) return {{}, part.error().message};
+  }
+  return {value, ""};
+}
+
 Converted convert(const SettingInfo& info, const Json& value) {
   switch (info.type) {
     case SettingType::choice:
@@ -328,6 +344,8 @@ Converted convert(const SettingInfo& info, const Json& value) {
       return convert_failures(info, value);
     case SettingType::errors:
       return convert_errors(value);
+    case SettingType::parts:
+      return convert_parts(value);
     case SettingType::boolean:
       if (value.is_boolean()) return {value, ""};
       return {{}, "must be true or false, not " + shown(value)};
@@ -490,6 +508,16 @@ Json leaf_schema(const SettingInfo& info) {
     case SettingType::errors:
       out["type"] = "array";
       out["items"] = {{"type", "string"}};
+      break;
+    case SettingType::parts:
+      out["type"] = "array";
+      out["items"] = {{"type", "object"},
+                      {"properties",
+                       {{"path", {{"type", "string"}}},
+                        {"entity", {{"type", "string"}}},
+                        {"type", {{"type", "string"}}}}},
+                      {"additionalProperties", false},
+                      {"minProperties", 1}};
       break;
   }
   if (info.high > 0) {

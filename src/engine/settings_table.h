@@ -22,6 +22,7 @@ enum class SettingType : std::uint8_t {
   boolean,
   failures,  ///< a count, or a share such as "5%"
   errors,    ///< a list of error types or categories
+  parts,     ///< a list of selectors (selector.h)
 };
 
 struct SettingInfo {

@@ -381,8 +381,9 @@ Status ObjectsRun::release(RunContext& context) {
 }
 
 bool ObjectsRun::matches(const engine::Selector& selector, const ItemRow& item) const {
-  if (selector.path_glob.empty()) return true;
-  return ::fnmatch(selector.path_glob.c_str(), item.name.c_str(), 0) == 0;
+  if (!selector.entity.empty() || !selector.type.empty()) return false;  // it has none
+  return selector.path_glob.empty() ||
+         ::fnmatch(selector.path_glob.c_str(), item.name.c_str(), 0) == 0;
 }
 
 }  // namespace dunlin::objects

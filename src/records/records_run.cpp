@@ -479,6 +479,7 @@ Status RecordsRun::release(RunContext& context) {
 }
 
 bool RecordsRun::matches(const engine::Selector& selector, const ItemRow& item) const {
+  if (!selector.type.empty()) return false;  // it has none
   if (!selector.entity.empty() && selector.entity != item.detail) return false;
   return selector.path_glob.empty() ||
          ::fnmatch(selector.path_glob.c_str(), item.name.c_str(), 0) == 0;

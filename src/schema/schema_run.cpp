@@ -121,6 +121,7 @@ class SchemaRun final : public engine::Run {
     return success();
   }  // the log at the target is kept for good
   [[nodiscard]] bool matches(const engine::Selector& selector, const ItemRow& item) const override {
+    if (!selector.type.empty()) return false;  // it has none
     if (!selector.entity.empty() && selector.entity != item.name && selector.entity != item.detail)
       return false;
     return selector.path_glob.empty() ||

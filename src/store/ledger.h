@@ -12,6 +12,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <span>
 #include <variant>
 
@@ -66,6 +67,7 @@ enum class BatchResult : std::uint8_t {
   staged,       ///< work under commit_scope execution: waits for CompleteStaged
   retry,        ///< back to pending, one attempt more, not before `not_before_ms`
   interrupted,  ///< back to what it was before the start (pause, cancel), no attempt counted
+  held,    ///< work: back to pending, and not to be started before ReleaseHeld; no attempt counted
   failed,  ///< items not yet ended fail with `error`; dependants are skipped with it as the cause
 };
 
@@ -118,6 +120,16 @@ struct SetRoots {
 struct SetSettings {
   std::string settings_json;
 };
+/// Batches that ended as `held` may start again. So they may for a new owner: take_over().
+struct ReleaseHeld {};
+/// The priority of batches that are pending, and of `task` with all of its pending ones: those that
+/// are journaled for it later begin with it, too. Refused (defect) when there is no such batch or
+/// task.
+struct SetPriority {
+  Priority to = Priority::normal;
+  std::vector<BatchId> batches;
+  TaskId task;  ///< not valid: none
+};
 /// commit_scope execution: the final commit is about to be sent.
 struct BeginCommit {};
 /// The target has committed: every staged batch and its items are done, in one step.
@@ -145,10 +157,13 @@ struct ReopenItems {
 /// not final.
 struct ResetVerification {};
 
-using Mutation =
-    std::variant<AppendWork, StartBatches, RecordIntents, RecordOutcomes, EndBatch, SetStatus,
-                 SetPhase, AddMilestone, AddAudit, AddError, SetRoots, SetSettings, BeginCommit,
-                 CompleteStaged, UnstageAll, AddCheckpoint, ReopenItems, ResetVerification>;
+using Mutation = std::variant<AppendWork, StartBatches, RecordIntents, RecordOutcomes, EndBatch,
+                              SetStatus, SetPhase, AddMilestone, AddAudit, AddError, SetRoots,
+                              SetSettings, ReleaseHeld, SetPriority, BeginCommit, CompleteStaged,
+                              UnstageAll, AddCheckpoint, ReopenItems, ResetVerification>;
+
+/// BatchRow::not_before_ms of a batch that ended as BatchResult::held.
+inline constexpr std::int64_t kHeldMs = std::numeric_limits<std::int64_t>::max();
 
 /// What the coordinator asks for when its window runs low.
 struct ReadyQuery {
@@ -163,6 +178,7 @@ struct ReadyBatches {
       0;  ///< earliest time at which a waiting one becomes ready; 0: none waits
   std::int64_t unfinished = 0;  ///< batches not ended in this pass, ready or not, open ones
                                 ///< included; staged ones have ended
+  std::int64_t held = 0;        ///< work: of the unfinished ones, those that ended as `held`
 };
 
 struct ItemFilter {

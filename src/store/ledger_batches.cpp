@@ -261,9 +261,10 @@ LedgerWriter::Applied LedgerWriter::check_end(const EndBatch& end, const Batch& 
     return defect(fmt::format("batch {} executes in pass {}, not {}", batch.id,
                               to_string(batch.pass), to_string(end.pass)));
   }
-  if (end.result == BatchResult::staged && end.pass != Pass::work) {
+  if ((end.result == BatchResult::staged || end.result == BatchResult::held) &&
+      end.pass != Pass::work) {
     return defect(
-        fmt::format("batch {} cannot be staged in pass {}", batch.id, to_string(end.pass)));
+        fmt::format("batch {} cannot be staged or held in pass {}", batch.id, to_string(end.pass)));
   }
   for (const auto& difference : end.differences) {
     const std::int64_t item = difference.first.value;
@@ -308,6 +309,8 @@ LedgerWriter::Applied LedgerWriter::change(const EndBatch& end) {
     batch.not_before_ms = end.not_before_ms;
   } else if (end.result == BatchResult::failed) {
     ++batch.attempt;
+  } else if (end.result == BatchResult::held) {
+    batch.not_before_ms = kHeldMs;
   } else if (end.result != BatchResult::interrupted) {
     batch.attempt = 0;  // the next pass counts its own
   }
@@ -344,6 +347,7 @@ Status LedgerWriter::end_work(const EndBatch& end, Batch& batch) {
     }
     case BatchResult::retry:
     case BatchResult::interrupted:
+    case BatchResult::held:
       return move_batch(batch, BatchStatus::pending);
     case BatchResult::failed:
       break;

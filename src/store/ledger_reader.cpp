@@ -164,10 +164,15 @@ Status LedgerReader::ready_work(const ReadyQuery& query, bool enumeration_comple
   DUNLIN_ASSIGN(
       const auto next,
       database_.query_int64("SELECT min(not_before_ms) FROM batch INDEXED BY batch_waiting "
-                            "WHERE not_before_ms > ?2 AND status = 0 AND blocked_by = 0 AND "
-                            "(barrier = 0 OR stage <= ?1)",
-                            floor, query.now_ms));
+                            "WHERE not_before_ms > ?2 AND not_before_ms < ?3 AND status = 0 AND "
+                            "blocked_by = 0 AND (barrier = 0 OR stage <= ?1)",
+                            floor, query.now_ms, kHeldMs));
   result.next_not_before_ms = next.value_or(0);
+  DUNLIN_ASSIGN(const auto held,
+                database_.query_int64("SELECT count(*) FROM batch INDEXED BY batch_waiting "
+                                      "WHERE not_before_ms = ?1 AND status = 0",
+                                      kHeldMs));
+  result.held = held.value_or(0);
   return success();
 }
 

@@ -288,4 +288,34 @@ LedgerWriter::Applied LedgerWriter::change(const SetSettings& mutation) {
   return success();
 }
 
+LedgerWriter::Applied LedgerWriter::change(const ReleaseHeld&) {
+  DUNLIN_TRY(
+      database_.run("UPDATE batch SET not_before_ms = NULL WHERE not_before_ms = ?1", kHeldMs));
+  return success();
+}
+
+LedgerWriter::Applied LedgerWriter::change(const SetPriority& mutation) {
+  const int priority = static_cast<int>(mutation.to);
+  if (mutation.task.valid()) {
+    DUNLIN_ASSIGN(const auto found,
+                  database_.query_int64("SELECT 1 FROM task WHERE id = ?1", mutation.task.value));
+    if (!found)
+      return Status(
+          Error(ErrorType::defect, fmt::format("there is no task {}", mutation.task.value)));
+    DUNLIN_TRY(database_.run("UPDATE task SET priority = ?2 WHERE id = ?1", mutation.task.value,
+                             priority));
+    DUNLIN_TRY(database_.run("UPDATE batch SET priority = ?2 WHERE task_id = ?1 AND status = 0",
+                             mutation.task.value, priority));
+  }
+  for (const BatchId id : mutation.batches) {
+    DUNLIN_ASSIGN(const auto found,
+                  database_.query_int64("SELECT 1 FROM batch WHERE id = ?1", id.value));
+    if (!found)
+      return Status(Error(ErrorType::defect, fmt::format("there is no batch {}", id.value)));
+    DUNLIN_TRY(database_.run("UPDATE batch SET priority = ?2 WHERE id = ?1 AND status = 0",
+                             id.value, priority));
+  }
+  return success();
+}
+
 }  // namespace dunlin::store

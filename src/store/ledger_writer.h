@@ -141,6 +141,8 @@ class LedgerWriter {
   [[nodiscard]] Result<std::optional<std::int64_t>> word(std::string_view text);
   [[nodiscard]] Applied change(const SetRoots& mutation);
   [[nodiscard]] Applied change(const SetSettings& mutation);
+  [[nodiscard]] Applied change(const ReleaseHeld& mutation);
+  [[nodiscard]] Applied change(const SetPriority& mutation);
 
   // ledger_append.cpp
   [[nodiscard]] Applied change(const AppendWork& mutation);

@@ -47,6 +47,23 @@ TEST(Cancel, AWaitEndsByTimeOrByRequest) {
   EXPECT_TRUE(token.wait_for(std::chrono::minutes(5))) << "a token cancelled before does not wait";
 }
 
+TEST(Cancel, APartEndsByItselfOrWithTheWhole) {
+  CancelSource whole;
+  CancelSource one = whole.part();
+  CancelSource other = whole.part();
+  one.request(CancelReason::pause);
+  EXPECT_TRUE(one.token().cancelled());
+  EXPECT_FALSE(other.token().cancelled());
+  EXPECT_FALSE(whole.token().cancelled());
+  std::jthread waiter(
+      [token = other.token()] { EXPECT_TRUE(token.wait_for(std::chrono::minutes(5))); });
+  whole.request(CancelReason::cancel);
+  waiter.join();
+  EXPECT_EQ(one.reason(), CancelReason::cancel);
+  EXPECT_EQ(other.reason(), CancelReason::cancel);
+  EXPECT_EQ(whole.part().reason(), CancelReason::cancel) << "it has been said already";
+}
+
 // A request between a waiter's look and its sleep must not be lost.
 TEST(Cancel, NoWakeUpIsLost) {
   for (int round = 0; round < 500; ++round) {

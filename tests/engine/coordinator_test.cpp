@@ -122,6 +122,39 @@ TEST_F(CoordinatorTest, NothingBeginsBeforeEveryItemWasLookedAt) {
   EXPECT_EQ(of<LoadWindow>(commands).size(), 1U);
 }
 
+TEST_F(CoordinatorTest, ItPausesOnceOnlyWhatIsHeldBackIsLeft) {
+  auto commands = start();
+  const auto load = only<LoadWindow>(commands);
+  settle_persists(feed(EnumerationEnded{only<Enumerate>(commands).call, true, std::nullopt}));
+  auto held = window(load, {}, 3);
+  held.ready.held = 2;
+  commands = feed(held);
+  if (const auto again = of<LoadWindow>(commands); !again.empty()) {
+    held.call = again.front().call;
+    commands = feed(held);
+  }
+  settle_persists(commands);
+  ASSERT_TRUE(state_.target.has_value());
+  EXPECT_EQ(*state_.target, ExecutionStatus::paused);
+  EXPECT_EQ(state_.reason->type, ErrorType::held_back);
+}
+
+TEST_F(CoordinatorTest, AnOrderThatHasChangedIsReadAgain) {
+  const auto load = only<LoadWindow>(start());
+  state_.config.parallel_batches = 1;
+  std::vector<BatchRow> rows;
+  for (std::int64_t id = 1; id <= 200; ++id) rows.push_back(batch(id));
+  settle_persists(feed(window(load, rows, 200)));
+  Control first{7, "priority", "{}", "somebody", {}, {}, false, {}, "first"};
+  first.changes = {store::SetPriority{store::Priority::immediate, {BatchId(150)}, {}}};
+  const auto persist = only<Persist>(feed(first));
+  EXPECT_EQ(persist.mutations.size(), 2U) << "with its audit entry";
+  const auto commands = feed(durable(persist));
+  EXPECT_EQ(only<Answer>(commands).message, "first");
+  EXPECT_EQ(of<LoadWindow>(commands).size(), 1U);
+  EXPECT_TRUE(state_.window.empty());
+}
+
 TEST_F(CoordinatorTest, ALostCheckOfTheItemsIsAskedForAgain) {
   state_.config.hold_up_to_items = 10;
   const auto listing = only<Enumerate>(start());

@@ -94,6 +94,8 @@ class Summary {
                                       {"transactions", &Statistics::commits},
                                       {"transactions failed", &Statistics::persist_failures},
                                       {"verbs given", &Statistics::controls},
+                                      {"parts held back", &Statistics::holds},
+                                      {"pauses for what is held", &Statistics::only_held_left},
                                       {"items refused beforehand", &Statistics::refusals},
                                       {"effects", &Statistics::effects},
                                       {"virtual time, ms", &Statistics::virtual_ms}};

@@ -14,7 +14,7 @@ std::string error_text(const std::optional<Error>& error) {
 }
 
 const char* name_of(store::BatchResult result) {
-  static const char* const kNames[] = {"done", "staged", "retry", "interrupted", "failed"};
+  static const char* const kNames[] = {"done", "staged", "retry", "interrupted", "held", "failed"};
   return kNames[static_cast<int>(result)];
 }
 
@@ -103,6 +103,10 @@ struct MutationText {
   }
   std::string operator()(const store::SetRoots&) const { return "SetRoots"; }
   std::string operator()(const store::SetSettings&) const { return "SetSettings"; }
+  std::string operator()(const store::ReleaseHeld&) const { return "ReleaseHeld"; }
+  std::string operator()(const store::SetPriority& m) const {
+    return fmt::format("SetPriority({} to {})", m.batches.size(), to_string(m.to));
+  }
   std::string operator()(const store::BeginCommit&) const { return "BeginCommit"; }
   std::string operator()(const store::CompleteStaged&) const { return "CompleteStaged"; }
   std::string operator()(const store::UnstageAll&) const { return "UnstageAll"; }

@@ -28,6 +28,8 @@ class Owner {
   Owner(World& world, int number, std::int64_t epoch, engine::Goal goal);
 
   void begin(store::ExecutionRow row, std::vector<store::BatchRow> open, store::ReopenItems reopen);
+  /// Passes over batches that hold what is held back end.
+  void interrupt_held();
   /// A verb arrives. Not delivered at all when it is lost on its way.
   void control(co::Control control);
   void die();
@@ -90,11 +92,14 @@ class Owner {
     std::size_t reported = 0;
     engine::BatchTally tally;
     bool ended = false;
+    bool interrupted = false;           ///< for what is held back since it began
+    std::int64_t held_since = 0;        ///< World::holds() when it began
     std::int32_t in_flight = 0;         ///< recordings
     std::optional<Error> ledger_error;  ///< one of them failed
     std::function<void()> ending;       ///< once none is in flight
   };
   void start_worker(Worker& worker);
+  [[nodiscard]] bool leave_out_held(Worker& worker);
   void next_item(Worker& worker);
   void apply_effects(Worker& worker);
   [[nodiscard]] bool run_cancelled(const Worker& worker) const;

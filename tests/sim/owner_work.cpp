@@ -115,6 +115,9 @@ void Owner::start_worker(Worker& worker) {
                                                : item.status == ItemStatus::completed;
     if (wanted) worker.items.push_back(std::move(item));
   }
+  worker.held_since = world_.holds();
+  if (run.pass == Pass::work && !run.settle && leave_out_held(worker))
+    return end_worker(worker, success());
   if (run.pass == Pass::undo) std::reverse(worker.items.begin(), worker.items.end());
   if (run.settle || run.pass != Pass::work ||
       !world_.rng().chance(world_.scenario().knobs.intents)) {
@@ -129,10 +132,31 @@ void Owner::start_worker(Worker& worker) {
   });
 }
 
+/// True: nothing is left to be done now.
+bool Owner::leave_out_held(Worker& worker) {
+  const auto held = [this](const ItemRow& item) { return world_.held(item.id.value); };
+  if (std::none_of(worker.items.begin(), worker.items.end(), held)) return false;
+  const bool whole = world_.scenario().scope != Scope::item;
+  worker.tally.held = static_cast<std::int64_t>(
+      std::erase_if(worker.items, [&](const ItemRow& item) { return whole || held(item); }));
+  return worker.items.empty();
+}
+
+void Owner::interrupt_held() {
+  for (auto& [key, worker] : workers_) {
+    const bool works = worker.command.pass == Pass::work && !worker.command.settle;
+    if (works && std::any_of(worker.items.begin(), worker.items.end(),
+                             [this](const ItemRow& item) { return world_.held(item.id.value); })) {
+      worker.interrupted = true;
+    }
+  }
+}
+
 void Owner::next_item(Worker& worker) {
   const co::RunBatch& run = worker.command;
   if (worker.ended) return;
   if (fenced()) return stop_as_stale(worker);
+  if (worker.interrupted) return end_worker(worker, Error(ErrorType::interrupted, "held back"));
   // Looking at what is left is quick and is not cut short.
   if (cancel_ != CancelReason::none && !run.settle)
     return end_worker(worker, Error(ErrorType::interrupted, "cancelled"));
@@ -165,7 +189,8 @@ void Owner::next_item(Worker& worker) {
 
 /// Time has passed: the pass may have been cancelled or taken over meanwhile.
 bool Owner::run_cancelled(const Worker& worker) const {
-  return fenced() || (cancel_ != CancelReason::none && !worker.command.settle);
+  return fenced() || worker.interrupted ||
+         (cancel_ != CancelReason::none && !worker.command.settle);
 }
 
 /// Scopes batch and execution: everything at once, into the destination or into the open
@@ -239,6 +264,8 @@ void Owner::work_item(Worker& worker, const ItemRow& item) {
     return fmt::format("item {} is executed under token {:x}, but the ledger has {:x}", id,
                        worker.command.token, world_.shadow().batch(item.batch.value).token);
   });
+  world_.require(!world_.held(id),
+                 [&] { return fmt::format("item {} is executed although it is held back", id); });
   const ItemScript& script = world_.scenario().items.at(id);
   World::Tries& tries = world_.item_tries(id);
   if (script.kind == ItemScript::Kind::fail) {
@@ -335,11 +362,13 @@ void Owner::write_end(Worker& worker, const Status& status, bool may_retry) {
       engine::decide_batch_end(status, worker.tally, run.pass, run.settle, world_.scenario().scope,
                                [&](const Error&) { return may_retry; });
   if (verdict.leave_open) return stop_unwritten(worker, *verdict.error);
+  const bool let_go = verdict.result == BatchResult::held && worker.held_since != world_.holds();
+  const BatchResult result = let_go ? BatchResult::interrupted : verdict.result;
   store::EndBatch end;
   end.batch = run.batch.id;
   end.token = run.token;
   end.pass = run.pass;
-  end.result = verdict.result;
+  end.result = result;
   end.error = verdict.error;
   end.verified_items = worker.equal;
   end.differences = std::move(worker.differences);
@@ -354,7 +383,7 @@ void Owner::write_end(Worker& worker, const Status& status, bool may_retry) {
   if (verdict.wants_retry_delay)
     end.not_before_ms = world_.now().wall_ms + world_.rng().between(0, 3'000);
   if (run.settle && status.ok()) world_.settled(run.batch.id.value);
-  co::BatchEnded ended{run.batch.id, run.token, verdict.result, verdict.error, {}, {}, 0};
+  co::BatchEnded ended{run.batch.id, run.token, result, verdict.error, {}, {}, 0};
   submit({std::move(end)}, [this, ended = std::move(ended)](const Written& written) mutable {
     ended.persist_error = written.error;
     if (!written.error && !written.results[0].ok())

@@ -60,6 +60,7 @@ std::string Shadow::accept(const store::Mutation& mutation) {
       }
     }
   }
+  if (std::holds_alternative<store::ReleaseHeld>(mutation)) taken_over();
   if (std::holds_alternative<store::ResetVerification>(mutation)) {
     verified_items_ = differences_ = 0;
     for (auto& [id, batch] : batches_) batch.verified = false;
@@ -120,6 +121,7 @@ std::string Shadow::blocked(std::int64_t id, Pass pass) const {
   if (pass == Pass::work) {
     if (batch.status != BatchStatus::pending)
       return fmt::format("it is {}", to_string(batch.status));
+    if (batch.held) return "it is held";
     for (const BatchId before : script.row.depends_on) {
       if (!ended_well(batches_.at(before.value))) {
         return fmt::format("it depends on batch {}, which is {}", before.value,
@@ -201,9 +203,11 @@ std::string Shadow::end(const store::EndBatch& ended) {
   Batch& batch = batches_.at(id);
   if (batch.pass != ended.pass)
     return fmt::format("batch {} ended another pass than it was started for", id);
-  const bool again = ended.result == BatchResult::retry || ended.result == BatchResult::interrupted;
+  const bool again = ended.result == BatchResult::retry ||
+                     ended.result == BatchResult::interrupted || ended.result == BatchResult::held;
   if (again) {
     batch.status = batch.before;
+    batch.held = ended.result == BatchResult::held;
     return {};
   }
   switch (ended.pass) {

@@ -32,6 +32,7 @@ class Shadow {
     store::BatchStatus before = store::BatchStatus::pending;
     std::int64_t token = 0;
     bool verified = false;
+    bool held = false;  ///< ended as held, and not let go since
   };
 
   /// The real ledger accepted it. Returns a complaint when it should have refused, else empty.
@@ -47,6 +48,10 @@ class Shadow {
   [[nodiscard]] bool committing() const { return committing_; }
   /// A batch is worked on or has ended: what was to be looked at before that is history.
   [[nodiscard]] bool anything_begun() const;
+  /// A new owner may start what was held.
+  void taken_over() {
+    for (auto& [id, batch] : batches_) batch.held = false;
+  }
   /// Why the batch may not be started in this pass now, or empty.
   [[nodiscard]] std::string blocked(std::int64_t batch, store::Pass pass) const;
 

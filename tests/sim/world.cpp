@@ -124,6 +124,14 @@ void World::drive() {
     goal_done(*row);
     return;
   }
+  // A person who resumes where nothing else is left means that.
+  if (because_of(*row, "held_back")) {
+    ++statistics_.only_held_left;
+    require(!held_.empty() || holds_ > 0, [] { return "it waits for what nobody has held back"; });
+    held_.clear();
+    ++holds_;
+    if (quiet_attempts_ > 0) --quiet_attempts_;  // it is a person's doing
+  }
   attach(scenario_.goals[goal_]);
 }
 
@@ -196,6 +204,7 @@ void World::attach(Goal goal) {
   require(epoch.ok() && *epoch == newest_epoch_ + 1,
           [] { return "a take-over must raise the epoch by one"; });
   newest_epoch_ = *epoch;
+  shadow_.taken_over();
   const auto row = ledger_->execution();
   const auto open = ledger_->open_batches();
   require(row.ok() && open.ok(), [] { return "the ledger cannot be read"; });
@@ -251,16 +260,26 @@ engine::coordinator::Control World::make_verb(const char* verb) {
   control.request = next_request_++;
   control.verb = verb;
   control.arguments_json = "{}";
-  control.settings_json = "{}";
+  if (control.verb == "limits") control.changes = {store::SetSettings{"{}"}};
   control.actor = "person";
   return control;
 }
 
 void World::maybe_control() {
   if (current_ == nullptr || !fault(scenario_.knobs.control)) return;
-  static const char* const kVerbs[] = {"pause", "pause",  "pause", "resume", "retry", "retry",
-                                       "skip",  "limits", "stop",  "fly",    "cancel"};
+  static const char* const kVerbs[] = {"pause",  "pause", "pause", "resume", "retry",
+                                       "retry",  "skip",  "hold",  "let_go", "priority",
+                                       "limits", "stop",  "fly",   "cancel"};
   engine::coordinator::Control control = make_verb(kVerbs[rng_.below(std::size(kVerbs))]);
+  if (control.verb == "hold" || control.verb == "let_go") hold(control);
+  if (control.verb == "priority") {
+    store::SetPriority change;
+    change.to = static_cast<store::Priority>(rng_.below(5));
+    for (const auto& [id, batch] : shadow_.batches()) {
+      if (rng_.chance(0.3)) change.batches.emplace_back(id);
+    }
+    if (!change.batches.empty()) control.changes = {std::move(change)};
+  }
   if (control.verb == "retry" || control.verb == "skip") {
     for (const auto& [id, item] : shadow_.items()) {
       if (!rng_.chance(item.status == ItemStatus::failed ? 0.5 : 0.05)) continue;
@@ -274,6 +293,26 @@ void World::maybe_control() {
     }
   }
   current_->control(std::move(control));
+}
+
+/// A part is held back, or all that is held is let go. As the host does it: what is held is known
+/// before it is recorded.
+void World::hold(engine::coordinator::Control& control) {
+  const bool holds = control.verb == "hold";
+  control.verb = holds ? "pause" : "resume";
+  if (scenario_.goals[goal_] != Goal::migrate || scenario_.scope == Scope::execution) return;
+  control.changes = {store::SetSettings{"{}"}};
+  ++holds_;
+  if (!holds) {
+    held_.clear();
+    control.changes.emplace_back(store::ReleaseHeld{});
+    return;
+  }
+  ++statistics_.holds;
+  for (const auto& [id, item] : scenario_.items) {
+    if (rng_.chance(0.2)) held_.insert(id);
+  }
+  current_->interrupt_held();
 }
 
 /// The owner dies; or it goes on, stopped for a while or cut off, while somebody takes over by

@@ -44,7 +44,9 @@ struct Statistics {
   std::int64_t late = 0;
   std::int64_t persist_failures = 0;
   std::int64_t controls = 0;
-  std::int64_t refusals = 0;  ///< of items that were looked at
+  std::int64_t holds = 0;           ///< of parts
+  std::int64_t only_held_left = 0;  ///< pauses of its own
+  std::int64_t refusals = 0;        ///< of items that were looked at
   std::int64_t effects = 0;
   std::int64_t commits = 0;
   std::int64_t virtual_ms = 0;
@@ -108,6 +110,10 @@ class World {
   /// mended.
   [[nodiscard]] bool refuse_items();
 
+  /// A person holds the item back; holds() tells one state of this from another.
+  [[nodiscard]] bool held(std::int64_t item) const { return held_.contains(item); }
+  [[nodiscard]] std::int64_t holds() const { return holds_; }
+
   [[nodiscard]] bool tracing() const { return history_max_ > 0; }
   void trace(std::string line);
   [[noreturn]] void violated(const std::string& what) const;
@@ -137,6 +143,7 @@ class World {
   store::ReopenItems heal_everything();
   [[nodiscard]] engine::coordinator::Control make_verb(const char* verb);
   void maybe_control();
+  void hold(engine::coordinator::Control& control);
   void maybe_crash();
   void check_migrated(const store::ExecutionRow& row);
   void check_verified(const store::ExecutionRow& row);
@@ -174,6 +181,8 @@ class World {
   std::map<std::int64_t, Tries> item_tries_;
   std::map<std::int64_t, Tries> batch_tries_;
   std::set<std::int64_t> needs_settling_;
+  std::set<std::int64_t> held_;
+  std::int64_t holds_ = 0;
   bool items_checked_ = false;
   bool begun_before_ = false;  ///< something had ended when the owner took over
   std::set<std::int64_t>

@@ -28,6 +28,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     AWarningOfAnItemThatHasCompletedIsKeptBesideItsMessage, RemarksCountWhatItemsThatDidNotFailSay,
     EachItemIsCountedAsWhatItsTaskSays, StagedDirectoriesAndStepsCountAsSuch,
     ARetriedBatchWaitsForItsTime, ReadyFollowsPriorityStageAndId,
+    WhatIsHeldWaitsForItsReleaseOrANewOwner, PrioritiesOfWhatHasNotBegunChange,
     ABarrierWaitsForEnumerationAndAllStagesBelow, DependantsWaitAndAreSkippedWithTheCause,
     WorkThatDependsOnAFailureIsSkippedAsItIsAppended, WhatNeedsNothingEndsWithItsAppend,
     WhatIsSkippedAsItIsAppendedWaitsForNone, TaskStatusFollowsItsBatches,

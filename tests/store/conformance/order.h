@@ -46,6 +46,47 @@ TYPED_TEST_P(LedgerConformance, ReadyFollowsPriorityStageAndId) {
   EXPECT_EQ(ready->batches[0].stage, 2);
 }
 
+TYPED_TEST_P(LedgerConformance, WhatIsHeldWaitsForItsReleaseOrANewOwner) {
+  this->append(3, 2);
+  must_apply(this->ledger(), {start({{1, 1}, {2, 1}}), end(1, 1, BatchResult::held, {completed(1)}),
+                              end(2, 1, BatchResult::held)});
+  auto ready = this->ledger().ready({});
+  EXPECT_EQ(ids(ready->batches), (std::vector<std::int64_t>{3}));
+  EXPECT_EQ(ready->unfinished, 3);
+  EXPECT_EQ(ready->held, 2);
+  EXPECT_EQ(ready->next_not_before_ms, 0) << "no time lets it go";
+  EXPECT_EQ(this->ledger().batch(BatchId(1))->attempt, 0);
+  EXPECT_EQ(this->counters().succeeded_items, 1) << "what was done before stays";
+  must_apply(this->ledger(), {ReleaseHeld{}});
+  ready = this->ledger().ready({});
+  EXPECT_EQ(ids(ready->batches), (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(ready->held, 0);
+  EXPECT_EQ(this->ledger().items_of(BatchId(1), true)->size(), 1U);
+  must_apply(this->ledger(), {start({{1, 2}}), end(1, 2, BatchResult::held)});
+  EXPECT_TRUE(this->ledger().take_over("{}").ok());
+  EXPECT_EQ(this->ledger().ready({})->held, 0);
+  EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{1, 2, 3}));
+}
+
+TYPED_TEST_P(LedgerConformance, PrioritiesOfWhatHasNotBegunChange) {
+  AppendWork work;
+  work.tasks = {task(1), task(2)};
+  work.batches = {batch(1, 1, 1, 1), batch(2, 1, 2, 1), batch(3, 2, 3, 1), batch(4, 2, 4, 1)};
+  must_apply(this->ledger(), {work, start({{1, 1}})});
+  must_apply(this->ledger(), {SetPriority{Priority::immediate, {BatchId(4), BatchId(1)}, {}}});
+  EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{4, 2, 3}));
+  must_apply(this->ledger(), {SetPriority{Priority::low, {}, TaskId(1)}});
+  EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{4, 3, 2}));
+  AppendWork more;
+  more.batches = {batch(5, 1, 5, 1), batch(6, 2, 6, 1)};
+  must_apply(this->ledger(), {more});
+  EXPECT_EQ(ready_ids(this->ledger()), (std::vector<std::int64_t>{4, 3, 6, 2, 5}))
+      << "what is journaled for the task later has its priority";
+  EXPECT_EQ(refusal(this->ledger(), SetPriority{Priority::low, {BatchId(9)}, {}}),
+            ErrorType::defect);
+  EXPECT_EQ(refusal(this->ledger(), SetPriority{Priority::low, {}, TaskId(9)}), ErrorType::defect);
+}
+
 TYPED_TEST_P(LedgerConformance, ABarrierWaitsForEnumerationAndAllStagesBelow) {
   AppendWork work;
   work.tasks = {task(1, 0), task(2, 1, true), task(3, 2, true)};

@@ -1,0 +1,155 @@
+// The part of the host that knows parts of the work: those that a person holds back, lets go, or
+// wants first (engine.md ).
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "engine/host.h"
+
+namespace dunlin::engine {
+namespace {
+
+constexpr const char* kSelectorKeys[] = {"path", "entity", "type"};
+constexpr std::size_t kTasksMax = 10'000;
+
+/// Without what only some verbs know.
+Json selector_of(const Json& arguments) {
+  Json out = Json::object();
+  for (const char* key : kSelectorKeys) {
+    if (const Json* value = find_member(arguments, key); value != nullptr) out[key] = *value;
+  }
+  return out;
+}
+
+std::string joined_flags(const std::vector<Selector>& parts) {
+  std::string out;
+  for (const Selector& part : parts) out += (out.empty() ? "" : "; ") + selector_flags(part);
+  return out;
+}
+
+Error not_held(const Selector& part, const std::vector<Selector>& held) {
+  const std::string flags = selector_flags(part);
+  if (held.empty()) return Error(ErrorType::not_found, "nothing is held back");
+  return Error(ErrorType::not_found,
+               fmt::format("{} is not held back; held back: {}", flags, joined_flags(held)));
+}
+
+}  // namespace
+
+Status Execution::Host::have_run() {
+  if (!run_) {
+    DUNLIN_ASSIGN(run_, open_run());
+  }
+  return success();
+}
+
+Result<std::string> Execution::Host::change_parts(const std::string& verb, const Json& arguments) {
+  if (parts.goal != Goal::migrate)
+    return Error(ErrorType::invalid_state, "only a migration has parts that can wait");
+  DUNLIN_TRY(have_run());
+  if (run_->commit_scope() == CommitScope::execution)
+    return Error(ErrorType::invalid_state,
+                 "it commits all or nothing, so no part of it can wait; pause all of it");
+  std::vector<Selector> held = *limits_.held();
+  std::string message;
+  if (boolean_or(arguments, "held", false) && verb == "resume") {
+    if (held.empty()) return Error(ErrorType::not_found, "nothing is held back");
+    message = "goes on with " + joined_flags(held);
+    held.clear();
+  } else {
+    DUNLIN_ASSIGN(const Selector part, selector_from(selector_of(arguments)));
+    const auto found = std::find(held.begin(), held.end(), part);
+    if (verb == "pause" && found == held.end()) held.push_back(part);
+    if (verb == "resume" && found == held.end()) return not_held(part, held);
+    if (verb == "resume") held.erase(found);
+    message = (verb == "pause" ? "held back: " : "goes on with ") + selector_flags(part);
+  }
+  LimitChange change;
+  change.selective_pause = std::move(held);
+  {
+    const std::lock_guard lock(hold_mutex_);
+    limits_.apply(change);
+  }
+  if (verb == "pause") interrupt_held();
+  return message;
+}
+
+/// Batches under way that hold such items end as for a pause, and begin again without them.
+void Execution::Host::interrupt_held() {
+  std::vector<BatchId> running;
+  {
+    const std::lock_guard lock(running_mutex_);
+    for (const auto& [id, source] : running_) running.push_back(id);
+  }
+  const LiveLimits::Parts held = limits_.held();
+  const auto is_held = [&](const store::ItemRow& item) {
+    return std::any_of(held->begin(), held->end(),
+                       [&](const Selector& part) { return run_->matches(part, item); });
+  };
+  for (const BatchId id : running) {
+    const auto items = parts.ledger->items_of(id, true);
+    // Where the ledger cannot say, it waits for nobody: the batch finds out when it begins again.
+    if (items.ok() && std::none_of(items->begin(), items->end(), is_held)) continue;
+    const std::lock_guard lock(running_mutex_);
+    if (const auto found = running_.find(id); found != running_.end())
+      found->second->request(CancelReason::pause);
+  }
+}
+
+Result<std::vector<BatchId>> Execution::Host::pending_batches(const Json& selector) {
+  DUNLIN_ASSIGN(const Selector part, selector_from(selector));
+  DUNLIN_TRY(have_run());
+  std::vector<BatchId> found;
+  store::ItemFilter page;
+  page.unstarted = true;
+  for (;;) {
+    DUNLIN_ASSIGN(const std::vector<store::ItemRow> items, parts.ledger->items(page));
+    for (const store::ItemRow& item : items) {
+      const bool known = !found.empty() && found.back() == item.batch;
+      if (!known && run_->matches(part, item)) found.push_back(item.batch);
+    }
+    if (items.size() < page.limit) return found;
+    page.after = items.back().id;
+  }
+}
+
+Status Execution::Host::reorder(coordinator::Control& control, const Json& arguments) {
+  if (parts.goal != Goal::migrate)
+    return Error(ErrorType::invalid_state, "only what is still to be migrated can be reordered");
+  const std::string name = string_or(arguments, "priority", "");
+  const auto priority = store::priority_from(name);
+  if (!priority)
+    return Error(ErrorType::invalid_input, "priority is immediate, high, normal, low or scheduled");
+  store::SetPriority change;
+  change.to = *priority;
+  std::size_t batches = 0;
+  if (const std::int64_t task = integer_or(arguments, "task", 0); task > 0) {
+    DUNLIN_ASSIGN(const std::vector<store::TaskRow> tasks, parts.ledger->tasks(kTasksMax));
+    const auto found = std::find_if(tasks.begin(), tasks.end(), [&](const store::TaskRow& one) {
+      return one.id.value == task;
+    });
+    if (found == tasks.end())
+      return Error(ErrorType::not_found, fmt::format("there is no task {}", task));
+    change.task = found->id;
+    batches = static_cast<std::size_t>(found->batches - found->ended_batches);
+  } else if (const std::int64_t batch = integer_or(arguments, "batch", 0); batch > 0) {
+    const auto row = parts.ledger->batch(BatchId(batch));
+    if (!row.ok()) return Error(ErrorType::not_found, fmt::format("there is no batch {}", batch));
+    if (row->status == store::BatchStatus::pending) change.batches = {BatchId(batch)};
+    batches = change.batches.size();
+  } else {
+    DUNLIN_ASSIGN(change.batches, pending_batches(selector_of(arguments)));
+    batches = change.batches.size();
+  }
+  if (batches == 0)
+    return Error(ErrorType::not_found,
+                 "nothing of it waits: it has begun, ended, or is not listed yet");
+  control.message = fmt::format("{} {} now {}", batches, batches == 1 ? "batch is" : "batches are",
+                                store::to_string(*priority));
+  control.changes.emplace_back(std::move(change));
+  return success();
+}
+
+}  // namespace dunlin::engine
