@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/exit_code.h"
+#include "cli/plan_input.h"
 #include "cli/screens.h"
 #include "cli/selector.h"
 #include "cli/session.h"
@@ -123,15 +124,19 @@ class LimitFlags {
       : io_(add_text(app, "--io", "RATE", "at most so many bytes a second: 200MB/s, 10MiB")),
         iops_(add_text(app, "--iops", "N", "at most so many operations a second")),
         cpu_(add_text(app, "--cpu", "PERCENT", "at most this share of the CPUs it may use")),
+        memory_(add_text(app, "--memory", "SIZE", "at most so much memory, from 64MB")),
         concurrency_(add_text(app, "--concurrency", "N", "at most so many items at the same time")),
         batch_size_(
             add_text(app, "--batch-size", "N", "items of a batch that is made from now on")) {}
 
-  /// Of rates and CPU "none" and 0 take the limit away.
+  /// Of rates, CPU and memory "none" and 0 take the limit away.
   [[nodiscard]] Result<Json> read() const {
     Json out = Json::object();
     if (!io_->empty()) {
       DUNLIN_ASSIGN(out["io"], *io_ == "none" ? Result<std::int64_t>(0) : parse_rate(*io_));
+    }
+    if (!memory_->empty()) {
+      DUNLIN_ASSIGN(out["memory"], memory_megabytes(*memory_));
     }
     const auto number = [&out](const Text& text, const char* key, std::string_view flag) -> Status {
       if (text->empty()) return success();
@@ -158,7 +163,7 @@ class LimitFlags {
   }
 
  private:
-  Text io_, iops_, cpu_, concurrency_, batch_size_;
+  Text io_, iops_, cpu_, memory_, concurrency_, batch_size_;
 };
 
 void add_limits(Verbs& verbs) {
@@ -171,7 +176,7 @@ void add_limits(Verbs& verbs) {
       "limits",
       "Changes the limits of an execution: of a running one within a second, else from its start.",
       "dunlin limits last --io 200MB/s\ndunlin limits 3 --io none --concurrency 4\n"
-      "dunlin limits 3 --cpu 50%",
+      "dunlin limits 3 --cpu 50% --memory 200MB",
       [limits](Session& session) -> Result<int> {
         DUNLIN_ASSIGN(const Json changes, limits->flags->read());
         return control(session, *limits->execution, "limits", changes);

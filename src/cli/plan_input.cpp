@@ -180,11 +180,22 @@ SettingsFlags::SettingsFlags(CLI::App& app) {
   text("io_limit", "--io-limit", "RATE", "at most this many bytes per second: 200MB/s, 10MiB");
   bandwidth_kib_ =
       add_text(app, "--bwlimit", "RATE", "as --io-limit; without unit KiB/s, as in rsync");
+  memory_ = add_text(app, "--memory", "SIZE", "at most so much memory, from 64MB");
   text("priority", "--priority", "NAME",
        "immediate, high, normal (default) or low: who is served first at the same disks");
   text("max_failures", "--max-failures", "N|P%", "stop after so many failed items");
   text("max_retries", "--retries", "N", "tries after the first one (default 2)");
   stop_on_first_error_ = add_flag(app, "--stop-on-first-error", "stop when an item has failed");
+}
+
+Result<std::int64_t> memory_megabytes(const std::string& text) {
+  if (text == "none") return 0;
+  DUNLIN_ASSIGN(const std::int64_t bytes, parse_size(text));
+  const std::int64_t megabytes = bytes / engine::kMegabyte;
+  const std::string problem =
+      bytes == 0 ? "" : engine::memory_problem(std::max<std::int64_t>(megabytes, 1));
+  if (!problem.empty()) return Error(ErrorType::invalid_input, "--memory " + problem);
+  return megabytes;
 }
 
 Result<Json> SettingsFlags::read() const {
@@ -207,6 +218,13 @@ Result<Json> SettingsFlags::read() const {
       problems.push_back("--bwlimit: " + rate.error().message);
     else
       put_setting(out, "io_limit", *rate, "--bwlimit", problems);
+  }
+  if (!memory_->empty()) {
+    const auto megabytes = memory_megabytes(*memory_);
+    if (!megabytes.ok())
+      problems.push_back(megabytes.error().message);
+    else
+      put_setting(out, "resource_limits.max_memory_mb", *megabytes, "--memory", problems);
   }
   if (*stop_on_first_error_)
     put_setting(out, "stop_on_first_error", true, "--stop-on-first-error", problems);

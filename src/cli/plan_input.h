@@ -10,6 +10,9 @@
 
 namespace dunlin::cli {
 
+/// A limit of memory in MB: a size, or "none", which is 0.
+[[nodiscard]] Result<std::int64_t> memory_megabytes(const std::string& text);
+
 /// The flags that mean settings; the same for every verb that starts something.
 class SettingsFlags {
  public:
@@ -26,6 +29,7 @@ class SettingsFlags {
   std::vector<TextFlag> texts_;
   Text concurrency_;
   Text bandwidth_kib_;
+  Text memory_;
   Flag stop_on_first_error_;
 };
 

@@ -287,6 +287,8 @@ std::string limits_text(const Json& limits) {
     parts.push_back(format_count(iops) + " operations/s");
   if (const auto cpu = integer_or(limits, "cpu", 0); cpu > 0)
     parts.push_back(fmt::format("{}% CPU", cpu));
+  if (const auto memory = integer_or(limits, "memory", 0); memory > 0)
+    parts.push_back(format_count(memory) + " MB");
   if (const auto items = integer_or(limits, "concurrency", 0); items > 0)
     parts.push_back(fmt::format("{} at a time", format_count(items)));
   return fmt::format("{}", fmt::join(parts, ", "));

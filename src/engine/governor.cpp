@@ -97,6 +97,12 @@ Status Governor::acquire(std::int64_t bytes, std::int64_t operations, const Canc
   return share == nullptr ? success() : share->take(bytes, operations, cancel);
 }
 
+Result<MemoryLease> Governor::memory(std::int64_t wanted, std::int64_t least,
+                                     const CancelToken& cancel) {
+  DUNLIN_ASSIGN(const std::int64_t bytes, memory_.take(wanted, least, cancel));
+  return MemoryLease(*this, bytes);
+}
+
 void Governor::share(std::unique_ptr<FairShare> share) {
   const std::lock_guard lock(mutex_);
   if (!share_) share_ = std::move(share);
@@ -151,6 +157,7 @@ void Governor::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   if (share_) share_->close();
+  memory_.close();
   wake_all_locked();
 }
 

@@ -15,6 +15,7 @@
 #include "base/permits.h"
 #include "engine/concurrency_gate.h"
 #include "engine/fair_share.h"
+#include "engine/memory_budget.h"
 
 namespace dunlin::engine {
 
@@ -31,12 +32,19 @@ class Governor final : public Permits {
   [[nodiscard]] Status acquire(std::int64_t bytes, std::int64_t operations,
                                const CancelToken& cancel) override;
   void pause_if_too_many(const CancelToken& cancel) override;
+  /// Of the process, in bytes; 0: no limit.
+  void set_memory(std::int64_t bytes) { memory_.set_limit(bytes); }
+  [[nodiscard]] Result<MemoryLease> memory(std::int64_t wanted, std::int64_t least,
+                                           const CancelToken& cancel) override;
   /// From now on whoever asks also waits for the turn of this execution among others. Once.
   void share(std::unique_ptr<FairShare> share);
   /// nullptr: shares with nobody.
   [[nodiscard]] FairShare* shared();
   /// Refuses every further permit (emergency stop).
   void close();
+
+ protected:
+  void give_back(std::int64_t bytes) override { memory_.give_back(bytes); }
 
  private:
   using Line = std::list<std::condition_variable*>;
@@ -63,6 +71,7 @@ class Governor final : public Permits {
   std::int64_t cpu_used_ns_ = 0;
   std::int64_t cpu_due_ns_ = 0;
   std::unique_ptr<FairShare> share_;
+  MemoryBudget memory_;
   bool closed_ = false;
 };
 

@@ -24,6 +24,7 @@ constexpr LimitKey kKeys[] = {
     {"io", 0, kLargest, &LimitChange::bytes_per_second},
     {"iops", 0, kLargest, &LimitChange::operations_per_second},
     {"cpu", 0, 100, &LimitChange::cpu_percent},
+    {"memory", 0, 1'000'000'000, &LimitChange::memory_mb},
     {"concurrency", 1, 4096, &LimitChange::concurrency},
     {"batch_size", 1, 10'000'000, &LimitChange::batch_size},
 };
@@ -52,6 +53,8 @@ Status read_number(std::string_view name, const Json& value, LimitChange& change
                      (key->most == kLargest ? "" : " to " + std::to_string(key->most)));
   }
   change.*key->member = value.get<std::int64_t>();
+  if (const auto problem = memory_problem(change.memory_mb.value_or(0)); !problem.empty())
+    return Error(ErrorType::invalid_input, "memory " + problem);
   return success();
 }
 
@@ -77,6 +80,7 @@ void apply(const LimitChange& change, ExecutionSettings& settings) {
   limits.max_iops = change.operations_per_second.value_or(limits.max_iops);
   limits.max_cpu_percent =
       static_cast<std::int32_t>(change.cpu_percent.value_or(limits.max_cpu_percent));
+  limits.max_memory_mb = change.memory_mb.value_or(limits.max_memory_mb);
   settings.io_concurrency =
       static_cast<std::int32_t>(change.concurrency.value_or(settings.io_concurrency));
   settings.batch_size = change.batch_size.value_or(settings.batch_size);
@@ -112,12 +116,14 @@ LiveLimits::LiveLimits(const ExecutionSettings& settings, Governor& governor, Co
 void LiveLimits::set_governor_locked() {
   governor_.set_limits(settings_.limits.max_io_bytes_per_sec, settings_.limits.max_iops);
   governor_.set_cpu_percent(settings_.limits.max_cpu_percent);
+  governor_.set_memory(settings_.limits.max_memory_mb * kMegabyte);
 }
 
 void LiveLimits::apply(const LimitChange& change) {
   const std::lock_guard lock(mutex_);
   engine::apply(change, settings_);
-  if (change.bytes_per_second || change.operations_per_second || change.cpu_percent)
+  if (change.bytes_per_second || change.operations_per_second || change.cpu_percent ||
+      change.memory_mb)
     set_governor_locked();
   if (change.concurrency) gate_.set_limit(*change.concurrency);
   if (change.batch_size) batch_size_ = *change.batch_size;
@@ -138,6 +144,7 @@ Json LiveLimits::json() const {
   out["io"] = limit_or_null(settings_.limits.max_io_bytes_per_sec);
   out["iops"] = limit_or_null(settings_.limits.max_iops);
   out["cpu"] = limit_or_null(settings_.limits.max_cpu_percent);
+  out["memory"] = limit_or_null(settings_.limits.max_memory_mb);
   out["concurrency"] = gate_.limit();
   out["batch_size"] = batch_size();
   out["priority"] = settings_.priority;

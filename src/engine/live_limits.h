@@ -20,19 +20,20 @@
 
 namespace dunlin::engine {
 
-/// What is not named stays as it is. 0: no limit (of rates and CPU).
+/// What is not named stays as it is. 0: no limit (of rates, CPU and memory).
 struct LimitChange {
   std::optional<std::int64_t> bytes_per_second;
   std::optional<std::int64_t> operations_per_second;
   std::optional<std::int64_t> cpu_percent;
+  std::optional<std::int64_t> memory_mb;
   std::optional<std::int64_t> concurrency;
   std::optional<std::int64_t> batch_size;
   std::optional<std::string> priority;
   std::optional<std::vector<Selector>> selective_pause;  ///< all that are held back from now on
 };
 
-/// {"io", "iops", "cpu", "concurrency", "batch_size"}: whole numbers; {"priority"}: a name.
-/// invalid_input names what is wrong, and when nothing is to be changed.
+/// {"io", "iops", "cpu", "memory", "concurrency", "batch_size"}: whole numbers; {"priority"}: a
+/// name. invalid_input names what is wrong, and when nothing is to be changed.
 [[nodiscard]] Result<LimitChange> limit_change_from(const Json& arguments);
 
 /// Of `settings`, what the change names.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
+#include "engine/memory_budget.h"
 #include "engine/settings_table.h"
 
 namespace dunlin::engine {
@@ -125,6 +126,12 @@ std::string_view to_string(VerificationLevel level) {
   return "full";
 }
 
+std::string memory_problem(std::int64_t mb) {
+  if (mb == 0 || mb * kMegabyte >= MemoryBudget::kLeastLimit) return "";
+  return fmt::format("is 0 (no limit) or at least {} MB, not {}",
+                     MemoryBudget::kLeastLimit / kMegabyte, mb);
+}
+
 Result<ExecutionSettings> decode_settings(const Json& section, std::vector<std::string>& problems) {
   const std::size_t before = problems.size();
   const SettingsSource source{"/settings", &section};
@@ -135,6 +142,8 @@ Result<ExecutionSettings> decode_settings(const Json& section, std::vector<std::
     problems.push_back(
         fmt::format("/settings/retry_policy: initial_delay_ms ({}) is above max_delay_ms ({})",
                     out.retry.initial_delay_ms, out.retry.max_delay_ms));
+  if (const auto problem = memory_problem(out.limits.max_memory_mb); !problem.empty())
+    problems.push_back("/settings/resource_limits/max_memory_mb: " + problem);
   if (problems.size() == before) return out;
   std::string text;
   for (std::size_t i = before; i < problems.size(); ++i)

@@ -32,6 +32,8 @@ struct RetryPolicy {
   std::vector<std::string> no_retry_on;
 };
 
+inline constexpr std::int64_t kMegabyte = 1'000'000;
+
 /// 0: no limit.
 struct ResourceLimits {
   std::int32_t max_cpu_percent = 0;
@@ -40,6 +42,9 @@ struct ResourceLimits {
   std::int64_t max_iops = 0;
   std::int64_t max_network_bytes_per_sec = 0;
 };
+
+/// Empty: `mb` can be the limit of memory; else what is wrong with it.
+[[nodiscard]] std::string memory_problem(std::int64_t mb);
 
 struct CheckpointPolicy {
   std::string frequency = "every_n_batches";  ///< every_batch, every_n_batches, time_based

@@ -154,7 +154,6 @@ Status EntryWriter::copy_large(int in, const std::string& from_shown, const Temp
   options.direct_io = to.directory.features().direct_io;
   DUNLIN_ASSIGN(options.to_traits, fs::traits_of(to.directory));
   options.read_back_blocks = to.part->read_back;
-  options.buffers = to.part->buffers;
   options.chunk_done = [&](const fs::ChunkHashes& chunks) {
     const auto count = static_cast<std::int64_t>(chunks.size() / fs::kChunkHashBytes);
     if (count % stride != 0) return success();

@@ -44,7 +44,6 @@ struct Part {
   fs::FileInfo source;     ///< as it was then
   fs::ChunkHashes known;   ///< chunks of the temporary
   bool read_back = false;  ///< prove it while it is copied, where that can be done
-  fs::BufferBudget* buffers = nullptr;
   /// Durable on return.
   std::function<Status(const fs::FileInfo& source, const fs::FileInfo& temporary,
                        const fs::ChunkHashes& chunks, std::int64_t chunk_bytes)>

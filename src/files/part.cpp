@@ -106,7 +106,6 @@ Status CopyBatch::settle_part(const Copy& copy, const fs::Directory& to, const W
 Part CopyBatch::part_of(Copy& copy) {
   Part part;
   part.read_back = context_.settings().verification_level == engine::VerificationLevel::full;
-  part.buffers = &site_.copy_buffers;
   if (copy.part) {
     part.adopted = true;
     part.inode = copy.part->placed->inode;

@@ -108,8 +108,6 @@ class Site {
   fs::CloneRefusals clones;
   /// Items from this one on were listed by this process; set before their batches may start.
   std::atomic<std::int64_t> first_listed{std::numeric_limits<std::int64_t>::max()};
-  /// Of all large files that are copied at the same time: 64 MiB.
-  fs::BufferBudget copy_buffers{64};
 
  private:
   [[nodiscard]] Result<const Layout*> layout_locked();

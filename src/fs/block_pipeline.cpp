@@ -28,14 +28,6 @@ void wait_until(std::condition_variable& changed, std::unique_lock<std::mutex>& 
 
 }  // namespace
 
-int BufferBudget::take(int wanted, int least) {
-  int left = left_.load();
-  while (true) {
-    const int taken = std::max(least, std::min(wanted, left));
-    if (left_.compare_exchange_weak(left, left - taken)) return taken;
-  }
-}
-
 BlockPipeline::Size BlockPipeline::size_within(int blocks, bool with_use) {
   // Two blocks a thread, so that one can wait for a hash while the next is read; a third to
   // compare.

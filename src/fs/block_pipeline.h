@@ -9,7 +9,6 @@
 // The threads live as long as run(), which starts and joins them.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -29,19 +28,6 @@ struct Block {
   std::size_t got = 0;
   bool hole = false;          ///< the source says so
   std::byte* data = nullptr;  ///< BlockPipeline::kBlockBytes, aligned for direct I/O
-};
-
-/// Buffers that the pipelines of one execution may have together: many large files at once get
-/// fewer each, and are slower, rather than more memory. Any thread.
-class BufferBudget {
- public:
-  explicit BufferBudget(int blocks) : left_(blocks) {}
-  /// As many of `wanted` as are left, but at least `least`: nobody waits for another file.
-  [[nodiscard]] int take(int wanted, int least);
-  void give_back(int blocks) { left_.fetch_add(blocks); }
-
- private:
-  std::atomic<int> left_;
 };
 
 class BlockPipeline {

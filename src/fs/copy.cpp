@@ -51,6 +51,8 @@ Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
   // One byte more than the size, so that a small file ends within one block and is seen to end.
   const auto block =
       static_cast<std::size_t>(std::clamp(size_hint + 1, kSmallestBlockBytes, kBlockBytes));
+  const auto held = static_cast<std::int64_t>(block);
+  DUNLIN_ASSIGN(const MemoryLease lease, transfer.permits.memory(held, held, transfer.cancel));
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(block);
   std::int64_t copied = 0;
   while (true) {
@@ -76,6 +78,8 @@ Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
 Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int to,
                                      std::string_view to_shown, HashSet& hashes,
                                      const Transfer& transfer) {
+  DUNLIN_ASSIGN(const MemoryLease lease,
+                transfer.permits.memory(kBlockBytes, kBlockBytes, transfer.cancel));
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kBlockBytes);
   struct stat info{};
   if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown);

@@ -13,6 +13,7 @@ constexpr std::int64_t kBlockBytes = BlockPipeline::kBlockBytes;
 /// Smaller files are many at once anyway, and threads would cost more than they give.
 constexpr std::int64_t kPipelineFrom = 16 << 20;
 constexpr int kBlocks = 12;
+constexpr int kBlocksLeast = 2;
 
 Status read_one(const FedFile& file, Block& block, const Transfer& transfer) {
   DUNLIN_TRY(transfer.permits.acquire(static_cast<std::int64_t>(block.wanted), 1, transfer.cancel));
@@ -25,6 +26,8 @@ Status read_one(const FedFile& file, Block& block, const Transfer& transfer) {
 Result<std::int64_t> feed_in_turn(const FedFile& file, std::int64_t size, HashSet& hashes,
                                   const Transfer& transfer) {
   const auto largest = static_cast<std::size_t>(std::clamp<std::int64_t>(size, 1, kBlockBytes));
+  const auto held = static_cast<std::int64_t>(largest);
+  DUNLIN_ASSIGN(const MemoryLease lease, transfer.permits.memory(held, held, transfer.cancel));
   const AlignedBuffer buffer =
       aligned_buffer(round_up(largest, file.granule), std::max<std::size_t>(file.granule, 4096));
   if (!buffer) return error_from_errno(ENOMEM, file.shown);
@@ -64,7 +67,11 @@ Result<std::int64_t> feed(const FedFile& file, std::int64_t size, HashSet& hashe
     if (transfer.progress) transfer.progress(static_cast<std::int64_t>(block.got));
     return true;
   };
-  BlockPipeline pipeline(std::move(steps), BlockPipeline::size_within(kBlocks, false));
+  DUNLIN_ASSIGN(
+      const MemoryLease lease,
+      transfer.permits.memory(kBlocks * kBlockBytes, kBlocksLeast * kBlockBytes, transfer.cancel));
+  const auto blocks = static_cast<int>(lease.bytes() / kBlockBytes);
+  BlockPipeline pipeline(std::move(steps), BlockPipeline::size_within(blocks, false));
   DUNLIN_TRY(pipeline.run());
   return fed;
 }

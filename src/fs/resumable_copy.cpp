@@ -77,17 +77,14 @@ Status ResumableCopy::make_room() {
   return full;
 }
 
-Status ResumableCopy::run_pipeline(BlockPipeline::Steps steps) {
+Status ResumableCopy::run_pipeline(BlockPipeline::Steps steps, const Transfer& transfer) {
   const bool with_use = steps.use != nullptr;
-  int blocks = kBlocksWanted;
-  if (options_.buffers != nullptr) blocks = options_.buffers->take(kBlocksWanted, kBlocksLeast);
-  Status status = success();
-  {
-    BlockPipeline pipeline(std::move(steps), BlockPipeline::size_within(blocks, with_use));
-    status = pipeline.run();
-  }
-  if (options_.buffers != nullptr) options_.buffers->give_back(blocks);
-  return status;
+  DUNLIN_ASSIGN(const MemoryLease lease,
+                transfer.permits.memory(kBlocksWanted * kBlockBytes, kBlocksLeast * kBlockBytes,
+                                        transfer.cancel));
+  const auto blocks = static_cast<int>(lease.bytes() / kBlockBytes);
+  BlockPipeline pipeline(std::move(steps), BlockPipeline::size_within(blocks, with_use));
+  return pipeline.run();
 }
 
 /// The destination from its start to `end`, in blocks.
@@ -136,7 +133,7 @@ Result<std::size_t> ResumableCopy::chunks_that_hold(const ChunkHashes& known,
     ++holding;
     return true;
   };
-  DUNLIN_TRY(run_pipeline(std::move(steps)));
+  DUNLIN_TRY(run_pipeline(std::move(steps), transfer));
   return holding;
 }
 
@@ -153,7 +150,7 @@ Status ResumableCopy::feed_kept(HashSet& hashes, const Transfer& transfer) {
     fed += static_cast<std::int64_t>(block.got);
     return true;
   };
-  DUNLIN_TRY(run_pipeline(std::move(steps)));
+  DUNLIN_TRY(run_pipeline(std::move(steps), transfer));
   if (fed == kept_bytes_) return success();
   return Error(ErrorType::destination_changed, to_.shown + " became shorter while it was read");
 }
@@ -292,7 +289,7 @@ Result<std::int64_t> ResumableCopy::copy_rest(HashSet& hashes, const Transfer& t
   steps.lanes.emplace_back([&](auto bytes) { hash_chunks(chunk, bytes); });
   ChunkRecorder recorder(options_.chunk_done, transfer.cancel);
   steps.done = [&](const Block& block) { return finish_block(block, recorder, transfer); };
-  DUNLIN_TRY(run_pipeline(std::move(steps)));
+  DUNLIN_TRY(run_pipeline(std::move(steps), transfer));
   DUNLIN_TRY(write_tail());
   DUNLIN_TRY(transfer.permits.acquire(1, 1, transfer.cancel));
   if (copied_ == size_) {  // whatever was appended since shows as a change

@@ -54,7 +54,6 @@ class ResumableCopy {
     FileSystemTraits to_traits;
     /// Each block is read back after it was written, where that says something: see proven().
     bool read_back_blocks = false;
-    BufferBudget* buffers = nullptr;  ///< nullptr: none but its own
     /// For displays, and only where something is known from an earlier process; may be empty. Each
     /// block of it that was read back; then, once, how many bytes are kept.
     std::function<void(std::int64_t bytes)> read_back;
@@ -85,7 +84,7 @@ class ResumableCopy {
   void hash_chunks(Hasher& chunk, std::span<const std::byte> bytes);
   [[nodiscard]] Status make_room();
   [[nodiscard]] BlockPipeline::Steps reading_back(std::int64_t end, const Transfer& transfer);
-  [[nodiscard]] Status run_pipeline(BlockPipeline::Steps steps);
+  [[nodiscard]] Status run_pipeline(BlockPipeline::Steps steps, const Transfer& transfer);
   [[nodiscard]] bool next_block(Block& block);
   [[nodiscard]] Status read_source(Block& block, bool believes_holes, const Transfer& transfer);
   [[nodiscard]] Status write_and_compare(const Block& block, std::byte* spare,

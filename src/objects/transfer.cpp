@@ -160,6 +160,7 @@ Result<Copied> put_in_parts(const CopyJob& job, ObjectData first, std::int64_t p
 Result<Copied> copy_object(const CopyJob& job, BatchContext& context) {
   const std::int64_t size = job.from.size;
   if (size < job.multipart_threshold) {
+    DUNLIN_ASSIGN(const MemoryLease lease, context.permits().memory(size, size, context.cancel()));
     DUNLIN_ASSIGN(auto data, read_range(job.source, job.from, 0, size, context));
     return put_whole(job, data, context);
   }
@@ -169,6 +170,8 @@ Result<Copied> copy_object(const CopyJob& job, BatchContext& context) {
   if (part_size > limits.max_put_bytes) {
     return Error(ErrorType::unsupported_item, "the object is larger than the destination can hold");
   }
+  const std::int64_t held = std::min(part_size, size);
+  DUNLIN_ASSIGN(const MemoryLease lease, context.permits().memory(held, held, context.cancel()));
   DUNLIN_ASSIGN(auto first,
                 read_range(job.source, job.from, 0, std::min(part_size, size), context));
   return put_in_parts(job, std::move(first), part_size, context);
@@ -177,6 +180,8 @@ Result<Copied> copy_object(const CopyJob& job, BatchContext& context) {
 Result<std::string> read_md5(Backend& backend, const ObjectInfo& version, std::int64_t part_size,
                              RunContext& context, engine::ItemInFlight* in_flight) {
   DUNLIN_ASSIGN(Hasher hasher, Hasher::create(HashKind::md5));
+  const std::int64_t held = std::min(part_size, version.size);
+  DUNLIN_ASSIGN(const MemoryLease lease, context.permits().memory(held, held, context.cancel()));
   for (std::int64_t offset = 0; offset < version.size;) {
     const std::int64_t length = std::min(part_size, version.size - offset);
     DUNLIN_ASSIGN(auto data, read_range(backend, version, offset, length, context));

@@ -90,7 +90,8 @@ TEST_F(Parts, WhatIsHeldBackOutlivesAKillAndAPauseOfAllOfIt) {
   ASSERT_TRUE(is_under_way());
   ASSERT_EQ(run({"pause", "last", "--path", "b/*"}).code, 0);
   ASSERT_EQ(run({"pause", "last", "--entity", "z"}).code, 0);
-  copy.kill();
+  copy.signal(SIGKILL);
+  EXPECT_EQ(copy.wait(milliseconds(5000)), 128 + SIGKILL);
   EXPECT_EQ(run({"resume", "last", "--entity", "z", "--detach"}).code, 0);
   ASSERT_TRUE(is_under_way());
   ASSERT_EQ(run({"limits", "last", "--io", "none"}).code, 0);

@@ -96,6 +96,58 @@ TEST(ItemPool, NothingToDoIsDone) {
 // ---- Governor
 // ------------------------------------------------------------------------------------------------------
 
+constexpr std::int64_t kMiB = 1 << 20;
+
+TEST(Memory, WithoutALimitLargeFilesAtTheSameTimeGetLessAndNobodyWaits) {
+  Governor governor;
+  const auto first = governor.memory(40 * kMiB, 3 * kMiB, CancelToken());
+  const auto second = governor.memory(40 * kMiB, 3 * kMiB, CancelToken());
+  EXPECT_EQ(first->bytes(), 40 * kMiB);
+  EXPECT_EQ(second->bytes(), 24 * kMiB);
+  EXPECT_EQ(governor.memory(24 * kMiB, 3 * kMiB, CancelToken())->bytes(), 3 * kMiB);
+}
+
+TEST(Memory, WhoeverIsTheOnlyOneGoesOnUnderAnyLimit) {
+  Governor governor;
+  governor.set_memory(1);
+  EXPECT_EQ(governor.memory(900 * kMiB, 100 * kMiB, CancelToken())->bytes(), 100 * kMiB);
+}
+
+TEST(Memory, UnderALimitWhoeverFindsTooLittleWaitsForWhatIsGivenBack) {
+  Governor governor;
+  governor.set_memory(68'000'000);  // 20 MB of it for buffers
+  std::optional<MemoryLease> held;
+  held.emplace(*governor.memory(15'000'000, 15'000'000, CancelToken()));
+  EXPECT_EQ(governor.memory(15'000'000, 1'000'000, CancelToken())->bytes(), 5'000'000);
+  std::atomic<bool> given{false};
+  std::thread waiting([&] {
+    const auto lease = governor.memory(10'000'000, 10'000'000, CancelToken());
+    EXPECT_TRUE(given) << "there was no room";
+    EXPECT_EQ(lease->bytes(), 10'000'000);
+  });
+  std::this_thread::sleep_for(milliseconds(20));
+  given = true;
+  held.reset();
+  waiting.join();
+}
+
+TEST(Memory, ALimitThatIsTakenAwayAPauseAndAStopEndTheWait) {
+  Governor governor;
+  governor.set_memory(64'000'000);
+  const auto all = governor.memory(16'000'000, 16'000'000, CancelToken());
+  CancelSource cancel;
+  std::thread canceller([&] { cancel.request(CancelReason::pause); });
+  EXPECT_EQ(governor.memory(1, 1, cancel.token()).error().type, ErrorType::interrupted);
+  canceller.join();
+  std::thread raiser([&] { governor.set_memory(0); });
+  EXPECT_TRUE(governor.memory(1, 1, CancelToken()).ok());
+  raiser.join();
+  governor.set_memory(64'000'000);
+  std::thread stopper([&] { governor.close(); });
+  EXPECT_EQ(governor.memory(1, 1, CancelToken()).error().type, ErrorType::interrupted);
+  stopper.join();
+}
+
 TEST(Governor, KeepsTheRate) {
   Governor governor;
   governor.set_limits(10'000'000, 0);

@@ -124,12 +124,29 @@ TEST(Settings, EveryProblemIsReportedAtOnce) {
 TEST(Settings, WhatThisVersionDoesNotDoIsRefusedNotIgnored) {
   EXPECT_NE(problem_of({{"cleanup_policy", {{"undo", "keep"}}}}).find("does not have it yet"),
             std::string::npos);
-  for (const Json& section : std::vector<Json>{{{"mode", "test"}},
-                                               {{"execution_type", "dry-run"}},
-                                               {{"dry_run", true}},
-                                               {{"resource_limits", {{"max_memory_mb", 5}}}}}) {
+  for (const Json& section : std::vector<Json>{
+           {{"mode", "test"}}, {{"execution_type", "dry-run"}}, {{"dry_run", true}}}) {
     EXPECT_NE(problem_of(section).find("this version only has"), std::string::npos);
   }
+}
+
+TEST(Settings, ALimitOfMemoryLeavesRoomForTheProgram) {
+  EXPECT_EQ(decoded({{"resource_limits", {{"max_memory_mb", 64}}}}).limits.max_memory_mb, 64);
+  EXPECT_EQ(decoded({{"resource_limits", {{"max_memory_mb", 0}}}}).limits.max_memory_mb, 0);
+  EXPECT_NE(problem_of({{"resource_limits", {{"max_memory_mb", 63}}}}).find("at least 64 MB"),
+            std::string::npos);
+}
+
+TEST(Settings, PartsThatAreHeldBackAreKeptAsTheyAre) {
+  const Json parts = Json::parse(R"([{"path": "a/*", "type": "symlink"}, {"entity": "orders"}])");
+  const ExecutionSettings settings = decoded({{"selective_pause", parts}});
+  ASSERT_EQ(settings.selective_pause.size(), 2U);
+  EXPECT_EQ(settings.selective_pause[0], (Selector{"a/*", "", "symlink"}));
+  EXPECT_EQ(encode_settings(settings)["selective_pause"], parts);
+  EXPECT_EQ(selector_flags(settings.selective_pause[0]), "--path 'a/*' --type symlink");
+  EXPECT_NE(problem_of({{"selective_pause", Json::parse("[{}]")}}), "");
+  EXPECT_NE(problem_of({{"selective_pause", Json::parse(R"([{"paths": "a"}])")}}), "");
+  EXPECT_NE(problem_of({{"selective_pause", "a/*"}}), "");
 }
 
 TEST(Settings, ALimitOfCpuIsAShareOfAll) {

@@ -148,15 +148,6 @@ TEST_F(FsBlockPipeline, WithoutThreadsItFailsAndSaysSo) {
   EXPECT_NE(status.error().text().find("start a thread"), std::string::npos);
 }
 
-TEST(FsBufferBudget, ManyFilesAtOnceGetLessAndNobodyNothing) {
-  BufferBudget budget(40);
-  EXPECT_EQ(budget.take(24, 3), 24);
-  EXPECT_EQ(budget.take(24, 3), 16);
-  EXPECT_EQ(budget.take(24, 3), 3);
-  budget.give_back(24);
-  EXPECT_EQ(budget.take(24, 3), 21);
-}
-
 TEST(FsChunkRecorder, EachIsRecordedInOrderAndAfterAnErrorNoMore) {
   CancelSource source;
   const CancelToken token = source.token();
