@@ -207,6 +207,8 @@ Result<bool> LedgerBatchContext::begin_execution(bool whole) {
 /// What was held stays so to the end of the pass: the kind may have seen some of its items without
 /// it.
 void LedgerBatchContext::leave_out_held_locked(std::vector<ItemRow>& items) {
+  // Directories and further steps are shared with what is not held.
+  if (row_.count_as != store::CountAs::items) return;
   const LiveLimits::Parts parts = parts_.limits.held();
   if (parts_.run != nullptr && !parts->empty()) {
     for (const ItemRow& item : items) {

@@ -267,9 +267,9 @@ engine::coordinator::Control World::make_verb(const char* verb) {
 
 void World::maybe_control() {
   if (current_ == nullptr || !fault(scenario_.knobs.control)) return;
-  static const char* const kVerbs[] = {"pause",  "pause", "pause", "resume", "retry",
-                                       "retry",  "skip",  "hold",  "let_go", "priority",
-                                       "limits", "stop",  "fly",   "cancel"};
+  static const char* const kVerbs[] = {"pause",  "pause",    "pause",  "resume", "retry", "retry",
+                                       "skip",   "hold",     "hold",   "hold",   "hold",  "let_go",
+                                       "let_go", "priority", "limits", "stop",   "fly",   "cancel"};
   engine::coordinator::Control control = make_verb(kVerbs[rng_.below(std::size(kVerbs))]);
   if (control.verb == "hold" || control.verb == "let_go") hold(control);
   if (control.verb == "priority") {
