@@ -296,6 +296,7 @@ void Shadow::reopen(const store::ReopenItems& mutation) {
       any = true;
     }
     if (!any) continue;
+    batch.held = false;
     batch.status = BatchStatus::pending;
     batch.verified = false;
     if (was != BatchStatus::failed && was != BatchStatus::skipped) continue;

@@ -309,8 +309,14 @@ void World::hold(engine::coordinator::Control& control) {
     return;
   }
   ++statistics_.holds;
-  for (const auto& [id, item] : scenario_.items) {
-    if (rng_.chance(0.2)) held_.insert(id);
+  for (const auto& [number, batch] : scenario_.batches) {
+    for (const auto& item : batch.row.items) {
+      if (!rng_.chance(0.2)) continue;
+      held_.insert(item.id.value);
+      // Its batch may fail as a whole while it waits for its turn, which came before that
+      // otherwise.
+      if (batch.fails) open_ended_.insert(item.id.value);
+    }
   }
   current_->interrupt_held();
 }
