@@ -199,7 +199,7 @@ void add_priority(Verbs& verbs) {
       "dunlin priority last high\ndunlin priority 3 low\n"
       "dunlin priority 3 immediate --path 'photos/*'",
       [priority](Session& session) -> Result<int> {
-        Json arguments = priority->part->read();
+        DUNLIN_ASSIGN(Json arguments, priority->part->read());
         const int given = (arguments.empty() ? 0 : 1) + (priority->batch->empty() ? 0 : 1) +
                           (priority->task->empty() ? 0 : 1);
         if (given > 1)
@@ -232,8 +232,9 @@ void add_pause(Verbs& verbs) {
       "Pauses an execution within a second; nothing is lost. With a part of the work: holds that "
       "part back, while all else goes on.",
       "dunlin pause last\ndunlin pause 3 --path 'videos/*'\ndunlin pause 3 --type symlink",
-      [pause](Session& session) {
-        return control(session, *pause->execution, "pause", pause->part->read());
+      [pause](Session& session) -> Result<int> {
+        DUNLIN_ASSIGN(const Json part, pause->part->read());
+        return control(session, *pause->execution, "pause", part);
       });
   pause->execution = add_execution(app);
   pause->part = std::make_unique<PartFlags>(app);

@@ -274,7 +274,7 @@ void add_resume(Verbs& verbs) {
       "the work: lets that part go, as `dunlin pause` has named it.",
       "dunlin resume last\ndunlin resume 3 --detach\ndunlin resume 3 --path 'videos/*'",
       [given](Session& session) -> Result<int> {
-        Json part = given->part->read();
+        DUNLIN_ASSIGN(Json part, given->part->read());
         if (*given->held && !part.empty())
           return Error(ErrorType::invalid_input,
                        "--held lets go all that is held back, or name a part");

@@ -22,13 +22,41 @@ PartFlags::PartFlags(CLI::App& app)
     : path_(add_text(app, "--path", "GLOB",
                      "items whose path below the source matches; * also stands for /")),
       entity_(add_text(app, "--entity", "NAME", "items of this table or directory")),
-      type_(add_text(app, "--type", "TYPE", "files: file, directory, symlink, FIFO …")) {}
+      type_(add_text(app, "--type", "TYPE", "files: file, symlink, FIFO, socket …")) {}
 
-Json PartFlags::read() const {
+namespace {
+
+/// Requests and settings are JSON, which holds no other bytes: a name with some would become
+/// another.
+Status put_name(Json& out, const char* key, const std::string& name) {
+  if (name.empty()) return success();
+  if (!is_utf8(name))
+    return Error(ErrorType::invalid_input,
+                 fmt::format("--{} takes UTF-8, not '{}'; in a pattern ? stands for any byte", key,
+                             escape_bytes(name)));
+  out[key] = name;
+  return success();
+}
+
+/// As fs names them. Directories are shared with what is not meant, and are no part by themselves.
+Status check_type(const std::string& type) {
+  const std::vector<std::string> types = {"file",   "symlink",          "FIFO",
+                                          "socket", "character device", "block device"};
+  if (type.empty() || std::find(types.begin(), types.end(), type) != types.end()) return success();
+  const auto near = nearest_word(type, types);
+  return Error(ErrorType::invalid_input,
+               fmt::format("--type is one of {}, not '{}'{}", fmt::join(types, ", "),
+                           escape_bytes(type), near ? "; did you mean '" + *near + "'?" : ""));
+}
+
+}  // namespace
+
+Result<Json> PartFlags::read() const {
   Json out = Json::object();
-  if (!path_->empty()) out["path"] = *path_;
-  if (!entity_->empty()) out["entity"] = *entity_;
-  if (!type_->empty()) out["type"] = *type_;
+  DUNLIN_TRY(put_name(out, "path", *path_));
+  DUNLIN_TRY(put_name(out, "entity", *entity_));
+  DUNLIN_TRY(check_type(*type_));
+  DUNLIN_TRY(put_name(out, "type", *type_));
   return out;
 }
 
@@ -77,7 +105,7 @@ Result<Json> SelectorFlags::read() const {
   if (!type_->empty()) {
     DUNLIN_ASSIGN(out["type"], error_type_name(*type_));
   }
-  if (!path_->empty()) out["path"] = *path_;
+  DUNLIN_TRY(put_name(out, "path", *path_));
   return out;
 }
 

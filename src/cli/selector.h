@@ -25,8 +25,9 @@ class SelectorFlags {
 class PartFlags {
  public:
   explicit PartFlags(CLI::App& app);
-  /// {path, entity, type}: what was given; all of it must match. Empty: nothing was.
-  [[nodiscard]] Json read() const;
+  /// {path, entity, type}: what was given; all of it must match. Empty: nothing was. invalid_input
+  /// names a type that there is not, and what would not arrive as it was given.
+  [[nodiscard]] Result<Json> read() const;
 
  private:
   Text path_;

@@ -478,7 +478,7 @@ Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const
   if (part || verb == "limits" || verb == "priority") {
     DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, goal_of(before.row)));
     DUNLIN_ASSIGN(const std::string message, execution->change_now(verb, arguments, actor));
-    return answer(message + ", from its next start");
+    return answer(verb == "resume" ? message : message + ", from its next start");
   }
   return Error(ErrorType::invalid_state, "'" + verb +
                                              "' needs a running execution; `dunlin resume " +

@@ -130,6 +130,12 @@ TEST_F(Parts, WhatIsWantedFirstComesFirst) {
   ASSERT_TRUE(eventually([&] { return count("z") == kFiles; }));
   EXPECT_LT(count("a") + count("b"), 2 * kFiles) << "they came before it";
   EXPECT_EQ(run({"priority", "last", "immediate", "--path", "nowhere/*"}).code, 2);
+  const Finished bytes = run({"priority", "last", "high", "--path", "z/\xff*"});
+  EXPECT_EQ(bytes.code, 2) << "it would become another name";
+  EXPECT_THAT(bytes.err, HasSubstr("? stands for any byte"));
+  const Finished type = run({"pause", "last", "--type", "symlnk"});
+  EXPECT_EQ(type.code, 2);
+  EXPECT_THAT(type.err, HasSubstr("did you mean 'symlink'?"));
   EXPECT_EQ(run({"priority", "last", "high", "--task", "files-999"}).code, 2);
   EXPECT_EQ(run({"priority", "last", "high", "--task", "files-3", "--batch", "3"}).code, 2);
   EXPECT_EQ(run({"priority", "last", "low", "--task", "files-3"}).code, 0);
