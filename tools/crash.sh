@@ -24,7 +24,9 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-[ "$do_build" = no ] || build crash dunlin crash_loop
+targets=(dunlin crash_loop)
+[ "$full" = no ] || targets+=(files_tests)
+[ "$do_build" = no ] || build crash "${targets[@]}"
 
 depth=--short random=5 trials=10 phases=1
 [ "$full" = no ] || depth=--full random=200 trials=200 phases=100
@@ -64,8 +66,14 @@ in_phases() {
   part "killed at least $phases times in each phase" "${kinds[@]}" --random "$((phases * 10))" --phases "$phases"
   [ "$full" = no ] || part "a file of 4 GiB, killed 100 times at random moments" --kind files-large --random 100
 }
+# The kind alone, without the engine's processes: every point of a copy, a move and their undo with each set of features.
+in_children() {
+  printf '\nfiles, children killed at every point of a copy, a move and an undo\n'
+  python3 tools/run_tests.py crash --only files --filter '*Crash.*' --jobs "$jobs" || code=1
+}
 all() {
   part "killed at crash points"
+  [ "$full" = no ] || in_children
   part "killed $random times each at random moments" --random "$random"
   adversarial
   in_phases

@@ -48,10 +48,23 @@ void append_escaped(std::string& out, char c) {
 
 enum class Keep : std::uint8_t { printable_but_backslash, printable, all_utf8 };
 
+/// In each way of keeping. Names are of such characters as a rule, and are escaped for each
+/// message.
+bool stands_for_itself(char c) {
+  return c >= 0x20 && c < 0x7f && c != '\\';
+}
+
 std::string escape(std::string_view bytes, Keep keep) {
   std::string out;
   out.reserve(bytes.size());
   for (std::size_t at = 0; at < bytes.size();) {
+    const auto end = std::find_if_not(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(),
+                                      stands_for_itself);
+    if (const auto plain = static_cast<std::size_t>(end - bytes.begin()) - at; plain > 0) {
+      out += bytes.substr(at, plain);
+      at += plain;
+      continue;
+    }
     const Character character = decode(bytes, at);
     const std::size_t size = std::max<std::size_t>(character.size, 1);
     if (character.size == 0 || (keep != Keep::all_utf8 && is_hidden(character.code))) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -247,19 +248,47 @@ std::optional<Error> LedgerBatchContext::stop_reason() {
 
 Status LedgerBatchContext::for_each_item(std::span<ItemRow> items,
                                          const std::function<void(ItemRow&)>& fn) {
+  std::vector<std::size_t> each(items.size() + 1);
+  std::iota(each.begin(), each.end(), std::size_t{0});
+  return for_each_part(items, each, fn);
+}
+
+Status LedgerBatchContext::for_each_by_directory(std::span<ItemRow> items,
+                                                 const std::function<void(ItemRow&)>& fn) {
+  std::vector<std::size_t> parts{0};
+  for (std::size_t n = 1; n < items.size(); ++n) {
+    if (items[n].directory != items[n - 1].directory) parts.push_back(n);
+  }
+  if (!items.empty()) parts.push_back(items.size());
+  return for_each_part(items, parts, fn);
+}
+
+/// Part n are the items from parts[n] to parts[n + 1]: one after the other. The parts side by side.
+Status LedgerBatchContext::for_each_part(std::span<ItemRow> items,
+                                         const std::vector<std::size_t>& parts,
+                                         const std::function<void(ItemRow&)>& fn) {
   std::atomic<bool> stopped{false};
   std::atomic<bool> left_out{false};  // its turn had not come when the token was raised
+  const auto run = [&](ItemRow& item) {
+    if (stopped.load(std::memory_order_relaxed)) return;
+    const ConcurrencyGate::Turn turn(parts_.gate, cancel_);
+    if (!turn.passed()) {
+      left_out = true;
+      return;
+    }
+    fn(item);
+    if (stop_reason()) stopped = true;
+  };
   const bool all = parts_.pool.for_each(
-      row_.id.value, items.size(),
-      [&](std::size_t i) {
-        if (stopped.load(std::memory_order_relaxed)) return;
-        const ConcurrencyGate::Turn turn(parts_.gate, cancel_);
-        if (!turn.passed()) {
-          left_out = true;
-          return;
+      row_.id.value, parts.size() - 1,
+      [&](std::size_t part) {
+        for (std::size_t n = parts[part]; n < parts[part + 1]; ++n) {
+          if (n > parts[part] && cancel_.cancelled()) {
+            left_out = true;
+            return;
+          }
+          run(items[n]);
         }
-        fn(items[i]);
-        if (stop_reason()) stopped = true;
       },
       cancel_);
   if (auto reason = stop_reason()) return *std::move(reason);

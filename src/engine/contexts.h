@@ -202,6 +202,8 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   [[nodiscard]] Result<ItemRow> item(ItemId id) override;
   [[nodiscard]] Status for_each_item(std::span<ItemRow> items,
                                      const std::function<void(ItemRow&)>& fn) override;
+  [[nodiscard]] Status for_each_by_directory(std::span<ItemRow> items,
+                                             const std::function<void(ItemRow&)>& fn) override;
   [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override;
   void report(ItemOutcome outcome) override;
   [[nodiscard]] Status flush() override;
@@ -243,6 +245,9 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   void leave_out_held_locked(std::vector<ItemRow>& items);
   [[nodiscard]] Verdict classify_locked(ItemOutcome& outcome);
   [[nodiscard]] std::optional<Error> stop_reason();
+  [[nodiscard]] Status for_each_part(std::span<ItemRow> items,
+                                     const std::vector<std::size_t>& parts,
+                                     const std::function<void(ItemRow&)>& fn);
   store::BatchRow row_;
   const std::int64_t token_;
   const store::Pass pass_;

@@ -176,6 +176,12 @@ class BatchContext : public RunContext {
   /// it must not call for_each_item.
   [[nodiscard]] virtual Status for_each_item(std::span<ItemRow> items,
                                              const std::function<void(ItemRow&)>& fn) = 0;
+  /// As for_each_item(), but items of one directory that follow each other are run by one thread,
+  /// in their order: for steps that hold the directory's lock, where more threads only wait for it.
+  [[nodiscard]] virtual Status for_each_by_directory(std::span<ItemRow> items,
+                                                     const std::function<void(ItemRow&)>& fn) {
+    return for_each_item(items, fn);
+  }
   /// Durable on return: comes before the outside effect it announces (old inode, upload id …).
   [[nodiscard]] virtual Status record_intents(std::vector<ItemIntent> intents) = 0;
   /// Queues an outcome; the ledger has it at the latest when the pass has ended. The engine decides

@@ -79,7 +79,7 @@ Status CopyBatch::each(Stage stage, Status (CopyBatch::*step)(Copy&)) {
   const std::span<ItemRow> rows =
       std::span(rows_).subspan(static_cast<std::size_t>(first - copies_.begin()),
                                static_cast<std::size_t>(std::max<std::ptrdiff_t>(end - first, 0)));
-  const Status ran = context_.for_each_item(rows, [&](ItemRow& row) {
+  const auto one = [&](ItemRow& row) {
     Copy& copy = copies_[static_cast<std::size_t>(&row - rows_.data())];
     if (copy.stage != stage || ended.seen()) return;
     Status status = (this->*step)(copy);
@@ -89,7 +89,10 @@ Status CopyBatch::each(Stage stage, Status (CopyBatch::*step)(Copy&)) {
     } else {
       fail(copy, std::move(status).error());
     }
-  });
+  };
+  // A rename holds its directory's lock from the beginning to the end, and who waits for it spins.
+  const Status ran = stage == Stage::proven ? context_.for_each_by_directory(rows, one)
+                                            : context_.for_each_item(rows, one);
   DUNLIN_TRY(ended.status());
   return ran;
 }

@@ -30,8 +30,9 @@ std::string stop_at(Bench& bench, const std::string& place, Taken& how) {
   const Ended taken = run(bench.dunlin({"resume", "last", "--take-over"}), bench.environment(),
                           bench.folder() + "/taken");
   // Stopped within a transaction of the target it holds the target's lock: nobody can write there,
-  // and the new owner says so.
-  if (taken.exit_code != 0 && taken.output.find("is locked") != std::string::npos) {
+  // and the new owner says so, of the target or of the items that it could not write.
+  if (taken.exit_code != 0 && (taken.output.find("is locked") != std::string::npos ||
+                               taken.output.find("database_locked") != std::string::npos)) {
     how = Taken::locked;
     std::string text = let_go_on(old_owner);
     bool died_again = false;

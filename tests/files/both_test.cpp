@@ -4,9 +4,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <set>
 
 #include "base/crash_point.h"
+#include "files/crash_child.h"
 #include "files/fixture.h"
 #include "files/free_name.h"
 #include "files/records.h"
@@ -539,16 +539,8 @@ class FilesBothCrash : public ::testing::TestWithParam<std::size_t> {
       all["src" + name] = line;
     return all;
   }
-  /// With fallbacks the middle one: the steps are the same but for the renames. So under the
-  /// address sanitizer, which makes each death slow.
-  static std::set<int> chosen(int hits) {
-#ifdef __SANITIZE_ADDRESS__
-    constexpr bool kSlow = true;
-#else
-    constexpr bool kSlow = false;
-#endif
-    if (kSlow || ways()[GetParam()].fallback) return {(hits + 1) / 2};
-    return {1, (hits + 1) / 2, hits};
+  static std::vector<std::string> deaths_of(const std::map<std::string, int>& points) {
+    return deaths(points, !ways()[GetParam()].fallback, GetParam());
   }
   static void make(const std::string& directory) {
     make_case(directory + "/source", directory + "/target");
@@ -561,10 +553,7 @@ class FilesBothCrash : public ::testing::TestWithParam<std::size_t> {
       EXPECT_EQ(child(scratch.path(), "copy"), 0);
     }
     EXPECT_EQ(child(scratch.path(), what, {{"DUNLIN_CRASH_LOG", scratch.file("log")}}), 0);
-    std::map<std::string, int> hits;
-    std::ifstream log(scratch.file("log"));
-    for (std::string name; std::getline(log, name);) ++hits[name];
-    return hits;
+    return points_in(scratch.file("log"));
   }
 };
 
@@ -574,19 +563,16 @@ TEST_P(FilesBothCrash, KilledAnywhereThereIsNoThirdVersionAndAllIsTakenBack) {
   const auto before = state(reference.path());
   ASSERT_EQ(child(reference.path(), "copy"), 0);
   const auto expected = state(reference.path());
-  for (const auto& [name, hits] : points("copy")) {
-    for (const int hit : chosen(hits)) {
-      SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const InMemory scratch;
-      make(scratch.path());
-      ASSERT_TRUE(was_killed(
-          child(scratch.path(), "copy", {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}})));
-      child(scratch.path(), "copy", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
-      ASSERT_EQ(child(scratch.path(), "copy"), 0);
-      ASSERT_EQ(state(scratch.path()), expected);
-      ASSERT_EQ(child(scratch.path(), "undo"), 0);
-      ASSERT_EQ(state(scratch.path()), before);
-    }
+  for (const std::string& death : deaths_of(points("copy"))) {
+    SCOPED_TRACE(death);
+    const InMemory scratch;
+    make(scratch.path());
+    ASSERT_TRUE(was_killed(child(scratch.path(), "copy", {{"DUNLIN_CRASH_AT", death}})));
+    child(scratch.path(), "copy", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
+    ASSERT_EQ(child(scratch.path(), "copy"), 0);
+    ASSERT_EQ(state(scratch.path()), expected);
+    ASSERT_EQ(child(scratch.path(), "undo"), 0);
+    ASSERT_EQ(state(scratch.path()), before);
   }
 }
 
@@ -594,17 +580,14 @@ TEST_P(FilesBothCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   const InMemory reference;
   make(reference.path());
   const auto before = state(reference.path());
-  for (const auto& [name, hits] : points("undo")) {
-    for (const int hit : chosen(hits)) {
-      SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const InMemory scratch;
-      make(scratch.path());
-      ASSERT_EQ(child(scratch.path(), "copy"), 0);
-      ASSERT_TRUE(was_killed(
-          child(scratch.path(), "undo", {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}})));
-      ASSERT_EQ(child(scratch.path(), "undo"), 0);
-      ASSERT_EQ(state(scratch.path()), before);
-    }
+  for (const std::string& death : deaths_of(points("undo"))) {
+    SCOPED_TRACE(death);
+    const InMemory scratch;
+    make(scratch.path());
+    ASSERT_EQ(child(scratch.path(), "copy"), 0);
+    ASSERT_TRUE(was_killed(child(scratch.path(), "undo", {{"DUNLIN_CRASH_AT", death}})));
+    ASSERT_EQ(child(scratch.path(), "undo"), 0);
+    ASSERT_EQ(state(scratch.path()), before);
   }
 }
 

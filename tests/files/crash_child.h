@@ -6,7 +6,9 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "files/fixture.h"
 
@@ -48,6 +50,28 @@ inline std::map<std::string, int> points_in(const std::string& log) {
   std::ifstream in(log);
   for (std::string name; std::getline(in, name);) ++points[name];
   return points;
+}
+
+/// Where children die: at the first, middle and last hit of each point if `thorough`, else at the
+/// middle one, which is enough where the steps are the same but for the renames. Under the address
+/// sanitizer, where each death is slow, at the middle hit of a third of the points, another third
+/// at each `turn`; the crash preset visits all of them.
+inline std::vector<std::string> deaths(const std::map<std::string, int>& points, bool thorough,
+                                       std::size_t turn) {
+#ifdef __SANITIZE_ADDRESS__
+  constexpr std::size_t kEvery = 3;
+#else
+  constexpr std::size_t kEvery = 1;
+#endif
+  std::vector<std::string> all;
+  std::size_t index = turn;
+  for (const auto& [name, hits] : points) {
+    if (index++ % kEvery != 0) continue;
+    std::set<int> chosen = {(hits + 1) / 2};
+    if (thorough && kEvery == 1) chosen.insert({1, hits});
+    for (const int hit : chosen) all.push_back(name + ":" + std::to_string(hit));
+  }
+  return all;
 }
 
 /// Old versions are kept below a folder whose own time is that of the run.

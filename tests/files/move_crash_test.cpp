@@ -1,6 +1,6 @@
 // Moves and their undo, killed at every crash point, and what may happen before they go on.
 #include <algorithm>
-#include <set>
+#include <iterator>
 #include <sstream>
 
 #include "base/crash_point.h"
@@ -83,14 +83,14 @@ std::map<std::string, int> points_of(const std::string& variant, const std::stri
   return points_in(log);
 }
 
-std::set<int> chosen_hits(const std::string& variant, int hits) {
-#ifdef __SANITIZE_ADDRESS__
-  constexpr bool kSlow = true;
-#else
-  constexpr bool kSlow = false;
-#endif
-  if (kSlow || variant.find(' ') != std::string::npos) return {(hits + 1) / 2};
-  return {1, (hits + 1) / 2, hits};
+constexpr const char* kVariants[] = {"across", "across fallback", "across no links",
+                                     "within", "within fallback", "within no links"};
+
+std::vector<std::string> deaths_of(const std::map<std::string, int>& points,
+                                   const std::string& variant) {
+  const auto at = std::find(std::begin(kVariants), std::end(kVariants), variant);
+  return deaths(points, variant.find(' ') == std::string::npos,
+                static_cast<std::size_t>(at - std::begin(kVariants)));
 }
 
 std::map<std::string, std::string> state_of(const std::string& root) {
@@ -109,22 +109,19 @@ TEST_P(FilesMoveCrash, AMoveKilledAnywhereEndsAsIfItHadNotBeenAndCanBeTakenBack)
   const auto moved = state_of(reference.target());
   const auto points = points_of(GetParam(), "move");
   ASSERT_THAT(points, Contains(::testing::Key("files.remove_sources.after")));
-  for (const auto& [name, hits] : points) {
-    for (const int hit : chosen_hits(GetParam(), hits)) {
-      SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const Places at(is_across(GetParam()));
-      make_case(at, GetParam());
-      ASSERT_TRUE(was_killed(run_child(at, GetParam(), "move",
-                                       {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}})));
-      // Recovery itself dies once, then is allowed to end.
-      run_child(at, GetParam(), "move", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
-      ASSERT_EQ(run_child(at, GetParam(), "move", {}), 0);
-      ASSERT_EQ(state_of(at.target()), moved);
-      ASSERT_TRUE(stdfs::is_empty(at.source()));
-      ASSERT_EQ(run_child(at, GetParam(), "undo", {}), 0);
-      ASSERT_EQ(snapshot(at.source()), source);
-      ASSERT_EQ(snapshot(at.target()), target);
-    }
+  for (const std::string& death : deaths_of(points, GetParam())) {
+    SCOPED_TRACE(death);
+    const Places at(is_across(GetParam()));
+    make_case(at, GetParam());
+    ASSERT_TRUE(was_killed(run_child(at, GetParam(), "move", {{"DUNLIN_CRASH_AT", death}})));
+    // Recovery itself dies once, then is allowed to end.
+    run_child(at, GetParam(), "move", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
+    ASSERT_EQ(run_child(at, GetParam(), "move", {}), 0);
+    ASSERT_EQ(state_of(at.target()), moved);
+    ASSERT_TRUE(stdfs::is_empty(at.source()));
+    ASSERT_EQ(run_child(at, GetParam(), "undo", {}), 0);
+    ASSERT_EQ(snapshot(at.source()), source);
+    ASSERT_EQ(snapshot(at.target()), target);
   }
 }
 
@@ -133,27 +130,22 @@ TEST_P(FilesMoveCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   make_case(reference, GetParam());
   const auto source = snapshot(reference.source());
   const auto target = snapshot(reference.target());
-  for (const auto& [name, hits] : points_of(GetParam(), "undo")) {
-    for (const int hit : chosen_hits(GetParam(), hits)) {
-      SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const Places at(is_across(GetParam()));
-      make_case(at, GetParam());
-      ASSERT_EQ(run_child(at, GetParam(), "move", {}), 0);
-      ASSERT_TRUE(was_killed(run_child(at, GetParam(), "undo",
-                                       {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}})));
-      // As when it is cancelled now: nobody has to come back.
-      ASSERT_EQ(run_child(at, GetParam(), "settle", {}), 0);
-      ASSERT_THAT(own_names(at.source()), IsEmpty());
-      ASSERT_EQ(run_child(at, GetParam(), "undo", {}), 0);
-      ASSERT_EQ(snapshot(at.source()), source);
-      ASSERT_EQ(snapshot(at.target()), target);
-    }
+  for (const std::string& death : deaths_of(points_of(GetParam(), "undo"), GetParam())) {
+    SCOPED_TRACE(death);
+    const Places at(is_across(GetParam()));
+    make_case(at, GetParam());
+    ASSERT_EQ(run_child(at, GetParam(), "move", {}), 0);
+    ASSERT_TRUE(was_killed(run_child(at, GetParam(), "undo", {{"DUNLIN_CRASH_AT", death}})));
+    // As when it is cancelled now: nobody has to come back.
+    ASSERT_EQ(run_child(at, GetParam(), "settle", {}), 0);
+    ASSERT_THAT(own_names(at.source()), IsEmpty());
+    ASSERT_EQ(run_child(at, GetParam(), "undo", {}), 0);
+    ASSERT_EQ(snapshot(at.source()), source);
+    ASSERT_EQ(snapshot(at.target()), target);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, FilesMoveCrash,
-                         ::testing::Values("across", "across fallback", "across no links", "within",
-                                           "within fallback", "within no links"),
+INSTANTIATE_TEST_SUITE_P(Variants, FilesMoveCrash, ::testing::ValuesIn(kVariants),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), ' ', '_');

@@ -5,6 +5,7 @@
 
 #include "base/crash_point.h"
 #include "base/file_io.h"
+#include "files/crash_child.h"
 #include "files/fixture.h"
 #include "support/self_exec.h"
 
@@ -103,10 +104,7 @@ std::map<std::string, int> points_of(const std::string& features, const std::str
   }
   EXPECT_EQ(run_child(scratch.path(), features, what, {{"DUNLIN_CRASH_LOG", scratch.file("log")}}),
             0);
-  std::map<std::string, int> points;
-  std::ifstream log(scratch.file("log"));
-  for (std::string name; std::getline(log, name);) ++points[name];
-  return points;
+  return points_in(scratch.file("log"));
 }
 
 /// The undo folder is there in both; its content too.
@@ -114,11 +112,12 @@ std::map<std::string, std::string> state_of(const std::string& directory) {
   return snapshot(directory + "/target", true);
 }
 
-/// First, middle and last hit with every feature; the middle one with fallbacks: each trial costs
-/// some flushes of a real disk, and the steps are the same but for the renames.
-std::set<int> chosen_hits(const std::string& features, int hits) {
-  if (features != "all") return {(hits + 1) / 2};
-  return {1, (hits + 1) / 2, hits};
+constexpr const char* kFeatures[] = {"all", "fallback", "no links", "large files"};
+
+std::vector<std::string> deaths_of(const std::map<std::string, int>& points,
+                                   const std::string& features) {
+  const auto at = std::find(std::begin(kFeatures), std::end(kFeatures), features);
+  return deaths(points, features == "all", static_cast<std::size_t>(at - std::begin(kFeatures)));
 }
 
 #if DUNLIN_CRASH_POINTS
@@ -132,30 +131,27 @@ TEST_P(FilesCrash, ACopyKilledAnywhereEndsAsIfItHadNotBeenAndCanBeTakenBack) {
   auto expected = state_of(reference.path());
   const auto points = points_of(GetParam(), "copy");
   ASSERT_THAT(points, Contains(::testing::Pair("files.publish.before", ::testing::Gt(1))));
-  for (const auto& [name, hits] : points) {
-    for (const int hit : chosen_hits(GetParam(), hits)) {
-      SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const ScratchDirectory scratch;
-      make_case(scratch.path());
-      const int status = run_child(scratch.path(), GetParam(), "copy",
-                                   {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}});
-      ASSERT_TRUE(was_killed(status));
-      // Recovery itself dies once, then is allowed to end.
-      run_child(scratch.path(), GetParam(), "copy", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
-      ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
-      auto result = state_of(scratch.path());
-      // Only the time of the undo folder itself is that of the run.
-      for (auto* tree : {&result, &expected}) tree->erase("/.dunlin-undo-456789ab");
-      ASSERT_EQ(result, expected);
-      auto bytes = dunlin::read_file(scratch.file("journal"));
-      ASSERT_TRUE(bytes.ok());
-      const auto ledger = dunlin::testing::LocalLedger::decode(*bytes);
-      ASSERT_TRUE(ledger.ok());
-      for (const auto& [id, item] : ledger->items)
-        ASSERT_EQ(item.row.status, ItemStatus::completed) << item.row.name;
-      ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
-      ASSERT_EQ(snapshot(scratch.file("target")), before);
-    }
+  for (const std::string& death : deaths_of(points, GetParam())) {
+    SCOPED_TRACE(death);
+    const ScratchDirectory scratch;
+    make_case(scratch.path());
+    const int status = run_child(scratch.path(), GetParam(), "copy", {{"DUNLIN_CRASH_AT", death}});
+    ASSERT_TRUE(was_killed(status));
+    // Recovery itself dies once, then is allowed to end.
+    run_child(scratch.path(), GetParam(), "copy", {{"DUNLIN_CRASH_AT", "files.settle.after:1"}});
+    ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
+    auto result = state_of(scratch.path());
+    // Only the time of the undo folder itself is that of the run.
+    for (auto* tree : {&result, &expected}) tree->erase("/.dunlin-undo-456789ab");
+    ASSERT_EQ(result, expected);
+    auto bytes = dunlin::read_file(scratch.file("journal"));
+    ASSERT_TRUE(bytes.ok());
+    const auto ledger = dunlin::testing::LocalLedger::decode(*bytes);
+    ASSERT_TRUE(ledger.ok());
+    for (const auto& [id, item] : ledger->items)
+      ASSERT_EQ(item.row.status, ItemStatus::completed) << item.row.name;
+    ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
+    ASSERT_EQ(snapshot(scratch.file("target")), before);
   }
 }
 
@@ -163,22 +159,19 @@ TEST_P(FilesCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   const ScratchDirectory reference;
   make_case(reference.path());
   const auto before = snapshot(reference.file("target"));
-  for (const auto& [name, hits] : points_of(GetParam(), "undo")) {
-    for (const int hit : chosen_hits(GetParam(), hits)) {
-      SCOPED_TRACE(name + ":" + std::to_string(hit));
-      const ScratchDirectory scratch;
-      make_case(scratch.path());
-      ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
-      ASSERT_TRUE(was_killed(run_child(scratch.path(), GetParam(), "undo",
-                                       {{"DUNLIN_CRASH_AT", name + ":" + std::to_string(hit)}})));
-      ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
-      ASSERT_EQ(snapshot(scratch.file("target")), before);
-    }
+  for (const std::string& death : deaths_of(points_of(GetParam(), "undo"), GetParam())) {
+    SCOPED_TRACE(death);
+    const ScratchDirectory scratch;
+    make_case(scratch.path());
+    ASSERT_EQ(run_child(scratch.path(), GetParam(), "copy"), 0);
+    ASSERT_TRUE(
+        was_killed(run_child(scratch.path(), GetParam(), "undo", {{"DUNLIN_CRASH_AT", death}})));
+    ASSERT_EQ(run_child(scratch.path(), GetParam(), "undo"), 0);
+    ASSERT_EQ(snapshot(scratch.file("target")), before);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Features, FilesCrash,
-                         ::testing::Values("all", "fallback", "no links", "large files"),
+INSTANTIATE_TEST_SUITE_P(Features, FilesCrash, ::testing::ValuesIn(kFeatures),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), ' ', '_');

@@ -498,8 +498,7 @@ TEST_P(FilesSeveralCrash, AMoveKilledAnywhereEndsAsIfItHadNotBeenAndCanBeTakenBa
   const auto moved = state_of(reference);
   const auto points = points_of(GetParam(), "move");
   ASSERT_THAT(points, Contains(::testing::Key("files.publish.before")));
-  for (const auto& [name, hits] : points) {
-    const std::string at = name + ":" + std::to_string((hits + 1) / 2);
+  for (const std::string& at : deaths(points, false, GetParam() ? 0 : 1)) {
     SCOPED_TRACE(at);
     const Three three(GetParam());
     make_case(three);
@@ -523,8 +522,7 @@ TEST_P(FilesSeveralCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   make_case(reference);
   const auto source = reference.at_sources();
   const auto target = reference.at_target();
-  for (const auto& [name, hits] : points_of(GetParam(), "undo")) {
-    const std::string at = name + ":" + std::to_string((hits + 1) / 2);
+  for (const std::string& at : deaths(points_of(GetParam(), "undo"), false, GetParam() ? 0 : 1)) {
     SCOPED_TRACE(at);
     const Three three(GetParam());
     make_case(three);
