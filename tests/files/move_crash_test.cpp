@@ -1,6 +1,5 @@
 // Moves and their undo, killed at every crash point, and what may happen before they go on.
 #include <algorithm>
-#include <iterator>
 #include <sstream>
 
 #include "base/crash_point.h"
@@ -83,14 +82,16 @@ std::map<std::string, int> points_of(const std::string& variant, const std::stri
   return points_in(log);
 }
 
-constexpr const char* kVariants[] = {"across", "across fallback", "across no links",
-                                     "within", "within fallback", "within no links"};
+std::vector<std::string> variants() {
+  return {"across", "across fallback", "across no links",
+          "within", "within fallback", "within no links"};
+}
 
 std::vector<std::string> deaths_of(const std::map<std::string, int>& points,
                                    const std::string& variant) {
-  const auto at = std::find(std::begin(kVariants), std::end(kVariants), variant);
-  return deaths(points, variant.find(' ') == std::string::npos,
-                static_cast<std::size_t>(at - std::begin(kVariants)));
+  const std::vector<std::string> all = variants();
+  const auto turn = std::find(all.begin(), all.end(), variant) - all.begin();
+  return deaths(points, variant.find(' ') == std::string::npos, static_cast<std::size_t>(turn));
 }
 
 std::map<std::string, std::string> state_of(const std::string& root) {
@@ -145,7 +146,7 @@ TEST_P(FilesMoveCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, FilesMoveCrash, ::testing::ValuesIn(kVariants),
+INSTANTIATE_TEST_SUITE_P(Variants, FilesMoveCrash, ::testing::ValuesIn(variants()),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), ' ', '_');

@@ -112,12 +112,15 @@ std::map<std::string, std::string> state_of(const std::string& directory) {
   return snapshot(directory + "/target", true);
 }
 
-constexpr const char* kFeatures[] = {"all", "fallback", "no links", "large files"};
+std::vector<std::string> feature_sets() {
+  return {"all", "fallback", "no links", "large files"};
+}
 
 std::vector<std::string> deaths_of(const std::map<std::string, int>& points,
                                    const std::string& features) {
-  const auto at = std::find(std::begin(kFeatures), std::end(kFeatures), features);
-  return deaths(points, features == "all", static_cast<std::size_t>(at - std::begin(kFeatures)));
+  const std::vector<std::string> all = feature_sets();
+  const auto turn = std::find(all.begin(), all.end(), features) - all.begin();
+  return deaths(points, features == "all", static_cast<std::size_t>(turn));
 }
 
 #if DUNLIN_CRASH_POINTS
@@ -171,7 +174,7 @@ TEST_P(FilesCrash, AnUndoKilledAnywhereEndsAsIfItHadNotBeen) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Features, FilesCrash, ::testing::ValuesIn(kFeatures),
+INSTANTIATE_TEST_SUITE_P(Features, FilesCrash, ::testing::ValuesIn(feature_sets()),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), ' ', '_');
