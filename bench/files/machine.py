@@ -6,10 +6,12 @@ import pathlib
 import platform
 import shutil
 import subprocess
+import time
 
 MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
 EVERYTHING = "3"  # pages, directory entries and inodes
 PAGES = "1"
+REMOVALS_REMEMBERED_S = 65
 
 
 def is_root() -> bool:
@@ -64,6 +66,13 @@ def remove(folder: pathlib.Path) -> None:
         # Sixteen at a time: a file system that discards at once waits a millisecond for the device at each file.
         subprocess.run(["sh", "-c", 'find "$1" -xdev -type f -print0 | xargs -0 -r -P 16 -n 200 rm -f', "sh", folder], check=False)
     subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
+
+
+def forget_removals(folder: pathlib.Path) -> None:
+    """Until ext4 gives inodes again that were freed: a minute after they were written (RECENTCY_MIN in its ialloc.c; five more before)."""
+    if file_system(folder) == "ext4":
+        flush(folder)
+        time.sleep(REMOVALS_REMEMBERED_S)
 
 
 def free_space(folder: pathlib.Path) -> tuple[int, int]:

@@ -5,7 +5,7 @@
 
 Prints what each tool took (wall time, user and system time, peak memory, processes, whether its copy equals the source), and the ratio
 to dunlin beside the target of each row of bench/files/targets.toml (--list shows them). As root the caches are dropped before a cold run;
-without that right only the warm group runs. At full scale it needs 10 GB on a disk below --dir (default build/bench) and about an hour.
+without that right only the warm group runs. At full scale it needs 10 GB on a disk below --dir (default build/bench), better 50, and about an hour.
 The group page-cache fills the memory of the machine with cached pages, which everybody else on it will notice.
 """
 
@@ -80,7 +80,8 @@ def check_place(folder: pathlib.Path, groups: list[rows.Group], options: argpars
                "./dev bench files --dir /a/larger/disk, or --scale 0.1")
 
 
-def measure_all(groups: list[rows.Group], options: argparse.Namespace, scratch: pathlib.Path) -> tuple[list, list[str]]:
+def measure_all(groups: list[rows.Group], options: argparse.Namespace, scratch: pathlib.Path, heading: list[str]) -> list:
+    """With --evidence what has been measured is kept after each group, for this takes long."""
     run = session.Session(scratch, options.binary.resolve(), options.tree, options.scale, options.runs)
     done, lines = [], []
     for number, group in enumerate(groups):
@@ -90,9 +91,13 @@ def measure_all(groups: list[rows.Group], options: argparse.Namespace, scratch: 
         print("\n".join(part), flush=True)
         lines += part
         done.append((group, results))
+        if options.evidence:
+            left = [later.name for later in groups[number + 1:]]
+            open_ones = [f"not measured: {', '.join(left)}"] if left else []
+            EVIDENCE.write_text("\n".join(heading + lines + table.verdicts(done) + open_ones) + "\n")
         if all(later.workload != group.workload for later in groups[number + 1:]):
             run.forget(group.workload)
-    return done, lines
+    return done
 
 
 def main() -> int:
@@ -117,13 +122,11 @@ def main() -> int:
     heading = table.head(description, shlex.join(["./dev", "bench", "files", *sys.argv[1:]]))
     print("\n".join(heading), flush=True)
     with machine.scratch_below(options.dir.resolve()) as scratch:
-        done, lines = measure_all(groups, options, scratch)
+        done = measure_all(groups, options, scratch, heading)
     verdicts = table.verdicts(done)
     print("\n".join(verdicts))
     if options.json:
         options.json.write_text(json.dumps(table.as_json(description, done), indent=1, ensure_ascii=False) + "\n")
-    if options.evidence:
-        EVIDENCE.write_text("\n".join(heading + lines + verdicts) + "\n")
     return 0
 
 

@@ -12,6 +12,7 @@ import workloads
 from table import MIB, Outcome, Results
 
 COMPARE = pathlib.Path(__file__).resolve().parent / "compare.py"
+MANY_INODES = 10_000  # of a copy: so many that removing them is felt by whoever makes files next
 
 
 class Session:
@@ -23,15 +24,33 @@ class Session:
         workload = self._workload(group.workload)
         results = {tool: Outcome() for tool in group.tools}
         victim = self._make_victim(workload) if group.victim else None
+        kept = self._room_to_keep(group, workload)
         for number in range(self._runs):
             for tool in rows.order(group.tools, number):
                 _tell(f"{group.name} {number + 1}/{self._runs} {tool}", end="")
-                self._one(group, tool, workload, results[tool], victim)
+                job = self._prepare(group, tool, workload)
+                self._one(group, tool, workload, job, results[tool], victim)
+                if kept:
+                    job.destination.parent.rename(self._scratch / f"done-{number}-{group.tools.index(tool)}")
+                elif not group.again:
+                    self._clear(group, tool)
+        for done in self._scratch.glob("done-*"):
+            machine.remove(done)
         for tool in group.tools:
             self._clear(group, tool)
         if victim:
             victim.unlink()
+        if kept:
+            machine.forget_removals(self._scratch)
         return results
+
+    def _room_to_keep(self, group: rows.Group, workload: workloads.Workload) -> bool:
+        """Whether no copy need be removed before the last one has been made: ext4 takes long to pass over inodes that have just become free,
+        and what one tool has removed would be paid for by the next."""
+        copies = len(group.tools) * self._runs + 1
+        space, inodes = machine.free_space(self._scratch)
+        room = space > copies * workload.allocated_bytes * 11 // 10 and inodes > copies * workload.inodes
+        return not group.again and workload.inodes > MANY_INODES and room
 
     def forget(self, name: str) -> None:
         """The workload is not needed any more; its room is."""
@@ -69,8 +88,8 @@ class Session:
             measure.run_steps(tools.TOOLS[tool](job), job.scratch)
         return job
 
-    def _one(self, group: rows.Group, tool: str, workload: workloads.Workload, outcome: Outcome, victim: pathlib.Path | None) -> None:
-        job = self._prepare(group, tool, workload)
+    def _one(self, group: rows.Group, tool: str, workload: workloads.Workload, job: tools.Job, outcome: Outcome,
+             victim: pathlib.Path | None) -> None:
         machine.flush(self._scratch)
         if group.cache == "cold":
             machine.drop_caches(machine.EVERYTHING)
@@ -87,8 +106,6 @@ class Session:
             outcome.cached_mib.append((machine.resident_bytes(workload.source) + machine.resident_bytes(job.destination)) / MIB)
         if outcome.differs is None:
             outcome.differs = compare(workload.source, job.destination)
-        if not group.again:
-            self._clear(group, tool)
 
     def _make_victim(self, workload: workloads.Workload) -> pathlib.Path:
         """A file as large as leaves room in memory for the source, but not for source and destination. Its pages take memory, its hole no
