@@ -52,7 +52,7 @@ constexpr Values kValues[] = {
     {"--reflink", "auto always never"},
     {"--file-types", "image video audio document archive code other"},
     {"--transaction-mode", "per-batch single"},
-    {"--format", "text json"},
+    {"--format", "text json html"},
     {"--log-level", "debug info warn error off"},
 };
 constexpr std::string_view kItemStatuses = "pending executing completed failed skipped rolled_back";

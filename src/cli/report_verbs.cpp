@@ -1,4 +1,4 @@
-// report: everything known of one execution, as text or JSON.
+// report: everything known of one execution, as text, JSON or HTML.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -10,10 +10,12 @@
 #include "base/units.h"
 #include "cli/exit_code.h"
 #include "cli/ledger_json.h"
+#include "cli/report_html.h"
 #include "cli/screens.h"
 #include "cli/session.h"
 #include "cli/text_layout.h"
 #include "cli/verb_families.h"
+#include "engine/breakdown.h"
 
 namespace dunlin::cli {
 
@@ -24,6 +26,7 @@ constexpr std::size_t kSamples = 20;
 constexpr std::size_t kTasksShown = 10'000;
 constexpr std::size_t kInterventions = 50;
 constexpr std::size_t kEarlierRuns = 10;
+constexpr std::size_t kGroups = 20;
 
 using TypeCounts = std::vector<std::pair<std::string, std::int64_t>>;
 
@@ -64,6 +67,39 @@ Result<Json> results(const store::Ledger& ledger) {
                    {"batches", sums.batches},
                    {"failed_batches", sums.failed_batches},
                    {"items", sums.items}});
+  return out;
+}
+
+/// `put` names the group: its directory, ending or size.
+template <typename Put>
+Json groups_json(const std::vector<engine::ResultGroup>& groups, Put&& put) {
+  Json out = Json::array();
+  for (const engine::ResultGroup& group : groups) {
+    Json row = Json::object();
+    put(row, group.name);
+    row["groups"] = group.groups;
+    row["items"] = group.sums.items;
+    row["successful"] = group.sums.succeeded;
+    row["failed"] = group.sums.failed;
+    row["skipped"] = group.sums.skipped;
+    row["bytes"] = group.sums.bytes;
+    row["transferred_bytes"] = group.sums.transferred_bytes;
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+/// Items by where they lie, what their names end in and how large they are.
+Result<Json> results_by(const store::Ledger& ledger) {
+  DUNLIN_ASSIGN(const engine::Breakdown by, engine::breakdown_of(ledger, kGroups));
+  const auto named = [](const char* key) {
+    return [key](Json& row, const std::string& name) { put_path(row, key, name); };
+  };
+  Json out = Json::object();
+  put_path(out, "path", by.below);
+  out["directories"] = groups_json(by.by_directory, named("path"));
+  out["endings"] = groups_json(by.by_ending, named("ending"));
+  out["sizes"] = groups_json(by.by_size, named("up_to"));
   return out;
 }
 
@@ -122,6 +158,39 @@ std::string results_text(const Json& results, const Terminal& terminal) {
     kinds.add({row["task_type"], format_count(row["tasks"]), format_count(row["batches"]),
                format_count(row["failed_batches"]), format_count(row["items"])});
   return heading("Results by task") + kinds.text(terminal.width(), terminal.charset());
+}
+
+/// Nothing for a single group: it says no more than the whole.
+std::string groups_text(std::string_view title, const Json& rows, const char* key,
+                        std::string_view unnamed, const Terminal& terminal) {
+  if (rows.size() < 2) return "";
+  Table table({{"", Align::left, true},
+               {"ITEMS", Align::right, false},
+               {"DONE", Align::right, false},
+               {"SKIPPED", Align::right, false},
+               {"FAILED", Align::right, false},
+               {"SIZE", Align::right, false}});
+  for (const auto& row : rows) {
+    const std::int64_t groups = row["groups"];
+    std::string name = row[key].get<std::string>();
+    if (groups > 1)
+      name = format_count(groups) + " others";
+    else if (name.empty())
+      name = unnamed;
+    table.add({printable(name), format_count(row["items"]), format_count(row["successful"]),
+               format_count(row["skipped"]), format_count(row["failed"]),
+               format_bytes(row["bytes"])});
+  }
+  return heading(title) + table.text(terminal.width(), terminal.charset());
+}
+
+std::string results_by_text(const Json& by, const Terminal& terminal) {
+  const std::string below = by["path"];
+  const std::string title =
+      "Results by directory" + (below.empty() ? "" : " below " + printable(below));
+  return groups_text(title, by["directories"], "path", "directly in it", terminal) +
+         groups_text("Results by ending", by["endings"], "ending", "none", terminal) +
+         groups_text("Results by size, up to", by["sizes"], "up_to", "", terminal);
 }
 
 /// Each type with its number and some of its items.
@@ -238,6 +307,7 @@ Result<Json> report_json(engine::Engine& engine, const engine::Snapshot& snapsho
   out["timing"] = timing(snapshot);
   out["errors"] = error_summary(snapshot, ledger);
   DUNLIN_ASSIGN(out["results"], results(ledger));
+  DUNLIN_ASSIGN(out["results_by"], results_by(ledger));
   DUNLIN_ASSIGN(out["remarks"], remarks_json(ledger));
   DUNLIN_ASSIGN(out["audit_summary"], audit_summary(ledger));
   DUNLIN_ASSIGN(out["interventions"], interventions(ledger));
@@ -257,7 +327,7 @@ Result<std::string> report_text(Session& session, const engine::Snapshot& snapsh
   Shown shown{snapshot, {}, {}, session.clock().wall_ms(), -1, {}};
   DUNLIN_ASSIGN(shown.remarks, ledger.remarks());
   std::string out = status_screen(shown, terminal) + timing_text(snapshot);
-  out += results_text(json["results"], terminal);
+  out += results_text(json["results"], terminal) + results_by_text(json["results_by"], terminal);
   DUNLIN_ASSIGN(const std::string errors, types_text("Errors", snapshot.error_counts, ledger));
   DUNLIN_ASSIGN(const std::string warnings,
                 types_text("Warnings", snapshot.warning_counts, ledger));
@@ -274,19 +344,17 @@ struct Flags {
 Result<int> report(Session& session, const Flags& flags) {
   const std::string format =
       flags.format->empty() ? (session.options().json ? "json" : "text") : *flags.format;
-  if (format == "html")
+  if (format != "text" && format != "json" && format != "html")
     return Error(ErrorType::invalid_input,
-                 "this version does not write HTML yet; use text or json");
-  if (format != "text" && format != "json")
-    return Error(ErrorType::invalid_input,
-                 fmt::format("--format takes text or json, not '{}'", escape_bytes(format)));
+                 fmt::format("--format takes text, json or html, not '{}'", escape_bytes(format)));
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(*flags.execution));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(snapshot.row.id));
   std::string text;
-  if (format == "json") {
+  if (format != "text") {
     DUNLIN_ASSIGN(const Json json, report_json(*engine, snapshot, *ledger));
-    text = dump_json(json, session.options().json ? -1 : 2) + "\n";
+    text = format == "html" ? report_html(snapshot, json, session.version())
+                            : dump_json(json, session.options().json ? -1 : 2) + "\n";
   } else {
     const Terminal plain(-1, false);
     DUNLIN_ASSIGN(
@@ -307,11 +375,13 @@ void add_report_verbs(Verbs& verbs) {
   auto flags = std::make_shared<Flags>();
   CLI::App& app =
       verbs.add("report", "Reports one execution: timing, results, errors, proof, audit.",
-                "dunlin report last\ndunlin report 3 --format json -o report.json",
+                "dunlin report last\ndunlin report last --format html -o report.html\n"
+                "dunlin report 3 --format json -o report.json",
                 [flags](Session& session) { return report(session, *flags); });
   flags->execution =
       add_place(app, "EXEC", "the execution: its number in `dunlin ps`, its id, or last");
-  flags->format = add_text(app, "--format", "FORMAT", "text or json");
+  flags->format =
+      add_text(app, "--format", "FORMAT", "text, json, or html: a page that needs nothing else");
   flags->file = add_text(app, "-o,--output", "FILE", "into this file");
 }
 

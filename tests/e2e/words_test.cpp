@@ -47,7 +47,7 @@ TEST_F(Words, WhatThisVersionDoesNotHaveIsRefusedAndNeverIgnored) {
     expect_refusal({"copy", "a", "b", flag}, "does not have --");
   expect_refusal({"load", "sqlite:a", "sqlite:b", "--all", "--test", "5"}, "does not have --test");
   expect_refusal({"serve"}, "unknown verb 'serve'");
-  expect_refusal({"report", "1", "--format", "html"}, "does not write HTML yet");
+  expect_refusal({"report", "1", "--format", "pdf"}, "text, json or html");
 }
 
 TEST_F(Words, WhatDoesNotExistIsNamed) {
@@ -168,6 +168,48 @@ TEST_F(Words, TheReportTellsTimesPeopleErrorsAndEarlierRuns) {
   EXPECT_EQ(parsed->at("warnings")["total"], 0);
   EXPECT_FALSE(parsed->at("interventions").empty());
   EXPECT_TRUE(parsed->at("remarks").is_array());
+}
+
+TEST_F(Words, TheReportSumsUpByDirectoryEndingAndSize) {
+  for (const char* name : {"d0/a", "d0/b", "d1/c.txt", "d2/d.txt"})
+    write(std::string("src/deep/er/") + name, "content");
+  write("src/deep/er/d0/photo.JPG", std::string(5000, 'x'));
+  write("src/deep/er/top.txt", "");
+  ASSERT_EQ(run({"copy", path("src/"), path("dst")}).code, 0);
+  const std::string report = run({"report", "last"}).out;
+  EXPECT_THAT(report, HasSubstr("\nResults by directory below deep/er\n"));
+  EXPECT_THAT(report, HasSubstr("\nResults by ending\n"));
+  EXPECT_THAT(report, HasSubstr("\nResults by size, up to\n"));
+  const auto by = json({"report", "last"})["results_by"];
+  EXPECT_EQ(by["path"], "deep/er");
+  ASSERT_EQ(by["directories"].size(), 4U) << by;
+  EXPECT_EQ(by["directories"][0]["path"], "d0");
+  EXPECT_EQ(by["directories"][0]["successful"], 3);
+  ASSERT_EQ(by["endings"].size(), 3U) << by;
+  EXPECT_EQ(by["endings"][0]["ending"], ".txt");
+  ASSERT_EQ(by["sizes"].size(), 3U) << by;
+  EXPECT_EQ(by["sizes"][0]["up_to"], "empty");
+  EXPECT_EQ(by["sizes"][2]["bytes"], 5000);
+}
+
+/// Names are text of the page, whatever they say; nothing is fetched and nothing runs.
+TEST_F(Words, TheReportAsAPageNeedsNothingAndRunsNothing) {
+  write("src/<script>alert(1)</script>.txt", "a");
+  write("src/b.txt", "b");
+  write("dst/<script>alert(1)</script>.txt", "theirs");
+  ASSERT_EQ(run({"copy", path("src/"), path("dst"), "--conflict", "fail"}).code, 1);
+  const std::string page = run({"report", "last", "--format", "html"}).out;
+  EXPECT_THAT(page, ::testing::StartsWith("<!doctype html>"));
+  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;.txt"));
+  for (const char* part : {"<script", "http://", "https://", "src=", "@import", "url("})
+    EXPECT_THAT(page, ::testing::Not(HasSubstr(part))) << part;
+  for (const char* part : {"<h2>Timing", "<h2>Errors", "<h2>Proof", "<h2>Results by ending",
+                           "<h2>What happened", "<h2>Audit", "default-src 'none'"})
+    EXPECT_THAT(page, HasSubstr(part));
+  ASSERT_EQ(run({"report", "last", "--format", "html", "-o", path("r.html")}).code, 0);
+  const auto written = read_file(path("r.html"));
+  ASSERT_TRUE(written.ok());
+  EXPECT_EQ(*written, page);
 }
 
 TEST_F(Words, VersionAndExplainSpeakJsonToo) {

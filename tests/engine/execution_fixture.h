@@ -10,6 +10,9 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -32,15 +35,18 @@ struct Script {
   std::set<std::string> refuses_undo;                ///< somebody has changed them
   std::vector<std::string> undone;                   ///< tried to be taken back, in this order
   std::map<std::int64_t, ErrorType> batch_failures;  ///< batch id -> error of its first execute
-  bool refuse = false;                               ///< preflight
-  std::atomic<int> hold{0};                          ///< items wait while it is above 0
-  std::string held;                                  ///< this one waits, whatever `hold` says
-  std::atomic<int> listed{0};                        ///< chunks
-  std::atomic<int> hold_listing{0};                  ///< no chunk after the first while above 0
+  std::int64_t per_directory = 0;                    ///< items of a directory; 0: all in the root
+  bool by_directory = false;         ///< the items of one are run one after the other
+  bool refuse = false;               ///< preflight
+  std::atomic<int> hold{0};          ///< items wait while it is above 0
+  std::string held;                  ///< this one waits, whatever `hold` says
+  std::atomic<int> listed{0};        ///< chunks
+  std::atomic<int> hold_listing{0};  ///< no chunk after the first while above 0
   std::string identity = "roots";
 
   std::mutex mutex;
   std::map<std::string, int> applied;
+  std::vector<std::pair<std::string, std::thread::id>> order;  ///< as items began, and where
   std::set<std::string> staged;
   bool committed = false;
   std::atomic<int> begun{0};
@@ -76,6 +82,7 @@ class ScriptedRun final : public Run {
   Status enumerate(EnumerateContext& context) override {
     std::int64_t next = context.cursor().empty() ? 1 : std::stoll(context.cursor());
     TaskId task(1);
+    DirectoryId directory(1);
     bool first = !context.continued() && next == 1;
     while (true) {
       EnumerateContext::Chunk chunk;
@@ -97,8 +104,15 @@ class ScriptedRun final : public Run {
         const std::int64_t most =
             script_.per_batch > 0 ? script_.per_batch : context.settings().batch_size;
         for (std::int64_t n = 0; n < most && next <= script_.items; ++n, ++next) {
+          if (script_.per_directory > 0 && (next - 1) % script_.per_directory == 0) {
+            NewDirectory one;
+            one.id = directory = context.new_directory_id();
+            one.parent = DirectoryId(1);
+            one.name = "directory" + std::to_string(next);
+            chunk.directories.push_back(one);
+          }
           batch.items.push_back(
-              {context.new_item_id(), DirectoryId(1), "item" + std::to_string(next), 10, ""});
+              {context.new_item_id(), directory, "item" + std::to_string(next), 10, ""});
         }
         chunk.batches.push_back(std::move(batch));
       }
@@ -129,10 +143,16 @@ class ScriptedRun final : public Run {
       }
     }
     DUNLIN_ASSIGN(std::vector<ItemRow> items, context.items());
-    return context.for_each_item(items, [&](ItemRow& item) { one(context, item); });
+    const auto run = [&](ItemRow& item) { one(context, item); };
+    return script_.by_directory ? context.for_each_by_directory(items, run)
+                                : context.for_each_item(items, run);
   }
   void one(BatchContext& context, const ItemRow& item) {
     ++script_.begun;
+    {
+      const std::lock_guard lock(script_.mutex);
+      script_.order.emplace_back(item.name, std::this_thread::get_id());
+    }
     while (script_.hold > 0 || item.name == script_.held) {
       if (context.cancel().wait_for(std::chrono::milliseconds(20))) return;
     }

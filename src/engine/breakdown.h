@@ -1,0 +1,64 @@
+// Results of one execution by where its items lie, what their names end in and how large they are.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/ledger.h"
+
+namespace dunlin::engine {
+
+/// Items and bytes. What has neither succeeded nor failed nor been skipped waits, or was taken
+/// back.
+struct ResultSums {
+  std::int64_t items = 0;
+  std::int64_t succeeded = 0;
+  std::int64_t failed = 0;
+  std::int64_t skipped = 0;
+  std::int64_t bytes = 0;  ///< sizes as they were listed
+  std::int64_t transferred_bytes = 0;
+  ResultSums& operator+=(const ResultSums& other);
+};
+
+struct ResultGroup {
+  std::string name;         ///< bytes
+  std::int64_t groups = 1;  ///< above 1: the sum of so many that are not named
+  ResultSums sums;
+};
+
+struct Breakdown {
+  std::string below;  ///< the directory that all items lie in, bytes; "" the root
+  std::vector<ResultGroup> by_directory;  ///< its children, most items first; "" is itself
+  std::vector<ResultGroup> by_ending;     ///< ".jpg", most items first; "" for names without one
+  std::vector<ResultGroup> by_size;       ///< "4 KiB", the upper end of each class, smallest first
+};
+
+/// Adds up items, in any order. Its memory is bounded whatever there are. One thread.
+class BreakdownBuilder {
+ public:
+  void add(const store::ItemRow& item);
+  /// At most `most` groups by directory and by ending; the others are summed up as the last one.
+  [[nodiscard]] Breakdown finish(std::size_t most) const;
+
+ private:
+  using Groups = std::map<std::string, ResultSums, std::less<>>;
+  void add_directory(std::string_view directory, const ResultSums& sums);
+  void climb_to(std::size_t length);
+  bool any_ = false;
+  std::string common_;  ///< all items so far lie in it or below
+  ResultSums here_;     ///< of those in itself
+  Groups children_;
+  Groups endings_;
+  std::map<int, ResultSums> sizes_;
+  ResultSums unnamed_;  ///< of children that are too many to be kept apart
+  std::int64_t unnamed_groups_ = 0;
+};
+
+/// Reads every item: some seconds for a million. Only those that count as items: directories and
+/// steps do not. `most` as in BreakdownBuilder::finish().
+[[nodiscard]] Result<Breakdown> breakdown_of(const store::Ledger& ledger, std::size_t most);
+
+}  // namespace dunlin::engine
