@@ -28,7 +28,7 @@ import trials  # noqa: E402
 from figures import Measured  # noqa: E402
 from run import Failed, Run  # noqa: E402
 
-EVIDENCE = ROOT / "docs" / "evidence" / "bench-control.txt"
+EVIDENCE = ROOT / "docs" / "evidence"
 VERBS = ("pause", "stop", "limit", "concurrency")
 TRIES_PER_TRIAL = 3  # some come when the copy has just ended
 
@@ -44,13 +44,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dir", type=pathlib.Path, default=ROOT / "build" / "bench", help="where the copies go; on the disk that is meant")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build" / "release" / "dunlin")
     parser.add_argument("--json", type=pathlib.Path, help="writes every single figure to this file, too")
-    parser.add_argument("--evidence", action="store_true", help="keeps the table in docs/evidence/bench-control.txt")
+    parser.add_argument("--evidence", action="store_true", help="keeps the tables in docs/evidence/bench-control-SOURCE.txt")
     parser.add_argument("--self-check", action="store_true", help="tests the arithmetic of this program")
     options = parser.parse_args()
     options.verbs = _chosen(parser, options.only, VERBS)
     options.sources = _chosen(parser, options.source, tuple(sources.ALL))
-    if options.evidence and (options.scale != 1 or options.only or options.source or options.trials < 200):
-        parser.error("--evidence is for the whole: without --scale, --only and --source, with 200 trials or more")
+    if options.evidence and (options.scale != 1 or options.only or options.trials < 200):
+        parser.error("--evidence is for all verbs at full size: without --scale and --only, with 200 trials or more")
     if options.trials < 1 or not 0 < options.scale <= 1:
         parser.error("--trials is at least 1, --scale above 0 and at most 1")
     return options
@@ -93,7 +93,16 @@ def measure(verb: str, run: Run, source: sources.Source, options: argparse.Names
     return measured
 
 
-def measure_all(options: argparse.Namespace, scratch: pathlib.Path) -> dict[tuple[str, str], Measured]:
+def keep(name: str, heading: list[str], found: dict[tuple[str, str], Measured]) -> None:
+    """What there is so far of one source: a verb takes ten minutes and more."""
+    of_source = {key: measured for key, measured in found.items() if key[0] == name}
+    left = [verb for verb in VERBS if (name, verb) not in of_source]
+    open_ones = [f"not measured: {', '.join(left)}"] if left else []
+    text = heading + table.whole(of_source) + [""] + table.verdict(of_source) + open_ones
+    (EVIDENCE / f"bench-control-{name}.txt").write_text("\n".join(text) + "\n")
+
+
+def measure_all(options: argparse.Namespace, scratch: pathlib.Path, heading: list[str]) -> dict[tuple[str, str], Measured]:
     found: dict[tuple[str, str], Measured] = {}
     for name in options.sources:
         source = sources.ALL[name](scratch, options.scale)
@@ -108,6 +117,8 @@ def measure_all(options: argparse.Namespace, scratch: pathlib.Path) -> dict[tupl
                 run.begin()
                 found[name, verb] = measure(verb, run, source, options)
                 print("\n".join(table.lines(verb, found[name, verb])), flush=True)
+                if options.evidence:
+                    keep(name, heading, found)
         finally:
             run.end()
         for folder in (run.destination, source.folder, scratch / "state"):
@@ -128,13 +139,11 @@ def main() -> int:
     heading = table.head(description, shlex.join(["./dev", "bench", "control", *sys.argv[1:]]))
     print("\n".join(heading), flush=True)
     with machine.scratch_below(options.dir.resolve()) as scratch:
-        found = measure_all(options, scratch)
+        found = measure_all(options, scratch, heading)
     verdict = table.verdict(found)
     print("\n" + "\n".join(verdict))
     if options.json:
         options.json.write_text(json.dumps(table.as_json(description, found), indent=1) + "\n")
-    if options.evidence:
-        EVIDENCE.write_text("\n".join(heading + table.whole(found) + [""] + verdict) + "\n")
     return 0 if all(not measured.failures for measured in found.values()) else 1
 
 
