@@ -396,7 +396,7 @@ std::string audit(const Json& report) {
     out += fmt::format("<tr><td class=\"n\">{}</td><td>{}</td></tr>\n",
                        format_count(count.get<std::int64_t>()), text(action));
   return fmt::format(
-      "<p>{} entries, {} checkpoints kept.</p>\n<details><summary>entries by action</summary>"
+      "<p>Entries: {}. Checkpoints kept: {}.</p>\n<details><summary>entries by action</summary>"
       "<table>{}</table></details>\n",
       format_count(number_at(summary, "total_audit_entries")),
       format_count(static_cast<std::int64_t>(report["checkpoints"].size())), out);

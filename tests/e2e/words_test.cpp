@@ -194,14 +194,15 @@ TEST_F(Words, TheReportSumsUpByDirectoryEndingAndSize) {
 
 /// Names are text of the page, whatever they say; nothing is fetched and nothing runs.
 TEST_F(Words, TheReportAsAPageNeedsNothingAndRunsNothing) {
-  write("src/<script>alert(1)</script>.txt", "a");
-  write("src/b.txt", "b");
-  write("dst/<script>alert(1)</script>.txt", "theirs");
+  const std::string name = "<img onerror=alert(1)>&'\"\xe2\x80\xae.txt";
+  write("src/" + name, "a");
+  write("src/b.jpg", "b");
+  write("dst/" + name, "theirs");
   ASSERT_EQ(run({"copy", path("src/"), path("dst"), "--conflict", "fail"}).code, 1);
   const std::string page = run({"report", "last", "--format", "html"}).out;
   EXPECT_THAT(page, ::testing::StartsWith("<!doctype html>"));
-  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;.txt"));
-  for (const char* part : {"<script", "http://", "https://", "src=", "@import", "url("})
+  EXPECT_THAT(page, HasSubstr("&lt;img onerror=alert(1)&gt;&amp;&#39;&quot;\\xe2\\x80\\xae.txt"));
+  for (const char* part : {"<img", "<script", "http://", "https://", "src=", "@import", "url("})
     EXPECT_THAT(page, ::testing::Not(HasSubstr(part))) << part;
   for (const char* part : {"<h2>Timing", "<h2>Errors", "<h2>Proof", "<h2>Results by ending",
                            "<h2>What happened", "<h2>Audit", "default-src 'none'"})
