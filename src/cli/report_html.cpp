@@ -39,6 +39,7 @@ th,td{padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.name{overflow-wrap:anywhere;font-family:ui-monospace,"SFMono-Regular","DejaVu Sans Mono",monospace;font-size:13px}
 td.bar{width:34%;min-width:140px;vertical-align:middle}
+td.name{min-width:150px}.bars td.name{width:30%}.facts th{width:110px;font-size:14px}
 .stack{display:flex;height:12px;border-radius:3px;overflow:hidden;background:var(--line)}
 .stack i{display:block;height:100%}.done{background:var(--done)}.skip{background:var(--skip)}.fail{background:var(--fail)}.rest{background:var(--rest)}
 .big .stack{height:20px}
@@ -88,6 +89,21 @@ std::int64_t number_at(const Json& json, std::string_view key) {
 
 std::string took(std::int64_t seconds) {
   return seconds == 0 ? "under 1s" : format_duration(std::chrono::seconds(seconds));
+}
+
+/// What stands between two backticks is to be typed.
+std::string with_commands(std::string_view escaped) {
+  std::string out;
+  bool inside = false;
+  for (const char c : escaped) {
+    if (c != '`') {
+      out += c;
+      continue;
+    }
+    out += inside ? "</code>" : "<code>";
+    inside = !inside;
+  }
+  return inside ? out + "</code>" : out;
 }
 
 /// "2026-11-21 21:36:03 UTC" of a time as JSON has it.
@@ -158,12 +174,12 @@ std::string tiles(const engine::Snapshot& snapshot, const Json& report) {
   out += tile(proof == "not_run" ? "none" : proof, "proof of what arrived",
               proof == "differences" ? "bad" : "");
   out += "</div>\n";
-  const std::int64_t whole = std::max(counters.total_items, store::all_ended(counters));
   const std::int64_t ended =
       counters.succeeded_items + counters.skipped_items + counters.failed_items;
   out += "<div class=\"big\">" +
          stack(counters.succeeded_items, counters.skipped_items, counters.failed_items,
-               std::max<std::int64_t>(counters.total_items - ended, 0), std::max(whole, ended)) +
+               std::max<std::int64_t>(counters.total_items - ended, 0),
+               std::max(counters.total_items, ended)) +
          "</div>\n";
   return out + std::string(kKey);
 }
@@ -180,7 +196,7 @@ std::string timing(const Json& report) {
   if (const auto paused = number_at(timing, "paused_duration_seconds"); paused > 0)
     line("paused", took(paused));
   line("attempts", format_count(number_at(timing, "attempts")));
-  return "<table>" + out + "</table>\n";
+  return "<table class=\"facts\">" + out + "</table>\n";
 }
 
 struct Point {
@@ -211,7 +227,7 @@ std::vector<Point> course(const Json& report) {
 std::string course_chart(const Json& report) {
   const std::vector<Point> points = course(report);
   if (points.size() < 3 || points.back().ms - points.front().ms < 2000) return "";
-  constexpr double kLeft = 40, kRight = 700, kTop = 10, kBottom = 170;
+  constexpr double kLeft = 52, kRight = 740, kTop = 10, kBottom = 170;
   const double span = static_cast<double>(points.back().ms - points.front().ms);
   const auto x = [&](std::int64_t ms) {
     return kLeft + (kRight - kLeft) * static_cast<double>(ms - points.front().ms) / span;
@@ -248,7 +264,8 @@ std::string groups(const Json& rows, std::string_view key, std::string_view titl
   std::int64_t most = 1;
   for (const Json& row : rows) most = std::max(most, number_at(row, "items"));
   std::string out = fmt::format(
-      "{}<div class=\"scroll\"><table><tr><th>{}</th><th></th><th class=\"n\">items</th>"
+      "{}<div class=\"scroll\"><table class=\"bars\"><tr><th>{}</th><th></th><th "
+      "class=\"n\">items</th>"
       "<th class=\"n\">failed</th><th class=\"n\">size</th></tr>\n",
       hint, title);
   for (const Json& row : rows) {
@@ -314,7 +331,7 @@ std::string samples(const Json& rows, std::string_view style) {
     out +=
         fmt::format("<tr><td class=\"name\">{}</td><td class=\"{}\">{}: {}</td><td>{}</td></tr>\n",
                     text_at(row, "path"), style, text_at(row, "type"), text_at(row, "message"),
-                    text_at(row, "remediation"));
+                    with_commands(text_at(row, "remediation")));
   return out + "</table></div>\n";
 }
 

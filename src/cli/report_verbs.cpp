@@ -161,10 +161,10 @@ std::string results_text(const Json& results, const Terminal& terminal) {
 }
 
 /// Nothing for a single group: it says no more than the whole.
-std::string groups_text(std::string_view title, const Json& rows, const char* key,
-                        std::string_view unnamed, const Terminal& terminal) {
+std::string groups_text(std::string_view title, std::string_view column, const Json& rows,
+                        const char* key, std::string_view unnamed, const Terminal& terminal) {
   if (rows.size() < 2) return "";
-  Table table({{"", Align::left, true},
+  Table table({{std::string(column), Align::left, true},
                {"ITEMS", Align::right, false},
                {"DONE", Align::right, false},
                {"SKIPPED", Align::right, false},
@@ -188,9 +188,9 @@ std::string results_by_text(const Json& by, const Terminal& terminal) {
   const std::string below = by["path"];
   const std::string title =
       "Results by directory" + (below.empty() ? "" : " below " + printable(below));
-  return groups_text(title, by["directories"], "path", "directly in it", terminal) +
-         groups_text("Results by ending", by["endings"], "ending", "none", terminal) +
-         groups_text("Results by size, up to", by["sizes"], "up_to", "", terminal);
+  return groups_text(title, "DIRECTORY", by["directories"], "path", "directly in it", terminal) +
+         groups_text("Results by ending", "ENDING", by["endings"], "ending", "none", terminal) +
+         groups_text("Results by size", "UP TO", by["sizes"], "up_to", "", terminal);
 }
 
 /// Each type with its number and some of its items.

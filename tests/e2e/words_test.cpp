@@ -179,7 +179,7 @@ TEST_F(Words, TheReportSumsUpByDirectoryEndingAndSize) {
   const std::string report = run({"report", "last"}).out;
   EXPECT_THAT(report, HasSubstr("\nResults by directory below deep/er\n"));
   EXPECT_THAT(report, HasSubstr("\nResults by ending\n"));
-  EXPECT_THAT(report, HasSubstr("\nResults by size, up to\n"));
+  EXPECT_THAT(report, HasSubstr("\nUP TO "));
   const auto by = json({"report", "last"})["results_by"];
   EXPECT_EQ(by["path"], "deep/er");
   ASSERT_EQ(by["directories"].size(), 4U) << by;
@@ -204,6 +204,7 @@ TEST_F(Words, TheReportAsAPageNeedsNothingAndRunsNothing) {
   EXPECT_THAT(page, HasSubstr("&lt;img onerror=alert(1)&gt;&amp;&#39;&quot;\\xe2\\x80\\xae.txt"));
   for (const char* part : {"<img", "<script", "http://", "https://", "src=", "@import", "url("})
     EXPECT_THAT(page, ::testing::Not(HasSubstr(part))) << part;
+  EXPECT_THAT(page, HasSubstr("<code>dunlin retry 1"));
   for (const char* part : {"<h2>Timing", "<h2>Errors", "<h2>Proof", "<h2>Results by ending",
                            "<h2>What happened", "<h2>Audit", "default-src 'none'"})
     EXPECT_THAT(page, HasSubstr(part));
