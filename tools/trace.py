@@ -51,7 +51,7 @@ def why_wrong(pointer: str, cases: set[str], words: set[str]) -> str | None:
     path, _, text = value.partition("#")
     if not (ROOT / path).is_file():
         return f"there is no file {path}"
-    content = (ROOT / path).read_text()
+    content = (ROOT / path).read_text(errors="replace")
     return None if not text or text in content or text.replace("_", " ") in content else f"{path} does not hold \"{text}\""
 
 
