@@ -54,12 +54,12 @@ inline std::map<std::string, int> points_in(const std::string& log) {
 
 /// Where children die: at the first, middle and last hit of each point if `thorough`, else at the
 /// middle one, which is enough where the steps are the same but for the renames. Under the address
-/// sanitizer, where each death is slow, at the middle hit of a third of the points, another third
+/// sanitizer, where each death is slow, at the middle hit of a sixth of the points, another sixth
 /// at each `turn`; the crash preset visits all of them.
 inline std::vector<std::string> deaths(const std::map<std::string, int>& points, bool thorough,
                                        std::size_t turn) {
 #ifdef __SANITIZE_ADDRESS__
-  constexpr std::size_t kEvery = 3;
+  constexpr std::size_t kEvery = 6;
 #else
   constexpr std::size_t kEvery = 1;
 #endif
