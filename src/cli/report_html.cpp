@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/screens.h"
 #include "store/model.h"
 
 namespace dunlin::cli {
@@ -85,10 +86,6 @@ std::string text_at(const Json& json, std::string_view key) {
 std::int64_t number_at(const Json& json, std::string_view key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_number() ? found->get<std::int64_t>() : 0;
-}
-
-std::string took(std::int64_t seconds) {
-  return seconds == 0 ? "under 1s" : format_duration(std::chrono::seconds(seconds));
 }
 
 /// What stands between two backticks is to be typed.

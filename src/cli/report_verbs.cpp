@@ -128,10 +128,6 @@ std::string heading(std::string_view title) {
   return fmt::format("\n{}\n{}\n", title, std::string(title.size(), '-'));
 }
 
-std::string took(std::int64_t seconds) {
-  return seconds == 0 ? "under 1s" : format_duration(std::chrono::seconds(seconds));
-}
-
 std::string timing_text(const engine::Snapshot& snapshot) {
   const auto& row = snapshot.row;
   std::string out = heading("Timing");

@@ -2,6 +2,7 @@
 #include "cli/screens.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -587,6 +588,10 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   lines.add("id", row.id.value);
   add_next(lines, snapshot);
   return lines.take();
+}
+
+std::string took(std::int64_t seconds) {
+  return seconds == 0 ? "under 1s" : format_duration(std::chrono::seconds(seconds));
 }
 
 }  // namespace dunlin::cli

@@ -45,4 +45,7 @@ struct NextCommand {
 };
 [[nodiscard]] std::vector<NextCommand> next_commands(const engine::Snapshot& snapshot);
 
+/// "3m 20s", "under 1s" for none.
+[[nodiscard]] std::string took(std::int64_t seconds);
+
 }  // namespace dunlin::cli
