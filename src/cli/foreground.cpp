@@ -249,14 +249,27 @@ class Follower {
   int left_by_ = 0;
 };
 
+/// Of a dry run: an event for each item that has been decided upon.
+Status print_operations(Session& session, const ExecutionId& id, const store::Ledger& ledger) {
+  return engine::for_each_item(ledger, [&](const store::ItemRow& item, store::CountAs) {
+    if (item.status == store::ItemStatus::pending) return success();
+    Json fields = item_json(item);
+    fields["execution_id"] = id.value;
+    session.event("operation", fields);
+    return success();
+  });
+}
+
 }  // namespace
 
 Status print_end(Session& session, const ExecutionId& id, const engine::Outcome* outcome,
                  int exit_code, std::int64_t attempt_ms) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(engine::Snapshot snapshot, engine->snapshot(id));
+  const bool dry = snapshot.row.mode == engine::kDryRun;
   if (session.options().json) {
     DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
+    if (dry && outcome != nullptr) DUNLIN_TRY(print_operations(session, id, *ledger));
     Json fields = finished_fields(snapshot, *ledger, exit_code);
     if (outcome != nullptr && !outcome->problems.empty()) {
       fields["problems"] = Json::array();
@@ -278,6 +291,10 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
   if (shown.snapshot.shown_status != store::ExecutionStatus::paused) {
     DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
     DUNLIN_ASSIGN(shown.remarks, ledger->remarks());
+    constexpr std::size_t kSamples = 3;
+    if (dry) {
+      DUNLIN_ASSIGN(shown.actions, engine::results_by_action(*ledger, kSamples));
+    }
   }
   if (outcome != nullptr) {
     shown.reason = outcome->reason;

@@ -151,7 +151,7 @@ struct NotBuilt {
   std::string_view names;
   bool has_value;
 };
-constexpr NotBuilt kNotBuiltToStart[] = {{"-n,--dry-run", false}, {"--test", true}};
+constexpr NotBuilt kNotBuiltToStart[] = {{"--test", true}};
 constexpr NotBuilt kNotBuiltToCopy[] = {{"--delete", false}};
 /// Habits of cp and rsync that ask for what is done anyway.
 constexpr std::string_view kDoneAnyway[] = {"-a,--archive", "-r,-R,--recursive"};
@@ -186,6 +186,8 @@ SettingsFlags::SettingsFlags(CLI::App& app) {
   text("max_failures", "--max-failures", "N|P%", "stop after so many failed items");
   text("max_retries", "--retries", "N", "tries after the first one (default 2)");
   stop_on_first_error_ = add_flag(app, "--stop-on-first-error", "stop when an item has failed");
+  dry_run_ = add_flag(app, "-n,--dry-run",
+                      "show what would be done to each item, and change nothing on either side");
 }
 
 Result<std::int64_t> memory_megabytes(const std::string& text) {
@@ -228,6 +230,7 @@ Result<Json> SettingsFlags::read() const {
   }
   if (*stop_on_first_error_)
     put_setting(out, "stop_on_first_error", true, "--stop-on-first-error", problems);
+  if (*dry_run_) put_setting(out, "mode", std::string(engine::kDryRun), "--dry-run", problems);
   if (problems.empty()) return out;
   return problems_error(problems);
 }

@@ -57,6 +57,8 @@ Result<int> own(Session& session, ForegroundRun run) {
 }
 
 Error not_allowed(const engine::Snapshot& snapshot, std::string_view verb) {
+  if (snapshot.row.mode == engine::kDryRun && (verb == "verify" || verb == "rollback"))
+    return engine::nothing_done(snapshot.row.number);
   std::string allowed = fmt::format("{}", fmt::join(snapshot.allowed_verbs, ", "));
   return Error(ErrorType::invalid_state,
                fmt::format("execution {} is {}: {} is not possible; allowed now: {}",
@@ -222,22 +224,26 @@ void add_run(Verbs& verbs) {
     Flag detach;
   };
   auto run = std::make_shared<RunPlan>();
-  CLI::App& run_app =
-      verbs.add("run", "Executes a plan.",
-                "dunlin run photos.yaml\ndunlin run photos.yaml --detach\ndunlin run "
-                "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10",
-                [run](Session& session) -> Result<int> {
-                  DUNLIN_ASSIGN(Json flags, run->settings->read());
-                  std::vector<std::string> problems;
-                  if (!run->mode->empty())
-                    put_setting(flags, "mode", *run->mode, "--mode", problems);
-                  if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
-                  DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, *run->plan));
-                  DUNLIN_ASSIGN(const engine::Plan effective, with_settings(session, plan, flags));
-                  return start_plan(session, effective, *run->detach);
-                });
+  CLI::App& run_app = verbs.add(
+      "run", "Executes a plan.",
+      "dunlin run photos.yaml\ndunlin run photos.yaml --detach\ndunlin run "
+      "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10",
+      [run](Session& session) -> Result<int> {
+        DUNLIN_ASSIGN(Json flags, run->settings->read());
+        std::vector<std::string> problems;
+        const bool dry = flags.contains("mode");
+        if (dry && !run->mode->empty() && *run->mode != engine::kDryRun)
+          problems.push_back("--dry-run and --mode " + *run->mode + " exclude each other");
+        else if (!run->mode->empty())
+          put_setting(flags, "mode", *run->mode, "--mode", problems);
+        if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
+        DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, *run->plan));
+        DUNLIN_ASSIGN(const engine::Plan effective, with_settings(session, plan, flags));
+        return start_plan(session, effective, *run->detach);
+      });
   run->plan = add_place(run_app, "PLAN", "a plan file, or the id of a stored plan");
-  run->mode = add_text(run_app, "--mode", "MODE", "full");
+  run->mode = add_text(run_app, "--mode", "MODE",
+                       "full (default), or dry_run: changes nothing, shows what would be done");
   run->settings = std::make_unique<SettingsFlags>(run_app);
   run->detach = add_detach(run_app);
 }

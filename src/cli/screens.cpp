@@ -44,7 +44,8 @@ class Lines {
 };
 
 /// What the kind does with an item, past tense.
-std::string_view done_word(const Snapshot& snapshot) {
+std::string done_word(const Snapshot& snapshot) {
+  if (snapshot.row.mode == engine::kDryRun) return "to do";
   if (snapshot.row.kind == "records") return "loaded";
   if (snapshot.row.kind == "schema") return "applied";
   if (snapshot.row.description.starts_with("link ")) return "linked";
@@ -236,8 +237,7 @@ std::string done_line(const Shown& shown) {
 /// Of the status screen.
 std::string items_text(const Snapshot& snapshot, const Terminal& terminal) {
   const auto& counters = snapshot.row.counters;
-  std::string items =
-      count_of(counters.succeeded_items, snapshot.noun) + " " + std::string(done_word(snapshot));
+  std::string items = count_of(counters.succeeded_items, snapshot.noun) + " " + done_word(snapshot);
   if (counters.failed_items > 0)
     items += ", " + terminal.paint(Colour::red, format_count(counters.failed_items) + " failed");
   if (counters.skipped_items > 0) items += ", " + format_count(counters.skipped_items) + " skipped";
@@ -441,7 +441,10 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
                                             : "give it up; what is done stays"});
       break;
     case ExecutionStatus::completed:
-      if (store::all_failed(counters) > 0) {
+      if (snapshot.row.mode == engine::kDryRun) {
+        out.push_back({command("items"), "each item and what would be done"});
+        if (failures) out.push_back({command("errors"), "what would fail and why"});
+      } else if (store::all_failed(counters) > 0) {
         out.push_back({command("errors"), "what failed and why"});
         out.push_back({command("retry"), "try what failed again"});
       }
@@ -464,6 +467,51 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
   }
   return out;
 }
+
+namespace {
+
+/// What a person does, by what an outcome says was done.
+std::string_view imperative(std::string_view action) {
+  constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+      {"created", "create"},
+      {"overwritten", "overwrite"},
+      {"updated", "overwrite"},
+      {"kept_both", "keep both"},
+      {"renamed_existing", "set aside"},
+      {"renamed", "rename"},
+      {"moved", "move"},
+      {"linked", "link"},
+      {"cloned", "clone"},
+      {"applied", "apply"},
+      {"removed", "remove"}};
+  for (const auto& [done, word] : kWords)
+    if (done == action) return word;
+  return action;
+}
+
+/// Of a dry run: each kind of operation with its number and its first paths. What stands already
+/// is no operation.
+void add_actions(Lines& lines, const Shown& shown, const Terminal& terminal) {
+  const std::string_view more = terminal.utf8() ? ", …" : ", ...";
+  for (const engine::ActionResults& results : shown.actions) {
+    if (results.action == "existing") continue;
+    std::vector<std::string> parts;
+    if (results.items > 0) parts.push_back(count_of(results.items, shown.snapshot.noun));
+    if (results.directories > 0) parts.push_back(count_of_directories(results.directories));
+    if (results.transferred_bytes > 0) parts.push_back(format_bytes(results.transferred_bytes));
+    std::vector<std::string> samples;
+    for (const std::string& path : results.samples)
+      samples.push_back(path.empty() ? "." : escape_bytes(path));
+    const auto all = results.items + results.directories;
+    lines.add(imperative(results.action),
+              fmt::format("{}: {}{}", fmt::join(parts, ", "), fmt::join(samples, ", "),
+                          all > static_cast<std::int64_t>(samples.size()) ? more : ""));
+  }
+  if (shown.snapshot.shown_status == ExecutionStatus::completed)
+    lines.add("changed", "nothing: this was a dry run; the same without --dry-run does it");
+}
+
+}  // namespace
 
 std::string summary_text(const Shown& shown, const Terminal& terminal) {
   const auto& snapshot = shown.snapshot;
@@ -497,6 +545,8 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
                          counts_text(counters, &store::OutcomeCounters::succeeded, noun, true)) +
               ": dunlin errors " + std::to_string(snapshot.row.number) + "  says why");
     }
+  } else if (snapshot.row.mode == engine::kDryRun) {
+    add_actions(lines, shown, terminal);
   } else if (shown.problems.empty() || store::all_succeeded(counters) > 0) {
     lines.add(done_word(snapshot), done_line(shown));
   }
@@ -515,7 +565,8 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   lines.add("left out", printable(snapshot.left_out));
   add_remarks(lines, shown);
   add_warnings(lines, snapshot);
-  if (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0)
+  const bool dry = snapshot.row.mode == engine::kDryRun;
+  if (!dry && (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0))
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
                                          verification_statement(snapshot)));
   add_next(lines, snapshot);
@@ -573,7 +624,8 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
                                format_count(counters.undone_batches + counters.ended_batches))
                  : fmt::format("{} of {} ended", format_count(counters.ended_batches),
                                format_count(counters.total_batches)));
-  if (!back && snapshot.shown_status != ExecutionStatus::rolled_back)
+  const bool dry = row.mode == engine::kDryRun;
+  if (!back && !dry && snapshot.shown_status != ExecutionStatus::rolled_back)
     lines.add("verified", verification_statement(snapshot));
   add_remarks(lines, shown);
   add_warnings(lines, snapshot);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/terminal.h"
+#include "engine/breakdown.h"
 #include "engine/engine.h"
 
 namespace dunlin::cli {
@@ -18,6 +19,7 @@ struct Shown {
   std::int64_t now_ms = 0;
   std::int64_t attempt_ms = -1;  ///< how long the attempt took that ran here; -1: none did
   std::vector<store::Remark> remarks = {};  ///< what was noted of its items, where somebody asked
+  std::vector<engine::ActionResults> actions = {};  ///< of a dry run: what would be done
 };
 
 /// `dunlin status`: several lines, each ending in '\n', made for that terminal.

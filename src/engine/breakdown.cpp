@@ -163,25 +163,57 @@ Breakdown BreakdownBuilder::finish(std::size_t most) const {
   return out;
 }
 
-Result<Breakdown> breakdown_of(const store::Ledger& ledger, std::size_t most) {
-  BreakdownBuilder builder;
+Status for_each_item(const store::Ledger& ledger,
+                     const std::function<Status(const store::ItemRow&, store::CountAs)>& fn) {
   store::ItemFilter filter;
   filter.limit = kPage;
   BatchId batch;
-  bool counts = true;
+  store::CountAs count_as = store::CountAs::items;
   while (true) {
     DUNLIN_ASSIGN(const std::vector<store::ItemRow> page, ledger.items(filter));
     for (const store::ItemRow& item : page) {
       if (item.batch != batch) {
         batch = item.batch;
         DUNLIN_ASSIGN(const store::BatchRow row, ledger.batch(batch));
-        counts = row.count_as == store::CountAs::items;
+        count_as = row.count_as;
       }
-      if (counts) builder.add(item);
+      DUNLIN_TRY(fn(item, count_as));
     }
-    if (page.size() < kPage) return builder.finish(most);
+    if (page.size() < kPage) return success();
     filter.after = page.back().id;
   }
+}
+
+Result<Breakdown> breakdown_of(const store::Ledger& ledger, std::size_t most) {
+  BreakdownBuilder builder;
+  DUNLIN_TRY(for_each_item(ledger, [&](const store::ItemRow& item, store::CountAs count_as) {
+    if (count_as == store::CountAs::items) builder.add(item);
+    return success();
+  }));
+  return builder.finish(most);
+}
+
+Result<std::vector<ActionResults>> results_by_action(const store::Ledger& ledger,
+                                                     std::size_t samples) {
+  std::map<std::string, ActionResults, std::less<>> found;
+  DUNLIN_TRY(for_each_item(ledger, [&](const store::ItemRow& item, store::CountAs count_as) {
+    if (item.status != ItemStatus::completed || count_as == store::CountAs::steps) return success();
+    ActionResults& results = found[item.action];
+    ++(count_as == store::CountAs::items ? results.items : results.directories);
+    results.transferred_bytes += item.transferred_bytes;
+    if (results.samples.size() < samples) {
+      results.samples.push_back(item.directory_path.empty() || item.name.empty()
+                                    ? item.directory_path + item.name
+                                    : item.directory_path + "/" + item.name);
+    }
+    return success();
+  }));
+  std::vector<ActionResults> all;
+  for (auto& [action, results] : found) {
+    results.action = action;
+    all.push_back(std::move(results));
+  }
+  return all;
 }
 
 }  // namespace dunlin::engine

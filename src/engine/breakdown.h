@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -56,6 +57,25 @@ class BreakdownBuilder {
   ResultSums unnamed_;  ///< of children that are too many to be kept apart
   std::int64_t unnamed_groups_ = 0;
 };
+
+/// Calls `fn` for every item and what it counts as, page by page; its first error ends it. Some
+/// seconds for a million.
+[[nodiscard]] Status for_each_item(
+    const store::Ledger& ledger,
+    const std::function<Status(const store::ItemRow&, store::CountAs)>& fn);
+
+/// What was done, or by a dry run would be, in one word of outcomes ("created", "overwritten").
+struct ActionResults {
+  std::string action;
+  std::int64_t items = 0;
+  std::int64_t directories = 0;
+  std::int64_t transferred_bytes = 0;
+  std::vector<std::string> samples;  ///< paths of the first few, bytes
+};
+/// Of items that have completed, in the order of their words; steps are not counted. Reads every
+/// item.
+[[nodiscard]] Result<std::vector<ActionResults>> results_by_action(const store::Ledger& ledger,
+                                                                   std::size_t samples);
 
 /// Reads every item: some seconds for a million. Only those that count as items: directories and
 /// steps do not. `most` as in BreakdownBuilder::finish().

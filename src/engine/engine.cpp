@@ -92,6 +92,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 Status check_goal(const store::ExecutionRow& row, Goal goal) {
   const ExecutionStatus status = row.status;
+  if (row.mode == kDryRun && goal != Goal::migrate) return nothing_done(row.number);
   bool possible = false;
   switch (goal) {
     case Goal::migrate:
@@ -110,7 +111,7 @@ Status check_goal(const store::ExecutionRow& row, Goal goal) {
   if (possible) return success();
   return Error(ErrorType::invalid_state,
                "execution " + std::to_string(row.number) + " is " + std::string(to_string(status)) +
-                   "; allowed now: " + joined(allowed_verbs(status, row.counters, row.phase)));
+                   "; allowed now: " + joined(allowed_verbs(row, status)));
 }
 
 }  // namespace
@@ -175,13 +176,15 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
   const Kind* kind = kinds_.find(plan.kind);
   if (kind == nullptr)
     return Error(ErrorType::plan_invalid, "this program knows no kind '" + plan.kind + "'");
-  DUNLIN_ASSIGN(const std::vector<Claim> claims, kind->claims(plan));
+  DUNLIN_ASSIGN(std::vector<Claim> claims, kind->claims(plan));
+  const bool dry = plan.settings.is_dry_run();
+  if (dry) claims.clear();  // it writes nowhere
   const std::int64_t now = clock_.wall_ms();
   store::ExecutionSummary summary;
   summary.id = ExecutionId(new_uuid_v7(now));
   summary.plan_id = plan.id.valid() ? plan.id : PlanId(new_uuid_v7(now));
   summary.kind = plan.kind;
-  summary.description = kind->describe(plan);
+  summary.description = (dry ? "dry run: " : "") + kind->describe(plan);
   summary.claims = claims;
   summary.depends_on = plan.depends_on;
   summary.created_ms = now;
@@ -318,8 +321,7 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
       status == ExecutionStatus::running || status == ExecutionStatus::rolling_back;
   snapshot.interrupted = in_progress && !snapshot.live;
   snapshot.shown_status = snapshot.interrupted ? ExecutionStatus::paused : status;
-  snapshot.allowed_verbs =
-      allowed_verbs(snapshot.shown_status, snapshot.row.counters, snapshot.row.phase);
+  snapshot.allowed_verbs = allowed_verbs(snapshot.row, snapshot.shown_status);
   const Kind* kind = kinds_.find(snapshot.row.kind);
   snapshot.noun = kind != nullptr ? std::string(kind->item_noun()) : "items";
   snapshot.progress = progress_of(snapshot.row, clock_.wall_ms());

@@ -41,12 +41,14 @@ struct Snapshot {
 
 /// Status, progress, errors, verification as one JSON resource under the originals' names.
 [[nodiscard]] Json snapshot_json(const Snapshot& snapshot);
-/// Verbs that the state machine allows from here. `counters`: a verification may be said again
-/// where it found differences, a rollback where it left something alone. `phase`: a paused rollback
-/// is still one.
-[[nodiscard]] std::vector<std::string> allowed_verbs(store::ExecutionStatus status,
-                                                     const store::Counters& counters,
-                                                     std::string_view phase);
+/// Verbs that the state machine allows from `status`, which may be another than the row's (of an
+/// owner that died). A verification may be said again where it found differences, a rollback where
+/// it left something alone; a paused rollback is still one; a dry run has nothing to prove or take
+/// back.
+[[nodiscard]] std::vector<std::string> allowed_verbs(const store::ExecutionRow& row,
+                                                     store::ExecutionStatus status);
+/// Why a dry run (by its running number) can neither be verified nor rolled back.
+[[nodiscard]] Error nothing_done(std::int64_t number);
 /// Goes on with what its owner was at: a rollback that was paused, or the migration.
 [[nodiscard]] Goal goal_of(const store::ExecutionRow& row);
 

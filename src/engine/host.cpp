@@ -24,9 +24,10 @@ void keep_newest(Map& map) {
 }
 
 /// engine.md X-32. All or nothing has to be refused before anything was done for it.
-std::int64_t hold_up_to_items(Preflight mode, bool all_or_nothing) {
+std::int64_t hold_up_to_items(const ExecutionSettings& settings, bool all_or_nothing) {
   constexpr std::int64_t kWaitedFor = 100'000;
-  if (mode == Preflight::complete || all_or_nothing)
+  const Preflight mode = settings.preflight;
+  if (mode == Preflight::complete || all_or_nothing || settings.is_dry_run())
     return std::numeric_limits<std::int64_t>::max();
   return mode == Preflight::streaming ? 0 : kWaitedFor;
 }
@@ -37,12 +38,12 @@ coordinator::Config config_for(const Execution::Parts& parts, const Run* run) {
   config.goal = parts.goal;
   config.parallel_batches = settings.parallel_batches;
   config.execution_scope = run != nullptr && run->commit_scope() == CommitScope::execution;
-  config.verify = settings.verification_level != VerificationLevel::none;
+  config.verify = settings.verification_level != VerificationLevel::none && !settings.is_dry_run();
   config.stop_on_first_error = settings.stop_on_first_error;
   config.max_failures = settings.max_failures;
   config.max_failures_percent = settings.max_failures_percent;
   config.checkpoint = settings.checkpoint;
-  config.hold_up_to_items = hold_up_to_items(settings.preflight, config.execution_scope);
+  config.hold_up_to_items = hold_up_to_items(settings, config.execution_scope);
   return config;
 }
 

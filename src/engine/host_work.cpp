@@ -6,6 +6,7 @@
 
 #include "base/crash_point.h"
 #include "base/logging.h"
+#include "engine/dry_run.h"
 #include "engine/host.h"
 
 namespace dunlin::engine {
@@ -25,6 +26,7 @@ bool refuses(const std::vector<Problem>& problems) {
 
 Result<std::unique_ptr<Run>> Execution::Host::open_run() const {
   DUNLIN_ASSIGN(std::unique_ptr<Run> run, parts.kind.open(parts.plan));
+  if (parts.plan.settings.is_dry_run()) run = std::make_unique<DryRun>(std::move(run));
   if (!parts.row.roots.empty()) run->started_with(parts.row.roots);
   return run;
 }

@@ -163,7 +163,8 @@ Progress progress_of(const store::ExecutionRow& row, std::int64_t now_ms) {
     const std::int64_t end_ms = row.ended_ms > 0 ? row.ended_ms : now_ms;
     const std::int64_t running_ms = std::max<std::int64_t>(end_ms - row.started_ms - paused_ms, 0);
     out.running_seconds = running_ms / 1000;
-    if (running_ms > 0)
+    // Of a dry run they are those that would be moved.
+    if (running_ms > 0 && row.mode != kDryRun)
       out.average_bytes_per_second = static_cast<double>(row.counters.transferred_bytes) * 1000 /
                                      static_cast<double>(running_ms);
   }

@@ -68,15 +68,6 @@ struct Analysis {
   Json details;  ///< space_analysis, risk_analysis … under the original's names
 };
 
-/// One operation of the dry run, as execute() would do it.
-struct Operation {
-  ItemId item;
-  std::string action;  ///< create, overwrite, skip, rename, delete …
-  std::string source;  ///< shown escaped
-  std::string destination;
-  std::string reason;
-};
-
 /// Common to all contexts. All calls from any thread.
 class RunContext {
  public:
@@ -251,8 +242,10 @@ class Run {
   [[nodiscard]] virtual Result<std::vector<Problem>> check_items(ItemsContext&) {
     return std::vector<Problem>{};
   }
-  /// What execute() would do now, by the same decision function; changes nothing.
-  [[nodiscard]] virtual Result<std::vector<Operation>> operations(BatchContext& context) = 0;
+  /// The dry run of execute(): reports what that would report now, by the same decision function,
+  /// and changes nothing on either side. Outcomes have their action, message, error and the bytes
+  /// that would be written, but no checksum, proof or undo data.
+  [[nodiscard]] virtual Status rehearse(BatchContext& context) = 0;
   /// Executes the batch. Idempotent: may be called again after any crash, for the items still
   /// pending, and always after settle() in that case. An error is of the batch as a whole; an
   /// item's own error is reported.

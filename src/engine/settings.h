@@ -54,6 +54,9 @@ struct CheckpointPolicy {
   std::int32_t expire_after_hours = 24;
 };
 
+/// The mode of an execution that changes nothing: engine/dry_run.h.
+inline constexpr std::string_view kDryRun = "dry_run";
+
 struct ExecutionSettings {
   std::string mode = "full";
   std::int64_t batch_size = 1000;  ///< items; `batch_size_set` tells whether a person named it
@@ -72,6 +75,8 @@ struct ExecutionSettings {
   double max_failures_percent = -1;  ///< -1: no limit
   std::string priority = "normal";
   std::vector<Selector> selective_pause;  ///< parts that are held back
+
+  [[nodiscard]] bool is_dry_run() const { return mode == kDryRun; }
 };
 
 /// Decodes the `settings` section of a plan (all spellings of X-5's alias table; two aliases with

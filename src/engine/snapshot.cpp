@@ -45,8 +45,10 @@ Json verification_json(const Snapshot& snapshot, const Json& settings) {
 
 }  // namespace
 
-std::vector<std::string> allowed_verbs(ExecutionStatus status, const store::Counters& counters,
-                                       std::string_view phase) {
+namespace {
+
+std::vector<std::string> verbs_of_state(ExecutionStatus status, const store::Counters& counters,
+                                        std::string_view phase) {
   // What has been taken back would be done again in the midst of it.
   if (status == ExecutionStatus::paused && phase == "rolling_back")
     return {"resume", "cancel", "rollback", "limits", "priority"};
@@ -72,6 +74,23 @@ std::vector<std::string> allowed_verbs(ExecutionStatus status, const store::Coun
       return {};
   }
   return {};
+}
+
+}  // namespace
+
+std::vector<std::string> allowed_verbs(const store::ExecutionRow& row, ExecutionStatus status) {
+  std::vector<std::string> verbs = verbs_of_state(status, row.counters, row.phase);
+  if (row.mode == kDryRun)
+    std::erase_if(verbs,
+                  [](const std::string& verb) { return verb == "verify" || verb == "rollback"; });
+  return verbs;
+}
+
+Error nothing_done(std::int64_t number) {
+  Error error(ErrorType::invalid_state,
+              "execution " + std::to_string(number) + " is a dry run: it has changed nothing");
+  error.remediation = "`dunlin items " + std::to_string(number) + "` lists what would be done";
+  return error;
 }
 
 Goal goal_of(const store::ExecutionRow& row) {

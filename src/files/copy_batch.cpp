@@ -25,16 +25,6 @@ using store::Proof;
 
 namespace {
 
-std::string_view action_of(const Witness& witness, bool moves) {
-  if (witness.linked || witness.to_source) return "linked";
-  if (!witness.name.empty()) return "kept_both";
-  if (!witness.aside.empty()) return "renamed_existing";
-  if (witness.replaced) return "overwritten";
-  if (witness.renamed) return "renamed";
-  if (witness.cloned && !moves) return "cloned";
-  return moves ? "moved" : "created";
-}
-
 Proof proof_of(fs::Origin origin) {
   switch (origin) {
     case fs::Origin::device:
@@ -50,6 +40,16 @@ Proof proof_of(fs::Origin origin) {
 }  // namespace
 
 // ---- Common ----
+
+std::string_view CopyBatch::action_of(const Witness& witness, bool moves) {
+  if (witness.linked || witness.to_source) return "linked";
+  if (!witness.name.empty()) return "kept_both";
+  if (!witness.aside.empty()) return "renamed_existing";
+  if (witness.replaced) return "overwritten";
+  if (witness.renamed) return "renamed";
+  if (witness.cloned && !moves) return "cloned";
+  return moves ? "moved" : "created";
+}
 
 Status CopyBatch::prepare() {
   DUNLIN_ASSIGN(source_, site_.source());
@@ -136,12 +136,16 @@ void CopyBatch::fail(Copy& copy, Error error) {
 void CopyBatch::skip(Copy& copy, std::string reason) {
   discard(copy).ignore("of an earlier life: release() or a rollback removes it");
   copy.stage = Stage::ended;
+  report(skipped(copy, std::move(reason)));
+}
+
+ItemOutcome CopyBatch::skipped(const Copy& copy, std::string reason) {
   ItemOutcome outcome;
   outcome.item = copy.row->id;
   outcome.status = ItemStatus::skipped;
   outcome.action = "skipped";
   outcome.message = std::move(reason);
-  report(std::move(outcome));
+  return outcome;
 }
 
 void CopyBatch::finish(Copy& copy) {
@@ -541,110 +545,6 @@ Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo&
   DUNLIN_ASSIGN(const bool equal, fs::same_content(*from, row.name, *to, name, traits_,
                                                    {context_.permits(), context_.cancel(), tell}));
   return decide_by_content(equal);
-}
-
-/// Of the first name of a set, if it stands at the destination and would be left there; else 0.
-Result<std::uint64_t> CopyBatch::inode_of_first(const Detail& listed) {
-  DUNLIN_ASSIGN(const ItemRow row, context_.item(listed.first));
-  const auto destination = site_.destination();
-  if (!destination.ok()) return std::uint64_t{0};  // not made yet
-  const auto directory = (*destination)->get(row.directory_path);
-  if (!directory.ok()) return std::uint64_t{0};
-  DUNLIN_ASSIGN(const auto there, (*directory)->find(row.name));
-  DUNLIN_ASSIGN(const Decision first,
-                decide_alone(row, listed.info, row.name, there, directory->get()));
-  return there && first.action == Action::skip ? there->inode : std::uint64_t{0};
-}
-
-/// Of an entry that could not be looked at when it was listed: what its turn will say.
-std::optional<Error> CopyBatch::why_not_copied(const ItemRow& row, const Detail& listed) {
-  if (listed.info.type != fs::EntryType::unknown || row.name.empty()) return std::nullopt;
-  const auto from = source_->holder(row.directory_path, row.name);
-  if (!from.ok()) return from.error();
-  const auto now = (*from)->info(row.name);
-  if (!now.ok()) return now.error();
-  if (now->type != fs::EntryType::directory) return std::nullopt;
-  auto refused = site_.refuse_to_enter(row.directory_path, row.name, *now);
-  return refused.ok() ? *std::move(refused) : std::move(refused).error();
-}
-
-/// As the outcome will have it. Whether the kernel really renames shows only when it is asked: it
-/// may refuse within one file system.
-Result<std::string> CopyBatch::action_shown(Action action, const ItemRow& row) {
-  if (action == Action::create && site_.plan.links()) return std::string("link");
-  if (action != Action::create || !site_.plan.moves()) return std::string(to_string(action));
-  DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
-  DUNLIN_ASSIGN(const Nearest to, site_.nearest_destination());
-  return std::string(from->device() == to.directory.device() ? "rename" : "move");
-}
-
-Result<std::vector<engine::Operation>> CopyBatch::operations() {
-  std::vector<engine::Operation> operations;
-  DUNLIN_ASSIGN(rows_, context_.items());
-  DUNLIN_ASSIGN(source_, site_.source());
-  const auto root = site_.destination();  // may not exist yet: then everything is created
-  if (root.ok()) {
-    DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
-    DUNLIN_ASSIGN(traits_, site_.destination_traits());
-  }
-  for (const ItemRow& row : rows_) {
-    DUNLIN_TRY(context_.cancel().check());
-    engine::Operation operation;
-    operation.item = row.id;
-    DUNLIN_ASSIGN(const Detail listed, decode_detail(row.detail));
-    const fs::FileInfo& source = listed.info;
-    DUNLIN_ASSIGN(std::string name, site_.target_name(row.name));
-    Decision decision;
-    if (const auto reason = reason_to_leave_out(listed, site_.plan.special_files)) {
-      decision = {Action::skip, *reason, {}};
-    } else {
-      std::optional<fs::FileInfo> there;
-      std::optional<Error> clash;
-      Handle to;
-      if (root.ok()) {
-        const auto directory = (*root)->get(row.directory_path);
-        if (directory.ok()) {
-          to = *directory;
-          DUNLIN_ASSIGN(there, to->find(name));
-          DUNLIN_ASSIGN(clash, site_.names.clash_on_way(**root, row.directory_path));
-          if (there && !clash) {
-            DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, name));
-          }
-        }
-      }
-      if (const auto unusable = why_not_copied(row, listed)) {
-        decision = {Action::refuse, unusable->message, unusable->type};
-      } else if (clash && there && site_.plan.conflict == Conflict::keep_both) {
-        decision = {Action::beside, "", {}};
-      } else if (clash) {
-        decision = {Action::refuse, clash->message, clash->type};
-      } else if (site_.plan.links()) {
-        DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
-        DUNLIN_ASSIGN(const fs::FileInfo now, from->info(row.name));
-        decision = decide_source_link(now, there, rules_for(row));
-      } else if (listed.first.valid()) {
-        DUNLIN_ASSIGN(const std::uint64_t first_inode, inode_of_first(listed));
-        decision = decide_link(source, there, first_inode, rules_for(row));
-      } else {
-        DUNLIN_ASSIGN(decision, decide_alone(row, source, name, there, to.get()));
-      }
-      if (decision.action == Action::beside || decision.action == Action::aside) {
-        DUNLIN_ASSIGN(const FreeName free, free_name(row, name, *to, nullptr));
-        if (decision.action == Action::beside) name = free.name;
-        if (decision.action == Action::aside) decision.reason = "what stands there: " + free.name;
-      }
-    }
-    DUNLIN_ASSIGN(operation.action, action_shown(decision.action, row));
-    operation.reason = decision.reason;
-    DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
-    const auto below = [&](const std::string& leaf) {
-      return row.directory_path.empty() ? leaf : row.directory_path + "/" + leaf;
-    };
-    operation.source = layout->source_path(below(row.name));
-    operation.destination = layout->destination_root + "/" + below(name);
-    operations.push_back(std::move(operation));
-  }
-  return operations;
 }
 
 }  // namespace dunlin::files

@@ -15,6 +15,7 @@
 #include "engine/run.h"
 #include "files/decide.h"
 #include "files/entry_writer.h"
+#include "files/obstacles.h"
 #include "files/records.h"
 #include "files/reopened.h"
 #include "files/site.h"
@@ -33,7 +34,7 @@ class CopyBatch {
 
   [[nodiscard]] Status execute();
   [[nodiscard]] Status settle();
-  [[nodiscard]] Result<std::vector<engine::Operation>> operations();
+  [[nodiscard]] Status rehearse();
 
  private:
   /// `moved`: published, and its source is gone. `refused`: published, then taken away again
@@ -70,6 +71,9 @@ class CopyBatch {
   [[nodiscard]] std::vector<Copy*> in_stage(Stage stage);
   void fail(Copy& copy, Error error);
   void skip(Copy& copy, std::string reason);
+  /// In one word, for outcomes.
+  [[nodiscard]] static std::string_view action_of(const Witness& witness, bool moves);
+  [[nodiscard]] static engine::ItemOutcome skipped(const Copy& copy, std::string reason);
   void finish(Copy& copy);
   void report_ended();
 
@@ -80,23 +84,23 @@ class CopyBatch {
   [[nodiscard]] Result<fs::FileInfo> look_at_source(const engine::ItemRow& row,
                                                     const Detail& listed,
                                                     const fs::Directory& from);
+  [[nodiscard]] static Error why_not_listed(const fs::Directory& from);
   [[nodiscard]] Error refusal(const Copy& copy, const Decision& decision,
                               const fs::Directory& to) const;
   [[nodiscard]] Status keep_reservation(const Copy& copy, const fs::Directory& from,
                                         const fs::Directory& to, const fs::FileInfo& source);
-  [[nodiscard]] Status act(Copy& copy, const Decision& decision, const fs::FileInfo& source,
-                           const std::optional<fs::FileInfo>& there,
-                           const std::optional<First>& first, const fs::Directory& to);
+  /// Not empty: why there is nothing to write.
+  [[nodiscard]] Result<std::optional<std::string>> act(Copy& copy, const Decision& decision,
+                                                       const fs::FileInfo& source,
+                                                       const std::optional<fs::FileInfo>& there,
+                                                       const std::optional<First>& first,
+                                                       const fs::Directory& to);
   [[nodiscard]] Status write_entry(Copy& copy, fs::EntryType type, const fs::Directory& from,
                                    const fs::Directory& to);
   [[nodiscard]] Status write_link(Copy& copy, const First& first, const fs::Directory& to);
   void keep_final_flags(Copy& copy, std::uint32_t flags);
   [[nodiscard]] Result<std::optional<First>> first_of_set(Copy& copy, const Detail& listed,
                                                           const fs::FileInfo& source);
-  [[nodiscard]] std::optional<Error> why_not_copied(const engine::ItemRow& row,
-                                                    const Detail& listed);
-  [[nodiscard]] Result<std::string> action_shown(Action action, const engine::ItemRow& row);
-  [[nodiscard]] Result<std::uint64_t> inode_of_first(const Detail& listed);
   [[nodiscard]] ConflictRules rules_for(const engine::ItemRow& row) const;
   /// decide() for an item that is copied by itself, with the comparison that it may ask for.
   /// `to` may be nullptr when nothing stands there.
@@ -112,6 +116,21 @@ class CopyBatch {
   [[nodiscard]] Status end(Status status);
   [[nodiscard]] Status discard(Copy& copy);
   [[nodiscard]] Status discard_durably(Copy& copy);
+
+  // rehearsal.cpp
+  struct Standing {
+    Handle directory;  ///< none: it would be made
+    std::optional<fs::FileInfo> there;
+    bool clashes = false;  ///< with another name that the destination takes for the same
+  };
+  [[nodiscard]] Result<engine::ItemOutcome> foresee(engine::ItemRow& row);
+  [[nodiscard]] Result<Standing> look_at_destination(const engine::ItemRow& row,
+                                                     const std::string& name);
+  [[nodiscard]] Result<std::optional<std::uint64_t>> foresee_first(Copy& copy, const Detail& listed,
+                                                                   const fs::FileInfo& source);
+  [[nodiscard]] Status obstacles(const Copy& copy, const fs::Directory& from,
+                                 const fs::FileInfo& source, const Standing& standing);
+  [[nodiscard]] engine::ItemOutcome foreseen(const Copy& copy, const fs::FileInfo& source) const;
 
   // both.cpp
   struct FreeName {
@@ -217,6 +236,8 @@ class CopyBatch {
   std::int64_t granularity_ns_ = 1;
   SourceTrees* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;
+  std::optional<Nearest> nearest_;  ///< of a rehearsal, as what it holds
+  Holds holds_;
   std::unique_ptr<fs::BatchFlush> flush_;
   /// Not empty: the batch had been started before, and reports when it has left them.
   DirectoryStates reopened_;

@@ -5,26 +5,6 @@
 
 namespace dunlin::files {
 
-std::string_view to_string(Action action) {
-  switch (action) {
-    case Action::create:
-      return "create";
-    case Action::overwrite:
-      return "overwrite";
-    case Action::skip:
-      return "skip";
-    case Action::refuse:
-      return "refuse";
-    case Action::beside:
-      return "keep_both";
-    case Action::aside:
-      return "rename_existing";
-    case Action::compare:
-      return "compare";
-  }
-  return "refuse";
-}
-
 bool same_attributes(const fs::FileInfo& source, const fs::FileInfo& there,
                      std::int64_t granularity_ns) {
   return there.type == source.type && there.size == source.size &&

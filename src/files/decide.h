@@ -1,4 +1,4 @@
-// The one decision about what stands at the destination, shared by operations() (the dry run) and
+// The one decision about what stands at the destination, shared by the dry run and
 // execute(). Pure.
 #pragma once
 
@@ -21,7 +21,6 @@ enum class Action : std::uint8_t {
   aside,    ///< what stands there gets a numbered name, and ours its own
   compare,  ///< both sides are to be read; decide_by_content() then says what follows
 };
-[[nodiscard]] std::string_view to_string(Action action);
 
 struct Decision {
   Action action = Action::create;

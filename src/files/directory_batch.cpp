@@ -27,19 +27,19 @@ namespace {
 constexpr mode_t kWhileWorking = 0700;
 constexpr mode_t kAsMkdir = 0777;  ///< less the umask
 
-ItemOutcome outcome_of(const ItemRow& row, ItemStatus status, std::string action) {
+bool is_absent(const Error& error) {
+  return error.native.code == "ENOENT";
+}
+
+}  // namespace
+
+ItemOutcome DirectoryBatch::outcome_of(const ItemRow& row, ItemStatus status, std::string action) {
   ItemOutcome outcome;
   outcome.item = row.id;
   outcome.status = status;
   outcome.action = std::move(action);
   return outcome;
 }
-
-bool is_absent(const Error& error) {
-  return error.native.code == "ENOENT";
-}
-
-}  // namespace
 
 // ---- create_directory ----
 
@@ -132,11 +132,7 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
     // Also when it is there: a process that died may have made it and not flushed its name.
     DUNLIN_TRY(flush_.directory_changed(*parent));
     DUNLIN_ASSIGN(const fs::FileInfo there, parent->info(row.name));
-    if (there.type != fs::EntryType::directory) {
-      return Error(ErrorType::destination_exists, parent->shown(row.name) + " is a " +
-                                                      std::string(fs::to_string(there.type)) +
-                                                      " at the destination");
-    }
+    if (there.type != fs::EntryType::directory) return no_directory(*parent, row, there);
   }
   DUNLIN_ASSIGN(const auto directory, root->get(path_of(row)));
   DUNLIN_ASSIGN(witness.placed, directory->info());
@@ -181,24 +177,11 @@ Status DirectoryBatch::create_root(std::int64_t levels) {
   return success();
 }
 
-Result<std::vector<engine::Operation>> DirectoryBatch::operations() {
-  DUNLIN_ASSIGN(rows_, context_.items());
-  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
-  const auto root = site_.destination();
-  const bool times = context_.batch().task_type == kDirectoryTimes;
-  std::vector<engine::Operation> operations;
-  for (const ItemRow& row : rows_) {
-    const std::string path = path_of(row);
-    const bool there = root.ok() && (*root)->get(path).ok();
-    engine::Operation operation;
-    operation.item = row.id;
-    operation.action = times ? "set" : there ? "existing" : "create";
-    if (!times && there) operation.reason = "the directory exists";
-    operation.source = layout->source_path(path);
-    operation.destination = layout->destination_root + "/" + path;
-    operations.push_back(std::move(operation));
-  }
-  return operations;
+Error DirectoryBatch::no_directory(const fs::Directory& parent, const ItemRow& row,
+                                   const fs::FileInfo& there) {
+  return Error(ErrorType::destination_exists, parent.shown(row.name) + " is a " +
+                                                  std::string(fs::to_string(there.type)) +
+                                                  " at the destination");
 }
 
 Status DirectoryBatch::undo_create() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/run.h"
+#include "files/obstacles.h"
 #include "files/records.h"
 #include "files/reopened.h"
 #include "files/site.h"
@@ -25,7 +26,7 @@ class DirectoryBatch {
   [[nodiscard]] Status create();
   /// After a crash: parents that a second try had opened are finished again.
   [[nodiscard]] Status settle_create();
-  [[nodiscard]] Result<std::vector<engine::Operation>> operations();
+  [[nodiscard]] Status rehearse();
   [[nodiscard]] Status undo_create();
   [[nodiscard]] Status set_times();
   [[nodiscard]] Status undo_times();
@@ -39,7 +40,15 @@ class DirectoryBatch {
   [[nodiscard]] Status enter_recorded();
   [[nodiscard]] Status open_parents();
   [[nodiscard]] Status leave_parents();
+  [[nodiscard]] static engine::ItemOutcome outcome_of(const engine::ItemRow& row,
+                                                      engine::ItemStatus status,
+                                                      std::string action);
   [[nodiscard]] Made create_one(engine::ItemRow& row);
+  [[nodiscard]] static Error no_directory(const fs::Directory& parent, const engine::ItemRow& row,
+                                          const fs::FileInfo& there);
+  [[nodiscard]] Made foresee_one(const engine::ItemRow& row, const Nearest& nearest,
+                                 const Holds& holds);
+  [[nodiscard]] Made foresee_times(const engine::ItemRow& row, const Nearest& nearest);
   [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
   [[nodiscard]] Made take_back(const engine::ItemRow& row);

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -18,6 +20,8 @@ using engine::ItemStatus;
 namespace {
 
 constexpr mode_t kWhileWorking = 0700;
+constexpr std::string_view kMounted = "stays: something is mounted there";
+constexpr std::string_view kNotEmpty = "stays: not empty";
 
 /// "a/b/c" is ("a/b", "c"). The root is no item.
 std::pair<std::string, std::string> split(const std::string& path) {
@@ -87,7 +91,7 @@ Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
   outcome.status = ItemStatus::skipped;
   outcome.action = "skipped";
   outcome.undo.clear();
-  outcome.message = code == "EBUSY" ? "stays: something is mounted there" : "stays: not empty";
+  outcome.message = code == "EBUSY" ? kMounted : kNotEmpty;
   return outcome;
 }
 
@@ -129,19 +133,51 @@ Status EmptiedDirectories::verify() {
   return success();
 }
 
-Result<std::vector<engine::Operation>> EmptiedDirectories::operations() {
+Status EmptiedDirectories::rehearse() {
   DUNLIN_ASSIGN(rows_, context_.items());
-  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
-  std::vector<engine::Operation> operations;
+  const auto depth = [](const ItemRow& row) {
+    return std::count(row.directory_path.begin(), row.directory_path.end(), '/');
+  };
+  std::stable_sort(rows_.begin(), rows_.end(), [&](const ItemRow& one, const ItemRow& other) {
+    return depth(one) > depth(other);
+  });
   for (const ItemRow& row : rows_) {
-    engine::Operation operation;
-    operation.item = row.id;
-    operation.action = "remove";
-    operation.reason = "if it has become empty";
-    operation.source = layout->source_path(row.directory_path);
-    operations.push_back(std::move(operation));
+    DUNLIN_TRY(context_.cancel().check());
+    ItemOutcome outcome;
+    DUNLIN_ASSIGN(const std::string stays, why_it_stays(row));
+    if (stays.empty()) {
+      outcome.action = "removed";
+      if (!site_.rehearsal.whole) outcome.message = "if it has become empty by then";
+      site_.rehearsal.leaves(split(row.directory_path).first);
+    } else {
+      outcome.status = ItemStatus::skipped;
+      outcome.action = "skipped";
+      outcome.message = stays;
+    }
+    outcome.item = row.id;
+    context_.report(std::move(outcome));
   }
-  return operations;
+  return success();
+}
+
+/// Empty: by then nothing will be left in it.
+Result<std::string> EmptiedDirectories::why_it_stays(const ItemRow& row) {
+  const std::string nothing;
+  if (!site_.rehearsal.whole) return nothing;
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
+  const auto directory = source->get(row.directory_path);
+  if (!directory.ok() && is_absent(directory.error())) return nothing;
+  DUNLIN_TRY(directory);
+  DUNLIN_ASSIGN(const auto parent, source->get(split(row.directory_path).first));
+  if ((*directory)->device() != parent->device()) return std::string(kMounted);
+  DUNLIN_ASSIGN(fs::Listing listing, fs::Listing::open(**directory));
+  std::int64_t entries = 0;
+  while (true) {
+    DUNLIN_ASSIGN(const auto entry, listing.next());
+    if (!entry) break;
+    ++entries;
+  }
+  return entries > site_.rehearsal.left(row.directory_path) ? std::string(kNotEmpty) : nothing;
 }
 
 }  // namespace dunlin::files

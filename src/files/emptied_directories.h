@@ -22,10 +22,11 @@ class EmptiedDirectories {
   [[nodiscard]] Status undo();
   /// That they are gone is not compared: somebody may need the name again.
   [[nodiscard]] Status verify();
-  [[nodiscard]] Result<std::vector<engine::Operation>> operations();
+  [[nodiscard]] Status rehearse();
 
  private:
   [[nodiscard]] Status record_what_stands();
+  [[nodiscard]] Result<std::string> why_it_stays(const engine::ItemRow& row);
   [[nodiscard]] Result<engine::ItemOutcome> remove_one(const engine::ItemRow& row);
   [[nodiscard]] Result<engine::ItemOutcome> make_again(const engine::ItemRow& row);
 

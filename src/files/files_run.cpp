@@ -98,10 +98,11 @@ Status FilesRun::enumerate(engine::EnumerateContext& context) {
   return files::enumerate(site_, context);
 }
 
-Result<std::vector<engine::Operation>> FilesRun::operations(BatchContext& context) {
-  if (of_files(context)) return CopyBatch(site_, context).operations();
-  if (of_emptied(context)) return EmptiedDirectories(site_, context).operations();
-  return DirectoryBatch(site_, context).operations();
+Status FilesRun::rehearse(BatchContext& context) {
+  DUNLIN_TRY(site_.check_roots(context));
+  if (of_files(context)) return CopyBatch(site_, context).rehearse();
+  if (of_emptied(context)) return EmptiedDirectories(site_, context).rehearse();
+  return DirectoryBatch(site_, context).rehearse();
 }
 
 Status FilesRun::execute(BatchContext& context) {

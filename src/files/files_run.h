@@ -33,8 +33,7 @@ class FilesRun final : public engine::Run {
   [[nodiscard]] Result<std::vector<engine::Problem>> preflight(
       engine::RunContext& context) override;
   [[nodiscard]] Status enumerate(engine::EnumerateContext& context) override;
-  [[nodiscard]] Result<std::vector<engine::Operation>> operations(
-      engine::BatchContext& context) override;
+  [[nodiscard]] Status rehearse(engine::BatchContext& context) override;
   [[nodiscard]] Status execute(engine::BatchContext& context) override;
   [[nodiscard]] Status settle(engine::BatchContext& context) override;
   [[nodiscard]] Status commit(engine::RunContext&) override { return success(); }

@@ -1,8 +1,6 @@
 // See item_checks.h.
 #include "files/item_checks.h"
 
-#include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,30 +22,7 @@ namespace {
 /// are listed then.
 constexpr std::size_t kNamed = 10;
 constexpr std::size_t kNamedBeforehand = 3;
-/// FAT keeps sizes in 32 bits.
-constexpr std::int64_t kFatLargest = 0xffff'ffff;
 constexpr std::int64_t kBlock = 4096;
-
-bool is_of_windows(std::string_view file_system) {
-  return file_system == "vfat" || file_system == "exfat" || file_system == "ntfs" ||
-         file_system == "ntfs3";
-}
-
-bool may(const fs::Directory& directory, const std::string& name, int how) {
-  const char* const at = name.empty() ? "." : name.c_str();
-  const int flags = AT_EACCESS | (name.empty() ? 0 : AT_SYMLINK_NOFOLLOW);
-  return ::faccessat(directory.fd(), at, how, flags) == 0;
-}
-
-/// Of FAT, exFAT and NTFS as Windows reads them: what their drivers refuse, or what would not come
-/// back.
-bool is_windows_name(std::string_view name) {
-  if (name.ends_with('.') || name.ends_with(' ')) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 &&
-           std::string_view("\"*/:<>?\\|").find(c) == std::string_view::npos;
-  });
-}
 
 std::string path_of(const ItemRow& item) {
   return item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name;
@@ -92,9 +67,7 @@ Status ItemChecks::open() {
   // Behind FUSE and servers nobody knows: found out when a name is made.
   folds_ = may_fold && (traits_.exact_names || is_of_windows(traits_.name)) &&
            site_.plan.conflict != Conflict::keep_both;
-  struct statvfs raw{};
-  const bool told = ::fstatvfs(there.fd(), &raw) == 0 && raw.f_namemax > 0;
-  if (told) longest_name_ = static_cast<std::int64_t>(raw.f_namemax);
+  holds_ = Holds::of(there, traits_);
   if (nearest_->missing.empty()) {
     DUNLIN_ASSIGN(destination_, site_.destination());
   }
@@ -140,10 +113,7 @@ Status ItemChecks::check_directory(const ItemRow& item) {
   }
   --need_.inodes;
   need_.bytes -= kBlock;
-  if (may(**there, "", W_OK | X_OK)) return success();
-  const auto standing = (*there)->info();
-  // Its owner opens it for as long as it is written into.
-  if (standing.ok() && standing->uid != ::geteuid()) add((*there)->error(EACCES, "write into", ""));
+  if (auto error = write_obstacle(**there)) add(*std::move(error));
   return success();
 }
 
@@ -175,23 +145,7 @@ Status ItemChecks::check_file(const ItemRow& item) {
 
 void ItemChecks::check_name(const ItemRow& item, const std::string& name,
                             const fs::FileInfo& info) {
-  const auto shown = [&] { return "'" + escape_bytes(path_of(item)) + "'"; };
-  if (static_cast<std::int64_t>(name.size()) > longest_name_) {
-    add(Error(ErrorType::invalid_name,
-              shown() + ": its name is longer than the " + std::to_string(longest_name_) +
-                  " bytes that the destination's " + traits_.name + " holds"));
-  }
-  // ntfs3 holds them unless it was told otherwise.
-  const bool refuses = is_of_windows(traits_.name) && traits_.name != "ntfs3";
-  if (refuses && !is_windows_name(name)) {
-    add(Error(ErrorType::invalid_name,
-              shown() + ": the destination's " + traits_.name + " cannot hold this name"));
-  }
-  if (traits_.name == "vfat" && info.size > kFatLargest) {
-    add(Error(ErrorType::unsupported_item,
-              shown() + ": " + format_bytes(info.size) +
-                  " are more than a file of the destination's vfat can hold (4 GiB)"));
-  }
+  if (auto error = name_obstacle(holds_, path_of(item), name, info)) add(*std::move(error));
 }
 
 /// Of the directory that is being listed: two names that differ in nothing but case. What else a
@@ -210,15 +164,15 @@ void ItemChecks::check_folding(const ItemRow& item) {
 
 void ItemChecks::check_readable(const fs::Directory& from, const ItemRow& item,
                                 const fs::FileInfo& info) {
-  if (::geteuid() == 0) return;  // root may; on a server that says no to root, the copy finds out
   const bool content = info.type == fs::EntryType::file && !site_.plan.links();
   const bool renamed =
       site_.plan.moves() && from.device() == nearest_->directory.device();  // nothing is read
-  if (content && !renamed && site_.plan.follows(fs::Follow::never) && !may(from, item.name, R_OK))
-    add(from.error(errno, "read", item.name));
+  if (content && !renamed && site_.plan.follows(fs::Follow::never)) {
+    if (auto error = read_obstacle(from, item.name)) add(*std::move(error));
+  }
   if (!site_.plan.moves() || checked_source_ == item.directory_path + "/") return;
   checked_source_ = item.directory_path + "/";
-  if (!may(from, "", W_OK | X_OK)) add(from.error(errno, "remove from", ""));
+  if (auto error = removal_obstacle(from)) add(*std::move(error));
 }
 
 Result<std::optional<Decision>> ItemChecks::decision(const ItemRow& item,

@@ -18,6 +18,7 @@
 
 #include "engine/run.h"
 #include "files/decide.h"
+#include "files/obstacles.h"
 #include "files/site.h"
 #include "files/source_trees.h"
 
@@ -63,7 +64,7 @@ class ItemChecks {
   SourceTrees* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;  ///< null: it does not stand yet
   std::int64_t granularity_ns_ = 1;
-  std::int64_t longest_name_ = 255;
+  Holds holds_;
   bool folds_ = false;
   std::set<std::uint64_t> roomless_;  ///< devices from which no content is written
   bool exact_ = false;                ///< the sizes as listed are more than there is room for

@@ -16,6 +16,7 @@
 #include "files/layout.h"
 #include "files/names.h"
 #include "files/plan.h"
+#include "files/rehearsal.h"
 #include "files/reopened.h"
 #include "files/source_trees.h"
 #include "fs/block_pipeline.h"
@@ -44,7 +45,10 @@ class Site {
       : plan(std::move(decoded)), features_(features), parser_(std::move(parser)) {}
 
   /// What identity() said when the execution began. Before anything else; else it begins now.
-  void started_with(std::string identity) { began_ = std::move(identity); }
+  void started_with(std::string identity) {
+    began_ = std::move(identity);
+    rehearsal.whole = false;
+  }
   /// Stays where it is.
   [[nodiscard]] Result<const Layout*> layout();
   [[nodiscard]] Result<SourceTrees*> source();
@@ -106,6 +110,7 @@ class Site {
   std::mutex last_name_mutex;
   Names names;  ///< of the destination
   fs::CloneRefusals clones;
+  Rehearsal rehearsal;  ///< of a dry run
   /// Items from this one on were listed by this process; set before their batches may start.
   std::atomic<std::int64_t> first_listed{std::numeric_limits<std::int64_t>::max()};
 

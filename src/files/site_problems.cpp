@@ -13,6 +13,7 @@
 #include "base/file_io.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "files/obstacles.h"
 #include "files/records.h"
 #include "files/root_directories.h"
 #include "files/site.h"
@@ -185,6 +186,10 @@ Result<fs::Time> probe_write(const fs::Directory& directory, const engine::RunCo
   if (unnamed) return write(unnamed.get());
   if (may && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return directory.error(errno, "create a file in", "");
+  }
+  if (context.settings().is_dry_run()) {  // leaves no trace, and does without the clock's
+    if (auto refused = write_obstacle(directory)) return *std::move(refused);
+    return fs::Time{context.clock().wall_ms() / 1000, 0};
   }
   DUNLIN_ASSIGN(const fs::FileInfo before, directory.info());
   const std::string name = temporary_name(context.execution(), context.epoch(), ItemId(0));

@@ -26,11 +26,7 @@ Status CopyBatch::write(Copy& copy) {
     return success();
   }
   DUNLIN_ASSIGN(const Handle from, source_->holder(row.directory_path, row.name));
-  if (row.name.empty()) {
-    DUNLIN_TRY(fs::Listing::open(*from));
-    return Error(ErrorType::read_error,
-                 from->shown("") + " could not be listed when its turn came");
-  }
+  if (row.name.empty()) return why_not_listed(*from);
   // A plain file that is not there yet, or is there as it was listed just now, is looked at by who
   // copies it. What an earlier life has listed may be days old.
   const bool just_listed = context_.batch().token == 0 && row.id.value >= site_.first_listed.load();
@@ -75,8 +71,11 @@ Status CopyBatch::write(Copy& copy) {
   } else {
     DUNLIN_ASSIGN(decision, decide_alone(row, source, copy.name, there, to.get()));
   }
-  DUNLIN_TRY(act(copy, decision, source, there, first, *to));
-  if (copy.stage == Stage::ended) return success();
+  DUNLIN_ASSIGN(auto nothing_to_do, act(copy, decision, source, there, first, *to));
+  if (nothing_to_do) {
+    skip(copy, *std::move(nothing_to_do));
+    return success();
+  }
   if (renames) {
     copy.stage = Stage::proven;  // nothing is written: the inode itself goes
     return success();
@@ -143,10 +142,13 @@ Status CopyBatch::keep_reservation(const Copy& copy, const fs::Directory& from,
   return error;
 }
 
-/// What the decision means for names: a skipped item has ended, an old version is to be kept.
-Status CopyBatch::act(Copy& copy, const Decision& decision, const fs::FileInfo& source,
-                      const std::optional<fs::FileInfo>& there, const std::optional<First>& first,
-                      const fs::Directory& to) {
+/// What the decision means for names: an old version is to be kept, or another one is taken.
+Result<std::optional<std::string>> CopyBatch::act(Copy& copy, const Decision& decision,
+                                                  const fs::FileInfo& source,
+                                                  const std::optional<fs::FileInfo>& there,
+                                                  const std::optional<First>& first,
+                                                  const fs::Directory& to) {
+  const std::optional<std::string> go_on;
   const auto same = [&](const fs::FileInfo& taken) {
     if (site_.plan.links()) return taken.inode == source.inode && taken.device == source.device;
     if (first) return taken.inode == first->info.inode;
@@ -154,24 +156,22 @@ Status CopyBatch::act(Copy& copy, const Decision& decision, const fs::FileInfo& 
   };
   switch (decision.action) {
     case Action::skip:
-      skip(copy, decision.reason);
-      return success();
+      return std::optional(decision.reason);
     case Action::refuse:
       return refusal(copy, decision, to);
     case Action::beside: {
       DUNLIN_ASSIGN(FreeName free, free_name(*copy.row, copy.target, to, same));
       if (free.same) {
-        skip(copy, "unchanged: kept as '" + escape_bytes(free.name) + "'");
-        return success();
+        return std::optional("unchanged: kept as '" + escape_bytes(free.name) + "'");
       }
       copy.name = copy.witness.name = std::move(free.name);
-      return success();
+      return go_on;
     }
     case Action::aside: {
       DUNLIN_ASSIGN(FreeName free, free_name(*copy.row, copy.target, to, nullptr));
       copy.witness.aside = std::move(free.name);
       copy.witness.replaced = there;
-      return success();
+      return go_on;
     }
     case Action::overwrite:
       if (to.device() != destination_->root().device()) {
@@ -181,12 +181,19 @@ Status CopyBatch::act(Copy& copy, const Decision& decision, const fs::FileInfo& 
                          "cannot be kept");
       }
       copy.witness.replaced = there;
-      return success();
+      return go_on;
     case Action::create:
     case Action::compare:
       break;
   }
-  return success();
+  return go_on;
+}
+
+/// The whole directory stands for its entries, which could not be listed.
+Error CopyBatch::why_not_listed(const fs::Directory& from) {
+  const auto listing = fs::Listing::open(from);
+  if (!listing.ok()) return listing.error();
+  return Error(ErrorType::read_error, from.shown("") + " could not be listed when its turn came");
 }
 
 Error CopyBatch::refusal(const Copy& copy, const Decision& decision,

@@ -397,7 +397,11 @@ Listing::Listing(UniqueFd fd, Side side, std::string shown_path)
 
 Result<Listing> Listing::open(const Directory& directory) {
   // An open file description of its own: the offset of a directory is shared by duplicates.
-  const int fd = TEMP_FAILURE_RETRY(::openat(directory.fd(), ".", kDirectoryFlags));
+  // Nothing of a source, and of a dry run neither side, shows afterwards that it was listed.
+  const int flags = kDirectoryFlags | O_NOATIME;
+  int fd = TEMP_FAILURE_RETRY(::openat(directory.fd(), ".", flags));
+  if (fd < 0 && errno == EPERM)
+    fd = TEMP_FAILURE_RETRY(::openat(directory.fd(), ".", kDirectoryFlags));
   if (fd < 0) return directory.error(errno, "list", "");
   return Listing(UniqueFd(fd), directory.side(), directory.shown_path());
 }

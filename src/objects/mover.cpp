@@ -39,6 +39,10 @@ bool same_content(const ObjectInfo& source, const ObjectInfo& standing, std::str
   return standing.modified_ms >= source.modified_ms;
 }
 
+std::string action_of(bool replaces) {
+  return replaces ? "updated" : "created";
+}
+
 ItemOutcome completed(const ItemRow& item, const ObjectInfo& written, std::string_view md5,
                       Proof proof, const std::string& replaced) {
   ItemOutcome outcome;
@@ -46,7 +50,7 @@ ItemOutcome completed(const ItemRow& item, const ObjectInfo& written, std::strin
   outcome.transferred_bytes = written.size;
   outcome.checksum = "md5:" + hex(md5);
   outcome.proof = proof;
-  outcome.action = replaced.empty() ? "created" : "updated";
+  outcome.action = action_of(!replaced.empty());
   outcome.undo = encode(UndoRecord{written.etag, replaced});
   return outcome;
 }
@@ -61,20 +65,6 @@ ItemOutcome ended(const ItemRow& item, ItemStatus status, std::string action, st
 }
 
 }  // namespace
-
-std::string_view to_string(Decision::Action action) {
-  switch (action) {
-    case Decision::Action::create:
-      return "create";
-    case Decision::Action::overwrite:
-      return "overwrite";
-    case Decision::Action::skip:
-      return "skip";
-    case Decision::Action::conflict:
-      return "conflict";
-  }
-  return "";
-}
 
 Decision decide(Conflict conflict, const ObjectInfo& source,
                 const std::optional<ObjectInfo>& standing) {
@@ -128,14 +118,31 @@ std::optional<Mark> Mover::own_mark(const Work& work, const Found& standing) con
   return mark;
 }
 
-Result<engine::Operation> Mover::operation(BatchContext& context, const ItemRow& item) {
+/// The outcome where the decision is to write nothing; destination_exists where it is a refusal.
+Result<std::optional<ItemOutcome>> Mover::without_writing(const Work& work,
+                                                          const Decision& decision) const {
+  if (decision.action == Decision::Action::skip)
+    return std::optional(ended(work.item, ItemStatus::skipped, "skipped", decision.reason));
+  if (decision.action == Decision::Action::conflict) {
+    return Error(ErrorType::destination_exists,
+                 "'" + escape_bytes(work.key) + "': " + decision.reason);
+  }
+  return std::optional<ItemOutcome>();
+}
+
+Result<ItemOutcome> Mover::rehearse(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const Work work, work_for(context, item));
   DUNLIN_ASSIGN(const auto standing, look(work, destination_, work.key));
-  const Decision decision = own_mark(work, standing)
-                                ? Decision{Decision::Action::create, "finish an earlier attempt"}
-                                : decide(plan_.conflict, listed(work), standing);
-  return engine::Operation{item.id, std::string(to_string(decision.action)),
-                           escape_bytes(work.source_key), escape_bytes(work.key), decision.reason};
+  const ObjectInfo source = listed(work);
+  const bool own = own_mark(work, standing).has_value();  // what an earlier attempt has left
+  const Decision decision = own ? Decision{} : decide(plan_.conflict, source, standing);
+  DUNLIN_ASSIGN(std::optional<ItemOutcome> nothing, without_writing(work, decision));
+  if (nothing) return *std::move(nothing);
+  ItemOutcome outcome;
+  outcome.item = item.id;
+  outcome.action = action_of(standing && !own);
+  outcome.transferred_bytes = source.size;
+  return outcome;
 }
 
 /// An upload that an earlier try recorded and did not finish. None any more is success.
@@ -169,13 +176,8 @@ Result<ItemOutcome> Mover::copy(BatchContext& context, const ItemRow& item) {
     return write(work, *source, standing, mark->replaced);
   }
   const Decision decision = decide(plan_.conflict, *source, standing);
-  if (decision.action == Decision::Action::skip) {
-    return ended(item, ItemStatus::skipped, "skipped", decision.reason);
-  }
-  if (decision.action == Decision::Action::conflict) {
-    return Error(ErrorType::destination_exists,
-                 "'" + escape_bytes(work.key) + "': " + decision.reason);
-  }
+  DUNLIN_ASSIGN(std::optional<ItemOutcome> nothing, without_writing(work, decision));
+  if (nothing) return *std::move(nothing);
   if (standing) DUNLIN_TRY(preserve(work, *standing));
   return write(work, *source, standing, standing ? standing->etag : "");
 }

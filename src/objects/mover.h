@@ -24,7 +24,6 @@ struct Decision {
   Action action = Action::create;
   std::string reason;
 };
-[[nodiscard]] std::string_view to_string(Decision::Action action);
 /// `standing`: what is at the destination and is not this item's own work.
 [[nodiscard]] Decision decide(Conflict conflict, const ObjectInfo& source,
                               const std::optional<ObjectInfo>& standing);
@@ -35,8 +34,8 @@ class Mover {
       : plan_(plan), keys_(keys), source_(source), destination_(destination) {}
 
   /// As copy() would decide now, from the listing; changes nothing.
-  [[nodiscard]] Result<engine::Operation> operation(engine::BatchContext& context,
-                                                    const engine::ItemRow& item);
+  [[nodiscard]] Result<engine::ItemOutcome> rehearse(engine::BatchContext& context,
+                                                     const engine::ItemRow& item);
   /// Idempotent: an object that an earlier attempt left is adopted, replaced or taken back first.
   [[nodiscard]] Result<engine::ItemOutcome> copy(engine::BatchContext& context,
                                                  const engine::ItemRow& item);
@@ -68,6 +67,8 @@ class Mover {
   [[nodiscard]] Result<Work> work_for(engine::BatchContext& context, const engine::ItemRow& item);
   [[nodiscard]] ObjectInfo listed(const Work& work) const;
   [[nodiscard]] Result<Found> look(const Work& work, Backend& backend, const std::string& key);
+  [[nodiscard]] Result<std::optional<engine::ItemOutcome>> without_writing(
+      const Work& work, const Decision& decision) const;
   [[nodiscard]] std::optional<Mark> own_mark(const Work& work, const Found& standing) const;
   [[nodiscard]] Status abort_recorded(const Work& work);
   [[nodiscard]] Result<engine::ItemOutcome> write(const Work& work, const ObjectInfo& source,

@@ -194,7 +194,7 @@ Result<std::vector<Problem>> ObjectsRun::preflight(RunContext& context) {
           "listing the source");
     }
   }
-  if (destination.ok()) {
+  if (destination.ok() && !context.settings().is_dry_run()) {
     if (Status probed = probe(context); !probed.ok()) {
       add(std::move(probed).error(), "writing a probe to the destination");
     }
@@ -268,15 +268,8 @@ Status ObjectsRun::enumerate(EnumerateContext& context) {
   return commit(listing.position(), true);
 }
 
-Result<std::vector<engine::Operation>> ObjectsRun::operations(BatchContext& context) {
-  DUNLIN_ASSIGN(const auto items, context.items());
-  std::vector<engine::Operation> operations;
-  for (const auto& item : items) {
-    DUNLIN_TRY(context.cancel().check());
-    DUNLIN_ASSIGN(auto operation, mover_.operation(context, item));
-    operations.push_back(std::move(operation));
-  }
-  return operations;
+Status ObjectsRun::rehearse(BatchContext& context) {
+  return each_reported(context, &Mover::rehearse);
 }
 
 /// One durable record for the batch: for these keys an upload may exist from now on.
@@ -298,11 +291,17 @@ Status ObjectsRun::announce_uploads(BatchContext& context) {
 
 Status ObjectsRun::execute(BatchContext& context) {
   DUNLIN_TRY(announce_uploads(context));
+  return each_reported(context, &Mover::copy);
+}
+
+Status ObjectsRun::each_reported(BatchContext& context,
+                                 Result<ItemOutcome> (Mover::*step)(BatchContext&,
+                                                                    const ItemRow&)) {
   const auto tell = [&](const ItemRow& item, Error error) {
     context.report(failed(item, std::move(error)));
   };
   return for_items(context, ends_pass, tell, [&](const ItemRow& item) -> Status {
-    DUNLIN_ASSIGN(auto outcome, mover_.copy(context, item));
+    DUNLIN_ASSIGN(auto outcome, (mover_.*step)(context, item));
     context.report(std::move(outcome));
     return success();
   });

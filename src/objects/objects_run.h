@@ -28,8 +28,7 @@ class ObjectsRun final : public engine::Run {
   [[nodiscard]] Result<std::vector<engine::Problem>> preflight(
       engine::RunContext& context) override;
   [[nodiscard]] Status enumerate(engine::EnumerateContext& context) override;
-  [[nodiscard]] Result<std::vector<engine::Operation>> operations(
-      engine::BatchContext& context) override;
+  [[nodiscard]] Status rehearse(engine::BatchContext& context) override;
   [[nodiscard]] Status execute(engine::BatchContext& context) override;
   [[nodiscard]] Status settle(engine::BatchContext& context) override;
   [[nodiscard]] Status commit(engine::RunContext& context) override;
@@ -47,6 +46,9 @@ class ObjectsRun final : public engine::Run {
   [[nodiscard]] Status probe(engine::RunContext& context);
   [[nodiscard]] Result<std::optional<std::string>> single_target(engine::RunContext& context);
   [[nodiscard]] Status announce_uploads(engine::BatchContext& context);
+  [[nodiscard]] Status each_reported(
+      engine::BatchContext& context,
+      Result<engine::ItemOutcome> (Mover::*step)(engine::BatchContext&, const engine::ItemRow&));
 
   const ObjectsPlan plan_;
   const KeyMap keys_;

@@ -142,7 +142,8 @@ Result<std::vector<Problem>> preflight(engine::RunContext& context, const Record
   for (const Entity& entity : entities) DUNLIN_TRY(inspection.entity(entity));
   problems = inspection.take();
   target = std::optional<sql::Database>{};  // the probe wants the write lock
-  if (Status writable = sql::probe_sqlite_write(plan.target_path); !writable.ok()) {
+  const auto how = context.settings().is_dry_run() ? sql::Probe::rights : sql::Probe::lock;
+  if (Status writable = sql::probe_sqlite_write(plan.target_path, how); !writable.ok()) {
     problems.push_back(
         {std::move(writable).error().with_context("trying to write to the target"), true, false});
   }

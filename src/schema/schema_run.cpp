@@ -20,7 +20,6 @@ using engine::BatchContext;
 using engine::ItemOutcome;
 using engine::ItemRow;
 using engine::ItemStatus;
-using engine::Operation;
 using engine::Problem;
 using engine::RunContext;
 
@@ -109,7 +108,7 @@ class SchemaRun final : public engine::Run {
   [[nodiscard]] Result<engine::Analysis> analyse(RunContext& context) override;
   [[nodiscard]] Result<std::vector<Problem>> preflight(RunContext& context) override;
   [[nodiscard]] Status enumerate(engine::EnumerateContext& context) override;
-  [[nodiscard]] Result<std::vector<Operation>> operations(BatchContext& context) override;
+  [[nodiscard]] Status rehearse(BatchContext& context) override;
   [[nodiscard]] Status execute(BatchContext& context) override;
   [[nodiscard]] Status settle(BatchContext& context) override;
   [[nodiscard]] Status commit(RunContext&) override { return success(); }
@@ -245,7 +244,8 @@ Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
     add(misfits.missing, true);
     add(misfits.out_of_order, true);
   }
-  if (Status writable = sql::probe_sqlite_write(plan_.database_path); !writable.ok()) {
+  const auto how = context.settings().is_dry_run() ? sql::Probe::rights : sql::Probe::lock;
+  if (Status writable = sql::probe_sqlite_write(plan_.database_path, how); !writable.ok()) {
     // A migration that runs elsewhere is waited for when ours begins, as long as the plan says.
     const bool busy = writable.error().type == ErrorType::database_locked;
     problems.push_back({std::move(writable).error().with_context("trying to write to the database"),
@@ -274,7 +274,7 @@ Status SchemaRun::enumerate(engine::EnumerateContext& context) {
   std::vector<const Migration*> work;
   {
     DUNLIN_ASSIGN(const Turn turn, take_turn(context));
-    if (context.settings().mode == "dry_run") {
+    if (context.settings().is_dry_run()) {
       DUNLIN_ASSIGN(database_,
                     sql::open_existing(
                         plan_.database_path));  // no tables, no lock: a dry run leaves no trace
@@ -429,18 +429,15 @@ Status SchemaRun::settle(BatchContext& context) {
   return success();
 }
 
-Result<std::vector<Operation>> SchemaRun::operations(BatchContext& context) {
-  DUNLIN_ASSIGN(const Turn turn, take_turn(context));
+/// What the database will say of a script is not foreseen.
+Status SchemaRun::rehearse(BatchContext& context) {
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
-  DUNLIN_ASSIGN(const Migrations* all, migrations());
-  std::vector<Operation> operations;
   for (const ItemRow& item : items) {
-    const auto found = all->find(version_of(item.name));
-    operations.push_back({item.id, "apply",
-                          found == all->end() ? "" : printable(found->second.up.file),
-                          printable(plan_.database_path), "not in the history"});
+    ItemOutcome applied = outcome(item.id, ItemStatus::completed, "applied");
+    applied.transferred_bytes = item.size;
+    context.report(std::move(applied));
   }
-  return operations;
+  return success();
 }
 
 Status SchemaRun::verify(BatchContext& context) {

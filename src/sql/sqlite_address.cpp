@@ -99,13 +99,18 @@ bool same_file(const std::string& one, const std::string& other) {
          a.st_ino == b.st_ino;
 }
 
-Status probe_sqlite_write(const std::string& path) {
+Status probe_sqlite_write(const std::string& path, Probe how) {
   if (::access(path.c_str(), F_OK) != 0) {
     if (errno != ENOENT) return error_from_errno(errno, "look at '" + printable(path) + "'");
     const std::string directory = directory_of(path);
     if (::access(directory.c_str(), W_OK | X_OK) != 0) {
       return error_from_errno(errno, "make a file in '" + printable(directory) + "'", true);
     }
+    return success();
+  }
+  if (how == Probe::rights) {
+    if (::access(path.c_str(), W_OK) != 0)
+      return error_from_errno(errno, "write to '" + printable(path) + "'", true);
     return success();
   }
   DUNLIN_ASSIGN(Database database, open_foreign(path, false));

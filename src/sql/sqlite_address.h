@@ -43,8 +43,11 @@ namespace dunlin::sql {
 /// True when both paths name one file that exists (links included).
 [[nodiscard]] bool same_file(const std::string& one, const std::string& other);
 
-/// Whether the database can be written, found out without leaving a trace: the write lock is taken
-/// and given back; of a file that is missing, its directory is asked.
-[[nodiscard]] Status probe_sqlite_write(const std::string& path);
+/// `lock`: takes the write lock and gives it back. `rights`: opens nothing, for even the last one
+/// to close a database may write into it.
+enum class Probe : std::uint8_t { lock, rights };
+/// Whether the database can be written, found out without leaving a trace; of a file that is
+/// missing, its directory is asked.
+[[nodiscard]] Status probe_sqlite_write(const std::string& path, Probe how = Probe::lock);
 
 }  // namespace dunlin::sql

@@ -30,7 +30,7 @@ engine::Snapshot snapshot_of(ExecutionStatus status) {
   out.row.counters.verified_items = 10;
   out.row.counters.total_bytes = out.row.counters.transferred_bytes = 1 << 30;
   out.noun = "files";
-  out.allowed_verbs = engine::allowed_verbs(status, out.row.counters, out.row.phase);
+  out.allowed_verbs = engine::allowed_verbs(out.row, status);
   out.progress = engine::progress_of(out.row, 1'030'000);
   return out;
 }

@@ -126,7 +126,7 @@ TEST_F(WordsTest, HelpFitsItsWidthAndHidesWhatIsInternal) {
     }
   EXPECT_THAT(help_text(verbs_, verbs_.root(), 80), Not(HasSubstr("run-owner")));
   EXPECT_THAT(reference_markdown(verbs_), HasSubstr("## dunlin plan check"));
-  EXPECT_THAT(bash_completion(verbs_), Not(HasSubstr("dry-run")));
+  EXPECT_THAT(bash_completion(verbs_), Not(HasSubstr("--delete ")));
 }
 
 TEST(SettingsFlagsTest, BecomeCanonicalSettings) {

@@ -128,9 +128,7 @@ class ScriptedRun final : public Run {
       if (complete) return success();
     }
   }
-  Result<std::vector<Operation>> operations(BatchContext&) override {
-    return std::vector<Operation>{};
-  }
+  Status rehearse(BatchContext&) override { return success(); }
 
   Status execute(BatchContext& context) override {
     {

@@ -1,6 +1,7 @@
 // Progress: the originals' names, null for the unknown, 100 only when done, rates and ETA.
 #include "engine/progress.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "engine/engine.h"
@@ -246,7 +247,10 @@ TEST(Snapshot, VerbsFollowTheStateMachine) {
   store::Counters counters;
   const auto has = [&](ExecutionStatus status, std::string_view verb,
                        std::string_view phase = "loading") {
-    const auto verbs = allowed_verbs(status, counters, phase);
+    ExecutionRow row;
+    row.counters = counters;
+    row.phase = phase;
+    const auto verbs = allowed_verbs(row, status);
     return std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
   };
   EXPECT_TRUE(has(ExecutionStatus::running, "pause"));
@@ -259,11 +263,18 @@ TEST(Snapshot, VerbsFollowTheStateMachine) {
   EXPECT_FALSE(has(ExecutionStatus::completed, "resume"));
   EXPECT_TRUE(has(ExecutionStatus::cancelled, "rollback"));
   EXPECT_FALSE(has(ExecutionStatus::failed, "verify"));
-  EXPECT_TRUE(allowed_verbs(ExecutionStatus::rolled_back, counters, "reporting").empty());
+  EXPECT_TRUE(allowed_verbs({}, ExecutionStatus::rolled_back).empty());
   counters.succeeded_directories = 1;
   counters.differences = 1;
   EXPECT_TRUE(has(ExecutionStatus::rolled_back, "rollback")) << "of what was left alone";
   EXPECT_TRUE(has(ExecutionStatus::failed, "verify")) << "what differed may have been mended";
+}
+
+TEST(Snapshot, ADryRunHasNothingToProveOrTakeBack) {
+  ExecutionRow row;
+  row.mode = kDryRun;
+  EXPECT_THAT(allowed_verbs(row, ExecutionStatus::completed),
+              ::testing::ElementsAre("retry", "skip"));
 }
 
 TEST(RateMeter, WhatAnEarlierLifeHasMovedIsDoneAtNoRate) {

@@ -124,9 +124,18 @@ TEST(Settings, EveryProblemIsReportedAtOnce) {
 TEST(Settings, WhatThisVersionDoesNotDoIsRefusedNotIgnored) {
   EXPECT_NE(problem_of({{"cleanup_policy", {{"undo", "keep"}}}}).find("does not have it yet"),
             std::string::npos);
-  for (const Json& section : std::vector<Json>{
-           {{"mode", "test"}}, {{"execution_type", "dry-run"}}, {{"dry_run", true}}}) {
+  for (const Json& section :
+       std::vector<Json>{{{"mode", "test"}}, {{"execution_type", "incremental"}}}) {
     EXPECT_NE(problem_of(section).find("this version only has"), std::string::npos);
+  }
+}
+
+TEST(Settings, ADryRunIsAskedForInAnySpelling) {
+  for (const Json& section : std::vector<Json>{{{"mode", "dry_run"}},
+                                               {{"execution_type", "dry-run"}},
+                                               {{"dry_run", true}},
+                                               {{"dry-run", true}}}) {
+    EXPECT_TRUE(decoded(section).is_dry_run()) << section;
   }
 }
 

@@ -68,13 +68,13 @@ class FilesChecksum : public ::testing::Test {
     CopyTest copy(scratch.file("source/"), scratch.file("target"), {{"checksum", "true"}});
     LocalExecution& execution = copy.start();
     EXPECT_TRUE(is_ok(execution.enumerate()));
-    const auto operations = execution.operations();
-    EXPECT_TRUE(operations.ok());
+    const auto rehearsed = execution.rehearse();
+    EXPECT_TRUE(rehearsed.ok());
     EXPECT_TRUE(is_ok(execution.execute()));
     const LocalItem* item = execution.item(name);
     message = item->row.message;
-    for (const auto& operation : *operations)
-      if (operation.item == item->row.id) planned = operation.action;
+    for (const LocalItem& one : *rehearsed)
+      if (one.row.id == item->row.id) planned = one.row.action;
     return item->row.status;
   }
   const ScratchDirectory scratch;
@@ -86,7 +86,7 @@ TEST_F(FilesChecksum, OtherContentOfTheSameSizeAndTimeIsFound) {
   write_file(scratch.file("source/f"), std::string(3 << 20, 'a') + "1");
   write_file(scratch.file("target/f"), std::string(3 << 20, 'a') + "2");
   EXPECT_EQ(outcome("f"), ItemStatus::completed);
-  EXPECT_EQ(planned, "overwrite");
+  EXPECT_EQ(planned, "overwritten");
   EXPECT_EQ(read_all(scratch.file("target/f")).back(), '1');
 }
 
@@ -94,7 +94,7 @@ TEST_F(FilesChecksum, TheSameContentWithAnotherTimeIsLeft) {
   write_file(scratch.file("source/f"), "same", 1'500'000'000);
   write_file(scratch.file("target/f"), "same", 1'600'000'000);
   EXPECT_EQ(outcome("f"), ItemStatus::skipped);
-  EXPECT_EQ(planned, "skip");
+  EXPECT_EQ(planned, "skipped");
   EXPECT_EQ(message, "unchanged: same type, size and content");
 }
 

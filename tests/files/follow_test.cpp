@@ -244,11 +244,11 @@ TEST_F(FilesFollow, TheDryRunNamesWhatCannotBeFollowed) {
   const auto test = copy("always");
   LocalExecution& execution = test->start();
   ASSERT_TRUE(is_ok(execution.enumerate()));
-  const auto operations = execution.operations();
-  ASSERT_TRUE(operations.ok()) << operations.error().text();
+  const auto rehearsed = execution.rehearse();
+  ASSERT_TRUE(rehearsed.ok()) << rehearsed.error().text();
   int refused = 0;
-  for (const auto& operation : *operations)
-    if (operation.action == "refuse") ++refused;
+  for (const LocalItem& one : *rehearsed)
+    if (one.row.status == ItemStatus::failed) ++refused;
   EXPECT_EQ(refused, 2);
 }
 

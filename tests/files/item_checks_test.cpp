@@ -79,7 +79,7 @@ TEST(FilesItemChecksNeedsRoot, AnExistingDestinationKeepsItsTimesWhereNothingIsW
     const auto found = execution.check_items();
     ASSERT_TRUE(found.ok());
     EXPECT_EQ(found->size(), 1U);
-    EXPECT_TRUE(execution.operations().ok());
+    EXPECT_TRUE(execution.rehearse().ok());
     struct stat after{};
     ASSERT_EQ(::stat((overlay + "/target").c_str(), &after), 0);
     EXPECT_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec);

@@ -157,7 +157,7 @@ TEST_F(FilesUnchanged, AListingThatIsGoneOnWithLeavesAllToTheirTurn) {
   EXPECT_EQ(tree(scratch_.file("dst")), tree(scratch_.file("src")));
 }
 
-/// The dry run shows every operation, so nothing may end before it.
+/// All is to be checked before any of it ends.
 TEST_F(FilesUnchanged, NothingEndsWithItsListingWhereAllIsToBeShown) {
   CopyTest copy(scratch_.file("src/"), scratch_.file("dst"));
   LocalExecution& execution = copy.start();

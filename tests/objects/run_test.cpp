@@ -236,15 +236,17 @@ TEST_F(ObjectsTest, TheDryRunSaysWhatTheRunDoes) {
   put(destination_, "conflict", "written since");
   put(destination_, "p/small", "some content");
   ASSERT_TRUE(execution().enumerate().ok());
-  const auto operations = execution().operations();
-  ASSERT_TRUE(operations.ok());
+  const auto rehearsed = execution().rehearse();
+  ASSERT_TRUE(rehearsed.ok());
   std::map<std::string, std::string> actions;
-  for (const auto& operation : *operations) actions[operation.destination] = operation.action;
-  EXPECT_EQ(actions, (std::map<std::string, std::string>{{"conflict", "conflict"},
-                                                         {"empty", "create"},
-                                                         {"large", "create"},
-                                                         {"newer", "overwrite"},
-                                                         {"p/small", "skip"}}));
+  for (const auto& item : *rehearsed)
+    actions[item.row.name] =
+        item.error ? std::string(to_string(item.error->type)) : item.row.action;
+  EXPECT_EQ(actions, (std::map<std::string, std::string>{{"conflict", "destination_exists"},
+                                                         {"empty", "created"},
+                                                         {"large", "created"},
+                                                         {"newer", "updated"},
+                                                         {"p/small", "skipped"}}));
   EXPECT_EQ(content(destination_, "newer"), "older content");
   ASSERT_TRUE(execution().execute().ok());
   EXPECT_EQ(item("conflict").error->type, ErrorType::destination_exists);

@@ -223,10 +223,10 @@ TEST_F(Up, ADryRunLeavesNoTrace) {
     options.settings.mode = "dry_run";
     testing::LocalExecution local(*run, options);
     ASSERT_TRUE(local.enumerate().ok());
-    const auto operations = local.operations();
-    ASSERT_TRUE(operations.ok());
-    ASSERT_EQ(operations->size(), 1U);
-    EXPECT_EQ(operations->front().action, "apply");
+    const auto rehearsed = local.rehearse();
+    ASSERT_TRUE(rehearsed.ok());
+    ASSERT_EQ(rehearsed->size(), 1U);
+    EXPECT_EQ(rehearsed->front().row.action, "applied");
     if (exists) {
       EXPECT_EQ(text("SELECT name FROM sqlite_master"), "mine");
     } else {

@@ -656,15 +656,25 @@ void LocalExecution::close() {
   run_->close(*context_);
 }
 
-Result<std::vector<engine::Operation>> LocalExecution::operations() {
-  std::vector<engine::Operation> all;
-  for (auto& [id, batch] : ledger_.batches) {
-    if (batch.row.status != BatchStatus::pending) continue;
-    Batch pass(*this, batch, Pass::work);
-    DUNLIN_ASSIGN(auto some, run_->operations(pass));
-    all.insert(all.end(), std::make_move_iterator(some.begin()),
-               std::make_move_iterator(some.end()));
+Result<std::vector<LocalItem>> LocalExecution::rehearse() {
+  std::vector<LocalBatch*> order;
+  for (auto& [id, batch] : ledger_.batches)
+    if (batch.row.status == BatchStatus::pending) order.push_back(&batch);
+  std::stable_sort(order.begin(), order.end(), [](const LocalBatch* a, const LocalBatch* b) {
+    return a->row.stage < b->row.stage;
+  });
+  const std::map<std::int64_t, LocalItem> before = ledger_.items;
+  std::vector<LocalItem> all;
+  Status rehearsed = success();
+  for (LocalBatch* batch : order) {
+    Batch pass(*this, *batch, Pass::work);
+    rehearsed = run_->rehearse(pass);
+    if (!rehearsed.ok()) break;
+    for (std::int64_t n = 0; n < batch->row.item_count; ++n)
+      all.push_back(ledger_.items.at(batch->row.first_item.value + n));
   }
+  ledger_.items = before;
+  DUNLIN_TRY(rehearsed);
   return all;
 }
 

@@ -90,7 +90,9 @@ class LocalExecution {
   [[nodiscard]] Status release();
   /// What the engine does last in each attempt that is not killed.
   void close();
-  [[nodiscard]] Result<std::vector<engine::Operation>> operations();
+  /// Run::rehearse() of every batch that is pending, in the order of execute(): its items as they
+  /// would have ended. The ledger stays as it was.
+  [[nodiscard]] Result<std::vector<LocalItem>> rehearse();
 
   [[nodiscard]] CancelSource& cancel_source() { return cancel_; }
   [[nodiscard]] const LocalLedger& ledger() const { return ledger_; }

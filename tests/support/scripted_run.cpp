@@ -53,6 +53,15 @@ ItemOutcome completed(const ItemRow& item, const std::string& content, std::stri
   return outcome;
 }
 
+ItemOutcome unchanged(const ItemRow& item) {
+  ItemOutcome outcome;
+  outcome.item = item.id;
+  outcome.status = ItemStatus::skipped;
+  outcome.action = "skipped";
+  outcome.message = "the same stands there already";
+  return outcome;
+}
+
 ItemOutcome failed(const ItemRow& item, Error error) {
   ItemOutcome outcome;
   outcome.item = item.id;
@@ -266,20 +275,21 @@ std::optional<Error> ScriptedRun::scripted_error(const ScriptedItem& item,
   return std::nullopt;
 }
 
-Result<std::vector<engine::Operation>> ScriptedRun::operations(BatchContext& context) {
-  static constexpr const char* kActions[] = {"create", "overwrite", "skip", "create"};
+Status ScriptedRun::rehearse(BatchContext& context) {
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
-  std::vector<engine::Operation> operations;
   for (const ItemRow& item : items) {
     DUNLIN_ASSIGN(const Decision decision, decide(context, item));
-    engine::Operation operation;
-    operation.item = item.id;
-    operation.action = kActions[static_cast<int>(decision)];
-    operation.source = escape_bytes(item.name);
-    operation.destination = blob_name(item);
-    operations.push_back(std::move(operation));
+    if (decision == Decision::skip) {
+      context.report(unchanged(item));
+      continue;
+    }
+    ItemOutcome outcome;
+    outcome.item = item.id;
+    outcome.action = decision == Decision::overwrite ? "overwritten" : "created";
+    outcome.transferred_bytes = static_cast<std::int64_t>(script_of(item).content.size());
+    context.report(std::move(outcome));
   }
-  return operations;
+  return success();
 }
 
 Status ScriptedRun::execute(BatchContext& context) {
@@ -324,12 +334,7 @@ Status ScriptedRun::execute_item(BatchContext& context, const ItemRow& item) {
   }
   DUNLIN_ASSIGN(const Decision decision, decide(context, item));
   if (decision == Decision::skip) {
-    ItemOutcome outcome;
-    outcome.item = item.id;
-    outcome.status = ItemStatus::skipped;
-    outcome.action = "skipped";
-    outcome.message = "the same stands there already";
-    context.report(std::move(outcome));
+    context.report(unchanged(item));
     return success();
   }
   const std::string name = blob_name(item);

@@ -28,8 +28,7 @@ class ScriptedRun final : public engine::Run {
   [[nodiscard]] Result<std::vector<engine::Problem>> preflight(
       engine::RunContext& context) override;
   [[nodiscard]] Status enumerate(engine::EnumerateContext& context) override;
-  [[nodiscard]] Result<std::vector<engine::Operation>> operations(
-      engine::BatchContext& context) override;
+  [[nodiscard]] Status rehearse(engine::BatchContext& context) override;
   [[nodiscard]] Status execute(engine::BatchContext& context) override;
   [[nodiscard]] Status settle(engine::BatchContext& context) override;
   [[nodiscard]] Status commit(engine::RunContext& context) override;
@@ -58,7 +57,7 @@ class ScriptedRun final : public engine::Run {
   [[nodiscard]] std::string blob_name(const engine::ItemRow& item) const;
   [[nodiscard]] Result<std::optional<Blob>> read_blob(std::string_view name);
   [[nodiscard]] static std::string encode(const Blob& blob);
-  /// What execute does with an item, and what operations() says of it.
+  /// What execute does with an item, and what rehearse() says of it.
   [[nodiscard]] Result<Decision> decide(const engine::RunContext& context,
                                         const engine::ItemRow& item);
   /// Temporary, fence, publish. `kept`: the hash of what stood there before; empty: nothing did.

@@ -200,8 +200,6 @@ class WorkloadConformance : public ::testing::Test {
     for (const LocalItem* item : execution_->items()) all.insert(place_of(item->row));
     return all;
   }
-  /// "create" and "created", "overwrite" and "overwritten" are the same.
-  static std::string stem_of(const std::string& action) { return action.substr(0, 4); }
   /// Plays it with the nth call of a hook (and all later ones) failing as for a process that has
   /// lost its execution, recovers, and goes on to the end. False: there is no nth call.
   bool survives(const std::function<void(Options&, std::function<bool()>)>& install, int nth) {
@@ -324,28 +322,27 @@ TYPED_TEST_P(WorkloadConformance, ADryRunSaysWhatExecuteThenDoes) {
   this->begin();
   const Contents source = this->subject().source();
   const Contents destination = this->subject().destination();
+  using Said =
+      std::multiset<std::tuple<typename TestFixture::Place, store::ItemStatus, std::string>>;
+  const auto add = [&](Said& said, const LocalItem& item) {
+    said.emplace(this->place_of(item.row), item.row.status, item.row.action);
+  };
   this->start({}, "dry_run");
+  const auto problems = this->run().preflight(this->execution().context());
+  ASSERT_TRUE(problems.ok()) << problems.error().text();
   ASSERT_TRUE(this->ok(this->execution().enumerate()));
-  const auto operations = this->execution().operations();
-  ASSERT_TRUE(operations.ok()) << operations.error().text();
+  const auto rehearsed = this->execution().rehearse();
+  ASSERT_TRUE(rehearsed.ok()) << rehearsed.error().text();
   this->execution().close();
   EXPECT_EQ(this->subject().source(), source);
   EXPECT_EQ(this->subject().destination(), destination);
   EXPECT_EQ(this->subject().leftovers(), std::vector<std::string>());
-  std::map<std::int64_t, std::string> actions;
-  for (const auto& operation : *operations) {
-    EXPECT_TRUE(actions.emplace(operation.item.value, this->stem_of(operation.action)).second);
-  }
-  std::multiset<std::pair<typename TestFixture::Place, std::string>> said;
-  for (const LocalItem* item : this->execution().items()) {
-    said.emplace(this->place_of(item->row), actions[item->row.id.value]);
-  }
+  Said said;
+  for (const LocalItem& item : *rehearsed) add(said, item);
   this->start();
   ASSERT_TRUE(this->ok(this->execution().run_to_end()));
-  std::multiset<std::pair<typename TestFixture::Place, std::string>> done;
-  for (const LocalItem* item : this->execution().items()) {
-    done.emplace(this->place_of(item->row), this->stem_of(item->row.action));
-  }
+  Said done;
+  for (const LocalItem* item : this->execution().items()) add(done, *item);
   EXPECT_EQ(said, done);
 }
 

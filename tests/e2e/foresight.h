@@ -1,0 +1,25 @@
+// Random trees, plans and conflicts for foresight_test.cpp: a dry run has to say what the full run
+// then does, and a rollback has to give everything back. Made from a seed; one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/rng.h"
+
+namespace dunlin::e2e {
+
+/// Files, directories, symlinks, sets of hard links and FIFOs below `root`, their names from a
+/// small set, so that two such trees clash often.
+void make_random_tree(const std::string& root, Rng& rng, int entries);
+
+/// A plan of kind files with both ends, an operation, a conflict policy, rules and settings, all of
+/// which may be combined.
+[[nodiscard]] Json random_plan(const std::string& source, const std::string& destination, Rng& rng);
+
+/// One line for each entry of a tree, what an outsider sees of it. `untouched`: inode numbers, all
+/// three times and counts of links as well, which only stay where nobody has written.
+[[nodiscard]] std::vector<std::string> outside_view(const std::string& root, bool untouched);
+
+}  // namespace dunlin::e2e
