@@ -32,6 +32,7 @@ void add_all(Verbs& verbs) {
   add_copy_verbs(verbs);
   add_run_verbs(verbs);
   add_control_verbs(verbs);
+  add_end_verbs(verbs);
   add_watch_verbs(verbs);
   add_detail_verbs(verbs);
   add_report_verbs(verbs);

@@ -110,7 +110,7 @@ const std::vector<Family>& families() {
       {"Begin", {"copy", "move", "load", "migrate", "run", "plan"}},
       {"Look", {"ps", "status", "watch", "errors", "items", "tasks", "checkpoints", "report"}},
       {"Control", {"pause", "resume", "cancel", "stop", "limits", "priority", "retry", "skip"}},
-      {"Prove and take back", {"verify", "manifest", "rollback"}},
+      {"Prove and take back", {"verify", "manifest", "rollback", "accept", "delete"}},
   };
   return all;
 }

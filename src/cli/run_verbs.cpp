@@ -59,6 +59,8 @@ Result<int> own(Session& session, ForegroundRun run) {
 Error not_allowed(const engine::Snapshot& snapshot, std::string_view verb) {
   if (snapshot.row.mode == engine::kDryRun && (verb == "verify" || verb == "rollback"))
     return engine::nothing_done(snapshot.row.number);
+  if (verb == "rollback" && snapshot.undo != engine::Undo::kept)
+    return engine::undo_given_up(snapshot.row.number);
   std::string allowed = fmt::format("{}", fmt::join(snapshot.allowed_verbs, ", "));
   return Error(ErrorType::invalid_state,
                fmt::format("execution {} is {}: {} is not possible; allowed now: {}",

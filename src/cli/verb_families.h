@@ -8,6 +8,7 @@ namespace dunlin::cli {
 void add_copy_verbs(Verbs& verbs);     ///< copy, load, migrate up
 void add_run_verbs(Verbs& verbs);      ///< run, resume, verify, rollback, retry, run-owner
 void add_control_verbs(Verbs& verbs);  ///< pause, cancel, stop, skip
+void add_end_verbs(Verbs& verbs);      ///< accept, delete
 void add_watch_verbs(Verbs& verbs);    ///< ps, status, watch
 void add_detail_verbs(Verbs& verbs);   ///< items, errors, tasks, checkpoints
 void add_report_verbs(Verbs& verbs);   ///< report

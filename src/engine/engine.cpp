@@ -216,11 +216,80 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
   return std::move(status).error();
 }
 
+namespace {
+
+/// Milestones of accept(): each is recorded once, and the first forbids a rollback from then on.
+constexpr std::string_view kUndoGivenUp = "undo_given_up";
+constexpr std::string_view kUndoRemoved = "undo_removed";
+
+Result<Undo> undo_of(const store::Ledger& ledger) {
+  DUNLIN_ASSIGN(const auto milestones, ledger.milestones());
+  Undo undo = Undo::kept;
+  for (const store::MilestoneRow& milestone : milestones) {
+    if (milestone.name == kUndoRemoved) return Undo::removed;
+    if (milestone.name == kUndoGivenUp) undo = Undo::given_up;
+  }
+  return undo;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal goal, bool force) {
+  return own(id, goal, force,
+             [goal](const store::ExecutionRow& row, const store::Ledger& ledger) -> Status {
+               DUNLIN_TRY(check_goal(row, goal));
+               if (goal != Goal::roll_back) return success();
+               DUNLIN_ASSIGN(const Undo undo, undo_of(ledger));
+               return undo == Undo::kept ? success() : Status(undo_given_up(row.number));
+             });
+}
+
+Status Engine::accept(const ExecutionId& id, const std::string& actor) {
+  const auto may = [](const store::ExecutionRow& row, const store::Ledger&) -> Status {
+    if (row.mode == kDryRun) return nothing_done(row.number);
+    if (has_ended(row.status)) return success();
+    return Error(ErrorType::invalid_state,
+                 "execution " + std::to_string(row.number) + " is " +
+                     std::string(to_string(row.status)) +
+                     ": it can be accepted once it has ended; allowed now: " +
+                     joined(allowed_verbs(row, row.status)));
+  };
+  DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, own(id, Goal::verify, false, may));
+  return execution->give_up_undo({std::string(kUndoGivenUp), std::string(kUndoRemoved)}, actor);
+}
+
+Status Engine::remove(const ExecutionId& id) {
+  {
+    DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id, true));
+    DUNLIN_ASSIGN(const store::ExecutionRow row, ledger->execution());
+    const std::string number = std::to_string(row.number);
+    if (!has_ended(row.status)) {
+      Error error(ErrorType::invalid_state, "execution " + number + " is " +
+                                                std::string(to_string(row.status)) +
+                                                ": its record is what it goes on from");
+      error.remediation = "`dunlin cancel " + number + "` gives it up";
+      return error;
+    }
+    DUNLIN_ASSIGN(const Undo undo, undo_of(*ledger));
+    const bool keeps =
+        row.mode != kDryRun && undo != Undo::removed &&
+        (row.status != ExecutionStatus::rolled_back || store::all_succeeded(row.counters) > 0);
+    if (keeps) {
+      Error error(ErrorType::invalid_state,
+                  "execution " + number + " keeps what its rollback needs at the destination");
+      error.remediation = "`dunlin accept " + number + "` gives that up";
+      return error;
+    }
+  }
+  return state_->delete_execution(id);
+}
+
+Result<std::unique_ptr<Execution>> Engine::own(const ExecutionId& id, Goal goal, bool force,
+                                               const MayOwn& may) {
   DUNLIN_ASSIGN(store::OwnerLock lock, state_->acquire(id, force));
   DUNLIN_ASSIGN(std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id));
   DUNLIN_ASSIGN(store::ExecutionRow row, ledger->execution());
-  DUNLIN_TRY(check_goal(row, goal));
+  DUNLIN_TRY(may(row, *ledger));
   const Kind* kind = kinds_.find(row.kind);
   if (kind == nullptr)
     return Error(ErrorType::state_version, "this program knows no kind '" + row.kind + "'");
@@ -248,8 +317,10 @@ Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal go
     return error;
   }
   DUNLIN_ASSIGN(row, ledger->execution());
-  Execution::Parts parts{*kind,   std::move(plan), std::move(ledger), std::move(lock),
-                         *state_, clock_,          std::move(row),    goal};
+  DUNLIN_ASSIGN(const Undo undo, undo_of(*ledger));
+  Execution::Parts parts{
+      *kind, std::move(plan),   std::move(ledger), std::move(lock), *state_, clock_, std::move(row),
+      goal,  undo != Undo::kept};
   return std::make_unique<Execution>(std::move(parts));
 }
 
@@ -321,7 +392,8 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
       status == ExecutionStatus::running || status == ExecutionStatus::rolling_back;
   snapshot.interrupted = in_progress && !snapshot.live;
   snapshot.shown_status = snapshot.interrupted ? ExecutionStatus::paused : status;
-  snapshot.allowed_verbs = allowed_verbs(snapshot.row, snapshot.shown_status);
+  DUNLIN_ASSIGN(snapshot.undo, undo_of(*ledger));
+  snapshot.allowed_verbs = allowed_verbs(snapshot.row, snapshot.shown_status, snapshot.undo);
   const Kind* kind = kinds_.find(snapshot.row.kind);
   snapshot.noun = kind != nullptr ? std::string(kind->item_noun()) : "items";
   snapshot.progress = progress_of(snapshot.row, clock_.wall_ms());

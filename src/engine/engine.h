@@ -5,6 +5,7 @@
 // from any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@
 namespace dunlin::engine {
 
 /// What anybody may see of an execution, in this process or another.
+/// What is kept at the destination for a rollback. Given up: some of it may be there still.
+enum class Undo : std::uint8_t { kept, given_up, removed };
+
 struct Snapshot {
   store::ExecutionRow row;
   store::ExecutionStatus shown_status =
@@ -32,6 +36,8 @@ struct Snapshot {
   std::vector<std::pair<std::string, std::int64_t>> warning_counts;
   /// What the plan's rules left out of the source, in words; empty: nothing, or not known yet.
   std::string left_out;
+  /// Whether it can still be rolled back, as far as what it keeps for that goes.
+  Undo undo = Undo::kept;
   /// What the owner keeps to now (`dunlin limits`), when it answers: LiveLimits::json().
   Json limits;
   /// Of the devices that it uses with other executions, when it does: {"with": executions, "due":
@@ -46,9 +52,14 @@ struct Snapshot {
 /// it left something alone; a paused rollback is still one; a dry run has nothing to prove or take
 /// back.
 [[nodiscard]] std::vector<std::string> allowed_verbs(const store::ExecutionRow& row,
-                                                     store::ExecutionStatus status);
+                                                     store::ExecutionStatus status,
+                                                     Undo undo = Undo::kept);
+/// By itself it does not go on any more.
+[[nodiscard]] bool has_ended(store::ExecutionStatus status);
 /// Why a dry run (by its running number) can neither be verified nor rolled back.
 [[nodiscard]] Error nothing_done(std::int64_t number);
+/// Why one that was accepted cannot be rolled back.
+[[nodiscard]] Error undo_given_up(std::int64_t number);
 /// Goes on with what its owner was at: a rollback that was paused, or the migration.
 [[nodiscard]] Goal goal_of(const store::ExecutionRow& row);
 
@@ -81,6 +92,15 @@ class Engine {
   [[nodiscard]] Result<std::unique_ptr<Execution>> attach(const ExecutionId& id, Goal goal,
                                                           bool force = false);
 
+  /// Gives up for good what an ended execution keeps for its rollback, and removes it from the
+  /// destination. That it cannot be rolled back any more is durable before the first of it goes;
+  /// said again it goes on. root_changed where the destination is another one by now.
+  [[nodiscard]] Status accept(const ExecutionId& id, const std::string& actor);
+  /// Removes the record of an ended execution, which has to keep nothing at the destination any
+  /// more (accept() before, or rolled back); invalid_state else, and lock_held while somebody owns
+  /// it. Durable on return.
+  [[nodiscard]] Status remove(const ExecutionId& id);
+
   [[nodiscard]] Result<ExecutionId> resolve(std::string_view text);
   [[nodiscard]] Result<Snapshot> snapshot(const ExecutionId& id);
   [[nodiscard]] Result<std::vector<Snapshot>> list();
@@ -98,6 +118,9 @@ class Engine {
  private:
   Engine(std::unique_ptr<store::StateDirectory> state, const KindRegistry& kinds,
          const Clock& clock);
+  using MayOwn = std::function<Status(const store::ExecutionRow&, const store::Ledger&)>;
+  [[nodiscard]] Result<std::unique_ptr<Execution>> own(const ExecutionId& id, Goal goal, bool force,
+                                                       const MayOwn& may);
   [[nodiscard]] Status check_claims(const store::ExecutionSummary& own);
   void read_live(Snapshot& snapshot) const;
   void refresh_summary(const store::ExecutionRow& row) const;

@@ -35,6 +35,10 @@ Result<std::string> Execution::change_now(const std::string& verb, const Json& a
   return host_->change_now(verb, arguments, actor);
 }
 
+Status Execution::give_up_undo(const GivingUp& milestones, const std::string& actor) {
+  return host_->give_up_undo(milestones, actor);
+}
+
 Progress Execution::progress() {
   return host_->progress();
 }

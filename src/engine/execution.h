@@ -43,6 +43,8 @@ class Execution {
     const Clock& clock;
     store::ExecutionRow row;  ///< after take_over: carries the new epoch
     Goal goal = Goal::migrate;
+    /// Nothing is kept for a rollback any more: also what this attempt adds is removed again.
+    bool undo_given_up = false;
   };
   explicit Execution(Parts parts);
   ~Execution();
@@ -70,6 +72,14 @@ class Execution {
   /// start; returns what a person is told. Instead of run().
   [[nodiscard]] Result<std::string> change_now(const std::string& verb, const Json& arguments,
                                                const std::string& actor);
+
+  struct GivingUp {
+    std::string decided;  ///< milestone: durable before anything of it goes
+    std::string done;     ///< milestone: nothing is left of it
+  };
+  /// Run::release() of an execution that has ended. Instead of run(). root_changed where the
+  /// destination is not the one that it was.
+  [[nodiscard]] Status give_up_undo(const GivingUp& milestones, const std::string& actor);
 
   /// Live numbers. Any thread.
   [[nodiscard]] Progress progress();

@@ -10,6 +10,7 @@
 
 #include "base/crash_point.h"
 #include "base/logging.h"
+#include "engine/engine.h"
 
 namespace dunlin::engine {
 namespace {
@@ -106,6 +107,59 @@ Outcome Execution::Host::run() {
   } else {
     open_error = opened.error();
   }
+  make_parts();
+  reader_ = std::make_unique<TaskThreads>(1);
+  enumerator_ = std::make_unique<TaskThreads>(1);
+  state_.config = config_for(parts, run_.get());
+  batch_threads_ = std::make_unique<TaskThreads>(
+      state_.config.execution_scope
+          ? 1
+          : static_cast<std::size_t>(std::max(1, state_.config.parallel_batches)));
+  coordinator::Begin begin{parts.row,      {}, reopen_, reopen_to_, reopen_actor_, reopen_batches_,
+                           reopen_answers_};
+  if (const auto answered = parts.ledger->answered_items(); answered.ok()) {
+    for (const ItemId item : *answered) answered_.add(item);
+  }
+  Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
+  if (open.ok()) begin.open = *std::move(open);
+  if (const auto begun = parts.ledger->begun(); begun.ok()) begin.begun = *begun;
+  post(std::move(begin));
+  if (!cancel_actor_.empty())
+    post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}, false});
+  poll_control_rows();  // a cancel given while nobody owned it is seen before any work
+  start_control();
+  publish("started", Json::object());
+  loop();
+  if (parts.undo_given_up && run_ && has_ended(finish_->status)) {
+    PlainContext context(*shared_, cancel_.token());
+    run_->release(context).ignore("`dunlin accept` removes it");
+  }
+
+  close_requests();
+  control_.reset();
+  batch_threads_.reset();
+  enumerator_.reset();
+  aside_.reset();
+  reader_.reset();
+  run_.reset();
+  pool_.reset();
+  writer_.reset();
+  Outcome outcome{finish_->status, exit_code(*finish_), finish_->reason, problems_};
+  if (open_error && finish_->status == store::ExecutionStatus::failed) outcome.reason = open_error;
+  publish_summary();
+  Json fields;
+  fields["status"] = std::string(to_string(finish_->status));
+  publish("finished", std::move(fields));
+  events_.close();
+  {
+    const std::lock_guard lock(stop_mutex_);
+    ended_ = true;
+  }
+  stopped_.notify_all();
+  return outcome;
+}
+
+void Execution::Host::make_parts() {
   writer_ = std::make_unique<LedgerWriter>(*parts.ledger, parts.row.epoch);
   pool_ = std::make_unique<ItemPool>(workers(parts.plan.settings.io_concurrency));
   aside_ = std::make_unique<TaskThreads>(
@@ -132,51 +186,6 @@ Outcome Execution::Host::run() {
                 aside_.get(),
                 run_ != nullptr && run_->commit_scope() == CommitScope::execution,
                 run_.get()});
-  reader_ = std::make_unique<TaskThreads>(1);
-  enumerator_ = std::make_unique<TaskThreads>(1);
-  state_.config = config_for(parts, run_.get());
-  batch_threads_ = std::make_unique<TaskThreads>(
-      state_.config.execution_scope
-          ? 1
-          : static_cast<std::size_t>(std::max(1, state_.config.parallel_batches)));
-  coordinator::Begin begin{parts.row,      {}, reopen_, reopen_to_, reopen_actor_, reopen_batches_,
-                           reopen_answers_};
-  if (const auto answered = parts.ledger->answered_items(); answered.ok()) {
-    for (const ItemId item : *answered) answered_.add(item);
-  }
-  Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
-  if (open.ok()) begin.open = *std::move(open);
-  if (const auto begun = parts.ledger->begun(); begun.ok()) begin.begun = *begun;
-  post(std::move(begin));
-  if (!cancel_actor_.empty())
-    post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}, false});
-  poll_control_rows();  // a cancel given while nobody owned it is seen before any work
-  start_control();
-  publish("started", Json::object());
-  loop();
-
-  close_requests();
-  control_.reset();
-  batch_threads_.reset();
-  enumerator_.reset();
-  aside_.reset();
-  reader_.reset();
-  run_.reset();
-  pool_.reset();
-  writer_.reset();
-  Outcome outcome{finish_->status, exit_code(*finish_), finish_->reason, problems_};
-  if (open_error && finish_->status == store::ExecutionStatus::failed) outcome.reason = open_error;
-  publish_summary();
-  Json fields;
-  fields["status"] = std::string(to_string(finish_->status));
-  publish("finished", std::move(fields));
-  events_.close();
-  {
-    const std::lock_guard lock(stop_mutex_);
-    ended_ = true;
-  }
-  stopped_.notify_all();
-  return outcome;
 }
 
 coordinator::Now Execution::Host::now() const {

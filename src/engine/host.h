@@ -38,6 +38,7 @@ class Execution::Host {
   [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
   [[nodiscard]] Result<std::string> change_now(const std::string& verb, const Json& arguments,
                                                const std::string& actor);
+  [[nodiscard]] Status give_up_undo(const GivingUp& milestones, const std::string& actor);
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) {
     return events_.subscribe(capacity);
   }
@@ -101,6 +102,8 @@ class Execution::Host {
   [[nodiscard]] Json sharing_json();
   /// Threads for `io_concurrency` items, as far as the descriptors of the process bear them.
   [[nodiscard]] static std::size_t workers(int io_concurrency);
+  /// What the contexts of a Run stand on.
+  void make_parts();
   [[nodiscard]] Result<std::vector<ItemId>> select_items(const Json& selector,
                                                          store::ItemStatus to);
 

@@ -295,6 +295,27 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
   return count;
 }
 
+Status Execution::Host::give_up_undo(const GivingUp& milestones, const std::string& actor) {
+  DUNLIN_TRY(have_run());
+  make_parts();
+  PlainContext context(*shared_, cancel_.token());
+  std::string roots;
+  if (!parts.row.roots.empty()) DUNLIN_TRY(check_roots(context, roots));
+  const auto record = [&](const std::string& milestone) -> Status {
+    const std::vector<store::Mutation> mutations{
+        store::AddAudit{actor, "execution." + milestone, "{}"}, store::AddMilestone{milestone}};
+    DUNLIN_ASSIGN(const std::vector<Status> results,
+                  parts.ledger->apply(parts.row.epoch, mutations));
+    for (const Status& result : results) DUNLIN_TRY(result);
+    return success();
+  };
+  DUNLIN_TRY(record(milestones.decided));
+  DUNLIN_TRY(run_->release(context));
+  DUNLIN_TRY(record(milestones.done));
+  run_->close(context);
+  return success();
+}
+
 Result<std::string> Execution::Host::change_now(const std::string& verb, const Json& arguments,
                                                 const std::string& actor) {
   coordinator::Control control{0, verb, dump_json(arguments), actor, {}, {}, false};

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/settings.h"
+
 namespace dunlin::engine {
 
 namespace {

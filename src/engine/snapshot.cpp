@@ -78,12 +78,25 @@ std::vector<std::string> verbs_of_state(ExecutionStatus status, const store::Cou
 
 }  // namespace
 
-std::vector<std::string> allowed_verbs(const store::ExecutionRow& row, ExecutionStatus status) {
+std::vector<std::string> allowed_verbs(const store::ExecutionRow& row, ExecutionStatus status,
+                                       Undo undo) {
   std::vector<std::string> verbs = verbs_of_state(status, row.counters, row.phase);
-  if (row.mode == kDryRun)
-    std::erase_if(verbs,
-                  [](const std::string& verb) { return verb == "verify" || verb == "rollback"; });
+  const auto without = [&](std::string_view verb) {
+    std::erase_if(verbs, [&](const std::string& one) { return one == verb; });
+  };
+  const bool dry = row.mode == kDryRun;
+  if (dry) without("verify");
+  if (dry || undo != Undo::kept) without("rollback");
+  if (has_ended(status)) {
+    if (!dry) verbs.emplace_back("accept");
+    verbs.emplace_back("delete");
+  }
   return verbs;
+}
+
+bool has_ended(ExecutionStatus status) {
+  return status == ExecutionStatus::completed || status == ExecutionStatus::failed ||
+         status == ExecutionStatus::cancelled || status == ExecutionStatus::rolled_back;
 }
 
 Error nothing_done(std::int64_t number) {
@@ -91,6 +104,13 @@ Error nothing_done(std::int64_t number) {
               "execution " + std::to_string(number) + " is a dry run: it has changed nothing");
   error.remediation = "`dunlin items " + std::to_string(number) + "` lists what would be done";
   return error;
+}
+
+Error undo_given_up(std::int64_t number) {
+  return Error(
+      ErrorType::invalid_state,
+      "what execution " + std::to_string(number) +
+          " kept for its rollback was given up (`dunlin accept`): it cannot be taken back");
 }
 
 Goal goal_of(const store::ExecutionRow& row) {
@@ -140,6 +160,9 @@ Json snapshot_json(const Snapshot& snapshot) {
   out["limits"] = snapshot.limits;
   out["sharing"] = snapshot.sharing;
   out["allowed_verbs"] = snapshot.allowed_verbs;
+  out["undo"] = snapshot.undo == Undo::kept       ? "kept"
+                : snapshot.undo == Undo::given_up ? "given_up"
+                                                  : "removed";
   return out;
 }
 

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/run.h"
@@ -48,6 +50,8 @@ class DirectoryBatch {
                                           const fs::FileInfo& there);
   [[nodiscard]] Made foresee_one(const engine::ItemRow& row, const Nearest& nearest,
                                  const Holds& holds);
+  [[nodiscard]] Result<std::shared_ptr<const fs::Directory>> destination_directory(
+      const std::string& path, const Nearest& nearest);
   [[nodiscard]] Made foresee_times(const engine::ItemRow& row, const Nearest& nearest);
   [[nodiscard]] Status create_root(std::int64_t levels);
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);

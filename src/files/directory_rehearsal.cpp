@@ -1,4 +1,6 @@
 // Part of DirectoryBatch: the dry run of its batches.
+#include <cerrno>
+#include <memory>
 #include <string>
 
 #include "files/directory_batch.h"
@@ -42,16 +44,15 @@ DirectoryBatch::Made DirectoryBatch::foresee_one(const ItemRow& row, const Neare
     return outcome_of(row, ItemStatus::completed, std::string(action));
   };
   if (row.name.empty()) return made(nearest.missing.empty() ? "existing" : "created");
-  if (site_.rehearsal.has_failed(row.directory_path))
-    return nearest.directory.error(ENOENT, "open", row.directory_path);
   if (auto error = name_obstacle(holds, path_of(row), row.name, {})) return *std::move(error);
-  if (!nearest.missing.empty()) return made("created");
-  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
-  const auto parent = root->get(row.directory_path);
+  const auto parent = destination_directory(row.directory_path, nearest);
   if (!parent.ok()) {
-    if (parent.error().native.code == "ENOENT") return made("created");
+    const bool to_be_made =
+        parent.error().native.code == "ENOENT" && !site_.rehearsal.has_failed(row.directory_path);
+    if (to_be_made) return made("created");
     return parent.error();
   }
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   DUNLIN_ASSIGN(auto clash, site_.names.clash_on_way(*root, row.directory_path));
   if (clash) return *std::move(clash);
   DUNLIN_ASSIGN(const auto there, (*parent)->find(row.name));
@@ -65,9 +66,19 @@ DirectoryBatch::Made DirectoryBatch::foresee_one(const ItemRow& row, const Neare
   return made("existing");
 }
 
+/// ENOENT where it has still to be made.
+Result<std::shared_ptr<const fs::Directory>> DirectoryBatch::destination_directory(
+    const std::string& path, const Nearest& nearest) {
+  if (!nearest.missing.empty()) return nearest.directory.error(ENOENT, "open", path);
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  return root->get(path);
+}
+
 DirectoryBatch::Made DirectoryBatch::foresee_times(const ItemRow& row, const Nearest& nearest) {
-  if (site_.rehearsal.has_failed(path_of(row)))
-    return nearest.directory.error(ENOENT, "open", path_of(row));
+  if (site_.rehearsal.has_failed(path_of(row))) {
+    const auto there = destination_directory(path_of(row), nearest);
+    if (!there.ok()) return there.error();
+  }
   return outcome_of(row, ItemStatus::completed, "set");
 }
 

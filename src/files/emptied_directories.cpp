@@ -22,6 +22,7 @@ namespace {
 constexpr mode_t kWhileWorking = 0700;
 constexpr std::string_view kMounted = "stays: something is mounted there";
 constexpr std::string_view kNotEmpty = "stays: not empty";
+constexpr std::string_view kNotArrived = "stays: it is not at the destination";
 
 /// "a/b/c" is ("a/b", "c"). The root is no item.
 std::pair<std::string, std::string> split(const std::string& path) {
@@ -78,6 +79,8 @@ Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
   const auto parent = source->get(parent_path);
   if (!parent.ok() && is_absent(parent.error())) return outcome;
   DUNLIN_TRY(parent);
+  DUNLIN_ASSIGN(const bool arrived, has_arrived(row));
+  if (!arrived) return stays(std::move(outcome), kNotArrived);
   DUNLIN_TRY(flush_.prepare(**parent));
   DUNLIN_TRY(context_.fence());
   const Status removed = (*parent)->remove_directory(name);
@@ -88,11 +91,25 @@ Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
   }
   const std::string& code = removed.error().native.code;
   if (code != "ENOTEMPTY" && code != "EEXIST" && code != "EBUSY") return removed.error();
+  return stays(std::move(outcome), code == "EBUSY" ? kMounted : kNotEmpty);
+}
+
+ItemOutcome EmptiedDirectories::stays(ItemOutcome outcome, std::string_view why) {
   outcome.status = ItemStatus::skipped;
   outcome.action = "skipped";
   outcome.undo.clear();
-  outcome.message = code == "EBUSY" ? kMounted : kNotEmpty;
+  outcome.message = why;
   return outcome;
+}
+
+/// An empty directory that could not be made at the destination is nowhere but here.
+Result<bool> EmptiedDirectories::has_arrived(const ItemRow& row) {
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto directory = root->get(row.directory_path);
+  if (directory.ok()) return true;
+  const std::string& code = directory.error().native.code;
+  const bool absent = code == "ENOENT" || code == "ENOTDIR" || code == "ELOOP" || code == "EXDEV";
+  return absent ? Result<bool>(false) : Result<bool>(directory.error());
 }
 
 Status EmptiedDirectories::undo() {
@@ -144,15 +161,13 @@ Status EmptiedDirectories::rehearse() {
   for (const ItemRow& row : rows_) {
     DUNLIN_TRY(context_.cancel().check());
     ItemOutcome outcome;
-    DUNLIN_ASSIGN(const std::string stays, why_it_stays(row));
-    if (stays.empty()) {
+    DUNLIN_ASSIGN(const std::string why, why_it_stays(row));
+    if (why.empty()) {
       outcome.action = "removed";
       if (!site_.rehearsal.whole) outcome.message = "if it has become empty by then";
       site_.rehearsal.leaves(split(row.directory_path).first);
     } else {
-      outcome.status = ItemStatus::skipped;
-      outcome.action = "skipped";
-      outcome.message = stays;
+      outcome = stays(std::move(outcome), why);
     }
     outcome.item = row.id;
     context_.report(std::move(outcome));
@@ -163,6 +178,7 @@ Status EmptiedDirectories::rehearse() {
 /// Empty: by then nothing will be left in it.
 Result<std::string> EmptiedDirectories::why_it_stays(const ItemRow& row) {
   const std::string nothing;
+  if (site_.rehearsal.has_failed(row.directory_path)) return std::string(kNotArrived);
   if (!site_.rehearsal.whole) return nothing;
   DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
   const auto directory = source->get(row.directory_path);

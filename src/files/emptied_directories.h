@@ -5,6 +5,8 @@
 // came later keeps its directory. One for one pass over one batch; the items run on the pool.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/run.h"
@@ -26,6 +28,8 @@ class EmptiedDirectories {
 
  private:
   [[nodiscard]] Status record_what_stands();
+  [[nodiscard]] static engine::ItemOutcome stays(engine::ItemOutcome outcome, std::string_view why);
+  [[nodiscard]] Result<bool> has_arrived(const engine::ItemRow& row);
   [[nodiscard]] Result<std::string> why_it_stays(const engine::ItemRow& row);
   [[nodiscard]] Result<engine::ItemOutcome> remove_one(const engine::ItemRow& row);
   [[nodiscard]] Result<engine::ItemOutcome> make_again(const engine::ItemRow& row);

@@ -78,13 +78,13 @@ Status CopyBatch::rehearse() {
 Result<CopyBatch::Standing> CopyBatch::look_at_destination(const ItemRow& row,
                                                            const std::string& name) {
   Standing standing;
-  if (site_.rehearsal.has_failed(row.directory_path))
-    return as_name_error(nearest_->directory.error(ENOENT, "write into", row.directory_path),
-                         row.directory_path);
-  if (destination_ == nullptr) return standing;
-  const auto opened = destination_->get(row.directory_path);
+  const Result<Handle> opened = destination_ != nullptr
+                                    ? destination_->get(row.directory_path)
+                                    : nearest_->directory.error(ENOENT, "open", row.directory_path);
   if (!opened.ok()) {
-    if (opened.error().native.code == "ENOENT") return standing;
+    const bool to_be_made =
+        opened.error().native.code == "ENOENT" && !site_.rehearsal.has_failed(row.directory_path);
+    if (to_be_made) return standing;
     return as_name_error(opened.error(), row.directory_path);
   }
   standing.directory = *opened;

@@ -51,13 +51,23 @@ struct Maker {
   }
 };
 
-std::string content(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
+/// Who looks must not leave a trace either.
+int open_unseen(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_RDONLY | O_NOATIME | O_CLOEXEC);
+  if (fd < 0) throw std::runtime_error(path);
+  return fd;
 }
 
-void view(const std::string& root, const std::string& below, bool untouched,
+std::string content(const std::string& path) {
+  const int fd = open_unseen(path, 0);
+  std::string text(4096, '\0');
+  const ssize_t length = ::read(fd, text.data(), text.size());
+  ::close(fd);
+  text.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+  return text;
+}
+
+void view(const std::string& root, const std::string& below, Look look,
           std::vector<std::string>& lines) {
   const std::string path = below.empty() ? root : root + "/" + below;
   struct stat info{};
@@ -69,11 +79,12 @@ void view(const std::string& root, const std::string& below, bool untouched,
   line << (below.empty() ? "." : below) << ' ' << std::oct << info.st_mode << std::dec << ' '
        << info.st_uid << ':' << info.st_gid << ' ' << info.st_mtim.tv_sec << '.'
        << info.st_mtim.tv_nsec;
-  if (untouched) {
-    line << ' ' << info.st_ino << ' ' << info.st_ctim.tv_sec << '.' << info.st_ctim.tv_nsec << ' '
-         << info.st_atim.tv_sec << '.' << info.st_atim.tv_nsec;
+  if (look == Look::untouched) {
+    line << ' ' << info.st_ino << ' ' << info.st_ctim.tv_sec << '.' << info.st_ctim.tv_nsec;
+    if (!S_ISLNK(info.st_mode))  // no call reads one without a trace
+      line << ' ' << info.st_atim.tv_sec << '.' << info.st_atim.tv_nsec;
   }
-  if (!S_ISDIR(info.st_mode)) line << " links " << info.st_nlink;
+  if (!S_ISDIR(info.st_mode) && look != Look::without_links) line << " links " << info.st_nlink;
   if (S_ISLNK(info.st_mode)) {
     char target[256];
     const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
@@ -84,7 +95,8 @@ void view(const std::string& root, const std::string& below, bool untouched,
   if (!S_ISDIR(info.st_mode)) return;
   std::vector<std::string> names;
   {
-    const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(path.c_str()), &::closedir);
+    const std::unique_ptr<DIR, int (*)(DIR*)> listing(::fdopendir(open_unseen(path, O_DIRECTORY)),
+                                                      &::closedir);
     if (!listing) throw std::runtime_error(path);
     while (const dirent* entry = ::readdir(listing.get())) {
       const std::string name = entry->d_name;
@@ -93,7 +105,7 @@ void view(const std::string& root, const std::string& below, bool untouched,
   }
   std::sort(names.begin(), names.end());
   for (const std::string& name : names)
-    view(root, below.empty() ? name : below + "/" + name, untouched, lines);
+    view(root, below.empty() ? name : below + "/" + name, look, lines);
 }
 
 Json pick(Rng& rng, const std::vector<std::string>& values) {
@@ -144,9 +156,9 @@ Json random_plan(const std::string& source, const std::string& destination, Rng&
   return plan;
 }
 
-std::vector<std::string> outside_view(const std::string& root, bool untouched) {
+std::vector<std::string> outside_view(const std::string& root, Look look) {
   std::vector<std::string> lines;
-  view(root, "", untouched, lines);
+  view(root, "", look, lines);
   return lines;
 }
 

@@ -18,8 +18,10 @@ void make_random_tree(const std::string& root, Rng& rng, int entries);
 /// which may be combined.
 [[nodiscard]] Json random_plan(const std::string& source, const std::string& destination, Rng& rng);
 
-/// One line for each entry of a tree, what an outsider sees of it. `untouched`: inode numbers, all
-/// three times and counts of links as well, which only stay where nobody has written.
-[[nodiscard]] std::vector<std::string> outside_view(const std::string& root, bool untouched);
+/// `untouched`: inode numbers and all three times as well, which only stay where nobody has
+/// written. `without_links`: not how many names an inode has.
+enum class Look { untouched, all, without_links };
+/// One line for each entry of a tree, what an outsider sees of it.
+[[nodiscard]] std::vector<std::string> outside_view(const std::string& root, Look look);
 
 }  // namespace dunlin::e2e

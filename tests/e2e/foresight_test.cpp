@@ -120,15 +120,19 @@ void Foresight::one(std::uint64_t seed) {
     EXPECT_TRUE(id.ok()) << id.error().text();
     return *id;
   };
-  const auto both = [&](bool untouched) {
-    return std::pair(outside_view(source, untouched), outside_view(destination, untouched));
+  const auto both = [&](Look look) {
+    return std::pair(outside_view(source, look), outside_view(destination, look));
   };
-  const auto untouched = both(true);
-  const auto before = both(false);
+  const auto untouched = both(Look::untouched);
   const ExecutionId dry = start("dry_run");
   const engine::Outcome rehearsed = go(*engine, dry, Goal::migrate);
-  ASSERT_EQ(both(true), untouched) << "the dry run has left a trace";
+  ASSERT_EQ(both(Look::untouched), untouched) << "the dry run has left a trace";
 
+  // Of a set of hard links some names of which could not be moved, those that come back to another
+  // file system are a set of their own (docs/files.md).
+  const bool moves = document["strategy"]["operation"] == "move";
+  const Look look = across && moves && rehearsed.exit_code != 0 ? Look::without_links : Look::all;
+  const auto before = both(look);
   const bool killed = rng.chance(0.3);
   const auto moment = [&] { return std::chrono::microseconds(rng.between(500, 25'000)); };
   const ExecutionId full = start("full");
@@ -142,7 +146,9 @@ void Foresight::one(std::uint64_t seed) {
   }
   // Retries of what a kill has interrupted may say "skipped" of what they find to be theirs: the
   // crash loop compares those.
-  if (!killed) EXPECT_EQ(operations(*engine, dry), operations(*engine, full));
+  if (!killed) {
+    EXPECT_EQ(operations(*engine, dry), operations(*engine, full));
+  }
 
   if (rehearsed.status != ExecutionStatus::completed) return;
   if (killed) go_and_be_killed(scratch, full, Goal::roll_back, moment());
@@ -151,7 +157,7 @@ void Foresight::one(std::uint64_t seed) {
   if (back->shown_status != ExecutionStatus::rolled_back) {
     EXPECT_EQ(go(*engine, full, Goal::roll_back).status, ExecutionStatus::rolled_back);
   }
-  EXPECT_EQ(both(false), before) << "the rollback has not given everything back";
+  EXPECT_EQ(both(look), before) << "the rollback has not given everything back";
 }
 
 TEST_F(Foresight, ADryRunSaysWhatTheFullRunDoesAndARollbackGivesItBack) {

@@ -263,18 +263,26 @@ TEST(Snapshot, VerbsFollowTheStateMachine) {
   EXPECT_FALSE(has(ExecutionStatus::completed, "resume"));
   EXPECT_TRUE(has(ExecutionStatus::cancelled, "rollback"));
   EXPECT_FALSE(has(ExecutionStatus::failed, "verify"));
-  EXPECT_TRUE(allowed_verbs({}, ExecutionStatus::rolled_back).empty());
+  EXPECT_FALSE(has(ExecutionStatus::rolled_back, "rollback"));
+  EXPECT_TRUE(has(ExecutionStatus::completed, "accept"));
+  EXPECT_FALSE(has(ExecutionStatus::paused, "delete"));
   counters.succeeded_directories = 1;
   counters.differences = 1;
   EXPECT_TRUE(has(ExecutionStatus::rolled_back, "rollback")) << "of what was left alone";
   EXPECT_TRUE(has(ExecutionStatus::failed, "verify")) << "what differed may have been mended";
 }
 
+TEST(Snapshot, WhatWasAcceptedIsNotTakenBack) {
+  const auto verbs = allowed_verbs({}, ExecutionStatus::completed, Undo::given_up);
+  EXPECT_THAT(verbs, ::testing::Not(::testing::Contains("rollback")));
+  EXPECT_THAT(verbs, ::testing::Contains("accept")) << "some of it may be there still";
+}
+
 TEST(Snapshot, ADryRunHasNothingToProveOrTakeBack) {
   ExecutionRow row;
   row.mode = kDryRun;
   EXPECT_THAT(allowed_verbs(row, ExecutionStatus::completed),
-              ::testing::ElementsAre("retry", "skip"));
+              ::testing::ElementsAre("retry", "skip", "delete"));
 }
 
 TEST(RateMeter, WhatAnEarlierLifeHasMovedIsDoneAtNoRate) {
