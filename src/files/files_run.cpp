@@ -3,6 +3,8 @@
 
 #include <fnmatch.h>
 
+#include <cerrno>
+
 #include "base/text.h"
 #include "files/copy_batch.h"
 #include "files/directory_batch.h"
@@ -12,6 +14,7 @@
 #include "files/own_folders.h"
 #include "files/placed_files.h"
 #include "files/source_restorer.h"
+#include "fs/metadata.h"
 
 namespace dunlin::files {
 
@@ -149,11 +152,20 @@ Status FilesRun::settle_undo(BatchContext& context) {
 Status FilesRun::release(RunContext& context) {
   auto root = site_.destination();
   if (!root.ok()) return root.error().native.code == "ENOENT" ? success() : Status(root.error());
+  const fs::Directory& directory = (*root)->root();
+  DUNLIN_ASSIGN(const fs::FileInfo before, directory.info());
+  bool any = false;
   for (const std::string& name :
        {part_folder_name(context.execution()), undo_folder_name(context.execution())}) {
-    DUNLIN_TRY(remove_own_folder((*root)->root(), name, context, true));
+    DUNLIN_ASSIGN(const auto there, directory.find(name));
+    any = any || there.has_value();
+    DUNLIN_TRY(remove_own_folder(directory, name, context, true));
   }
-  return success();
+  // It has the time of its source, and what is ours is no change of it.
+  if (!any) return success();
+  const int refused = fs::change_times({directory.fd(), false}, before.atime, before.mtime);
+  if (refused == 0 || refused == EPERM) return success();
+  return directory.error(refused, "change times of", "");
 }
 
 /// Nobody goes on with what was cancelled.

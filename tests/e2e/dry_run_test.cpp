@@ -1,5 +1,6 @@
 // What would be done is looked at first: `--dry-run` in every form, for every kind.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "e2e/world.h"
 
@@ -69,8 +70,13 @@ TEST_F(DryRun, WhatWouldFailEndsWithItsCode) {
 }
 
 TEST_F(DryRun, WhatRefusesTheStartRefusesItToo) {
-  const Finished done = run({"copy", path("nothing"), path("dst"), "--dry-run"});
+  if (::geteuid() == 0) GTEST_SKIP() << "nothing is forbidden to root";
+  make_tree("src", 2, 10);
+  std::filesystem::create_directory(path("closed"));
+  ASSERT_EQ(::chmod(path("closed").c_str(), 0500), 0);
+  const Finished done = run({"copy", path("src"), path("closed/dst"), "--dry-run"});
   EXPECT_EQ(done.code, 3) << done.out;
+  EXPECT_THAT(done.out, HasSubstr("permission_denied"));
 }
 
 TEST_F(DryRun, HasNothingToTakeBackOrToCompare) {

@@ -24,7 +24,7 @@ TEST_F(ExecutionTest, AFurtherRollbackTakesBackWhatTheFirstLeftAlone) {
   EXPECT_EQ(first.status, ExecutionStatus::rolled_back);
   EXPECT_EQ(first.exit_code, 1);
   EXPECT_EQ(look(id).row.counters.succeeded_items, 2);
-  EXPECT_EQ(look(id).allowed_verbs, std::vector<std::string>{"rollback"});
+  EXPECT_THAT(look(id).allowed_verbs, ::testing::Contains("rollback"));
   EXPECT_EQ(look(id).error_counts.front().second, 2);
 
   script_.undone.clear();
@@ -41,7 +41,7 @@ TEST_F(ExecutionTest, AFurtherRollbackTakesBackWhatTheFirstLeftAlone) {
   EXPECT_EQ(run(id, Goal::roll_back).exit_code, 0);
   EXPECT_TRUE(script_.applied.empty());
   EXPECT_TRUE(look(id).error_counts.empty());
-  EXPECT_TRUE(look(id).allowed_verbs.empty());
+  EXPECT_THAT(look(id).allowed_verbs, ::testing::Not(::testing::Contains("rollback")));
   const auto fourth = engine_->attach(id, Goal::roll_back);
   ASSERT_FALSE(fourth.ok());
   EXPECT_EQ(fourth.error().type, ErrorType::invalid_state);
