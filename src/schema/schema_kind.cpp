@@ -31,7 +31,10 @@ std::string text_of(const Json& document, std::string_view section, std::string_
   const std::string pointer = "/" + std::string(section) + "/" + std::string(key);
   const Json* object = find_member(document, section);
   std::string value = object == nullptr ? "" : string_or(*object, key, "");
-  if (value.empty()) problems.push_back(pointer + ": must be a text that is not empty");
+  if (value.empty())
+    problems.push_back(pointer + ": is empty; write " +
+                       (key == "url" ? "sqlite: and the path of a database"
+                                     : "the path of a directory of migrations"));
   if (object == nullptr || !object->is_object()) return value;
   for (const auto& [other, ignored] : object->items()) {
     if (other != key) {
@@ -60,8 +63,8 @@ SchemaPlan decode(const Json& document, std::vector<std::string>& problems) {
   if (settings == nullptr) return plan;
   const std::string mode = string_or(*settings, "transaction_mode", "");
   if (!mode.empty() && mode != "per_migration") {
-    problems.push_back("/settings/transaction_mode: must be per_migration, not '" +
-                       printable(mode) + "'");
+    problems.push_back("/settings/transaction_mode: must be per_migration for SQLite, not '" +
+                       printable(mode) + "'; write that, or take the key out");
   }
   const std::int64_t seconds =
       integer_or(*settings, "lock_timeout_seconds", plan.lock_timeout_ms / 1000);
@@ -125,18 +128,24 @@ class SchemaKind final : public engine::Kind {
   }
 
   [[nodiscard]] Json schema() const override {
-    const auto section = [](const char* key, Json value) {
+    const auto section = [](const char* key, const char* example, Json value) {
+      value["examples"] = {example};
       return Json{{"type", "object"},
+                  {"examples", {{{key, example}}}},
                   {"required", {key}},
                   {"additionalProperties", false},
                   {"properties", {{key, std::move(value)}}}};
     };
-    return Json{{"source", section("directory", {{"type", "string"}, {"minLength", 1}})},
-                {"destination", section("url", {{"type", "string"}, {"pattern", "^sqlite:.+"}})},
-                {"settings",
-                 {{"properties",
-                   {{"lock_timeout_seconds",
-                     {{"type", "integer"}, {"minimum", 0}, {"maximum", kLockTimeoutMaxS}}}}}}}};
+    return Json{{"required", {"source", "destination"}},
+                {"properties",
+                 {{"source", section("directory", "/srv/shop/migrations",
+                                     {{"type", "string"}, {"minLength", 1}})},
+                  {"destination", section("url", "sqlite:/srv/shop.db",
+                                          {{"type", "string"}, {"pattern", "^sqlite:.+"}})},
+                  {"settings",
+                   {{"properties",
+                     {{"lock_timeout_seconds",
+                       {{"type", "integer"}, {"minimum", 0}, {"maximum", kLockTimeoutMaxS}}}}}}}}}};
   }
 
   [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const Plan& plan) const override {
