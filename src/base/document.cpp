@@ -70,6 +70,10 @@ Complaint explain_json(std::string_view text, std::size_t offset, const std::str
          std::string_view(",:[]{}\"").find(text[offset - 1]) == std::string_view::npos)
     --offset;
   offset = std::min(text.find_first_not_of(kBlank, offset), text.size());
+  // Inside of a text: it begins with the quote before.
+  if (offset > 1 && text[offset - 1] == '"' && offset < text.size() && text[offset] != ':' &&
+      kBlank.find(text[offset - 2]) != std::string_view::npos)
+    --offset;
   const char c = offset < text.size() ? text[offset] : '\0';
   if (c == '/' || c == '#')
     return {offset,

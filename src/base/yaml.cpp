@@ -156,8 +156,9 @@ Json integer_value(const YAML::Mark& mark, std::string_view text) {
   if (!digits.starts_with('-') &&
       std::from_chars(digits.data(), end, large, base).ec == std::errc())
     return large;
-  throw Refusal(
-      mark, fmt::format("the number {} does not fit into 64 bits; quote it if it is text", text));
+  throw Refusal(mark, fmt::format("the number {} does not fit into 64 bits, and no key wants such "
+                                  "a one; quote it if it is text",
+                                  text));
 }
 
 Json float_value(const YAML::Mark& mark, std::string_view text) {

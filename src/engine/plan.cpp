@@ -127,8 +127,8 @@ void read_depends_on(const Json& document, Plan& plan, std::vector<std::string>&
 
 Json read_settings(const Json& document, const Kind* kind, std::vector<std::string>& problems) {
   std::vector<std::string> foreign;
-  if (kind != nullptr)
-    for (const auto& [key, value] : own_settings(*kind).items()) foreign.push_back(key);
+  const Json own = kind == nullptr ? Json::object() : own_settings(*kind);
+  for (const auto& [key, value] : own.items()) foreign.push_back(key);
   Json above = Json::object();
   for (const auto key : kSettingsAbove)
     if (const Json* value = find_member(document, key)) above[std::string(key)] = *value;

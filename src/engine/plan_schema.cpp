@@ -17,7 +17,8 @@ Json sections_of(const Json& schema) {
 /// `settings` of a plan of this kind: those of every plan, and its own.
 Json settings_of(const Kind& kind) {
   Json out = settings_schema();
-  for (const auto& [key, value] : own_settings(kind).items()) out["properties"][key] = value;
+  const Json own = own_settings(kind);
+  for (const auto& [key, value] : own.items()) out["properties"][key] = value;
   return out;
 }
 

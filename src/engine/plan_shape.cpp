@@ -86,6 +86,17 @@ std::optional<Json> as_meant(const Json& value, const Json& schema) {
   return std::nullopt;
 }
 
+/// The text where the example has its own: what was written for a table is mostly the value of its
+/// only key.
+Json with_leaf(Json example, const Json& text) {
+  if (example.is_string()) return text;
+  if (example.is_structured() && example.size() == 1) {
+    Json& only = *example.begin();
+    only = with_leaf(only, text);
+  }
+  return example;
+}
+
 class Shape {
  public:
   explicit Shape(std::vector<std::string>& problems) : problems_(problems) {}
@@ -120,7 +131,9 @@ class Shape {
     if (const auto meant = as_meant(value, schema))
       line += write(pointer, *meant);
     else if (const auto example = example_of(schema))
-      line += write(pointer, *example);
+      line += write(pointer, value.is_string() ? with_leaf(*example, value) : *example);
+    else if (value.is_string() && is_of(1, types.front()))
+      line += "; write the number alone";
     else if (value.is_null())
       line += "; write a value after the colon, or take the key out";
     else if (value.is_array() && is_of("", types.front()))
@@ -137,7 +150,7 @@ class Shape {
     const std::string meant = meant_word(given, known);
     add(pointer,
         fmt::format("must be one of {}, not {}{}", fmt::join(known, ", "), shown_value(value),
-                    meant.empty() ? "" : "; did you mean " + meant + "?"));
+                    meant.empty() ? "; take one of these words" : "; did you mean " + meant + "?"));
   }
 
   void check_object(const Json& value, const Json& schema, const std::string& pointer) {
@@ -195,8 +208,8 @@ class Shape {
     const double number = value.get<double>();
     if ((low.is_number() && number < low.get<double>()) ||
         (high.is_number() && number > high.get<double>()))
-      add(pointer, fmt::format("must be from {} to {}, not {}", dump_json(low), dump_json(high),
-                               shown_value(value)));
+      add(pointer, fmt::format("must be from {} to {}, not {}; choose one within that range",
+                               dump_json(low), dump_json(high), shown_value(value)));
   }
 
   std::vector<std::string>& problems_;
@@ -215,7 +228,9 @@ std::string unknown_key(const std::string& key, const std::vector<std::string>& 
   if (promised.is_array() &&
       std::find(promised.begin(), promised.end(), Json(key)) != promised.end())
     return "this version does not have it yet; leave it out";
-  return "unknown key" + did_you_mean(key, known);
+  const std::string meant = did_you_mean(key, known);
+  return "unknown key" +
+         (meant.empty() ? "; take it out (docs/plans.md shows what there is)" : meant);
 }
 
 std::string missing_key(const std::string& key, const Json& schema) {

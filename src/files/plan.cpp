@@ -360,8 +360,10 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
     if (const auto kind = hash_kind_from_name(name)) {
       plan.hashes.push_back(*kind);
     } else {
-      problems.push_back("/strategy/hash: \"" + escape_bytes(name) +
-                         "\" is none of md5, sha256, xxh3");
+      problems.push_back(
+          "/strategy/hash: \"" + escape_bytes(name) +
+          "\" is none of md5, sha256, xxh3; write one of them, or several with commas "
+          "between");
     }
     begin = comma + 1;
   }

@@ -116,7 +116,7 @@ class Decoder {
       if (sql::same_identifier(other.source, entity.source))
         problem(pointer + "/source/table", "is loaded twice");
       if (sql::same_identifier(other.target, entity.target))
-        problem(pointer + "/target/table", "is written twice");
+        problem(pointer + "/target/table", "is written twice; leave one of the two out");
     }
   }
 

@@ -48,6 +48,11 @@ std::string text_of(const Json& document, std::string_view section, std::string_
 SchemaPlan decode(const Json& document, std::vector<std::string>& problems) {
   SchemaPlan plan;
   plan.directory = text_of(document, "source", "directory", problems);
+  if (!plan.directory.empty() && !plan.directory.starts_with('/'))
+    problems.push_back("/source/directory: must be an absolute path, not '" +
+                       escape_bytes(plan.directory) +
+                       "', since a plan may be run from any folder; write what `realpath " +
+                       escape_bytes(plan.directory) + "` prints");
   if (!plan.directory.empty()) {
     if (auto path = absolute(plan.directory); path.ok()) plan.directory = std::move(path).value();
   }
