@@ -199,17 +199,22 @@ void tell_place(PlanProblem& problem, const Kind& kind) {
 /// Each mistake once: what is said of a key covers what is said of the same one, of what is below
 /// it, and of the key that it should have been.
 std::vector<PlanProblem> without_echoes(std::vector<PlanProblem> all) {
-  std::vector<PlanProblem> out;
+  std::vector<PlanProblem> first;  // the shape's before the kind's
   for (auto& problem : all) {
+    const auto same = [&](const PlanProblem& other) { return other.pointer == problem.pointer; };
+    if (problem.pointer.empty() || std::none_of(first.begin(), first.end(), same))
+      first.push_back(std::move(problem));
+  }
+  std::vector<PlanProblem> out;
+  for (const auto& problem : first) {
     const auto covers = [&](const PlanProblem& other) {
-      if (&other == &problem) return false;
-      if (is_at_or_below(problem.pointer, other.pointer))
-        return &other < &problem || other.pointer != problem.pointer;
-      return !other.suggestion.empty() && other.message.starts_with(kUnknown) &&
-             is_at_or_below(problem.pointer,
-                            parent_of(other.pointer) + "/" + json_pointer_token(other.suggestion));
+      if (other.pointer == problem.pointer) return false;
+      return is_at_or_below(problem.pointer, other.pointer) ||
+             (!other.suggestion.empty() && other.message.starts_with(kUnknown) &&
+              is_at_or_below(problem.pointer, parent_of(other.pointer) + "/" +
+                                                  json_pointer_token(other.suggestion)));
     };
-    if (std::none_of(all.begin(), all.end(), covers)) out.push_back(problem);
+    if (std::none_of(first.begin(), first.end(), covers)) out.push_back(problem);
   }
   return out;
 }

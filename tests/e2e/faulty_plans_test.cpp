@@ -230,7 +230,7 @@ TEST_F(FaultyPlans, AStoredPlanIsListedShownCheckedAndDeleted) {
 /// good, both accept.
 TEST_F(FaultyPlans, ThePublishedSchemaAndTheProgramAgree) {
   ProcessOptions python;
-  python.words = {"python3", "-c", "import jsonschema"};
+  python.words = {"/usr/bin/python3", "-c", "import jsonschema"};
   if (testing::run_process(python).code != 0) GTEST_SKIP() << "not run: needs python3-jsonschema";
   write("schema.json", run({"plan", "schema"}).out);
   const auto good = good_plans();
@@ -239,7 +239,9 @@ TEST_F(FaultyPlans, ThePublishedSchemaAndTheProgramAgree) {
   int faulty = 0;
   for (std::uint64_t seed = 0; seed < 240; ++seed) {
     const PlanMutant mutant = plan_mutant(seed);
-    if (!mutant.as_json || mutant.mistake == "key given twice") continue;
+    const bool beyond =  // what no schema can tell
+        mutant.mistake == "key given twice" || mutant.mistake == "two spellings with two values";
+    if (!mutant.as_json || beyond) continue;
     write("faulty/" + std::to_string(seed) + ".json", mutant.text);
     ++faulty;
   }
@@ -252,7 +254,7 @@ validator = cls(schema)
 for name in sorted(glob.glob("good/*")) + sorted(glob.glob("faulty/*")):
     print(name, "good" if validator.is_valid(json.load(open(name))) else "refused")
 )");
-  python.words = {"python3", "agree.py"};
+  python.words = {"/usr/bin/python3", "agree.py"};
   python.folder = path("");
   const Finished done = testing::run_process(python);
   ASSERT_EQ(done.code, 0) << done.err;
@@ -261,13 +263,14 @@ for name in sorted(glob.glob("good/*")) + sorted(glob.glob("faulty/*")):
   std::string verdict;
   int refused = 0;
   while (lines >> name >> verdict) {
-    if (name.starts_with("good/")) EXPECT_EQ(verdict, "good") << content_of(path(name));
+    if (name.starts_with("good/")) {
+      EXPECT_EQ(verdict, "good") << content_of(path(name));
+    }
     // That dunlin refuses all of these, ASeed… asserts: here, that the schema is worth something.
     if (name.starts_with("faulty/") && verdict == "refused") ++refused;
   }
-  // What a schema cannot tell: a least amount of memory or none, a size or rate in words, two
-  // spellings of one setting.
-  EXPECT_GE(refused * 10, faulty * 8) << done.out;
+  // Nor a least amount of memory or none, nor a size, a rate or a share in words.
+  EXPECT_GE(refused * 4, faulty * 3) << done.out;
 }
 
 }  // namespace

@@ -174,7 +174,7 @@ class Mutator {
 
  private:
   template <typename List>
-  auto pick(const List& list) {
+  typename List::value_type pick(const List& list) {
     return list[random_() % list.size()];
   }
 
