@@ -211,7 +211,7 @@ TEST(Settings, SchemaHasEverySpelling) {
   const Json schema = settings_schema();
   EXPECT_TRUE(schema["properties"].contains("max_concurrent_tasks"));
   EXPECT_TRUE(schema["properties"]["retry_policy"]["properties"].contains("max_attempts"));
-  EXPECT_EQ(schema["properties"]["mode"]["enum"].size(), 5U);
+  EXPECT_EQ(schema["properties"]["mode"]["enum"].size(), 6U);
 }
 
 }  // namespace
