@@ -19,6 +19,7 @@
 #include <yaml-cpp/parser.h>
 
 #include "base/text.h"
+#include "base/yaml_explain.h"
 
 namespace dunlin {
 
@@ -155,8 +156,9 @@ Json integer_value(const YAML::Mark& mark, std::string_view text) {
   if (!digits.starts_with('-') &&
       std::from_chars(digits.data(), end, large, base).ec == std::errc())
     return large;
-  throw Refusal(
-      mark, fmt::format("the number {} does not fit into 64 bits; quote it if it is text", text));
+  throw Refusal(mark, fmt::format("the number {} does not fit into 64 bits, and no key wants such "
+                                  "a one; quote it if it is text",
+                                  text));
 }
 
 Json float_value(const YAML::Mark& mark, std::string_view text) {
@@ -183,6 +185,12 @@ Json plain_value(const YAML::Mark& mark, const std::string& text) {
   return text;
 }
 
+Refusal unknown_tag(const YAML::Mark& mark, std::string_view tag) {
+  return {mark,
+          fmt::format("the tag {0} cannot be used here; if it is text, put it in quotes: \"{0}\"",
+                      escape_bytes(tag))};
+}
+
 Json tagged_value(const YAML::Mark& mark, std::string_view tag, const std::string& text) {
   if (tag == "?" || tag.empty()) return plain_value(mark, text);
   constexpr std::string_view kCore = "tag:yaml.org,2002:";
@@ -195,18 +203,21 @@ Json tagged_value(const YAML::Mark& mark, std::string_view tag, const std::strin
   if (name == "bool" && value.is_boolean()) return value;
   if (name == "int" && value.is_number_integer()) return value;
   if (name == "float" && value.is_number()) return value.get<double>();
-  throw Refusal(mark, fmt::format("the tag {} cannot be used here", escape_bytes(tag)));
+  throw unknown_tag(mark, tag);
 }
 
 }  // namespace
 
 class YamlBuilder final : public YAML::EventHandler {
  public:
-  YamlBuilder(YamlDocument& document, const YamlLimits& limits)
-      : document_(document), limits_(limits) {}
+  YamlBuilder(YamlDocument& document, std::string_view text, const YamlLimits& limits)
+      : document_(document), text_(text), limits_(limits) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (documents_++ > 0) throw Refusal(mark, "more than one document; only one is expected");
+    if (documents_++ > 0)
+      throw Refusal(mark,
+                    "more than one document; only one is expected: put what follows the line --- "
+                    "into a file of its own");
   }
   void OnDocumentEnd() override {}
 
@@ -220,6 +231,9 @@ class YamlBuilder final : public YAML::EventHandler {
     // yaml-cpp 0.7 makes single bytes of the escapes \N and \_.
     if (!is_utf8(value))
       throw Refusal(mark, R"(the escapes \N and \_ are not understood; write \u0085 and \u00a0)");
+    if (tag == "!" && !quote_is_closed(text_, static_cast<std::size_t>(std::max(mark.pos, 0))))
+      throw Refusal(mark,
+                    "the quote that begins here is not closed; write a second one at its end");
     if (!expects_key()) return add(mark, tagged_value(mark, tag, value), anchor);
     if (anchor != YAML::NullAnchor) throw Refusal(mark, "an anchor on a key cannot be used");
     if (value == "<<" && tag == "?") {
@@ -280,23 +294,37 @@ class YamlBuilder final : public YAML::EventHandler {
   }
 
   Refusal too_deep(const YAML::Mark& mark) const {
-    return {mark, fmt::format("nested deeper than {}", limits_.max_depth)};
+    return {mark, fmt::format("nested deeper than {}; nothing needs that: look for brackets that "
+                              "are too many",
+                              limits_.max_depth)};
   }
 
   void count_nodes(const YAML::Mark& mark, std::size_t more) {
     nodes_ += more;
     if (nodes_ > limits_.max_nodes)
-      throw Refusal(mark, fmt::format("more than {} values", limits_.max_nodes));
+      throw Refusal(mark,
+                    fmt::format("more than {} values, those of aliases counted each time; write "
+                                "fewer, or take the aliases (*NAME) out",
+                                limits_.max_nodes));
   }
 
   void note_height(int below) {
     if (!open_.empty()) open_.back().height = std::max(open_.back().height, below + 1);
   }
 
+  [[nodiscard]] std::string first_place(const Frame& frame, const std::string& key) const {
+    const auto& positions = *document_.positions_;
+    const auto child = positions.children.find({frame.place, key});
+    if (child == positions.children.end()) return "";
+    return fmt::format(", first on line {}", positions.nodes[child->second].line);
+  }
+
   void set_key(const YAML::Mark& mark, const std::string& key) {
     Frame& frame = open_.back();
     if (!frame.keys.insert(key).second) {
-      throw Refusal(mark, fmt::format("the key \"{}\" is given twice", escape_bytes(key)));
+      throw Refusal(mark,
+                    fmt::format("the key \"{}\" is given twice{}; join the two, or take one out",
+                                escape_bytes(key), first_place(frame, key)));
     }
     frame.has_key = true;
     frame.key = key;
@@ -344,7 +372,7 @@ class YamlBuilder final : public YAML::EventHandler {
             YAML::anchor_t anchor, Json container) {
     if (expects_key()) throw Refusal(mark, "a key must be a single word or text");
     if (!is_one_of(tag, {"", "?", "!"}) && tag != core_tag) {
-      throw Refusal(mark, fmt::format("the tag {} cannot be used here", escape_bytes(tag)));
+      throw unknown_tag(mark, tag);
     }
     if (open_.size() >= static_cast<std::size_t>(limits_.max_depth)) throw too_deep(mark);
     const std::size_t before = nodes_;
@@ -369,6 +397,7 @@ class YamlBuilder final : public YAML::EventHandler {
   }
 
   YamlDocument& document_;
+  std::string_view text_;
   const YamlLimits& limits_;
   std::vector<Frame> open_;
   std::unordered_map<YAML::anchor_t, Anchored> anchors_;
@@ -391,19 +420,35 @@ Error refusal(std::string_view file, const YAML::Mark& mark, std::string_view wh
 /// The first byte that YAML does not allow, as an error; yaml-cpp would guess UTF-16 from such
 /// bytes.
 std::optional<Error> bad_bytes(std::string_view text, std::string_view file) {
-  int line = 1;
+  const auto bad = [&](const YamlPosition& at, const std::string& why) {
+    return Error(ErrorType::plan_invalid,
+                 fmt::format("{}:{}:{}: {}", printable(file), at.line, at.column, why));
+  };
+  if (looks_like_utf16(text))
+    return bad({1, 1}, "the text is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)");
+  YamlPosition at{1, 0};
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte == '\n') ++line;
-    if ((byte < 0x20U && byte != '\t' && byte != '\n' && byte != '\r')) {
-      return Error(ErrorType::plan_invalid,
-                   fmt::format("{}:{}: the control character \\x{:02x} is not allowed",
-                               printable(file), line, byte));
-    }
+    ++at.column;
+    if (byte == '\n') at = {at.line + 1, 0};
+    if ((byte < 0x20U && byte != '\t' && byte != '\n' && byte != '\r'))
+      return bad(at, fmt::format("the control character \\x{:02x} is not allowed; take it out, or "
+                                 "name a file that holds text",
+                                 byte));
   }
-  if (!is_utf8(text))
-    return Error(ErrorType::plan_invalid, printable(file) + ": the text is no UTF-8");
+  if (const YamlPosition place = first_no_utf8(text); place.line > 0)
+    return bad(
+        place,
+        "the text is no UTF-8 from here on, maybe Latin-1; save it as UTF-8 (iconv -f LATIN1 "
+        "-t UTF-8)");
   return std::nullopt;
+}
+
+Error complaint(std::string_view file, std::string_view text, const YAML::Exception& e) {
+  const YamlPosition at = e.mark.is_null() ? YamlPosition{1, 1} : position_of(e.mark);
+  const YamlComplaint told = explain_yaml(text, at, e.msg);
+  return {ErrorType::plan_invalid, fmt::format("{}:{}:{}: {}", printable(file), told.at.line,
+                                               told.at.column, printable(told.why))};
 }
 
 }  // namespace
@@ -413,18 +458,19 @@ Result<YamlDocument> parse_yaml(std::string_view text, std::string_view file, Ya
     return Error(ErrorType::plan_invalid,
                  fmt::format("{}: larger than {} bytes", printable(file), limits.max_bytes));
   }
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
   if (auto bad = bad_bytes(text, file)) return *std::move(bad);
   YamlDocument document(nullptr, std::string(file));
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    YamlBuilder builder(document, limits);
+    YamlBuilder builder(document, text, limits);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const Refusal& e) {
     return refusal(file, e.mark, e.why);
   } catch (const YAML::Exception& e) {
-    return refusal(file, e.mark, e.msg);
+    return complaint(file, text, e);
   } catch (const std::exception& e) {
     return refusal(file, YAML::Mark::null_mark(), e.what());
   }

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/plan_file.h"
 #include "engine/settings_table.h"
 
 namespace dunlin::cli {
@@ -344,9 +345,30 @@ Result<store::PlanRow> stored_plan(Session& session, const std::string& id) {
   return engine->state().store().plan(PlanId(*uuid));
 }
 
-Result<Plan> plan_from_word(Session& session, const std::string& word) {
+bool is_plan_id(const std::string& word) {
   struct stat about{};
-  if (::stat(word.c_str(), &about) == 0) return engine::load_plan_file(word, session.kinds());
+  return parse_uuid(word).has_value() && ::stat(word.c_str(), &about) != 0;
+}
+
+Result<Plan> plan_from_file(Session& session, const std::string& file) {
+  DUNLIN_ASSIGN(engine::PlanReading reading, engine::read_plan_file(file, session.kinds()));
+  if (reading.plan) return *std::move(reading.plan);
+  Json problems = Json::array();
+  for (const auto& problem : reading.problems) {
+    const Json suggestion = problem.suggestion.empty() ? Json() : Json(problem.suggestion);
+    problems.push_back({{"file", printable(file)},
+                        {"line", problem.line},
+                        {"column", problem.column},
+                        {"key", problem.key()},
+                        {"message", printable(problem.message)},
+                        {"suggestion", suggestion}});
+  }
+  session.event("plan_checked", {{"valid", false}, {"problems", std::move(problems)}});
+  return reading.error();
+}
+
+Result<Plan> plan_from_word(Session& session, const std::string& word) {
+  if (!is_plan_id(word)) return plan_from_file(session, word);
   DUNLIN_ASSIGN(const store::PlanRow row, stored_plan(session, word));
   DUNLIN_ASSIGN(const Json document, parse_json(row.document_json, "stored plan"));
   DUNLIN_ASSIGN(Plan plan, engine::decode_plan(document, session.kinds()));

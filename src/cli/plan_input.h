@@ -62,6 +62,12 @@ class KindFlags {
                                                   const KindFlags& kind_flags,
                                                   const SettingsFlags& settings_flags);
 
+/// The plan in a file; what is wrong with it is also an event with the problems one by one.
+[[nodiscard]] Result<engine::Plan> plan_from_file(Session& session, const std::string& file);
+
+/// False for what can only be a file.
+[[nodiscard]] bool is_plan_id(const std::string& word);
+
 /// The plan that PLAN means: the id of a stored one, or a file.
 [[nodiscard]] Result<engine::Plan> plan_from_word(Session& session, const std::string& word);
 

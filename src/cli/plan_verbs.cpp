@@ -10,6 +10,7 @@
 #include "cli/text_layout.h"
 #include "cli/verb_families.h"
 #include "engine/plan_schema.h"
+#include "engine/settings_table.h"
 
 namespace dunlin::cli {
 
@@ -30,9 +31,29 @@ Result<engine::Plan> checked(Session& session, const std::string& word) {
   return with_settings(session, plan, Json::object());
 }
 
+/// A plan cannot wait for what is not there.
+Status check_depends_on(engine::Engine& engine, const engine::Plan& plan) {
+  if (plan.depends_on.empty()) return success();
+  DUNLIN_ASSIGN(const auto executions, engine.state().store().executions());
+  DUNLIN_ASSIGN(const auto plans, engine.state().store().plans());
+  for (const std::string& id : plan.depends_on) {
+    const auto is_it = [&](const auto& row) { return row.id.value == id; };
+    if (std::any_of(executions.begin(), executions.end(), is_it) ||
+        std::any_of(plans.begin(), plans.end(), is_it))
+      continue;
+    Error error(ErrorType::plan_invalid,
+                fmt::format("depends_on: there is neither a plan nor an execution {}", id));
+    error.remediation =
+        "`dunlin plan list` and `dunlin ps --all --json` show the ids that there are";
+    return error;
+  }
+  return success();
+}
+
 Result<int> create(Session& session, const std::string& file) {
-  DUNLIN_ASSIGN(engine::Plan plan, engine::load_plan_file(file, session.kinds()));
+  DUNLIN_ASSIGN(engine::Plan plan, plan_from_file(session, file));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_TRY(check_depends_on(*engine, plan));
   const auto now = session.clock().wall_ms();
   if (!plan.id.valid()) plan.id = PlanId(new_uuid_v7(now));
   const engine::Kind* kind = session.kinds().find(plan.kind);
@@ -65,9 +86,81 @@ Result<int> list(Session& session) {
   Table table({{"ID", Align::left, false},
                {"KIND", Align::left, false},
                {"STATUS", Align::left, false},
+               {"CREATED", Align::left, false},
                {"NAME", Align::left, true}});
   for (const auto& row : plans)
-    table.add({row.id.value, row.kind, row.status, printable(row.name)});
+    table.add({row.id.value, row.kind, row.status, rfc3339(row.created_ms).substr(0, 16),
+               printable(row.name)});
+  session.result(table.text(session.out().width(), session.out().charset()));
+  return kDone;
+}
+
+/// A setting in force and who says so.
+struct Effective {
+  std::string key;
+  Json value;
+  std::string origin;
+};
+
+const Json* at_path(const Json& settings, std::string_view path) {
+  const Json* place = &settings;
+  while (place != nullptr) {
+    const std::size_t dot = path.find('.');
+    place = find_member(*place, path.substr(0, dot));
+    if (dot == std::string_view::npos) return place;
+    path.remove_prefix(dot + 1);
+  }
+  return nullptr;
+}
+
+/// Plan over configuration over default; the plan's kind may have settings of its own.
+std::vector<Effective> effective_settings(Session& session, const engine::Plan& plan) {
+  static const Json kNone = Json::object();
+  const Json* own = find_member(plan.document, "settings");
+  const Json& said = own == nullptr ? kNone : *own;
+  engine::ExecutionSettings decoded = plan.settings;
+  std::vector<std::string> ignored;
+  const Json merged = engine::merge_settings(session.config().settings, said);
+  if (auto with = engine::decode_settings(merged, ignored); with.ok()) decoded = *std::move(with);
+  const Json in_force = engine::encode_settings(decoded);
+  std::vector<Effective> out;
+  for (const auto& info : engine::setting_infos()) {
+    const bool by_plan = at_path(said, info.path) != nullptr;
+    const bool by_config = at_path(session.config().settings, info.path) != nullptr;
+    const Json* value = at_path(in_force, info.path);
+    if (value == nullptr && !by_plan && !by_config) continue;
+    const bool follows = info.path == "batch_size" && !by_plan && !by_config;
+    out.push_back({std::string(info.path),
+                   follows            ? Json("follows the work")
+                   : value != nullptr ? *value
+                                      : *at_path(merged, info.path),
+                   by_plan     ? "plan"
+                   : by_config ? "configuration"
+                               : "default"});
+  }
+  for (const auto& [key, value] : said.items())
+    if (at_path(in_force, key) == nullptr) out.push_back({key, value, "plan"});
+  return out;
+}
+
+Result<int> show_effective(Session& session, const std::string& word) {
+  DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, word));
+  const auto settings = effective_settings(session, plan);
+  if (session.options().json) {
+    Json out = Json::object();
+    for (const auto& one : settings) out[one.key] = {{"value", one.value}, {"origin", one.origin}};
+    session.emit(out);
+    return kDone;
+  }
+  Table table({{"SETTING", Align::left, false},
+               {"VALUE", Align::left, false},
+               {"FROM", Align::left, true}});
+  for (const auto& one : settings) {
+    const std::string value = one.value.is_string() ? one.value.get<std::string>()
+                              : one.value.is_null() ? std::string("-")
+                                                    : dump_json(one.value);
+    table.add({one.key, printable(value), one.origin});
+  }
   session.result(table.text(session.out().width(), session.out().charset()));
   return kDone;
 }
@@ -83,7 +176,11 @@ Result<int> check(Session& session, const std::string& word) {
   const engine::Kind* kind = session.kinds().find(plan.kind);
   if (kind == nullptr) return Error(ErrorType::defect, "a plan without a kind");
   DUNLIN_ASSIGN(const auto claims, kind->claims(plan));
-  if (plan.id.valid()) {
+  if (!plan.depends_on.empty()) {
+    DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+    DUNLIN_TRY(check_depends_on(*engine, plan));
+  }
+  if (is_plan_id(word)) {
     DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
     DUNLIN_ASSIGN(store::PlanRow row, engine->state().store().plan(plan.id));
     if (row.status == "draft") row.status = "ready";
@@ -137,8 +234,19 @@ void add_plan_verbs(Verbs& verbs) {
        "FILE", "a plan in YAML or JSON", create);
   verbs.add(plan, "list", "Lists stored plans.", "dunlin plan list", list);
   const std::string plan_help = "a plan file, or the id of a stored plan";
-  verb("show", "Prints a plan.", "dunlin plan show 0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10", "PLAN",
-       plan_help, show);
+  auto shown = std::make_shared<std::pair<Text, Flag>>();
+  CLI::App& show_app = verbs.add(
+      plan, "show", "Prints a plan, or with --effective its settings and where each comes from.",
+      "dunlin plan show 0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10\n"
+      "dunlin plan show photos.yaml --effective",
+      [shown](Session& session) {
+        return *shown->second ? show_effective(session, *shown->first)
+                              : show(session, *shown->first);
+      });
+  shown->first = add_place(show_app, "PLAN", plan_help);
+  shown->second = add_flag(show_app, "--effective",
+                           "every setting in force: of the plan, of the configuration, or the "
+                           "default");
   verb("check", "Checks a plan and says in words what it would do.",
        "dunlin plan check photos.yaml", "PLAN", plan_help, check);
   verb("delete", "Removes a stored plan; its executions stay.",

@@ -128,7 +128,7 @@ std::string_view to_string(VerificationLevel level) {
 
 std::string memory_problem(std::int64_t mb) {
   if (mb == 0 || mb * kMegabyte >= MemoryBudget::kLeastLimit) return "";
-  return fmt::format("is 0 (no limit) or at least {} MB, not {}",
+  return fmt::format("must be 0 (no limit) or at least {} MB, not {}",
                      MemoryBudget::kLeastLimit / kMegabyte, mb);
 }
 
@@ -139,9 +139,10 @@ Result<ExecutionSettings> decode_settings(const Json& section, std::vector<std::
   // What encode_settings froze names a size that no person chose.
   if (!boolean_or(section, "batch_size_set", true)) out.batch_size_set = false;
   if (out.retry.initial_delay_ms > out.retry.max_delay_ms)
-    problems.push_back(
-        fmt::format("/settings/retry_policy: initial_delay_ms ({}) is above max_delay_ms ({})",
-                    out.retry.initial_delay_ms, out.retry.max_delay_ms));
+    problems.push_back(fmt::format(
+        "/settings/retry_policy/max_delay_ms: {} is below initial_delay_ms, which is {}; "
+        "the longest wait cannot be shorter than the first",
+        out.retry.max_delay_ms, out.retry.initial_delay_ms));
   if (const auto problem = memory_problem(out.limits.max_memory_mb); !problem.empty())
     problems.push_back("/settings/resource_limits/max_memory_mb: " + problem);
   if (problems.size() == before) return out;

@@ -4,16 +4,13 @@
 #include "engine/settings_table.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <optional>
 
 #include <fmt/format.h>
 
-#include "base/error.h"
 #include "base/text.h"
-#include "base/units.h"
-#include "engine/selector.h"
+#include "engine/plan_words.h"
+#include "engine/settings_convert.h"
 
 namespace dunlin::engine {
 
@@ -225,140 +222,6 @@ constexpr std::string_view kNotBuilt[] = {"cleanup_policy", "schedule",    "resu
                                           "incremental",    "preflight",   "on_failure",
                                           "undo_retention", "commit_scope"};
 
-std::string normal(std::string_view key) {
-  std::string out(key);
-  std::replace(out.begin(), out.end(), '-', '_');
-  return out;
-}
-
-std::string shown(const Json& value) {
-  std::string text = dump_json(value);
-  if (text.size() > 40) text = text.substr(0, 37) + "...";
-  return printable(text);
-}
-
-std::string join(std::span<const std::string_view> words) {
-  return fmt::format("{}", fmt::join(words, ", "));
-}
-
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
-  const auto near = nearest_word(word, candidates);
-  return near ? "; did you mean " + *near + "?" : "";
-}
-
-/// A canonical value, or why there is none.
-struct Converted {
-  std::optional<Json> value;
-  std::string why;
-};
-
-Converted convert_choice(const SettingInfo& info, const Json& value) {
-  if (info.path == "verification_level" && value.is_boolean())
-    return {Json(value.get<bool>() ? "full" : "none"), ""};
-  if (!value.is_string())
-    return {{}, fmt::format("must be one of {}, not {}", join(info.words), shown(value))};
-  const auto& text = value.get_ref<const std::string&>();
-  for (const auto word : info.words)
-    if (normal(word) == normal(text)) return {Json(std::string(word)), ""};
-  const auto near = nearest_word(text, info.words);
-  return {{},
-          fmt::format("must be one of {}, not {}{}", join(info.words), shown(value),
-                      near ? "; did you mean " + *near + "?" : "")};
-}
-
-Converted convert_integer(const SettingInfo& info, const Json& value) {
-  const auto bad = fmt::format("must be a whole number from {:.0f} to {:.0f}, not {}", info.low,
-                               info.high, shown(value));
-  if (!value.is_number_integer()) return {{}, bad};
-  const auto number = value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX
-                          ? INT64_MAX
-                          : value.get<std::int64_t>();
-  if (static_cast<double>(number) < info.low || static_cast<double>(number) > info.high)
-    return {{}, bad};
-  return {Json(number), ""};
-}
-
-Converted convert_bytes(const SettingInfo& info, const Json& value) {
-  if (value.is_string()) {
-    const auto& text = value.get_ref<const std::string&>();
-    const auto parsed = info.type == SettingType::rate ? parse_rate(text) : parse_size(text);
-    if (!parsed.ok()) return {{}, parsed.error().message};
-    return convert_integer(info, Json(parsed.value()));
-  }
-  if (!value.is_number_integer())
-    return {
-        {},
-        fmt::format("must be {}, not {}",
-                    info.type == SettingType::rate ? "bytes per second or text such as \"200MB/s\""
-                                                   : "bytes or text such as \"64MiB\"",
-                    shown(value))};
-  return convert_integer(info, value);
-}
-
-Converted convert_number(const SettingInfo& info, const Json& value) {
-  if (!value.is_number() || value.get<double>() < info.low || value.get<double>() > info.high)
-    return {
-        {},
-        fmt::format("must be a number from {} to {}, not {}", info.low, info.high, shown(value))};
-  return {Json(value.get<double>()), ""};
-}
-
-Converted convert_failures(const SettingInfo& info, const Json& value) {
-  if (value.is_number_integer()) return convert_integer(info, value);
-  if (!value.is_string())
-    return {{}, fmt::format("must be a count or a share such as \"5%\", not {}", shown(value))};
-  const auto parsed = parse_count_or_percent(value.get_ref<const std::string&>());
-  if (!parsed.ok()) return {{}, parsed.error().message};
-  if (!parsed->is_percent) return convert_integer(info, Json(parsed->count));
-  return {Json(fmt::format("{}%", parsed->percent)), ""};
-}
-
-Converted convert_errors(const Json& value) {
-  if (!value.is_array()) return {{}, "must be a list of error types, not " + shown(value)};
-  std::vector<std::string> names = {"transient", "validation", "constraint", "system", "fatal"};
-  for (const auto& type : all_error_types()) names.emplace_back(type.name);
-  for (const auto& entry : value) {
-    if (!entry.is_string()) return {{}, "must hold names of error types, not " + shown(entry)};
-    const auto& name = entry.get_ref<const std::string&>();
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      return {{},
-              fmt::format("there is no error type {}{}", shown(entry), did_you_mean(name, names))};
-  }
-  return {value, ""};
-}
-
-Converted convert_parts(const Json& value) {
-  if (!value.is_array()) return {{}, "must be a list of parts, not " + shown(value)};
-  for (const auto& entry : value) {
-    if (const auto part = selector_from(entry); !part.ok()) return {{}, part.error().message};
-  }
-  return {value, ""};
-}
-
-Converted convert(const SettingInfo& info, const Json& value) {
-  switch (info.type) {
-    case SettingType::choice:
-      return convert_choice(info, value);
-    case SettingType::integer:
-      return convert_integer(info, value);
-    case SettingType::size:
-    case SettingType::rate:
-      return convert_bytes(info, value);
-    case SettingType::number:
-      return convert_number(info, value);
-    case SettingType::failures:
-      return convert_failures(info, value);
-    case SettingType::errors:
-      return convert_errors(value);
-    case SettingType::parts:
-      return convert_parts(value);
-    case SettingType::boolean:
-      if (value.is_boolean()) return {value, ""};
-      return {{}, "must be true or false, not " + shown(value)};
-  }
-  return {{}, "cannot be set"};
-}
-
 class Reader {
  public:
   Reader(std::vector<std::string>& problems, std::span<const std::string> foreign)
@@ -375,7 +238,10 @@ class Reader {
   void read(const SettingsSource& source) {
     if (source.section == nullptr || source.section->is_null()) return;
     if (!source.section->is_object()) {
-      problems_.push_back(fmt::format("{}: must be a table of settings", source.at));
+      problems_.push_back(fmt::format(
+          "{}: must be a table of keys, not {}; write each setting on a line of its own "
+          "below it, as batch_size: 500",
+          source.at, shown_value(*source.section)));
       return;
     }
     walk(source.at, "", *source.section);
@@ -412,7 +278,7 @@ class Reader {
   void walk(const std::string& at, const std::string& prefix, const Json& section) {
     for (const auto& [key, value] : section.items()) {
       const std::string pointer = at + "/" + json_pointer_token(key);
-      const std::string path = prefix.empty() ? normal(key) : prefix + "." + normal(key);
+      const std::string path = prefix.empty() ? normal_key(key) : prefix + "." + normal_key(key);
       if (prefix.empty() && std::find(foreign_.begin(), foreign_.end(), key) != foreign_.end())
         continue;
       if (prefix.empty() && path == "dry_run") {
@@ -423,7 +289,8 @@ class Reader {
         if (value.is_object())
           walk(pointer, path, value);
         else if (!value.is_null())
-          problems_.push_back(fmt::format("{}: must be a table, not {}", pointer, shown(value)));
+          problems_.push_back(fmt::format("{}: must be a table of keys, not {}{}", pointer,
+                                          shown_value(value), did_you_mean("", keys_below(path))));
       } else if (path == "batch_size_set" && value.is_boolean()) {
         continue;  // written by encode_settings beside batch_size; decode_settings reads it
       } else {
@@ -434,29 +301,31 @@ class Reader {
 
   void read_dry_run(const std::string& pointer, const Json& value) {
     if (!value.is_boolean())
-      problems_.push_back(fmt::format("{}: must be true or false, not {}", pointer, shown(value)));
+      problems_.push_back(
+          fmt::format("{}: must be true or false, not {}", pointer, shown_value(value)));
     else if (value.get<bool>())
       take(pointer, *by_path_.at("mode"), Json("dry_run"));
   }
 
   void take(const std::string& pointer, const SettingInfo& info, const Json& value) {
     if (value.is_null()) return;  // null means "not set" everywhere
-    auto converted = convert(info, value);
+    auto converted = convert_setting(info, value);
     if (!converted.value) {
       problems_.push_back(fmt::format("{}: {}", pointer, converted.why));
       return;
     }
     if (!info.only.empty() && info.only.find(dump_json(*converted.value)) == std::string::npos) {
-      problems_.push_back(
-          fmt::format("{}: this version only has {}, not {}", pointer, info.only, shown(value)));
+      problems_.push_back(fmt::format("{}: this version only has {}, not {} yet; take the key out",
+                                      pointer, info.only, shown_value(value)));
       return;
     }
     const auto [it, fresh] =
         found_.try_emplace(std::string(info.path), Found{pointer, *converted.value});
     if (!fresh && it->second.value != *converted.value)
-      problems_.push_back(fmt::format("{}: says {} where {} says {}; both mean {}", pointer,
-                                      shown(value), it->second.pointer, shown(it->second.value),
-                                      info.path));
+      problems_.push_back(
+          fmt::format("{}: says {}, but {} says {}, and both mean {}; keep one of the two", pointer,
+                      shown_value(value), key_text(it->second.pointer),
+                      shown_value(it->second.value), info.path));
   }
 
   void refuse(const std::string& pointer, const std::string& prefix, const std::string& key,
@@ -466,19 +335,27 @@ class Reader {
           fmt::format("{}: this version does not have it yet; leave it out", pointer));
       return;
     }
-    std::vector<std::string> candidates;
     for (const auto& [name, info] : by_path_) {
-      if (prefix.empty() && name.size() > path.size() && name.ends_with("." + path)) {
-        problems_.push_back(fmt::format("{}: unknown key; did you mean {}?", pointer, name));
-        return;
-      }
-      const auto start = prefix.empty() ? 0 : prefix.size() + 1;
-      if (!prefix.empty() && !name.starts_with(prefix + ".")) continue;
-      candidates.push_back(name.substr(start, name.find('.', start) - start));
+      if (!prefix.empty() || name.size() <= path.size() || !name.ends_with("." + path)) continue;
+      problems_.push_back(fmt::format("{}: unknown key; did you mean {}?", pointer, name));
+      return;
     }
-    const auto near = did_you_mean(normal(key), candidates);
+    const auto near = did_you_mean(normal_key(key), keys_below(prefix));
     problems_.push_back(fmt::format("{}: unknown key{}", pointer,
                                     near.empty() ? " (docs/settings.md lists all)" : near));
+  }
+
+  /// The keys of a group; of the first level with the kind's own.
+  [[nodiscard]] std::vector<std::string> keys_below(const std::string& prefix) const {
+    std::vector<std::string> keys;
+    const auto start = prefix.empty() ? 0 : prefix.size() + 1;
+    for (const auto& [name, info] : by_path_) {
+      if (!prefix.empty() && !name.starts_with(prefix + ".")) continue;
+      auto key = name.substr(start, name.find('.', start) - start);
+      if (keys.empty() || keys.back() != key) keys.push_back(std::move(key));
+    }
+    if (prefix.empty()) keys.insert(keys.end(), foreign_.begin(), foreign_.end());
+    return keys;
   }
 
   std::vector<std::string>& problems_;
@@ -494,6 +371,7 @@ Json leaf_schema(const SettingInfo& info) {
     case SettingType::choice: {
       Json words = Json::array();
       for (const auto word : info.words) words.push_back(std::string(word));
+      if (info.path == "verification_level") words.insert(words.end(), {true, false});
       out["enum"] = std::move(words);
       break;
     }
@@ -526,6 +404,12 @@ Json leaf_schema(const SettingInfo& info) {
                       {"minProperties", 1}};
       break;
   }
+  // null means "not set" everywhere.
+  if (out.contains("enum")) out["enum"].push_back(nullptr);
+  if (out.contains("type")) {
+    if (!out["type"].is_array()) out["type"] = Json::array({out["type"]});
+    out["type"].push_back("null");
+  }
   if (info.high > 0) {
     out["minimum"] = static_cast<std::int64_t>(info.low);
     out["maximum"] = static_cast<std::int64_t>(info.high);
@@ -539,7 +423,7 @@ void put_schema(Json& root, std::string_view path, const Json& leaf) {
   std::string_view rest = path;
   for (auto dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
     Json& group = (*place)[std::string(rest.substr(0, dot))];
-    group["type"] = "object";
+    group["type"] = Json::array({"object", "null"});
     group["additionalProperties"] = false;
     place = &group["properties"];
     rest.remove_prefix(dot + 1);
@@ -574,7 +458,9 @@ Json merge_settings(Json under, const Json& over) {
 }
 
 Json settings_schema() {
-  Json out = {{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
+  Json out = {{"type", {"object", "null"}},
+              {"additionalProperties", false},
+              {"properties", {{"dry_run", {{"type", "boolean"}}}}}};
   for (const auto& info : setting_infos()) {
     put_schema(out, info.path, leaf_schema(info));
     for (const auto alias : info.aliases) {

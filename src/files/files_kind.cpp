@@ -5,12 +5,14 @@
 #include <iterator>
 
 #include "base/text.h"
+#include "engine/written_plan.h"
 #include "files/files_run.h"
 #include "files/layout.h"
 #include "files/meanings.h"
 #include "files/paths.h"
 #include "files/plan.h"
 #include "files/plan_disks.h"
+#include "files/plan_places.h"
 
 namespace dunlin::files {
 namespace {
@@ -41,7 +43,7 @@ std::string on_disks_in_words(const std::vector<std::string>& paths,
   return text + (text.empty() ? "disk " : " on disk ") + named;
 }
 
-class FilesKind final : public engine::Kind {
+class FilesKind final : public engine::Kind, public engine::WrittenPlans {
  public:
   FilesKind(fs::Features features, sandbox::ParserCommand parser, fs::DiskPlaces disks)
       : features_(features), parser_(std::move(parser)), disks_(std::move(disks)) {}
@@ -57,6 +59,9 @@ class FilesKind final : public engine::Kind {
     std::vector<std::string> problems;
     static_cast<void>(decode_plan(document, problems));
     return problems;
+  }
+  [[nodiscard]] std::vector<std::string> check_places(const Json& document) const override {
+    return files::check_places(document);
   }
   [[nodiscard]] Result<std::vector<engine::Claim>> claims(const Plan& plan) const override;
   [[nodiscard]] std::string describe(const Plan& plan) const override;
@@ -193,6 +198,7 @@ Json FilesKind::schema() const {
   const Json text = {{"type", "string"}};
   Json source = {{"type", "object"},
                  {"additionalProperties", false},
+                 {"examples", {{{"paths", {"/data/photos/"}}}}},
                  {"anyOf", {{{"required", {"paths"}}}, {{"required", {"disks"}}}}}};
   source["properties"]["disks"] = {
       {"type", "array"},
@@ -209,11 +215,16 @@ Json FilesKind::schema() const {
       {"description",
        "absolute; SRC/ means the contents of SRC, SRC the directory itself; of several each goes "
        "into base_path under its own name, none has a slash at its end"},
+      {"examples", {{"/data/photos/"}}},
       {"items", {{"type", {"string", "object"}}}}};
   add_selection_schema(source["properties"]);
   Json destination = {{"type", "object"},
                       {"additionalProperties", false},
-                      {"anyOf", {{{"required", {"base_path"}}}, {{"required", {"target_disk"}}}}}};
+                      {"examples", {{{"base_path", "/mnt/new/photos/"}}}},
+                      {"anyOf",
+                       {{{"required", {"base_path"}}},
+                        {{"required", {"base_path_b64"}}},
+                        {{"required", {"target_disk"}}}}}};
   destination["properties"]["target_disk"] = {
       {"type", "string"},
       {"description",
@@ -221,13 +232,17 @@ Json FilesKind::schema() const {
        "left out"}};
   destination["properties"]["base_path"] = {
       {"type", "string"},
+      {"examples", {"/mnt/new/photos/"}},
       {"description", "absolute; a file goes into it when it ends in / or is a directory"}};
   destination["properties"]["base_path_b64"] = {
       {"type", "string"}, {"description", "its exact bytes when they are no UTF-8"}};
   destination["properties"]["space_reservation"] = {
       {"type", {"string", "integer"}},
       {"description", "room to leave free there: a size (10GiB) or a share of the disk (5%)"}};
-  Json strategy = {{"type", "object"}, {"additionalProperties", false}};
+  Json strategy = {{"type", "object"},
+                   {"additionalProperties", false},
+                   {"examples", {{{"conflict_resolution", "skip"}}}},
+                   {"x-not-built", {"organization_rules", "duplicates"}}};
   strategy["properties"]["operation"] = {{"enum", {"copy", "move", "hardlink", "reflink"}},
                                          {"default", "copy"},
                                          {"description",
@@ -261,6 +276,7 @@ Json FilesKind::schema() const {
   strategy["properties"]["hash"] = {
       {"type", "string"},
       {"default", "md5"},
+      {"examples", {"md5,sha256"}},
       {"description", "md5, sha256, xxh3, or several separated by commas"}};
   strategy["properties"]["preserve_metadata"] = {
       {"type", "boolean"},
@@ -269,6 +285,7 @@ Json FilesKind::schema() const {
   strategy["properties"]["preserve"] = {
       {"type", "string"},
       {"default", "all"},
+      {"examples", {"times,mode"}},
       {"description",
        "times, mode, owner, xattr, acl, flags, links, holes with commas between: these only; with "
        "no- before each: all but these; all, none"}};
@@ -282,7 +299,9 @@ Json FilesKind::schema() const {
   strategy["properties"]["special_files"] = {{"enum", {"copy", "skip"}},
                                              {"default", "copy"},
                                              {"description", "FIFOs, sockets and device nodes"}};
-  return {{"source", source}, {"destination", destination}, {"strategy", strategy}};
+  return {
+      {"properties", {{"source", source}, {"destination", destination}, {"strategy", strategy}}},
+      {"required", {"source", "destination"}}};
 }
 
 }  // namespace

@@ -43,9 +43,33 @@ void check_keys(const Json& section, const std::string& pointer,
   for (const auto& [key, value] : section.items()) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     const auto near = nearest_word(key, known);
-    std::string line = pointer + "/" + json_pointer_token(key) + ": unknown or not supported yet";
+    std::string line = pointer + "/" + json_pointer_token(key) + ": unknown key";
     problems.push_back(near ? line + "; did you mean " + *near + "?" : line);
   }
+}
+
+/// What was meant by a path that does not begin with a slash.
+std::string absolute_advice(const std::string& path) {
+  const std::string shown = "'" + escape_bytes(path) + "'";
+  if (path.empty()) return "is empty; write a path that begins with /";
+  if (path.find("://") != std::string::npos)
+    return shown +
+           " is an address, not a path; objects are migrated by kind: objects, rows by kind: "
+           "records";
+  if (path.starts_with('~'))
+    return "'~' is not replaced in a plan, which others may run; write the whole path, as " +
+           std::string("`echo ") + escape_bytes(path) + "` prints it";
+  if (path.find('$') != std::string::npos)
+    return "variables are not replaced in a plan; write the whole path, as `echo " +
+           escape_bytes(path) + "` prints it";
+  if (path.size() > 2 && path[1] == ':' && path[2] == '\\')
+    return shown + " is a path of Windows; write the one that it has here, such as /mnt/c/…";
+  const std::size_t colon = path.find(':');
+  if (colon != std::string::npos && path.substr(0, colon).find('/') == std::string::npos)
+    return shown + " is on another host; mount it here and write the path of the mount";
+  return "must be an absolute path, not " + shown +
+         ", since a plan may be run from any folder; write what `realpath " + escape_bytes(path) +
+         "` prints";
 }
 
 bool leads_up(const std::string& path) {
@@ -57,15 +81,22 @@ std::string path_value(const Json& holder, std::string_view key, const std::stri
                        bool disk, std::vector<std::string>& problems) {
   const auto path = get_path(holder, key);
   if (!path.ok()) {
-    problems.push_back(pointer + ": must be a path");
+    const Json* value = find_member(holder, key);
+    problems.push_back(pointer + (value == nullptr
+                                      ? ": is missing; write " + std::string(key) + ": and a path"
+                                      : ": must be a path, in quotes where it is not "
+                                        "plain text"));
     return {};
   }
   if (disk && (path->starts_with('/') || leads_up(*path))) {
-    problems.push_back(pointer + ": must be relative to the disk, and stay on it");
+    problems.push_back(pointer +
+                       ": must be relative to the disk, and stay on it; write photos/2026, "
+                       "without a slash at its beginning and without '..'");
   } else if (!disk && !path->starts_with('/')) {
-    problems.push_back(pointer + ": must be an absolute path");
+    problems.push_back(pointer + ": " + absolute_advice(*path));
   }
-  if (path->find('\0') != std::string::npos) problems.push_back(pointer + ": holds a NUL byte");
+  if (path->find('\0') != std::string::npos)
+    problems.push_back(pointer + ": holds a NUL byte, which no path can; take it out");
   return *path;
 }
 
@@ -73,7 +104,8 @@ const Json& section_of(const Json& document, const char* key, std::vector<std::s
   static const Json empty = Json::object();
   const Json* section = find_member(document, key);
   if (section != nullptr && section->is_object()) return *section;
-  problems.push_back(std::string("/") + key + ": must be an object");
+  problems.push_back(std::string("/") + key +
+                     (section == nullptr ? ": is missing" : ": must be a table of keys"));
   return empty;
 }
 
@@ -241,10 +273,14 @@ void decode_reflink(const Json& strategy, FilesPlan& plan, std::vector<std::stri
   if (value == nullptr) return;
   const std::string when = value->is_string() ? value->get<std::string>() : "";
   if (plan.links()) {
-    problems.emplace_back("/strategy/reflink: a hard link has no content of its own to share");
+    problems.emplace_back(
+        "/strategy/reflink: a hard link has no content of its own to share; take reflink out, or "
+        "write operation: copy");
   } else if (when == "never") {
     if (plan.reflink == Reflink::always)
-      problems.emplace_back("/strategy/reflink: never, but /strategy/operation says reflink");
+      problems.emplace_back(
+          "/strategy/reflink: says never, but strategy.operation says reflink; keep one of the "
+          "two");
     plan.reflink = Reflink::never;
   } else if (when == "always" && plan.moves()) {
     problems.emplace_back("/strategy/reflink: always has no meaning for a move; use auto or never");
@@ -278,8 +314,8 @@ void decode_operation(const Json& strategy, FilesPlan& plan, std::vector<std::st
     problems.emplace_back("/strategy/remove_emptied_directories: must be true or false");
   } else if (remove->get<bool>() && !plan.moves()) {
     problems.emplace_back(
-        "/strategy/remove_emptied_directories: only a move empties directories; set "
-        "/strategy/operation to move");
+        "/strategy/remove_emptied_directories: only a move empties directories; write operation: "
+        "move, or take this key out");
   } else {
     plan.remove_emptied = remove->get<bool>();
   }
@@ -314,7 +350,8 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
                        "\" is neither attributes nor content");
   if (plan.by_content && plan.conflict != Conflict::overwrite_if_different)
     problems.emplace_back(
-        "/strategy/compare: content has a meaning with overwrite_if_different only");
+        "/strategy/compare: content has a meaning with conflict_resolution: overwrite_if_different "
+        "only; write that, or take compare out");
   plan.hashes_named = find_member(strategy, "hash") != nullptr;
   const std::string hashes = string_or(strategy, "hash", "md5");
   for (std::size_t begin = 0; begin <= hashes.size();) {
@@ -323,8 +360,10 @@ void decode_strategy(const Json& strategy, FilesPlan& plan, std::vector<std::str
     if (const auto kind = hash_kind_from_name(name)) {
       plan.hashes.push_back(*kind);
     } else {
-      problems.push_back("/strategy/hash: \"" + escape_bytes(name) +
-                         "\" is none of md5, sha256, xxh3");
+      problems.push_back(
+          "/strategy/hash: \"" + escape_bytes(name) +
+          "\" is none of md5, sha256, xxh3; write one of them, or several with commas "
+          "between");
     }
     begin = comma + 1;
   }
@@ -344,7 +383,7 @@ void decode_reservation(const Json& destination, SpaceReservation& reservation,
     reservation.bytes = *size;
   } else {
     problems.emplace_back(
-        "/destination/space_reservation: must be a size (10GiB) or a share of the disk (5%)");
+        "/destination/space_reservation: must be a size or a share of the disk; write 10GiB or 5%");
   }
 }
 
@@ -395,7 +434,7 @@ void check_several(const std::vector<std::string>& sources, std::vector<std::str
     }
     const std::string shown = "'" + escape_bytes(sources[n]) + "'";
     if (!by_path.emplace(sources[n], n).second) {
-      problems.push_back(at(n) + shown + " is given twice");
+      problems.push_back(at(n) + shown + " is given twice; leave one of them out");
       continue;
     }
     const auto [same, fresh] = by_name.emplace(split_path(sources[n]).second, n);
@@ -433,7 +472,7 @@ FilesPlan decode_plan(const Json& document, std::vector<std::string>& problems) 
   const Json none = Json::object();
   const Json* strategy = find_member(document, "strategy");
   if (strategy != nullptr && !strategy->is_object())
-    problems.emplace_back("/strategy: must be an object");
+    problems.emplace_back("/strategy: must be a table of keys");
   decode_strategy(strategy != nullptr && strategy->is_object() ? *strategy : none, plan, problems);
   if (plan.moves() && !plan.follows(fs::Follow::never))
     problems.emplace_back(

@@ -6,6 +6,7 @@
 #include "base/file_io.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/plan_words.h"
 #include "files/selection.h"
 
 namespace dunlin::files {
@@ -74,7 +75,9 @@ std::optional<std::int64_t> decode_size(const Json& source, std::string_view key
           ? parse_size(value->get_ref<const std::string&>())
           : Result<std::int64_t>(Error(ErrorType::invalid_input, "must be a size, such as 10MiB"));
   if (size.ok()) return *size;
-  problems.push_back(pointer_to(key) + ": " + size.error().message);
+  const std::string text = value->is_string() ? value->get<std::string>() : value->dump();
+  problems.push_back(pointer_to(key) + ": \"" + escape_bytes(text) + "\" is no size" +
+                     engine::size_advice(text, false));
   return std::nullopt;
 }
 
@@ -94,6 +97,30 @@ std::optional<std::string> mime_of(std::string_view name) {
   for (std::size_t n = 0; n < mime.size(); ++n)
     if (n != slash && !allowed(mime[n])) return std::nullopt;
   return mime;
+}
+
+/// "10 minutes" was meant as 10m, "31.01.2026" as 2026-01-31; empty: nobody knows.
+std::string time_advice(const std::string& text) {
+  if (text == "today" || text == "yesterday") return "; write 1d";
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto word = text.find_first_not_of(' ', digits);
+  if (digits == 2 && text.size() == 10 && (text[2] == '.' || text[2] == '/') && text[5] == text[2])
+    return "; write the year first, as " + text.substr(6) + "-MM-DD";
+  if (digits == 0 || digits > 6 || word == std::string::npos) return "";
+  const std::string number = text.substr(0, digits);
+  switch (text[word]) {
+    case 's':
+    case 'm':
+      if (text.compare(word, 2, "mo") == 0) return "; write the days: " + number + " months as 30d";
+      [[fallthrough]];
+    case 'h':
+    case 'd':
+      return "; write " + number + text[word];
+    case 'w':
+      return "; write " + std::to_string(7 * std::stoi(number)) + "d";
+    default:
+      return "";
+  }
 }
 
 fs::Follow decode_follow(const Json& source, std::vector<std::string>& problems) {
@@ -134,7 +161,8 @@ void Selection::decode(const Json& source, std::vector<std::string>& problems) {
   min_size_ = decode_size(source, "min_file_size", problems).value_or(0);
   max_size_ = decode_size(source, "max_file_size", problems);
   if (max_size_ && *max_size_ < min_size_)
-    problems.push_back(pointer_to("max_file_size") + ": is below min_file_size");
+    problems.push_back(pointer_to("max_file_size") +
+                       ": is below min_file_size, so that no file is left; swap the two");
   if (const Json* since = find_member(source, "modified_since")) {
     const std::string text = since->is_string() ? since->get<std::string>() : "";
     const auto time = parse_rfc3339(text);
@@ -147,7 +175,8 @@ void Selection::decode(const Json& source, std::vector<std::string>& problems) {
     } else {
       problems.push_back(pointer_to("modified_since") + ": \"" + escape_bytes(text) +
                          "\" is neither a time, such as 2026-01-31T08:00:00Z, nor a duration, such "
-                         "as 7d");
+                         "as 7d" +
+                         time_advice(text));
     }
   }
   decode_types(bytes_list(source, "file_types", "type", problems), problems);
@@ -186,7 +215,9 @@ void Selection::decode_types(const std::vector<std::string>& names,
       continue;
     }
     const auto near = nearest_word(name, kGroups);
-    problems.push_back(pointer_to("file_types") + ": \"" + escape_bytes(name) +
+    const auto at = static_cast<std::size_t>(&name - names.data());
+    problems.push_back(pointer_to("file_types") + "/" + std::to_string(at) + ": \"" +
+                       escape_bytes(name) +
                        "\" is none of image, video, audio, document, archive, code, other, and no "
                        "type such as image/jpeg or video/*" +
                        (near ? "; did you mean " + *near + "?" : ""));

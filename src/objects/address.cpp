@@ -59,9 +59,15 @@ bool is_object_address(std::string_view text) {
 }
 
 Result<Address> parse_address(std::string_view text) {
-  const Error error(ErrorType::invalid_input, "'" + escape_bytes(text) +
-                                                  "' is no object address; write "
-                                                  "mem:SOCKET#BUCKET/PREFIX (in SOCKET, # is %23)");
+  const bool service = text.starts_with("s3://") || text.starts_with("az://") ||
+                       text.starts_with("dw://") || text.starts_with("gs://");
+  const Error error(
+      ErrorType::invalid_input,
+      "'" + escape_bytes(text) + "' is " +
+          (service ? "at a service that this version does not have yet; there is only "
+                     "mem:SOCKET#BUCKET/PREFIX, a store of its own"
+                   : "no object address; write mem:SOCKET#BUCKET/PREFIX (in SOCKET, # "
+                     "is %23)"));
   const auto hash = text.find('#');
   if (!is_object_address(text) || hash == std::string_view::npos) return error;
   auto socket_path = unescape_socket(text.substr(kScheme.size(), hash - kScheme.size()));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/written_plan.h"
 #include "objects/objects_plan.h"
 #include "objects/objects_run.h"
 #include "objects/socket_backend.h"
@@ -32,7 +33,7 @@ Result<std::string> absolute(const std::string& text) {
   return address.text();
 }
 
-class ObjectsKind final : public engine::Kind {
+class ObjectsKind final : public engine::Kind, public engine::WrittenPlans {
  public:
   [[nodiscard]] std::string_view name() const override { return "objects"; }
   [[nodiscard]] std::string_view item_noun() const override { return "objects"; }
@@ -79,6 +80,22 @@ class ObjectsKind final : public engine::Kind {
     std::vector<std::string> problems;
     static_cast<void>(decode_objects_plan(document, problems));
     return problems;
+  }
+
+  [[nodiscard]] std::vector<std::string> check_places(const Json& document) const override {
+    const auto plan = decode(document);
+    if (!plan.ok()) return {};
+    const Address& from = plan->source;
+    const Address& to = plan->destination;
+    if (from.socket_path != to.socket_path || from.bucket != to.bucket ||
+        !to.prefix.starts_with(from.prefix))
+      return {};
+    const bool same = to.prefix == from.prefix;
+    if (!same && !from.prefix.empty() && !from.prefix.ends_with('/')) return {};
+    return {"/destination/address: " +
+            std::string(same ? "is the source itself; name another prefix or bucket"
+                             : "lies inside of the source, so the copy would copy itself; name a "
+                               "prefix outside of it")};
   }
 
   /// The destination address as a path, so that a prefix within another one is seen as such.

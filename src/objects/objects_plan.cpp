@@ -35,7 +35,7 @@ Address decode_address(const Json& document, std::string_view name,
   const std::string where = "/" + std::string(name);
   const Json* section = find_member(document, name);
   if (section == nullptr || !section->is_object()) {
-    problems.push_back(where + ": missing; write {address: mem:SOCKET#BUCKET/PREFIX}");
+    problems.push_back(where + ": is missing; write address: mem:SOCKET#BUCKET/PREFIX below it");
     return {};
   }
   check_keys(*section, where, known, problems);
@@ -63,7 +63,7 @@ void decode_size(const Json& section, std::string_view key, std::int64_t most, s
   }
   if (!bytes || *bytes < 1 || *bytes > most) {
     problems.push_back("/strategy/" + std::string(key) + ": must be a size from 1 byte to " +
-                       format_bytes(most));
+                       format_bytes(most) + "; write 8MiB, or take it out for the default");
     return;
   }
   size = *bytes;
@@ -103,21 +103,32 @@ ObjectsPlan decode_objects_plan(const Json& document, std::vector<std::string>& 
 }
 
 Json objects_schema() {
-  const Json address = {
-      {"type", "object"},
-      {"required", {"address"}},
-      {"additionalProperties", false},
-      {"properties", {{"address", {{"type", "string"}, {"pattern", "^mem:/[^#]*#[^/]+(/.*)?$"}}}}}};
-  const Json size = {{"type", {"integer", "string"}}};
-  return {{"source", address},
-          {"destination", address},
-          {"strategy",
-           {{"type", "object"},
-            {"additionalProperties", false},
-            {"properties",
-             {{"conflict_resolution", {{"type", "string"}, {"enum", kConflicts}}},
-              {"multipart_threshold", size},
-              {"part_size", size}}}}}};
+  constexpr const char* kExample = "mem:/run/store.sock#photos/2026/";
+  const Json address = {{"type", "object"},
+                        {"required", {"address"}},
+                        {"additionalProperties", false},
+                        {"examples", {{{"address", kExample}}}},
+                        {"properties",
+                         {{"address",
+                           {{"type", "string"},
+                            {"examples", {kExample}},
+                            {"pattern", "^mem:/[^#]*#[^/]+(/.*)?$"}}}}}};
+  const Json size = {{"type", {"integer", "string"}},
+                     {"description", "bytes, or with a unit: 8MiB; at most 64MiB"},
+                     {"minimum", 1},
+                     {"maximum", kMaxPartBytes}};
+  return {{"required", {"source", "destination"}},
+          {"properties",
+           {{"source", address},
+            {"destination", address},
+            {"strategy",
+             {{"type", "object"},
+              {"additionalProperties", false},
+              {"x-not-built", {"delete_source_after_verify", "storage_class", "restore"}},
+              {"properties",
+               {{"conflict_resolution", {{"enum", kConflicts}}},
+                {"multipart_threshold", size},
+                {"part_size", size}}}}}}}};
 }
 
 }  // namespace dunlin::objects

@@ -36,7 +36,7 @@ class Decoder {
     const Json* member = find_member(parent, key);
     if (member != nullptr && member->is_object()) return member;
     problem(pointer + "/" + std::string(key),
-            member == nullptr ? "is missing" : "must be a mapping");
+            member == nullptr ? "is missing" : "must be a table of keys");
     return nullptr;
   }
 
@@ -67,13 +67,15 @@ class Decoder {
     const Json* list = find_member(document, "entities");
     if (list != nullptr && *list == "auto") return result;
     if (list == nullptr || !list->is_array() || list->empty()) {
-      problem("/entities", "must be auto or a list of {entity, source: {table}, target: {table}}");
+      problem("/entities",
+              "must be auto, which is every table, or a list of tables; write entities: auto, or "
+              "below entities: a line \"- source: {table: NAME}\" for each");
       return result;
     }
     for (std::size_t i = 0; i < list->size(); ++i) {
       const std::string pointer = "/entities/" + std::to_string(i);
       if (!(*list)[i].is_object()) {
-        problem(pointer, "must be a mapping");
+        problem(pointer, "must be a table of keys");
         continue;
       }
       const Json& one = (*list)[i];
@@ -114,7 +116,7 @@ class Decoder {
       if (sql::same_identifier(other.source, entity.source))
         problem(pointer + "/source/table", "is loaded twice");
       if (sql::same_identifier(other.target, entity.target))
-        problem(pointer + "/target/table", "is written twice");
+        problem(pointer + "/target/table", "is written twice; leave one of the two out");
     }
   }
 
@@ -131,14 +133,15 @@ RecordsPlan decode_plan(const Json& document, std::vector<std::string>& problems
   plan.entities = decoder.entities(document);
   if (!plan.source_path.empty() && (plan.source_path == plan.target_path ||
                                     sql::same_file(plan.source_path, plan.target_path))) {
-    decoder.problem("/destination/url", "is the source itself; choose another file");
+    decoder.problem("/destination/url", "is the source itself; name another file");
   }
   const Json* settings = find_member(document, "settings");
   const std::string mode = settings == nullptr ? "" : string_or(*settings, "transaction_mode", "");
   plan.single = mode == "single";
   if (!mode.empty() && mode != "single" && mode != "per-batch") {
     decoder.problem("/settings/transaction_mode",
-                    "must be per-batch or single for SQLite, not '" + printable(mode) + "'");
+                    "must be per-batch or single for rows in SQLite, not '" + printable(mode) +
+                        "'; write one of the two");
   }
   return plan;
 }

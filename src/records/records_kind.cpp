@@ -110,22 +110,39 @@ class RecordsKind final : public engine::Kind {
     const Json address{{"type", "object"},
                        {"required", {"url"}},
                        {"additionalProperties", false},
-                       {"properties", {{"url", {{"type", "string"}, {"pattern", "^sqlite:.+"}}}}}};
-    const Json table{{"type", "object"},
-                     {"required", {"table"}},
-                     {"additionalProperties", false},
-                     {"properties", {{"table", {{"type", "string"}, {"minLength", 1}}}}}};
+                       {"examples", {{{"url", "sqlite:/srv/shop.db"}}}},
+                       {"properties",
+                        {{"url",
+                          {{"type", "string"},
+                           {"examples", {"sqlite:/srv/shop.db"}},
+                           {"pattern", "^sqlite:.+"}}}}}};
+    const Json table{
+        {"type", "object"},
+        {"required", {"table"}},
+        {"additionalProperties", false},
+        {"examples", {{{"table", "customers"}}}},
+        {"properties",
+         {{"table", {{"type", "string"}, {"minLength", 1}, {"examples", {"customers"}}}}}}};
     const Json entity{
         {"type", "object"},
         {"required", {"source"}},
         {"additionalProperties", false},
+        {"examples", {{{"source", {{"table", "customers"}}}}}},
+        {"x-not-built",
+         {"key", "depends_on", "mapping", "fields", "filters", "validation", "on_duplicate",
+          "on_invalid"}},
         {"properties", {{"entity", {{"type", "string"}}}, {"source", table}, {"target", table}}}};
     return Json{
-        {"source", address},
-        {"destination", address},
-        {"entities",
-         {{"oneOf",
-           {{{"const", "auto"}}, {{"type", "array"}, {"minItems", 1}, {"items", entity}}}}}}};
+        {"required", {"source", "destination", "entities"}},
+        {"x-not-built", {"incremental", "transformations", "validation", "mapping"}},
+        {"properties",
+         {{"source", address},
+          {"destination", address},
+          {"entities",
+           {{"examples", {"auto"}},
+            {"items", entity},
+            {"oneOf",
+             {{{"const", "auto"}}, {{"type", "array"}, {"minItems", 1}, {"items", entity}}}}}}}}};
   }
 
   [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const Plan& plan) const override {

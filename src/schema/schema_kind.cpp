@@ -31,7 +31,10 @@ std::string text_of(const Json& document, std::string_view section, std::string_
   const std::string pointer = "/" + std::string(section) + "/" + std::string(key);
   const Json* object = find_member(document, section);
   std::string value = object == nullptr ? "" : string_or(*object, key, "");
-  if (value.empty()) problems.push_back(pointer + ": must be a text that is not empty");
+  if (value.empty())
+    problems.push_back(pointer + ": is empty; write " +
+                       (key == "url" ? "sqlite: and the path of a database"
+                                     : "the path of a directory of migrations"));
   if (object == nullptr || !object->is_object()) return value;
   for (const auto& [other, ignored] : object->items()) {
     if (other != key) {
@@ -45,6 +48,11 @@ std::string text_of(const Json& document, std::string_view section, std::string_
 SchemaPlan decode(const Json& document, std::vector<std::string>& problems) {
   SchemaPlan plan;
   plan.directory = text_of(document, "source", "directory", problems);
+  if (!plan.directory.empty() && !plan.directory.starts_with('/'))
+    problems.push_back("/source/directory: must be an absolute path, not '" +
+                       escape_bytes(plan.directory) +
+                       "', since a plan may be run from any folder; write what `realpath " +
+                       escape_bytes(plan.directory) + "` prints");
   if (!plan.directory.empty()) {
     if (auto path = absolute(plan.directory); path.ok()) plan.directory = std::move(path).value();
   }
@@ -60,8 +68,8 @@ SchemaPlan decode(const Json& document, std::vector<std::string>& problems) {
   if (settings == nullptr) return plan;
   const std::string mode = string_or(*settings, "transaction_mode", "");
   if (!mode.empty() && mode != "per_migration") {
-    problems.push_back("/settings/transaction_mode: must be per_migration, not '" +
-                       printable(mode) + "'");
+    problems.push_back("/settings/transaction_mode: must be per_migration for SQLite, not '" +
+                       printable(mode) + "'; write that, or take the key out");
   }
   const std::int64_t seconds =
       integer_or(*settings, "lock_timeout_seconds", plan.lock_timeout_ms / 1000);
@@ -125,18 +133,24 @@ class SchemaKind final : public engine::Kind {
   }
 
   [[nodiscard]] Json schema() const override {
-    const auto section = [](const char* key, Json value) {
+    const auto section = [](const char* key, const char* example, Json value) {
+      value["examples"] = {example};
       return Json{{"type", "object"},
+                  {"examples", {{{key, example}}}},
                   {"required", {key}},
                   {"additionalProperties", false},
                   {"properties", {{key, std::move(value)}}}};
     };
-    return Json{{"source", section("directory", {{"type", "string"}, {"minLength", 1}})},
-                {"destination", section("url", {{"type", "string"}, {"pattern", "^sqlite:.+"}})},
-                {"settings",
-                 {{"properties",
-                   {{"lock_timeout_seconds",
-                     {{"type", "integer"}, {"minimum", 0}, {"maximum", kLockTimeoutMaxS}}}}}}}};
+    return Json{{"required", {"source", "destination"}},
+                {"properties",
+                 {{"source", section("directory", "/srv/shop/migrations",
+                                     {{"type", "string"}, {"minLength", 1}})},
+                  {"destination", section("url", "sqlite:/srv/shop.db",
+                                          {{"type", "string"}, {"pattern", "^sqlite:.+"}})},
+                  {"settings",
+                   {{"properties",
+                     {{"lock_timeout_seconds",
+                       {{"type", "integer"}, {"minimum", 0}, {"maximum", kLockTimeoutMaxS}}}}}}}}}};
   }
 
   [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const Plan& plan) const override {

@@ -16,6 +16,17 @@ namespace {
 
 constexpr std::string_view kScheme = "sqlite:";
 
+/// What stands between "//USER:" and "@" is shown to nobody.
+std::string without_password(std::string_view url) {
+  const std::size_t begin = url.find("://");
+  const std::size_t at = url.rfind('@');
+  if (begin == std::string_view::npos || at == std::string_view::npos || at < begin)
+    return std::string(url);
+  const std::size_t colon = url.find(':', begin + 3);
+  if (colon == std::string_view::npos || colon > at) return std::string(url);
+  return std::string(url.substr(0, colon + 1)) + "***" + std::string(url.substr(at));
+}
+
 std::string directory_of(const std::string& path) {
   return std::filesystem::path(path).parent_path().native();
 }
@@ -55,9 +66,19 @@ Result<std::optional<Database>> open_existing(const std::string& path) {
 
 Result<std::string> sqlite_path(std::string_view url) {
   if (!url.starts_with(kScheme)) {
-    return Error(ErrorType::invalid_input, "'" + printable(url) +
-                                               "' is not supported yet: only sqlite:PATH is, "
-                                               "for example sqlite:/srv/shop.db");
+    const std::size_t scheme = url.find("://");
+    const std::string shown = "'" + printable(without_password(url)) + "'";
+    const std::string password =
+        without_password(url) == url ? "" : "; and never write a password into an address";
+    if (scheme == std::string_view::npos)
+      return Error(ErrorType::invalid_input,
+                   shown + " is no address of a database; write sqlite:" +
+                       (url.starts_with('/') ? printable(url) : std::string("/srv/shop.db")));
+    return Error(ErrorType::invalid_input,
+                 shown +
+                     " is at a server that this version cannot reach yet; there is only "
+                     "sqlite:PATH, for example sqlite:/srv/shop.db" +
+                     password);
   }
   const std::string_view path = url.substr(kScheme.size());
   if (path.empty() || path == ":memory:" || path.find('\0') != std::string_view::npos) {

@@ -74,7 +74,10 @@ TEST(ParseYaml, KnowsWhereThingsStand) {
 }
 
 TEST(ParseYaml, ErrorsHaveTheirPlace) {
-  EXPECT_EQ(as_json("a: 1\nb: 2\na: 3\n"), "plan.yaml:3:1: the key \"a\" is given twice");
+  EXPECT_EQ(
+      as_json("a: 1\nb: 2\na: 3\n"),
+      "plan.yaml:3:1: the key \"a\" is given twice, first on line 1; join the two, or take one "
+      "out");
   EXPECT_EQ(as_json("a: 1\n  b: 2\n").substr(0, 12), "plan.yaml:2:");
   EXPECT_EQ(as_json("a: [1, 2\n").substr(0, 10), "plan.yaml:");
   EXPECT_EQ(as_json("a: *nobody\n").substr(0, 12), "plan.yaml:1:");
@@ -90,9 +93,10 @@ TEST(ParseYaml, ErrorsHaveTheirPlace) {
   EXPECT_NE(as_json("a: 1\n---\nb: 2\n").find("plan.yaml:2:1: more than one document"),
             std::string::npos);
   EXPECT_NE(as_json("x: &a {k: 1}\ny:\n  <<: *a\n").find("merge keys"), std::string::npos);
-  EXPECT_EQ(as_json("a: \xff\n"), "plan.yaml: the text is no UTF-8");
-  EXPECT_EQ(as_json(std::string_view("a: 1\nb: \0\n", 11)),
-            "plan.yaml:2: the control character \\x00 is not allowed");
+  EXPECT_NE(as_json("a: \xff\n").find("plan.yaml:1:4: the text is no UTF-8"), std::string::npos);
+  EXPECT_NE(as_json(std::string_view("a: 1\nb: \0\n", 11))
+                .find("plan.yaml:2:4: the control character \\x00 is not allowed"),
+            std::string::npos);
 }
 
 // Found by the fuzzer: yaml-cpp 0.7 answers with bytes that are no UTF-8.

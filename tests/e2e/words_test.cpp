@@ -69,8 +69,8 @@ TEST_F(Words, APlanWithAnErrorNamesFileLineAndKey) {
   EXPECT_EQ(done.code, 2);
   EXPECT_THAT(
       done.err,
-      HasSubstr("plan.yaml:5:3: /settings/batchsize: unknown key; did you mean batch_size?"));
-  EXPECT_THAT(done.err, HasSubstr("plan.yaml:6:3: /settings/verify:"));
+      HasSubstr("plan.yaml:5:3: settings.batchsize: unknown key; did you mean batch_size?"));
+  EXPECT_THAT(done.err, HasSubstr("plan.yaml:6:3: settings.verify:"));
   EXPECT_EQ(run({"run", path("plan.yaml")}).code, 2);
   write("plan.yaml", "kind: files\n  broken: [\n");
   EXPECT_EQ(run({"run", path("plan.yaml")}).code, 2);

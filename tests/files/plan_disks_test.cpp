@@ -115,8 +115,8 @@ TEST_F(FilesPlanDisks, PathsStayOnTheirDisk) {
               AllOf(Contains(HasSubstr("/source/disks: must be a list")),
                     Contains(HasSubstr("/destination/target_disk: must be a disk"))));
   EXPECT_THAT(problems(R"({"paths":["a"]})", R"({"base_path":"b"})"),
-              AllOf(Contains("/source/paths/0: must be an absolute path"),
-                    Contains("/destination/base_path: must be an absolute path")));
+              AllOf(Contains(HasSubstr("/source/paths/0: must be an absolute path")),
+                    Contains(HasSubstr("/destination/base_path: must be an absolute path"))));
 }
 
 }  // namespace

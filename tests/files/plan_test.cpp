@@ -25,11 +25,10 @@ TEST(FilesPlanText, EveryProblemIsNamedWithItsKey) {
     "strategy":{"operation":"sync","conflict_resolution":"merge","hash":"md5,crc"}})");
   const auto problems = kind->check(document);
   EXPECT_THAT(problems, Contains(HasSubstr("/source/paths/0: must be an absolute path")));
-  EXPECT_THAT(problems, Contains(HasSubstr("/source/duplicates: unknown or not supported yet")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/source/duplicates: unknown key")));
   EXPECT_THAT(problems,
-              Contains(HasSubstr(
-                  "/destination/base_pth: unknown or not supported yet; did you mean base_path?")));
-  EXPECT_THAT(problems, Contains(HasSubstr("/destination/base_path: must be a path")));
+              Contains(HasSubstr("/destination/base_pth: unknown key; did you mean base_path?")));
+  EXPECT_THAT(problems, Contains(HasSubstr("/destination/base_path: is missing")));
   EXPECT_THAT(problems, Contains(HasSubstr("/strategy/operation: \"sync\" is none of")));
   EXPECT_THAT(problems, Contains(HasSubstr("/strategy/conflict_resolution: \"merge\" is none of")));
   EXPECT_THAT(problems, Contains(HasSubstr("/strategy/hash: \"crc\" is none of")));

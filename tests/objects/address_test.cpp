@@ -128,7 +128,7 @@ TEST_F(ObjectsKindTest, EveryProblemOfAPlanIsNamedWithItsKey) {
   EXPECT_NE(all.find("/strategy/part_size: must be a size"), std::string::npos) << all;
   EXPECT_NE(all.find("/strategy/partsize: unknown key; did you mean part_size?"),
             std::string::npos);
-  EXPECT_NE(problems("{}").find("/destination: missing"), std::string::npos);
+  EXPECT_NE(problems("{}").find("/destination: is missing"), std::string::npos);
 }
 
 TEST_F(ObjectsKindTest, ClaimsOfNestedPrefixesAreNestedPaths) {

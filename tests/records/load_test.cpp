@@ -312,7 +312,7 @@ TEST(RecordsPlan, EveryProblemNamesItsKey) {
       << ::testing::PrintToString(problems);
   EXPECT_TRUE(has("/destination: is missing"));
   EXPECT_TRUE(has("/entities/1/target/table: is written twice"));
-  EXPECT_TRUE(has("/entities/2: must be a mapping"));
+  EXPECT_TRUE(has("/entities/2: must be a table of keys"));
   EXPECT_TRUE(has("/settings/transaction_mode"));
 }
 
