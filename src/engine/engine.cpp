@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -27,7 +28,8 @@ constexpr std::int64_t kTurnWaitMs = 10'000;  // for the turn to make an executi
 constexpr std::int64_t kTurnPollMs = 5;
 
 Json identity_json(const ProcessIdentity& identity) {
-  return Json{{"pid", identity.pid},
+  return Json{{"uid", ::getuid()},
+              {"pid", identity.pid},
               {"boot_id", identity.boot_id},
               {"start_time", identity.start_time},
               {"host", identity.host}};
@@ -75,10 +77,20 @@ Result<UniqueFd> creation_turn(const store::StateDirectory& state) {
   return fd;
 }
 
-/// With the creation's turn: true when the execution has no ledger; its line is then dropped.
+/// With the creation's turn: true when the execution has no ledger; its line is then dropped. One
+/// that has had a ledger is not forgotten: somebody has removed it (state_corrupt).
 Result<bool> drop_unborn(store::StateDirectory& state, const ExecutionId& id) {
   DUNLIN_ASSIGN(const bool born, state.has_ledger(id));
   if (born) return false;
+  DUNLIN_ASSIGN(const store::AuditAnchor anchor, state.store().audit_anchor(id));
+  if (anchor.sequence > 0) {
+    Error gone(ErrorType::state_corrupt, "the ledger of execution " + id.value +
+                                             " is gone: somebody has removed '" +
+                                             state.execution_path(id) + "/ledger.db'");
+    gone.remediation = "bring the folder back from a backup; `dunlin audit verify --all` says "
+                       "what else is wrong";
+    return gone;
+  }
   const Status dropped = state.store().delete_execution(id);
   if (!dropped && dropped.error().type != ErrorType::not_found) return dropped.error();
   return true;

@@ -166,6 +166,7 @@ Outcome Execution::Host::run() {
   Outcome outcome{finish_->status, exit_code(*finish_), finish_->reason, problems_};
   if (open_error && finish_->status == store::ExecutionStatus::failed) outcome.reason = open_error;
   publish_summary();
+  anchor_audit(true);
   Json fields;
   fields["status"] = std::string(to_string(finish_->status));
   publish("finished", std::move(fields));
@@ -213,6 +214,7 @@ void Execution::Host::loop() {
       meter_.sample(parts.clock.monotonic_ms());
       in_flight_.sample();
       publish_summary();
+      anchor_audit(false);
     }
   }
 }

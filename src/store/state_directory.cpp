@@ -322,6 +322,7 @@ Result<std::unique_ptr<Ledger>> StateDirectory::open_ledger(const ExecutionId& i
                  fmt::format("there is no ledger of execution '{}'", id.value));
   const std::string file = execution_path(id) + "/ledger.db";
   DUNLIN_ASSIGN(auto ledger, SqliteLedger::open(file, read_only, clock_));
+  if (!read_only) DUNLIN_TRY(seal_with_key(*ledger));
   return std::unique_ptr<Ledger>(std::move(ledger));
 }
 
