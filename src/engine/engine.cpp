@@ -87,8 +87,9 @@ Result<bool> drop_unborn(store::StateDirectory& state, const ExecutionId& id) {
     Error gone(ErrorType::state_corrupt, "the ledger of execution " + id.value +
                                              " is gone: somebody has removed '" +
                                              state.execution_path(id) + "/ledger.db'");
-    gone.remediation = "bring the folder back from a backup; `dunlin audit verify --all` says "
-                       "what else is wrong";
+    gone.remediation =
+        "bring the folder back from a backup; `dunlin audit verify --all` says "
+        "what else is wrong";
     return gone;
   }
   const Status dropped = state.store().delete_execution(id);

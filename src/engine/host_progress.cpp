@@ -67,8 +67,8 @@ void Execution::Host::publish_summary() {
       "a cache; rebuilt from the ledger when it differs");
 }
 
-/// After what it vouches for is on disk, and never instead of work: an anchor that cannot be written
-/// lags behind.
+/// After what it vouches for is on disk, and never instead of work: an anchor that cannot be
+/// written lags behind.
 void Execution::Host::anchor_audit(bool now) {
   const std::int64_t time = parts.clock.monotonic_ms();
   if (record_changed_ || stale_ || (!now && time - anchored_at_ms_ < kAnchorEveryMs)) return;
