@@ -86,7 +86,7 @@ struct LineageReader::Parts {
     while (true) {
       DUNLIN_ASSIGN(const bool more, row.step());
       if (!more) return success();
-      places.push_back({row.column_blob(0), row.column_string(1), row.column_string(2),
+      places.push_back({std::string(row.column_blob(0)), row.column_string(1), row.column_string(2),
                         !row.column_is_null(1), !row.column_is_null(2)});
     }
   }

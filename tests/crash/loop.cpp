@@ -90,6 +90,7 @@ std::vector<std::string> Bench::command() const {
 
 Environment Bench::environment(Environment more) const {
   more["DUNLIN_STATE"] = folder_ + "/state";
+  more["DUNLIN_AUDIT_KEY_FILE"] = folder_ + "/audit.key";
   more["XDG_RUNTIME_DIR"] = folder_ + "/run";
   return more;
 }
