@@ -146,6 +146,7 @@ Outcome Execution::Host::run() {
   Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
   if (open.ok()) begin.open = *std::move(open);
   if (const auto begun = parts.ledger->begun(); begun.ok()) begin.begun = *begun;
+  anchor_audit(true);  // so that whoever is killed soon is known of
   post(std::move(begin));
   if (!cancel_actor_.empty())
     post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}, false});

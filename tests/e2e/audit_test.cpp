@@ -60,7 +60,7 @@ TEST_F(Audit, ARecordThatNobodyTouchedIsIntactAlsoAfterKills) {
   for (int kill = 0; kill < 3; ++kill) {
     Process copy(dunlin(kill == 0
                             ? std::vector<std::string>{"copy", path("more/"), path("dst2"),
-                                                       "--batch-size", "20", "--bwlimit", "1000"}
+                                                       "--batch-size", "20", "--io-limit", "2MB/s"}
                             : std::vector<std::string>{"resume", "last"}));
     ASSERT_TRUE(is_under_way());
     copy.signal(SIGKILL);
@@ -68,7 +68,7 @@ TEST_F(Audit, ARecordThatNobodyTouchedIsIntactAlsoAfterKills) {
     const Finished after = run({"audit", "verify", "--all"});
     EXPECT_EQ(after.code, 0) << after.out << after.err;
   }
-  ASSERT_EQ(run({"limits", "last", "--bwlimit", "0"}).code, 0);
+  ASSERT_EQ(run({"limits", "last", "--io", "none"}).code, 0);
   ASSERT_EQ(run({"resume", "last"}).code, 0);
   const Json proof = json({"audit", "verify", "--all"});
   ASSERT_EQ(proof.size(), 2U);
