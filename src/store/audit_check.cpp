@@ -95,6 +95,7 @@ class AuditWalk {
     if (state == SealState::right) {
       ++proof_.sealed;
       sealed_before_ = true;
+      anchored_is_sealed_ |= sequence == evidence_.anchor.sequence;
     }
     const std::string key = state == SealState::other_key ? key_of_seal(seal) : std::string();
     const bool goes_on =
@@ -116,10 +117,12 @@ class AuditWalk {
     DUNLIN_ASSIGN(anchor_state_,
                   look_at_seal(evidence_.keys, Sealed::anchor, execution_, anchor.sequence,
                                unhex(anchor.hash).value_or(""), unhex(anchor.seal).value_or("-")));
-    if (anchor_state_ != SealState::wrong) return true;
+    // Whoever had the key for the entry had it for the anchor.
+    const bool lost = anchor_state_ == SealState::none && anchored_is_sealed_;
+    if (anchor_state_ != SealState::wrong && !lost) return true;
     return differs(0, fmt::format("what state.db knows of the audit log (entry {}) was changed by "
-                                  "somebody without the key: its seal is wrong",
-                                  anchor.sequence));
+                                  "somebody without the key: its seal is {}",
+                                  anchor.sequence, lost ? "gone" : "wrong"));
   }
 
   void tell_what_is_unproven() {
@@ -154,6 +157,7 @@ class AuditWalk {
   AuditProof& proof_;
   std::string head_ = std::string(32, '\0');
   bool sealed_before_ = false;
+  bool anchored_is_sealed_ = false;  ///< the entry that the anchor names
   SealState anchor_state_ = SealState::none;
   std::vector<Stretch> stretches_;
 };

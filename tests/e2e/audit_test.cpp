@@ -166,7 +166,7 @@ TEST_F(Audit, IsExportedAsLinesAndAsATableAndNeverOverAnotherFile) {
       0);
   const std::string table = *read_file(path("audit.jsonl"));
   EXPECT_THAT(table, HasSubstr("execution_id,number,sequence,time,actor,action,detail,hash\r\n"));
-  EXPECT_THAT(table, HasSubstr("execution.started,\"{\"\"attempt\"\":1"));
+  EXPECT_THAT(table, HasSubstr("execution.started,\"{\"\"from\"\":\"\"pending\"\""));
   EXPECT_EQ(json_lines(run({"audit", "export"}).out).size(), lines.size());
   EXPECT_EQ(run({"audit", "export", "--format", "xml"}).code, 2);
   for (const auto& entry : std::filesystem::directory_iterator(path("")))

@@ -317,6 +317,19 @@ TEST_F(AuditTampering, AnAnchorMovedBackToTheCutIsFound) {
   EXPECT_THAT(proof.difference->text, HasSubstr("state.db"));
 }
 
+TEST_F(AuditTampering, AnAnchorWithoutItsSealIsFound) {
+  {
+    Attacker attack = attacker();
+    attack.rows.resize(100);
+    attack.write(true);
+    attack.move_anchor();
+    ASSERT_TRUE(open_raw(state_file()).exec("UPDATE audit_anchor SET seal = ''").ok());
+  }
+  ASSERT_TRUE(prove().difference);
+  ASSERT_TRUE(open_raw(state_file()).exec("DELETE FROM audit_anchor").ok());
+  EXPECT_FALSE(prove().whole()) << "without an anchor the end is not proven";
+}
+
 TEST_F(AuditTampering, OutcomesThatWereChangedAreFoundThroughTheirBatch) {
   {
     sql::Database database = open_raw(file_);
