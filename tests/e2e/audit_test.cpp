@@ -46,7 +46,7 @@ TEST_F(Audit, ShowsWhoDidWhatWhenAndFromWhere) {
   const auto lines = json_lines(some.out);
   ASSERT_EQ(lines.size(), 1U);
   ASSERT_EQ(lines[0].size(), 2U);
-  EXPECT_EQ(lines[0][0]["action"], "batch.completed");
+  EXPECT_THAT(lines[0][0]["action"].get<std::string>(), ::testing::StartsWith("batch."));
   EXPECT_THAT(lines[0][0]["from"].get<std::string>(), HasSubstr("process "));
   EXPECT_THAT(run({"audit", "show", "--action", "batch", "--limit", "2"}).out,
               HasSubstr("earlier entries are not shown"));

