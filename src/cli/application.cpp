@@ -37,6 +37,8 @@ void add_all(Verbs& verbs) {
   add_detail_verbs(verbs);
   add_report_verbs(verbs);
   add_manifest_verb(verbs);
+  add_audit_verbs(verbs);
+  add_lineage_verb(verbs);
   add_plan_verbs(verbs);
   add_doctor_verbs(verbs);
   add_about_verbs(verbs);

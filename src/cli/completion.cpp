@@ -66,6 +66,7 @@ std::string error_types() {
 }
 
 std::string values_of(const std::string& flag, const std::string& path) {
+  if (flag == "--format" && path == "audit export") return "jsonl csv";
   if (flag == "--status") return std::string(path == "items" ? kItemStatuses : kStatuses);
   if (flag == "--type") return error_types() + " transient validation constraint system fatal";
   for (const Values& values : kValues)

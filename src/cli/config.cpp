@@ -30,8 +30,10 @@ Result<Config> read_config(const std::string& path) {
   if (root.is_null()) return out;
   if (!root.is_object())
     return Error(ErrorType::invalid_input,
-                 path + ": a configuration is a table with the keys state, log_level, settings");
-  const std::vector<std::string> known = {"state", "log_level", "settings"};
+                 path +
+                     ": a configuration is a table with the keys state, log_level, audit_key_file, "
+                     "settings");
+  const std::vector<std::string> known = {"state", "log_level", "audit_key_file", "settings"};
   std::vector<std::string> problems;
   for (const auto& [key, value] : root.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
@@ -44,6 +46,7 @@ Result<Config> read_config(const std::string& path) {
   }
   out.state = string_or(root, "state", "");
   out.log_level = string_or(root, "log_level", "");
+  out.audit_key_file = string_or(root, "audit_key_file", "");
   const engine::SettingsSource source{"/settings", find_member(root, "settings")};
   out.settings = engine::canonical_settings({&source, 1}, problems);
   if (problems.empty()) return out;
@@ -58,6 +61,7 @@ Result<Config> read_config(const std::string& path) {
 void lay_over(Config& under, Config over) {
   if (!over.state.empty()) under.state = std::move(over.state);
   if (!over.log_level.empty()) under.log_level = std::move(over.log_level);
+  if (!over.audit_key_file.empty()) under.audit_key_file = std::move(over.audit_key_file);
   under.settings = engine::merge_settings(std::move(under.settings), over.settings);
 }
 

@@ -17,6 +17,7 @@ namespace dunlin::cli {
 struct Config {
   std::string state;               ///< empty: not set
   std::string log_level;           ///< empty: not set
+  std::string audit_key_file;      ///< empty: not set
   Json settings = Json::object();  ///< canonical (engine/settings_table.h)
 };
 

@@ -43,6 +43,10 @@ std::vector<std::string> words_of(Session& session, const Handover& handover) {
     words.emplace_back("--config");
     words.push_back(std::filesystem::absolute(options.config).string());
   }
+  if (!options.audit_key_file.empty()) {
+    words.emplace_back("--audit-key-file");
+    words.push_back(std::filesystem::absolute(options.audit_key_file).string());
+  }
   if (!options.log_level.empty()) {
     words.emplace_back("--log-level");
     words.push_back(options.log_level);

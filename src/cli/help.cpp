@@ -110,7 +110,8 @@ const std::vector<Family>& families() {
       {"Begin", {"copy", "move", "load", "migrate", "run", "plan"}},
       {"Look", {"ps", "status", "watch", "errors", "items", "tasks", "checkpoints", "report"}},
       {"Control", {"pause", "resume", "cancel", "stop", "limits", "priority", "retry", "skip"}},
-      {"Prove and take back", {"verify", "manifest", "rollback", "accept", "delete"}},
+      {"Prove and take back",
+       {"verify", "manifest", "audit", "lineage", "rollback", "accept", "delete"}},
   };
   return all;
 }
@@ -223,6 +224,12 @@ the state directory, unless \fB\-\-state\fR names one
 .TP
 \fBXDG_STATE_HOME\fR
 the state directory is \fIdunlin\fR in there, else \fI~/.local/state/dunlin\fR
+.TP
+\fBDUNLIN_AUDIT_KEY_FILE\fR
+the key that seals the audit log, unless \fB\-\-audit\-key\-file\fR names one
+.TP
+\fBXDG_CONFIG_HOME\fR
+that key is \fIdunlin/audit.key\fR in there, else \fI~/.config/dunlin/audit.key\fR
 .TP
 \fBNO_COLOR\fR
 set and not empty: nothing is coloured

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <sstream>
 
@@ -53,9 +54,19 @@ std::string Session::state_path() const {
   return store::default_state_path(options_.state.empty() && !set ? config_.state : options_.state);
 }
 
+store::AuditKeyPlace Session::audit_key_place() const {
+  store::AuditKeyPlace place =
+      store::audit_key_place(options_.audit_key_file, config_.audit_key_file);
+  std::error_code problem;
+  const std::filesystem::path absolute = std::filesystem::absolute(place.path, problem);
+  if (!problem) place.path = absolute.string();
+  return place;
+}
+
 Result<engine::Engine*> Session::engine() {
   if (!engine_) {
     DUNLIN_ASSIGN(engine_, engine::Engine::open(state_path(), kinds_, clock_));
+    engine_->state().use_audit_key(audit_key_place());
   }
   return engine_.get();
 }

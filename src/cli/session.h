@@ -27,6 +27,8 @@ class Session {
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const std::string& version() const { return version_; }
   [[nodiscard]] std::string state_path() const;
+  /// The key that seals the audit log, absolute.
+  [[nodiscard]] store::AuditKeyPlace audit_key_place() const;
   /// Opens the state directory at the first call.
   [[nodiscard]] Result<engine::Engine*> engine();
   /// The execution that EXEC means; remembered, so that remedies can name it.

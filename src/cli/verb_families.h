@@ -13,6 +13,8 @@ void add_watch_verbs(Verbs& verbs);    ///< ps, status, watch
 void add_detail_verbs(Verbs& verbs);   ///< items, errors, tasks, checkpoints
 void add_report_verbs(Verbs& verbs);   ///< report
 void add_manifest_verb(Verbs& verbs);  ///< manifest
+void add_audit_verbs(Verbs& verbs);    ///< audit show, verify, export
+void add_lineage_verb(Verbs& verbs);   ///< lineage
 void add_plan_verbs(Verbs& verbs);     ///< plan create, list, show, check, delete, schema
 void add_doctor_verbs(Verbs& verbs);   ///< doctor
 void add_about_verbs(Verbs& verbs);    ///< explain, version, completion, reference

@@ -126,6 +126,10 @@ void Verbs::add_global_flags(CLI::App& app) {
            ->type_name("DIR"));
   mine(app.add_option("--config", global_.config, "file of defaults (docs/settings.md)")
            ->type_name("FILE"));
+  mine(app.add_option("--audit-key-file", global_.audit_key_file,
+                      "the key that seals the audit log (default: $DUNLIN_AUDIT_KEY_FILE, else "
+                      "dunlin/audit.key in the user's configuration folder)")
+           ->type_name("FILE"));
   mine(app.add_flag("--json", global_.json, "machine-readable output on standard output"));
   mine(app.add_flag("-q,--quiet", global_.quiet, "errors only"));
   mine(app.add_flag("--no-progress", global_.no_progress, "no progress display"));

@@ -1,18 +1,17 @@
 #include "engine/engine.h"
 
-#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <thread>
 #include <utility>
 
-#include "base/file_io.h"
 #include "base/logging.h"
 #include "base/process.h"
 #include "engine/control_socket.h"
+#include "engine/creation.h"
 #include "engine/live_limits.h"
 #include "engine/selector.h"
 
@@ -23,11 +22,10 @@ using store::ExecutionStatus;
 
 /// How long an evicted owner's lock may take to come free.
 constexpr std::int64_t kEvictWaitMs = 5000;
-constexpr std::int64_t kTurnWaitMs = 10'000;  // for the turn to make an execution
-constexpr std::int64_t kTurnPollMs = 5;
 
 Json identity_json(const ProcessIdentity& identity) {
-  return Json{{"pid", identity.pid},
+  return Json{{"uid", ::getuid()},
+              {"pid", identity.pid},
               {"boot_id", identity.boot_id},
               {"start_time", identity.start_time},
               {"host", identity.host}};
@@ -48,40 +46,6 @@ Result<ProcessIdentity> identity_from(const std::string& text) {
 bool holds_destination(ExecutionStatus status) {
   return status == ExecutionStatus::pending || status == ExecutionStatus::running ||
          status == ExecutionStatus::paused || status == ExecutionStatus::rolling_back;
-}
-
-/// One creation at a time: from the first line in state.db to the whole ledger. Whoever holds it
-/// knows that a line without a ledger is of a process that died between the two.
-Result<UniqueFd> creation_turn(const store::StateDirectory& state) {
-  const std::string path = state.path() + "/create.lock";
-  DUNLIN_ASSIGN(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  struct flock lock{};
-  lock.l_type = F_WRLCK;
-  // Making an execution takes milliseconds; a process that stands still in it must not hold up all
-  // others without a word.
-  for (std::int64_t waited = 0; ::fcntl(fd.get(), F_OFD_SETLK, &lock) != 0; waited += kTurnPollMs) {
-    if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-      return error_from_errno(errno, "lock '" + path + "'", true);
-    if (waited >= kTurnWaitMs) {
-      Error error(ErrorType::lock_held, "another process has been starting an execution for " +
-                                            std::to_string(kTurnWaitMs / 1000) + " s and holds '" +
-                                            path + "'");
-      error.remediation =
-          "`pgrep -a dunlin` lists them; let the one that stands still go on or end it";
-      return error;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(kTurnPollMs));
-  }
-  return fd;
-}
-
-/// With the creation's turn: true when the execution has no ledger; its line is then dropped.
-Result<bool> drop_unborn(store::StateDirectory& state, const ExecutionId& id) {
-  DUNLIN_ASSIGN(const bool born, state.has_ledger(id));
-  if (born) return false;
-  const Status dropped = state.store().delete_execution(id);
-  if (!dropped && dropped.error().type != ErrorType::not_found) return dropped.error();
-  return true;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -348,7 +312,9 @@ Result<ExecutionId> Engine::resolve(std::string_view text) {
     if (born) return summary.id;
     // Being made now by another process, or never whole: then the one before it may be meant.
     DUNLIN_ASSIGN(const UniqueFd turn, creation_turn(*state_));
-    DUNLIN_TRY(drop_unborn(*state_, summary.id));
+    DUNLIN_ASSIGN(const bool unborn, drop_unborn(*state_, summary.id));
+    DUNLIN_ASSIGN(const bool lost, has_lost_ledger(*state_, summary.id));
+    if (unborn && lost) return lost_ledger(*state_, summary);
   }
 }
 

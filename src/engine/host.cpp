@@ -123,6 +123,7 @@ Outcome Execution::Host::run() {
   Result<std::vector<store::BatchRow>> open = parts.ledger->open_batches();
   if (open.ok()) begin.open = *std::move(open);
   if (const auto begun = parts.ledger->begun(); begun.ok()) begin.begun = *begun;
+  anchor_audit(true);  // so that whoever is killed soon is known of
   post(std::move(begin));
   if (!cancel_actor_.empty())
     post(coordinator::Control{0, "cancel", "{}", cancel_actor_, {}, {}, false});
@@ -147,6 +148,7 @@ Outcome Execution::Host::run() {
   Outcome outcome{finish_->status, exit_code(*finish_), finish_->reason, problems_};
   if (open_error && finish_->status == store::ExecutionStatus::failed) outcome.reason = open_error;
   publish_summary();
+  anchor_audit(true);
   Json fields;
   fields["status"] = std::string(to_string(finish_->status));
   publish("finished", std::move(fields));
@@ -223,6 +225,7 @@ void Execution::Host::loop() {
       meter_.sample(parts.clock.monotonic_ms());
       in_flight_.sample();
       publish_summary();
+      anchor_audit(false);
     }
   }
 }

@@ -109,6 +109,8 @@ class Execution::Host {
 
   void note_counters(const store::Counters& counters, std::int64_t as_of);
   void publish_summary();
+  /// Tells state.db of the newest audit entry, now and then or (`now`) at once.
+  void anchor_audit(bool now);
   void publish(const std::string& name, Json fields);
   void start_control();
   void close_requests();
@@ -157,6 +159,8 @@ class Execution::Host {
   std::int64_t counters_as_of_ = 0;
   store::ExecutionRow row_;  ///< for phase and times; refreshed with the counters
   std::int64_t summary_at_ms_ = 0;
+  std::int64_t anchored_at_ms_ = 0;
+  bool record_changed_ = false;  ///< the audit log: said once
   std::string phase_;
 
   std::vector<ItemId> reopen_;

@@ -292,6 +292,7 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
   DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
   DUNLIN_TRY(results.front());
   publish_summary();
+  anchor_audit(true);
   return count;
 }
 
@@ -312,6 +313,7 @@ Status Execution::Host::give_up_undo(const GivingUp& milestones, const std::stri
   DUNLIN_TRY(record(milestones.decided));
   DUNLIN_TRY(run_->release(context));
   DUNLIN_TRY(record(milestones.done));
+  anchor_audit(true);
   run_->close(context);
   return success();
 }
@@ -324,6 +326,7 @@ Result<std::string> Execution::Host::change_now(const std::string& verb, const J
   mutations.emplace_back(store::AddAudit{actor, "control." + verb, control.arguments_json});
   DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
   for (const Status& result : results) DUNLIN_TRY(result);
+  anchor_audit(true);
   return std::move(control.message);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/logging.h"
 #include "engine/host.h"
 
 namespace dunlin::engine {
@@ -9,6 +10,8 @@ namespace {
 
 /// conventions.md, exit codes; execution.h, "emergency stop".
 constexpr int kExitPaused = 4;
+/// What a killed owner leaves unanchored at most; one small transaction of state.db each.
+constexpr std::int64_t kAnchorEveryMs = 5000;
 
 }  // namespace
 
@@ -62,6 +65,22 @@ void Execution::Host::publish_summary() {
   summary->updated_ms = parts.clock.wall_ms();
   parts.state.store().put_execution(*summary).ignore(
       "a cache; rebuilt from the ledger when it differs");
+}
+
+/// After what it vouches for is on disk, and never instead of work: an anchor that cannot be
+/// written lags behind.
+void Execution::Host::anchor_audit(bool now) {
+  const std::int64_t time = parts.clock.monotonic_ms();
+  if (record_changed_ || stale_ || (!now && time - anchored_at_ms_ < kAnchorEveryMs)) return;
+  anchored_at_ms_ = time;
+  const Status anchored = parts.state.anchor_audit(parts.row.id, *parts.ledger);
+  if (anchored.ok()) return;
+  if (anchored.error().type == ErrorType::state_corrupt) {
+    record_changed_ = true;
+    log_warn("{}", anchored.error().text());
+  } else {
+    log_debug("the audit log is not anchored: {}", anchored.error().text());
+  }
 }
 
 int Execution::Host::exit_code(const coordinator::Finish& finish) const {

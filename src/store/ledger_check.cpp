@@ -126,38 +126,9 @@ Status LedgerReader::check() {
 }
 
 Status LedgerReader::check_audit(const LedgerState& state) {
-  DUNLIN_ASSIGN(Hasher hasher, Hasher::create(HashKind::sha256));
-  DUNLIN_ASSIGN(
-      sql::Statement row,
-      database_.cached("SELECT sequence, time_ms, actor, action, detail_json, hash FROM audit "
-                       "WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"));
-  row.bind(1, 0).bind(2, -1);
-  std::string head(32, '\0');
-  std::int64_t expected = 0;
-  while (true) {
-    DUNLIN_ASSIGN(const bool more, row.step());
-    if (!more) break;
-    AuditRow entry;
-    entry.sequence = row.column_int64(0);
-    if (entry.sequence != ++expected)
-      return corrupt(fmt::format("audit entry {} is missing", expected));
-    entry.time_ms = row.column_int64(1);
-    entry.actor = row.column_string(2);
-    entry.action = row.column_string(3);
-    entry.detail_json = row.column_string(4);
-    head = audit_hash(hasher, head, entry);
-    if (head != row.column_blob(5))
-      return corrupt(fmt::format("audit entry {} was changed", entry.sequence));
-    if (entry.detail_json.find("\"segment\"") == std::string::npos) continue;
-    if (const Result<Json> detail = parse_json(entry.detail_json, "audit"); detail) {
-      segments_[integer_or(*detail, "batch", 0)] = string_or(*detail, "segment", "");
-    }
-  }
-  if (expected != state.audit_entries || head != state.audit_head) {
-    return corrupt(
-        fmt::format("the audit log ends at entry {}, not {}", expected, state.audit_entries));
-  }
-  return success();
+  AuditProof proof;
+  DUNLIN_TRY(walk_audit(state, ExecutionId(), {}, proof));
+  return proof.difference ? Status(corrupt(proof.difference->text)) : success();
 }
 
 Status LedgerReader::check_structure(const LedgerState& state) {

@@ -126,10 +126,15 @@ Status LedgerWriter::add_audit(std::string_view actor, std::string_view action,
   row.action = action;
   row.detail_json = detail_json;
   std::string hash = audit_hash(hasher_, state_.audit_head, row);
+  std::string seal;
+  if (key_) {
+    DUNLIN_ASSIGN(seal, key_->seal(Sealed::entry, execution_, row.sequence, hash));
+  }
   DUNLIN_TRY(database_.run(
-      "INSERT INTO audit(sequence, time_ms, actor, action, detail_json, hash) VALUES (?1, ?2, ?3, "
-      "?4, ?5, ?6)",
-      row.sequence, row.time_ms, row.actor, row.action, row.detail_json, sql::Blob{hash}));
+      "INSERT INTO audit(sequence, time_ms, actor, action, detail_json, hash, seal) VALUES (?1, "
+      "?2, ?3, ?4, ?5, ?6, ?7)",
+      row.sequence, row.time_ms, row.actor, row.action, row.detail_json, sql::Blob{hash},
+      key_ ? std::optional(sql::Blob{seal}) : std::optional<sql::Blob>()));
   state_.audit_entries = row.sequence;
   state_.audit_head = std::move(hash);
   return success();

@@ -3,20 +3,29 @@
 // snapshot.
 //
 // ledger_reader.cpp: execution, batches, tasks, directories; ledger_reader_items.cpp: items,
-// errors, records; ledger_check.cpp: check(). One thread at a time.
+// errors, records; ledger_check.cpp: check(); audit_check.cpp: prove_audit(). One thread at a time.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "sql/sqlite.h"
+#include "store/audit_key.h"
+#include "store/audit_proof.h"
 #include "store/ledger.h"
 
 namespace dunlin::store {
+
+/// What a record is held against, beside itself.
+struct AuditEvidence {
+  std::span<const AuditKey> keys;
+  AuditAnchor anchor;
+};
 
 class LedgerReader {
  public:
@@ -48,6 +57,11 @@ class LedgerReader {
   [[nodiscard]] Result<std::vector<AuditRow>> audit(std::int64_t after_sequence, std::size_t limit);
   [[nodiscard]] Result<std::vector<MilestoneRow>> milestones();
   [[nodiscard]] Status check();
+  /// The audit record of this execution; see audit_proof.h. An error: it could not be looked at.
+  [[nodiscard]] Result<AuditProof> prove_audit(const ExecutionId& execution,
+                                               const AuditEvidence& evidence);
+  /// Whether the last audit entry has a seal.
+  [[nodiscard]] Result<bool> audit_is_sealed();
 
  private:
   [[nodiscard]] Result<std::int64_t> barrier_floor(bool enumeration_complete);
@@ -72,6 +86,9 @@ class LedgerReader {
   [[nodiscard]] Result<bool> is_open(DirectoryId directory);
 
   [[nodiscard]] Status check_audit(const struct LedgerState& state);
+  /// Fills segments_ as well.
+  [[nodiscard]] Status walk_audit(const struct LedgerState& state, const ExecutionId& execution,
+                                  const AuditEvidence& evidence, AuditProof& proof);
   [[nodiscard]] Status check_structure(const struct LedgerState& state);
   [[nodiscard]] Status check_counters(const struct LedgerState& state);
   [[nodiscard]] Status check_segments();

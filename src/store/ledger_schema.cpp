@@ -147,9 +147,10 @@ CREATE TABLE checkpoint(
   cumulative_stats TEXT NOT NULL, pending_batch_ids TEXT NOT NULL, error_summary TEXT NOT NULL,
   ledger_sequence INTEGER NOT NULL, created_ms INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT;
 
+-- `hash` chains the entries; `seal` (audit_key.h) is what nobody can make without the key. NULL: there was no key.
 CREATE TABLE audit(
   sequence INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
-  detail_json TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+  detail_json TEXT NOT NULL, hash BLOB NOT NULL, seal BLOB) STRICT;
 
 CREATE TABLE milestone(name TEXT PRIMARY KEY, time_ms INTEGER NOT NULL, sequence INTEGER NOT NULL) STRICT;
 )sql";

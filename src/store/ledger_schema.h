@@ -22,9 +22,10 @@ struct FormatVersion {
   std::int64_t min_reader = 1;
   std::int64_t min_writer = 1;
 };
-// 2: first_item; 3: count_as; 4: answer, place, roots of files
-inline constexpr FormatVersion kLedgerFormat{4, 4, 4};
-inline constexpr FormatVersion kStateFormat;
+// 2: first_item; 3: count_as; 4: answer, place, roots of files; 5: seals of audit entries
+inline constexpr FormatVersion kLedgerFormat{5, 5, 5};
+// 2: seals of audit anchors
+inline constexpr FormatVersion kStateFormat{2, 2, 2};
 
 /// All tables, indices and views of an empty ledger. Inside the caller's transaction.
 [[nodiscard]] Status create_ledger_schema(sql::Database& database);

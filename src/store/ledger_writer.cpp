@@ -88,6 +88,14 @@ std::string operation_of(std::string_view plan_json) {
   return strategy == nullptr ? "" : string_or(*strategy, "operation", "");
 }
 
+/// "uid 1000 (process 4711 on host)"; "engine" where the owner does not say.
+std::string owner_as_actor(std::string_view owner_json) {
+  const Result<Json> owner = parse_json(owner_json, "owner");
+  if (!owner || find_member(*owner, "uid") == nullptr) return "engine";
+  return fmt::format("uid {} (process {} on {})", integer_or(*owner, "uid", 0),
+                     integer_or(*owner, "pid", 0), string_or(*owner, "host", ""));
+}
+
 }  // namespace
 
 Result<LedgerState> read_ledger_state(sql::Database& database) {
@@ -123,14 +131,20 @@ Result<LedgerState> read_ledger_state(sql::Database& database) {
 }
 
 LedgerWriter::LedgerWriter(sql::Database& database, const Clock& clock, Hasher hasher,
-                           std::int64_t created_ms)
-    : database_(database), clock_(clock), hasher_(std::move(hasher)), created_ms_(created_ms) {}
+                           ExecutionId execution, std::int64_t created_ms)
+    : database_(database),
+      clock_(clock),
+      hasher_(std::move(hasher)),
+      execution_(std::move(execution)),
+      created_ms_(created_ms) {}
 
 Result<LedgerWriter> LedgerWriter::make(sql::Database& database, const Clock& clock) {
-  DUNLIN_ASSIGN(const auto created, database.query_int64("SELECT created_ms FROM execution"));
-  if (!created) return Error(ErrorType::state_corrupt, "the ledger has no row in `execution`");
+  DUNLIN_ASSIGN(sql::Statement row, database.cached("SELECT id, created_ms FROM execution"));
+  DUNLIN_ASSIGN(const bool found, row.step());
+  if (!found) return Error(ErrorType::state_corrupt, "the ledger has no row in `execution`");
   DUNLIN_ASSIGN(Hasher hasher, Hasher::create(HashKind::sha256));
-  return LedgerWriter(database, clock, std::move(hasher), *created);
+  return LedgerWriter(database, clock, std::move(hasher), ExecutionId(row.column_string(0)),
+                      row.column_int64(1));
 }
 
 Status LedgerWriter::initialise(sql::Database& database, const ExecutionRow& row) {
@@ -217,8 +231,8 @@ Result<std::int64_t> LedgerWriter::take_over(std::string_view owner_json) {
   // have been set back by years since.
   DUNLIN_TRY(
       database_.run("UPDATE batch SET not_before_ms = NULL WHERE not_before_ms IS NOT NULL"));
-  DUNLIN_TRY(
-      add_audit("engine", "execution.taken_over", fmt::format("{{\"epoch\":{}}}", state_.epoch)));
+  DUNLIN_TRY(add_audit(owner_as_actor(owner_json), "execution.taken_over",
+                       fmt::format("{{\"epoch\":{}}}", state_.epoch)));
   DUNLIN_TRY(save_state());
   DUNLIN_TRY(transaction.commit());
   return state_.epoch;

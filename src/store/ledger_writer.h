@@ -25,6 +25,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "sql/sqlite.h"
+#include "store/audit_key.h"
 #include "store/ledger.h"
 
 namespace dunlin::store {
@@ -74,6 +75,8 @@ class LedgerWriter {
   [[nodiscard]] Result<std::vector<Status>> apply(std::int64_t epoch,
                                                   std::span<const Mutation> mutations);
   [[nodiscard]] Result<std::int64_t> take_over(std::string_view owner_json);
+  /// Audit entries are sealed with this key from now on.
+  void seal_with(AuditKey key) { key_ = std::move(key); }
 
  private:
   using Applied = Result<Status>;
@@ -131,7 +134,8 @@ class LedgerWriter {
     Found found;
   };
 
-  LedgerWriter(sql::Database& database, const Clock& clock, Hasher hasher, std::int64_t created_ms);
+  LedgerWriter(sql::Database& database, const Clock& clock, Hasher hasher, ExecutionId execution,
+               std::int64_t created_ms);
 
   // ledger_writer.cpp
   [[nodiscard]] Status load_state();
@@ -272,6 +276,8 @@ class LedgerWriter {
   sql::Database& database_;
   const Clock& clock_;
   Hasher hasher_;
+  ExecutionId execution_;
+  std::optional<AuditKey> key_;
   std::int64_t created_ms_ = 0;
   std::int64_t now_ms_ = 0;  ///< of the transaction
   LedgerState state_;

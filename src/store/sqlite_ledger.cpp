@@ -176,6 +176,23 @@ Status SqliteLedger::checkpoint_wal() {
   return success();
 }
 
+void SqliteLedger::seal_with(AuditKey key) {
+  const std::lock_guard lock(connections_->write_mutex);
+  if (connections_->writer) connections_->writer->seal_with(std::move(key));
+}
+
+Result<AuditProof> SqliteLedger::prove_audit(std::span<const AuditKey> keys,
+                                             const AuditAnchor& anchor) const {
+  return connections_->read([&](LedgerReader& reader) -> Result<AuditProof> {
+    DUNLIN_ASSIGN(const ExecutionRow row, reader.execution());
+    return reader.prove_audit(row.id, {keys, anchor});
+  });
+}
+
+Result<bool> SqliteLedger::audit_is_sealed() const {
+  return connections_->read([](LedgerReader& reader) { return reader.audit_is_sealed(); });
+}
+
 Status SqliteLedger::limit_growth(std::int64_t pages) {
   const std::lock_guard lock(connections_->write_mutex);
   if (!connections_->write_database) return success();

@@ -12,6 +12,8 @@
 #include <string>
 
 #include "base/clock.h"
+#include "store/audit_key.h"
+#include "store/audit_proof.h"
 #include "store/ledger.h"
 
 namespace dunlin::store {
@@ -35,6 +37,15 @@ class SqliteLedger final : public Ledger {
   /// Moves the log into the file, so that ledger.db alone is the whole ledger (export, end of an
   /// execution).
   [[nodiscard]] Status checkpoint_wal();
+  /// Audit entries are sealed with this key from now on. Not when it is open for reading only.
+  void seal_with(AuditKey key);
+  /// Holds the audit record against its chain, these keys and this anchor (audit_proof.h), which
+  /// was read before the ledger was opened. An error: it could not be looked at.
+  [[nodiscard]] Result<AuditProof> prove_audit(std::span<const AuditKey> keys,
+                                               const AuditAnchor& anchor) const;
+  /// Whether the last audit entry has a seal.
+  [[nodiscard]] Result<bool> audit_is_sealed() const;
+
   /// Test hook: the file refuses (SQLITE_FULL) to grow by more than `pages` pages; 0 lifts the
   /// limit.
   [[nodiscard]] Status limit_growth(std::int64_t pages);

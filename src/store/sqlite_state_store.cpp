@@ -35,9 +35,9 @@ CREATE TABLE control(
 -- What an owner asks for several times a second: as small as what is unanswered.
 CREATE INDEX control_pending ON control(execution_id, id) WHERE answered_ms IS NULL;
 
--- Head of each audit chain; kept when the execution's row is rebuilt.
+-- An entry that each audit chain must hold, as its owner has told; kept when the execution's row is rebuilt.
 CREATE TABLE audit_anchor(
-  execution_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  execution_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, hash TEXT NOT NULL, seal TEXT NOT NULL) STRICT, WITHOUT ROWID;
 )sql";
 
 std::vector<std::string> strings_of(std::string_view text) {
@@ -338,35 +338,53 @@ Status SqliteStateStore::answer_control(std::int64_t id, std::string_view answer
   return Error(ErrorType::not_found, fmt::format("there is no control row {}", id));
 }
 
-Status SqliteStateStore::set_audit_anchor(const ExecutionId& id, std::int64_t sequence,
-                                          std::string_view hash) {
+Status SqliteStateStore::set_audit_anchor(const ExecutionId& id, const AuditAnchor& anchor) {
   const std::lock_guard lock(mutex_);
   const auto set = [&]() -> Status {
     DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(database_));
-    DUNLIN_ASSIGN(const auto known,
-                  database_.query_int64("SELECT sequence FROM audit_anchor WHERE execution_id = ?1",
-                                        id.value));
-    if (known && *known > sequence) {
+    DUNLIN_ASSIGN(const AuditAnchor known, read_anchor(id));
+    if (known.sequence > anchor.sequence) {
       return Error(ErrorType::state_corrupt,
                    fmt::format("the audit log of {} ends at entry {}, but entry {} was seen before",
-                               id.value, sequence, *known));
+                               id.value, anchor.sequence, known.sequence));
     }
-    DUNLIN_TRY(
-        database_.run("REPLACE INTO audit_anchor(execution_id, sequence, hash) VALUES (?1, ?2, ?3)",
-                      id.value, sequence, hash));
+    if (known.sequence == anchor.sequence && known.hash != anchor.hash) {
+      return Error(ErrorType::state_corrupt,
+                   fmt::format("audit entry {} of {} is not the one that was seen before",
+                               anchor.sequence, id.value));
+    }
+    DUNLIN_TRY(database_.run(
+        "REPLACE INTO audit_anchor(execution_id, sequence, hash, seal) VALUES (?1, ?2, ?3, ?4)",
+        id.value, anchor.sequence, anchor.hash, anchor.seal));
     return transaction.commit();
   };
   return state_error(set());
 }
 
-Result<StateStore::AuditAnchor> SqliteStateStore::audit_anchor(const ExecutionId& id) const {
+Result<AuditAnchor> SqliteStateStore::audit_anchor(const ExecutionId& id) const {
   const std::lock_guard lock(mutex_);
+  return read_anchor(id);
+}
+
+Result<AuditAnchor> SqliteStateStore::read_anchor(const ExecutionId& id) const {
   DUNLIN_ASSIGN(
       sql::Statement row,
-      database_.cached("SELECT sequence, hash FROM audit_anchor WHERE execution_id = ?1"));
+      database_.cached("SELECT sequence, hash, seal FROM audit_anchor WHERE execution_id = ?1"));
   DUNLIN_ASSIGN(const bool found, row.query(id.value));
   if (!found) return AuditAnchor{};
-  return AuditAnchor{row.column_int64(0), row.column_string(1)};
+  return AuditAnchor{row.column_int64(0), row.column_string(1), row.column_string(2)};
+}
+
+Result<std::vector<ExecutionId>> SqliteStateStore::anchored_executions() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ExecutionId> ids;
+  DUNLIN_ASSIGN(sql::Statement row,
+                database_.cached("SELECT execution_id FROM audit_anchor ORDER BY execution_id"));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, row.step());
+    if (!more) return ids;
+    ids.emplace_back(row.column_string(0));
+  }
 }
 
 }  // namespace dunlin::store

@@ -43,9 +43,9 @@ class SqliteStateStore final : public StateStore {
   [[nodiscard]] Result<ControlRow> control(std::int64_t id) const override;
   [[nodiscard]] Status answer_control(std::int64_t id, std::string_view answer_json,
                                       std::int64_t now_ms) override;
-  [[nodiscard]] Status set_audit_anchor(const ExecutionId& id, std::int64_t sequence,
-                                        std::string_view hash) override;
+  [[nodiscard]] Status set_audit_anchor(const ExecutionId& id, const AuditAnchor& anchor) override;
   [[nodiscard]] Result<AuditAnchor> audit_anchor(const ExecutionId& id) const override;
+  [[nodiscard]] Result<std::vector<ExecutionId>> anchored_executions() const override;
 
  private:
   SqliteStateStore(sql::Database database, bool created)
@@ -59,6 +59,9 @@ class SqliteStateStore final : public StateStore {
                                                                         const Bind& bind) const;
   [[nodiscard]] Result<std::vector<ControlRow>> select_controls(std::string_view where,
                                                                 const Bind& bind) const;
+
+  /// With the mutex.
+  [[nodiscard]] Result<AuditAnchor> read_anchor(const ExecutionId& id) const;
 
   mutable std::mutex mutex_;
   mutable sql::Database database_;

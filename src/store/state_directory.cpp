@@ -289,6 +289,8 @@ Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow
   if (parse_uuid(row.id.value) != row.id.value) {
     return Error(ErrorType::defect, fmt::format("'{}' is no execution id", row.id.value));
   }
+  // Before anything is made: with a key that is no good it could not be opened.
+  DUNLIN_TRY(audit_key());
   // Made under another name and renamed: a ledger is there as a whole or not at all. It is closed
   // in between, because SQLite knows its files by their paths.
   const std::string folder = execution_path(row.id);
@@ -322,6 +324,7 @@ Result<std::unique_ptr<Ledger>> StateDirectory::open_ledger(const ExecutionId& i
                  fmt::format("there is no ledger of execution '{}'", id.value));
   const std::string file = execution_path(id) + "/ledger.db";
   DUNLIN_ASSIGN(auto ledger, SqliteLedger::open(file, read_only, clock_));
+  if (!read_only) DUNLIN_TRY(seal_with_key(*ledger));
   return std::unique_ptr<Ledger>(std::move(ledger));
 }
 

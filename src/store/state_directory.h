@@ -11,12 +11,17 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "store/audit_key.h"
+#include "store/audit_proof.h"
 #include "store/ledger.h"
 #include "store/state_store.h"
 
@@ -81,6 +86,22 @@ class StateDirectory {
   /// replaces the lock file under a holder that cannot be reached; the epoch then fences its
   /// writes.
   [[nodiscard]] Result<OwnerLock> acquire(const ExecutionId& id, bool force = false);
+  /// Where the key is that seals audit entries (audit_key.h): it is read, or made, when the first
+  /// ledger is opened for writing. From then on a key file that is no good is the error of that
+  /// opening, and so is a key that cannot be made for a record that is sealed already; without one
+  /// at the default place a record that is new is not sealed, with a warning. Before the first
+  /// ledger is opened; without a call nothing is sealed.
+  void use_audit_key(AuditKeyPlace place);
+  /// Tells state.db of the newest audit entry of this ledger, which is on disk. state_corrupt, and
+  /// nothing is changed, when what it knew before does not stand in the ledger any more: somebody
+  /// has changed or cut the record. By the owner only; repeatable.
+  [[nodiscard]] Status anchor_audit(const ExecutionId& id, const Ledger& ledger);
+  /// Holds an execution's audit record against `keys` and what state.db knows; also of one that is
+  /// live. A ledger that is gone though state.db knows its record is a difference. not_found:
+  /// nobody knows of it.
+  [[nodiscard]] Result<AuditProof> prove_audit(const ExecutionId& id,
+                                               std::span<const AuditKey> keys);
+
   /// True while a process holds the lock.
   [[nodiscard]] Result<bool> owned(const ExecutionId& id) const;
 
@@ -95,9 +116,17 @@ class StateDirectory {
 
  private:
   StateDirectory(std::string path, const Clock& clock);
+  /// The key to seal with; null: none, and audit_refusal_ says why if one was asked for.
+  [[nodiscard]] Result<const AuditKey*> audit_key();
+  [[nodiscard]] Status seal_with_key(class SqliteLedger& ledger);
+
   std::string path_;
   const Clock& clock_;
   std::unique_ptr<StateStore> store_;
+  std::mutex audit_mutex_;
+  std::optional<AuditKeyPlace> audit_place_;
+  std::optional<AuditKey> audit_key_;
+  std::optional<Error> audit_refusal_;
 };
 
 }  // namespace dunlin::store

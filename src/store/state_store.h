@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "store/audit_proof.h"
 #include "store/model.h"
 
 namespace dunlin::store {
@@ -77,14 +78,15 @@ class StateStore {
   [[nodiscard]] virtual Status answer_control(std::int64_t id, std::string_view answer_json,
                                               std::int64_t now_ms) = 0;
 
-  /// The head of an execution's audit chain; it may never go back (a cut tail is found by it).
-  [[nodiscard]] virtual Status set_audit_anchor(const ExecutionId& id, std::int64_t sequence,
-                                                std::string_view hash) = 0;
-  struct AuditAnchor {
-    std::int64_t sequence = 0;
-    std::string hash;
-  };
+  /// What is known of an execution's audit record from outside of its ledger: a cut tail and a
+  /// chain computed anew are found by it. It never goes back: state_corrupt for a lower sequence
+  /// than is known, or another hash for the same one; nothing is changed then.
+  [[nodiscard]] virtual Status set_audit_anchor(const ExecutionId& id,
+                                                const AuditAnchor& anchor) = 0;
+  /// sequence 0: none is known.
   [[nodiscard]] virtual Result<AuditAnchor> audit_anchor(const ExecutionId& id) const = 0;
+  /// Executions that have one, also those that state.db knows nothing else of.
+  [[nodiscard]] virtual Result<std::vector<ExecutionId>> anchored_executions() const = 0;
 };
 
 }  // namespace dunlin::store

@@ -39,6 +39,7 @@ std::vector<Latencies> measure_control(const Options& options, int trials, int f
         << std::string(8192, static_cast<char>('a' + i % 26));
   }
   const Environment environment{{"DUNLIN_STATE", folder + "/state"},
+                                {"DUNLIN_AUDIT_KEY_FILE", folder + "/audit.key"},
                                 {"XDG_RUNTIME_DIR", folder + "/run"}};
   fsys::create_directory(folder + "/run");
   Rng rng(options.seed);

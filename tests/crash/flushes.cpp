@@ -356,7 +356,9 @@ class TracedRun {
   Result<Trace> traced(std::vector<std::string> command, const std::string& kill_at, Moment from) {
     command.insert(command.begin(), options_.binary);
     command.emplace_back("--no-progress");
-    Environment environment{{"DUNLIN_STATE", home() + "/state"}, {"XDG_RUNTIME_DIR", runtime()}};
+    Environment environment{{"DUNLIN_STATE", home() + "/state"},
+                            {"DUNLIN_AUDIT_KEY_FILE", folder_.path() + "/audit.key"},
+                            {"XDG_RUNTIME_DIR", runtime()}};
     std::vector<std::string> strace_options;
     const std::size_t colon = kill_at.find(':');
     if (kill_at.find('.') != std::string::npos) {

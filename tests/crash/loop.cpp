@@ -90,6 +90,7 @@ std::vector<std::string> Bench::command() const {
 
 Environment Bench::environment(Environment more) const {
   more["DUNLIN_STATE"] = folder_ + "/state";
+  more["DUNLIN_AUDIT_KEY_FILE"] = folder_ + "/audit.key";
   more["XDG_RUNTIME_DIR"] = folder_ + "/run";
   return more;
 }
@@ -178,6 +179,8 @@ std::string Bench::differences(const Ended& last) {
   for (const std::string& leftover : scenario_->leftovers()) text += "\n  left over: " + leftover;
   const Ended doctor = run(dunlin({"doctor"}), environment(), folder_ + "/doctor");
   if (doctor.exit_code != 0) text += "\n  doctor: " + doctor.output;
+  const Ended audit = run(dunlin({"audit", "verify", "--all"}), environment(), folder_ + "/audit");
+  if (audit.exit_code != 0) text += "\n  audit: " + audit.output;
   return text;
 }
 

@@ -154,13 +154,19 @@ TYPED_TEST(StateStoreConformance, ControlRowsAreAnsweredOnce) {
 }
 
 TYPED_TEST(StateStoreConformance, AnAuditAnchorNeverGoesBack) {
-  EXPECT_EQ(this->store().audit_anchor(id_of(1))->sequence, 0);
-  EXPECT_TRUE(this->store().set_audit_anchor(id_of(1), 5, "five").ok());
-  EXPECT_EQ(this->store().set_audit_anchor(id_of(1), 4, "four").error().type,
+  StateStore& store = this->store();
+  EXPECT_EQ(store.audit_anchor(id_of(1))->sequence, 0);
+  EXPECT_TRUE(store.anchored_executions()->empty());
+  EXPECT_TRUE(store.set_audit_anchor(id_of(1), {5, "five", "seal"}).ok());
+  EXPECT_EQ(store.set_audit_anchor(id_of(1), {4, "four", ""}).error().type,
             ErrorType::state_corrupt);
-  EXPECT_EQ(this->store().audit_anchor(id_of(1))->hash, "five");
-  EXPECT_TRUE(this->store().set_audit_anchor(id_of(1), 6, "six").ok());
-  EXPECT_EQ(this->store().audit_anchor(id_of(1))->sequence, 6);
+  EXPECT_EQ(store.set_audit_anchor(id_of(1), {5, "another", ""}).error().type,
+            ErrorType::state_corrupt);
+  EXPECT_EQ(store.audit_anchor(id_of(1))->hash, "five");
+  EXPECT_EQ(store.audit_anchor(id_of(1))->seal, "seal");
+  EXPECT_TRUE(store.set_audit_anchor(id_of(1), {6, "six", ""}).ok());
+  EXPECT_EQ(store.audit_anchor(id_of(1))->sequence, 6);
+  EXPECT_EQ(*store.anchored_executions(), std::vector<ExecutionId>{id_of(1)});
 }
 
 TYPED_TEST(StateStoreConformance, AnswersManyThreadsAtOnce) {

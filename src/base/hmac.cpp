@@ -1,0 +1,27 @@
+// See hmac.h.
+#include "base/hmac.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "base/hash.h"
+
+namespace dunlin {
+
+Result<std::string> hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::string digest(digest_size(HashKind::sha256), '\0');
+  unsigned size = 0;
+  const auto* made = ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                            reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                            reinterpret_cast<unsigned char*>(digest.data()), &size);
+  if (made == nullptr || size != digest.size())
+    return Error(ErrorType::unsupported_item, "this system's OpenSSL refuses HMAC-SHA-256");
+  return digest;
+}
+
+bool equal_in_constant_time(std::string_view one, std::string_view other) {
+  return one.size() == other.size() && ::CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+}
+
+}  // namespace dunlin
