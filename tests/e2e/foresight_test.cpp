@@ -1,13 +1,15 @@
 // A dry run says what the full run then does, and changes nothing; a rollback gives everything
 // back, also when both were killed. Random trees, plans and conflicts, judged from outside.
 //
-// 200 cases; DUNLIN_FORESIGHT=2000 for as many, DUNLIN_FORESIGHT_SEED=N for one of them. In this
+// 100 cases; DUNLIN_FORESIGHT=2000 for as many (DUNLIN_FORESIGHT_FROM=N: from there on),
+// DUNLIN_FORESIGHT_SEED=N for one of them. In this
 // process, for speed: only those that are killed have one of their own.
 #include "e2e/foresight.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -124,15 +126,12 @@ void Foresight::one(std::uint64_t seed) {
     return std::pair(outside_view(source, look), outside_view(destination, look));
   };
   const auto untouched = both(Look::untouched);
+  const auto before = std::map<Look, std::pair<std::vector<std::string>, std::vector<std::string>>>{
+      {Look::all, both(Look::all)}, {Look::without_links, both(Look::without_links)}};
   const ExecutionId dry = start("dry_run");
   const engine::Outcome rehearsed = go(*engine, dry, Goal::migrate);
   ASSERT_EQ(both(Look::untouched), untouched) << "the dry run has left a trace";
 
-  // Of a set of hard links some names of which could not be moved, those that come back to another
-  // file system are a set of their own (docs/files.md).
-  const bool moves = document["strategy"]["operation"] == "move";
-  const Look look = across && moves && rehearsed.exit_code != 0 ? Look::without_links : Look::all;
-  const auto before = both(look);
   const bool killed = rng.chance(0.3);
   const auto moment = [&] { return std::chrono::microseconds(rng.between(500, 25'000)); };
   const ExecutionId full = start("full");
@@ -151,21 +150,31 @@ void Foresight::one(std::uint64_t seed) {
   }
 
   if (rehearsed.status != ExecutionStatus::completed) return;
+  // Of a set of hard links some names of which have not been moved, those that come back to another
+  // file system are a set of their own (docs/files.md).
+  const auto left = outside_view(source, Look::all);
+  const bool some_left = std::any_of(left.begin(), left.end(), [](const std::string& line) {
+    return line.find(" links ") != std::string::npos;
+  });
+  const Look look = across && some_left ? Look::without_links : Look::all;
   if (killed) go_and_be_killed(scratch, full, Goal::roll_back, moment());
   const auto back = engine->snapshot(full);
   ASSERT_TRUE(back.ok());
   if (back->shown_status != ExecutionStatus::rolled_back) {
     EXPECT_EQ(go(*engine, full, Goal::roll_back).status, ExecutionStatus::rolled_back);
   }
-  EXPECT_EQ(both(look), before) << "the rollback has not given everything back";
+  EXPECT_EQ(both(look), before.at(look)) << "the rollback has not given everything back";
 }
 
 TEST_F(Foresight, ADryRunSaysWhatTheFullRunDoesAndARollbackGivesItBack) {
   const char* const one_seed = std::getenv("DUNLIN_FORESIGHT_SEED");
   if (one_seed != nullptr) return one(std::strtoull(one_seed, nullptr, 10));
   const char* const cases = std::getenv("DUNLIN_FORESIGHT");
-  const std::uint64_t count = cases != nullptr ? std::strtoull(cases, nullptr, 10) : 200;
-  for (std::uint64_t seed = 1; seed <= count && !HasFailure(); ++seed) one(seed);
+  const std::uint64_t count = cases != nullptr ? std::strtoull(cases, nullptr, 10) : 100;
+  const char* const first = std::getenv("DUNLIN_FORESIGHT_FROM");
+  for (std::uint64_t seed = first != nullptr ? std::strtoull(first, nullptr, 10) : 1;
+       seed <= count && !HasFailure(); ++seed)
+    one(seed);
 }
 
 }  // namespace

@@ -317,6 +317,21 @@ TEST_P(FilesMove, ANewFileUnderTheInodeOfASetThatIsGoneIsMovedByItself) {
   EXPECT_THAT(files_below(at.source()), IsEmpty());
 }
 
+/// It would be nowhere any more, and the time of the directory that holds it would be lost.
+TEST_P(FilesMove, AnEmptyDirectoryThatCouldNotBeMadeStays) {
+  const Places at(GetParam());
+  stdfs::create_directories(at.source("/d/empty"));
+  stdfs::create_directories(at.source("/arrives"));
+  write_file(at.target("/d"), "stands in the way");
+  CopyTest move = at.move({{"delete-empty-src-dirs", "true"}});
+  LocalExecution& execution = move.start();
+  ASSERT_TRUE(is_ok(execution.run_to_end()));
+  EXPECT_TRUE(stdfs::is_directory(at.source("/d/empty")));
+  EXPECT_FALSE(stdfs::exists(at.source("/arrives")));
+  EXPECT_EQ(execution.item("d/empty", "remove_directories")->row.message,
+            "stays: it is not at the destination");
+}
+
 /// Whoever has emptied a disk takes it out; what was moved can be proven without it.
 TEST_P(FilesMove, VerifyDoesWithoutTheSourceRoot) {
   const Places at(GetParam());
