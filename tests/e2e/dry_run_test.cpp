@@ -76,7 +76,7 @@ TEST_F(DryRun, WhatRefusesTheStartRefusesItToo) {
   ASSERT_EQ(::chmod(path("closed").c_str(), 0500), 0);
   const Finished done = run({"copy", path("src"), path("closed/dst"), "--dry-run"});
   EXPECT_EQ(done.code, 3) << done.out;
-  EXPECT_THAT(done.out, HasSubstr("permission_denied"));
+  EXPECT_THAT(done.out, HasSubstr("Permission denied"));
 }
 
 TEST_F(DryRun, HasNothingToTakeBackOrToCompare) {
