@@ -154,8 +154,12 @@ void stop_now(Session& session, engine::Execution& execution) {
 /// Shows an execution of another process, as long as it lives.
 class Follower {
  public:
-  Follower(Session& session, engine::Engine& engine, ExecutionId id, bool screen)
-      : session_(session), engine_(engine), id_(std::move(id)), screen_(screen) {}
+  Follower(Session& session, engine::Engine& engine, ExecutionId id, bool screen, bool goes_on)
+      : session_(session),
+        engine_(engine),
+        id_(std::move(id)),
+        screen_(screen),
+        goes_on_(goes_on) {}
 
   Result<int> run() {
     SignalWatch signals;  // so that nothing of the display is left behind
@@ -188,6 +192,7 @@ class Follower {
       if (!snapshot->live) {
         clear();
         const int code = exit_code_of(*snapshot);
+        if (goes_on_ && snapshot->interrupted) return code;
         DUNLIN_TRY(print_end(session_, id_, nullptr, code));
         return code;
       }
@@ -243,6 +248,7 @@ class Follower {
   engine::Engine& engine_;
   const ExecutionId id_;
   const bool screen_;
+  const bool goes_on_;
   std::int64_t last_ms_ = 0;
   std::mutex mutex_;
   std::condition_variable left_;
@@ -328,9 +334,9 @@ Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
   return outcome.exit_code;
 }
 
-Result<int> follow(Session& session, const ExecutionId& id, bool screen) {
+Result<int> follow(Session& session, const ExecutionId& id, bool screen, bool goes_on) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-  return Follower(session, *engine, id, screen).run();
+  return Follower(session, *engine, id, screen, goes_on).run();
 }
 
 }  // namespace dunlin::cli

@@ -24,7 +24,9 @@ struct ForegroundRun {
 
 /// Follows an execution that lives in another process until it ends or pauses; returns the code
 /// that its owner ended with. `screen`: the whole status screen on a terminal, else one line.
-[[nodiscard]] Result<int> follow(Session& session, const ExecutionId& id, bool screen);
+/// `goes_on`: the caller goes on with what a dead owner leaves, so nothing is said of that end.
+[[nodiscard]] Result<int> follow(Session& session, const ExecutionId& id, bool screen,
+                                 bool goes_on = false);
 
 /// The last words of an execution: the summary, or with --json the finished event.
 [[nodiscard]] Status print_end(Session& session, const ExecutionId& id,

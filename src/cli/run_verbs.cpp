@@ -122,9 +122,9 @@ Status let_go(Session& session, engine::Engine& engine, const engine::Snapshot& 
 
 Result<int> resume(Session& session, const std::string& text, bool detach, bool take_over,
                    const Json& part) {
-  DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
+  DUNLIN_ASSIGN(auto snapshot, session.snapshot(text));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-  const auto& id = snapshot.row.id;
+  const ExecutionId id = snapshot.row.id;
   if (snapshot.live || allows(snapshot, "resume"))
     DUNLIN_TRY(let_go(session, *engine, snapshot, part));
   if (snapshot.live && !part.empty()) return kDone;
@@ -137,7 +137,13 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
     wake(*engine, snapshot, session.actor());
     session.print(fmt::format("execution {} runs in another process; this only watches it\n",
                               snapshot.row.number));
-    return detach ? Result<int>(kDone) : follow(session, id, false);
+    if (detach) return kDone;
+    DUNLIN_ASSIGN(const int code, follow(session, id, false, true));
+    // Killed while it was watched, or just before: for as long as somebody else looks at its memory
+    // (`ps`), the lock of a dead owner lasts.
+    DUNLIN_ASSIGN(snapshot, session.snapshot(text));
+    if (snapshot.live || !snapshot.interrupted) return code;
+    session.print("its process has ended; it goes on here\n");
   }
   if (!allows(snapshot, "resume")) return not_allowed(snapshot, "resume");
   const Goal goal = engine::goal_of(snapshot.row);

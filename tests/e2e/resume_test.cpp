@@ -1,4 +1,6 @@
 // What changed between a pause and its resume: options, the version, the source.
+#include <csignal>
+
 #include "e2e/world.h"
 
 namespace dunlin::e2e {
@@ -40,6 +42,20 @@ TEST_F(Resume, GoesOnWithTheOptionsItBeganWith) {
     EXPECT_TRUE(item["checksum"].get<std::string>().starts_with("sha256:")) << item.dump();
     EXPECT_NE(item["proof"], "none");
   }
+  EXPECT_EQ(difference("src", "dst"), "");
+}
+
+TEST_F(Resume, GoesOnItselfWhenTheProcessThatItWatchesIsKilled) {
+  make_tree("src", 40, 10'000);
+  Process copy(dunlin({"copy", path("src") + "/", path("dst"), "--io-limit", "100kB/s"}));
+  ASSERT_TRUE(is_under_way());
+  Process watching(dunlin({"resume", "last"}));
+  ASSERT_TRUE(watching.says("only watches it"));
+  copy.signal(SIGKILL);
+  ASSERT_EQ(copy.wait(), 128 + SIGKILL);
+  ASSERT_TRUE(watching.says("it goes on here"));
+  EXPECT_EQ(run({"limits", "last", "--io", "none"}).code, 0);
+  EXPECT_EQ(watching.wait(), 0) << watching.out() << watching.err();
   EXPECT_EQ(difference("src", "dst"), "");
 }
 
