@@ -44,7 +44,10 @@ class ScriptedKind final : public engine::Kind {
   [[nodiscard]] std::string describe(const engine::Plan& plan) const override {
     return "play " + member(plan.document, "source", "script");
   }
-  [[nodiscard]] Json schema() const override { return Json::object(); }
+  [[nodiscard]] Json schema() const override {
+    const Json any{{"type", "object"}};
+    return Json{{"properties", {{"source", any}, {"destination", any}, {"strategy", any}}}};
+  }
   [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const engine::Plan& plan) const override {
     const std::string path = member(plan.document, "source", "script");
     DUNLIN_ASSIGN(const std::string text, read_file(path));
