@@ -33,7 +33,7 @@ TEST(SqliteAddress, IsTakenLiterallyAndMadeAbsolute) {
     const auto path = sqlite_path(wrong);
     ASSERT_FALSE(path.ok()) << wrong;
     EXPECT_EQ(path.error().type, ErrorType::invalid_input);
-    EXPECT_NE(path.error().message.find("sqlite:PATH"), std::string::npos);
+    EXPECT_NE(path.error().message.find("sqlite:"), std::string::npos) << "says what to write";
   }
 }
 
