@@ -31,6 +31,7 @@ Result<int> accept(Session& session, const std::string& text) {
     return kPausedOrCancelled;
   DUNLIN_TRY(engine->accept(snapshot.row.id, session.actor()));
   tell(session, "accept", snapshot, "accepted: nothing is kept for a rollback any more");
+  session.expire();
   return kDone;
 }
 
@@ -43,6 +44,7 @@ Result<int> remove(Session& session, const std::string& text) {
   if (!agreed) return kPausedOrCancelled;
   DUNLIN_TRY(engine->remove(snapshot.row.id));
   tell(session, "delete", snapshot, "its record is deleted");
+  session.expire();
   return kDone;
 }
 

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/text.h"
 #include "cli/exit_code.h"
 #include "cli/ledger_json.h"
@@ -268,6 +270,17 @@ Status print_operations(Session& session, const ExecutionId& id, const store::Le
 
 }  // namespace
 
+namespace {
+
+std::string part_text(const engine::Outcome::PartTaken& part, std::int64_t number) {
+  std::string text = fmt::format("took back {} of what was done\n", part.back);
+  if (part.left_alone == 0) return text;
+  return text + fmt::format("{} left alone, changed since; why: dunlin errors {}\n",
+                            part.left_alone, number);
+}
+
+}  // namespace
+
 Status print_end(Session& session, const ExecutionId& id, const engine::Outcome* outcome,
                  int exit_code, std::int64_t attempt_ms) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
@@ -277,6 +290,9 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
     DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
     if (dry && outcome != nullptr) DUNLIN_TRY(print_operations(session, id, *ledger));
     Json fields = finished_fields(snapshot, *ledger, exit_code);
+    if (outcome != nullptr && outcome->part)
+      fields["part"] = {{"rolled_back", outcome->part->back},
+                        {"left_alone", outcome->part->left_alone}};
     if (outcome != nullptr && !outcome->problems.empty()) {
       fields["problems"] = Json::array();
       for (const auto& problem : outcome->problems)
@@ -306,6 +322,8 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
     shown.reason = outcome->reason;
     shown.problems = outcome->problems;
   }
+  if (outcome != nullptr && outcome->part)
+    session.print(part_text(*outcome->part, shown.snapshot.row.number));
   session.print(summary_text(shown, session.out()));
   return success();
 }

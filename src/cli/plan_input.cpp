@@ -184,6 +184,9 @@ SettingsFlags::SettingsFlags(CLI::App& app) {
   memory_ = add_text(app, "--memory", "SIZE", "at most so much memory, from 64MB");
   text("priority", "--priority", "NAME",
        "immediate, high, normal (default) or low: who is served first at the same disks");
+  text(
+      "undo_retention", "--undo-retention", "TIME",
+      "how long what a rollback needs is kept after the end (default 7d); forever: until accepted");
   text("max_failures", "--max-failures", "N|P%", "stop after so many failed items");
   text("max_retries", "--retries", "N", "tries after the first one (default 2)");
   stop_on_first_error_ = add_flag(app, "--stop-on-first-error", "stop when an item has failed");

@@ -53,6 +53,7 @@ Result<int> own(Session& session, ForegroundRun run) {
     note_plan(*engine, snapshot->row.plan_id, plan_status_of(snapshot->row.status),
               session.clock().wall_ms())
         .ignore("shown by `plan list` only; the execution itself is recorded");
+  session.expire();
   return code;
 }
 
@@ -162,10 +163,15 @@ Result<int> verify(Session& session, const std::string& text, bool detach) {
   return own(session, {id, Goal::verify, {}});
 }
 
-Result<int> roll_back(Session& session, const std::string& text, bool detach) {
+ForegroundRun roll_back_run(const ExecutionId& id, const Json& part) {
+  return {id, Goal::roll_back,
+          [part](engine::Execution& execution) { return execution.roll_back_part(part); }};
+}
+
+Result<int> roll_back(Session& session, const std::string& text, const Json& part, bool detach) {
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(text));
   const auto& id = snapshot.row.id;
-  if (snapshot.live && engine::goal_of(snapshot.row) == Goal::roll_back)
+  if (snapshot.live && engine::goal_of(snapshot.row) == Goal::roll_back && part.empty())
     return follow(session, id, false);
   const bool again = snapshot.shown_status == ExecutionStatus::rolled_back;
   if (again && !allows(snapshot, "rollback")) {
@@ -175,12 +181,13 @@ Result<int> roll_back(Session& session, const std::string& text, bool detach) {
     return code;
   }
   if (!allows(snapshot, "rollback")) return not_allowed(snapshot, "rollback");
-  if (!session.confirm(fmt::format("take back what execution {} {} ({})?", snapshot.row.number,
+  if (!session.confirm(fmt::format("take back {}what execution {} {} ({})?",
+                                   part.empty() ? "" : "a part of ", snapshot.row.number,
                                    again ? "still has done" : "did",
                                    printable(snapshot.row.description))))
     return kPausedOrCancelled;
-  if (detach) return hand_over(session, {id, "roll_back", ""});
-  return own(session, {id, Goal::roll_back, {}});
+  if (detach) return hand_over(session, {id, "roll_back", dump_json(part)});
+  return own(session, roll_back_run(id, part));
 }
 
 ForegroundRun retry_run(const Session& session, const ExecutionId& id, const Json& selector) {
@@ -208,7 +215,8 @@ Result<int> run_owner(Session& session, const std::string& id, const std::string
   ForegroundRun run{ExecutionId(id), Goal::migrate, {}};
   if (!selector.empty()) {
     DUNLIN_ASSIGN(const Json json, parse_json(selector, "--select"));
-    run = retry_run(session, ExecutionId(id), json);
+    run = goal == "roll_back" ? roll_back_run(ExecutionId(id), json)
+                              : retry_run(session, ExecutionId(id), json);
   }
   run.goal = goal == "verify"      ? Goal::verify
              : goal == "roll_back" ? Goal::roll_back
@@ -333,6 +341,28 @@ Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach) 
   return own(session, {id, Goal::migrate, {}});
 }
 
+void add_roll_back(Verbs& verbs) {
+  struct Given {
+    Text execution;
+    Flag detach;
+    std::unique_ptr<UndoFlags> part;
+  };
+  auto given = std::make_shared<Given>();
+  CLI::App& app =
+      verbs.add("rollback",
+                "Takes back what an execution did, or a part of it; leaves alone what others "
+                "changed since. Said again, it tries what it left alone.",
+                "dunlin rollback 3\ndunlin rollback last --yes\n"
+                "dunlin rollback 3 --path 'photos/2019/*'\ndunlin rollback 3 --batch 12",
+                [given](Session& session) -> Result<int> {
+                  DUNLIN_ASSIGN(const Json part, given->part->read());
+                  return roll_back(session, *given->execution, part, *given->detach);
+                });
+  given->execution = add_execution(app);
+  given->detach = add_detach(app);
+  given->part = std::make_unique<UndoFlags>(app);
+}
+
 void add_run_verbs(Verbs& verbs) {
   add_run(verbs);
   struct OnExecution {
@@ -350,10 +380,7 @@ void add_run_verbs(Verbs& verbs) {
   };
   add_resume(verbs);
   verb("verify", "Compares again what an execution wrote.", "dunlin verify last", verify);
-  verb("rollback",
-       "Takes back what an execution did; leaves alone what others changed since. Said again, it "
-       "tries what it left alone.",
-       "dunlin rollback 3\ndunlin rollback last --yes", roll_back);
+  add_roll_back(verbs);
   add_retry(verbs);
   add_owner(verbs);
 }

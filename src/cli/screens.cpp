@@ -327,6 +327,28 @@ std::string age_of(std::int64_t then_ms, std::int64_t now_ms) {
          " ago";
 }
 
+/// What a rollback would need, how large it is, and how long it is kept.
+std::string kept_text(const Snapshot& snapshot, std::int64_t now_ms) {
+  const std::int64_t bytes = snapshot.row.counters.kept_bytes;
+  if (bytes == 0 || !engine::has_ended(snapshot.shown_status)) return "";
+  std::string out = format_bytes(bytes) + " of old versions, for a rollback";
+  const std::int64_t until = store::keeps_until_ms(snapshot.row);
+  if (snapshot.undo == engine::Undo::given_up || (until > 0 && until <= now_ms))
+    out += ", given up with the next command that changes something";
+  else if (until > 0)
+    out += fmt::format(", until {} (in {})", rfc3339(until),
+                       format_duration(std::chrono::milliseconds(until - now_ms)));
+  return out + fmt::format("; dunlin accept {}  frees it", snapshot.row.number);
+}
+
+/// Of a rollback of a part that has not ended, as the flags that name it.
+std::string part_text(const Snapshot& snapshot) {
+  if (!snapshot.row.rollback_part) return "";
+  const auto of = parse_json(snapshot.row.rollback_part->of_json);
+  const auto selector = of.ok() ? engine::undo_selector_from(*of) : of.error();
+  return selector.ok() ? printable(engine::selector_flags(*selector)) : "";
+}
+
 std::string owner_text(const Snapshot& snapshot) {
   const auto owner = parse_json(snapshot.row.owner_json);
   if (!owner.ok() || integer_or(*owner, "pid", 0) == 0) return "";
@@ -534,9 +556,11 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   if (snapshot.row.phase == "rolling_back" ||
       snapshot.shown_status == ExecutionStatus::rolled_back) {
     const bool to_the_end = snapshot.shown_status == ExecutionStatus::rolled_back;
+    lines.add("part", part_text(snapshot));
     lines.add("taken back",
-              to_the_end ? counts_text(counters, &store::OutcomeCounters::rolled_back, noun, false)
-                         : taken_back_of(counters, noun));
+              to_the_end || snapshot.row.rollback_part
+                  ? counts_text(counters, &store::OutcomeCounters::rolled_back, noun, false)
+                  : taken_back_of(counters, noun));
     if (snapshot.shown_status == ExecutionStatus::rolled_back &&
         store::all_succeeded(counters) > 0) {
       lines.add(
@@ -549,6 +573,9 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
     add_actions(lines, shown, terminal);
   } else if (shown.problems.empty() || store::all_succeeded(counters) > 0) {
     lines.add(done_word(snapshot), done_line(shown));
+    if (store::all_rolled_back(counters) > 0)
+      lines.add("taken back",
+                counts_text(counters, &store::OutcomeCounters::rolled_back, noun, false));
   }
   if (!ended_well && store::all_planned(counters) > store::all_ended(counters))
     lines.add("left",
@@ -569,6 +596,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   if (!dry && (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0))
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
                                          verification_statement(snapshot)));
+  lines.add("kept", kept_text(snapshot, shown.now_ms));
   add_next(lines, snapshot);
   return lines.take();
 }
@@ -586,11 +614,18 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   lines.add("cause", reason_text(shown));
   lines.add("try", printable(remedy_text(shown)));
   const std::size_t bar = width == 0 ? kBarWidth : std::clamp(width / 2, kNarrowest / 2, kBarWidth);
-  lines.add("progress",
-            fmt::format("{} {:.1f}%", progress_bar(progress.percent_complete, bar, terminal.utf8()),
-                        progress.percent_complete));
+  // How much there is of a part is known when it is taken back.
+  if (!row.rollback_part)
+    lines.add("progress", fmt::format("{} {:.1f}%",
+                                      progress_bar(progress.percent_complete, bar, terminal.utf8()),
+                                      progress.percent_complete));
+  lines.add("part", part_text(snapshot));
   const bool back = takes_back(row.phase) && snapshot.shown_status != ExecutionStatus::rolled_back;
-  if (back) lines.add("taken back", taken_back_of(counters, snapshot.noun));
+  if (back)
+    lines.add("taken back", row.rollback_part
+                                ? counts_text(counters, &store::OutcomeCounters::rolled_back,
+                                              snapshot.noun, false)
+                                : taken_back_of(counters, snapshot.noun));
   if (!back) {
     lines.add(snapshot.noun, items_text(snapshot, terminal));
     lines.add("directories", directories_text(snapshot, terminal));
@@ -636,6 +671,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   if (row.ended_ms > 0)
     lines.add("ended",
               fmt::format("{} ({})", rfc3339(row.ended_ms), age_of(row.ended_ms, shown.now_ms)));
+  lines.add("kept", kept_text(snapshot, shown.now_ms));
   lines.add("owner", owner_text(snapshot));
   lines.add("id", row.id.value);
   add_next(lines, snapshot);

@@ -24,6 +24,12 @@ PartFlags::PartFlags(CLI::App& app)
       entity_(add_text(app, "--entity", "NAME", "items of this table or directory")),
       type_(add_text(app, "--type", "TYPE", "files: file, symlink, FIFO, socket …")) {}
 
+UndoFlags::UndoFlags(CLI::App& app)
+    : part_(app),
+      batch_(add_text(app, "--batch", "N", "only this batch")),
+      task_(add_text(app, "--task", "UID", "only this task (`dunlin tasks` shows them)")),
+      item_(add_text(app, "--item", "ID", "only this item (`dunlin items` shows ids)")) {}
+
 namespace {
 
 /// Requests and settings are JSON, which holds no other bytes: a name with some would become
@@ -57,6 +63,20 @@ Result<Json> PartFlags::read() const {
   DUNLIN_TRY(put_name(out, "entity", *entity_));
   DUNLIN_TRY(check_type(*type_));
   DUNLIN_TRY(put_name(out, "type", *type_));
+  return out;
+}
+
+Result<Json> UndoFlags::read() const {
+  DUNLIN_ASSIGN(Json out, part_.read());
+  if (!batch_->empty()) {
+    DUNLIN_ASSIGN(out["batch"], whole_number(*batch_, "--batch"));
+  }
+  if (!task_->empty()) {
+    DUNLIN_ASSIGN(out["task"], task_number(*task_));
+  }
+  if (!item_->empty()) {
+    DUNLIN_ASSIGN(out["item"], whole_number(*item_, "--item"));
+  }
   return out;
 }
 

@@ -1,5 +1,5 @@
-// The flags that name items for retry and skip, and parts of the work for pause, resume and
-// priority.
+// The flags that name items for retry and skip, parts of the work for pause, resume and priority,
+// and what was done for rollback.
 #pragma once
 
 #include "base/json.h"
@@ -33,6 +33,20 @@ class PartFlags {
   Text path_;
   Text entity_;
   Text type_;
+};
+
+/// What was done, whole or in part.
+class UndoFlags {
+ public:
+  explicit UndoFlags(CLI::App& app);
+  /// {batch, task, item, path, entity, type}: what was given; all of it must match. Empty: all.
+  [[nodiscard]] Result<Json> read() const;
+
+ private:
+  PartFlags part_;
+  Text batch_;
+  Text task_;
+  Text item_;
 };
 
 /// A whole number from 1, or invalid_input naming the flag.

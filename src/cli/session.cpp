@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -69,6 +70,17 @@ Result<engine::Engine*> Session::engine() {
     engine_->state().use_audit_key(audit_key_place());
   }
   return engine_.get();
+}
+
+void Session::expire() {
+  constexpr std::chrono::milliseconds kBudget{200};
+  if (!engine_) return;
+  for (const std::int64_t number : engine_->expire(kBudget)) {
+    event("undo_expired", {{"number", number}});
+    if (!options_.json && !options_.quiet)
+      err_.write("execution " + std::to_string(number) +
+                 ": what it kept for its rollback is given up, its undo_retention is over\n");
+  }
 }
 
 Result<ExecutionId> Session::execution(const std::string& text) {

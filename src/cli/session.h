@@ -31,6 +31,9 @@ class Session {
   [[nodiscard]] store::AuditKeyPlace audit_key_place() const;
   /// Opens the state directory at the first call.
   [[nodiscard]] Result<engine::Engine*> engine();
+  /// Gives up what ended executions keep for their rollbacks longer than they are to: what is due,
+  /// as far as 200 ms reach. For verbs that change something, when they are through.
+  void expire();
   /// The execution that EXEC means; remembered, so that remedies can name it.
   [[nodiscard]] Result<ExecutionId> execution(const std::string& text);
   [[nodiscard]] Result<engine::Snapshot> snapshot(const std::string& text);

@@ -40,6 +40,14 @@ Status first_refusal(const LedgerWriter::Written& written) {
 
 }  // namespace
 
+bool is_of_part(const UndoSelector& part, const Run& run, const store::BatchRow& batch,
+                const ItemRow& item) {
+  if (part.batch.valid() && part.batch != batch.id) return false;
+  if (part.task.valid() && part.task != batch.task) return false;
+  if (part.item.valid() && part.item != item.id) return false;
+  return run.undoes_alone(batch, item) && (part.of.empty() || run.matches(part.of, item));
+}
+
 // ---- Enumeration
 // ---------------------------------------------------------------------------------------------------
 
@@ -181,6 +189,11 @@ Result<std::vector<ItemRow>> LedgerBatchContext::items() {
   if (pass_ != store::Pass::work) {
     std::erase_if(items, [](const ItemRow& item) { return item.status != ItemStatus::completed; });
   }
+  if (undoes_part()) {
+    std::erase_if(items, [this](const ItemRow& item) {
+      return !is_of_part(*parts_.part, *parts_.run, row_, item);
+    });
+  }
   const std::lock_guard lock(mutex_);
   items_read_ = true;
   // An outcome may still be on its way to the ledger: what was reported is not handed out again.
@@ -191,6 +204,10 @@ Result<std::vector<ItemRow>> LedgerBatchContext::items() {
     expected_[slot(item.id)] = true;
   }
   return items;
+}
+
+bool LedgerBatchContext::undoes_part() const {
+  return pass_ == store::Pass::undo && parts_.part != nullptr;
 }
 
 Result<bool> LedgerBatchContext::begin_execution(bool whole) {
@@ -328,6 +345,7 @@ LedgerBatchContext::Verdict LedgerBatchContext::classify_locked(ItemOutcome& out
     return Verdict::drop;
   }
   reported_[at] = true;
+  if (pass_ == store::Pass::undo) ++tally_.left_alone;
   outcome.message = error.text();
   if (pass_ == store::Pass::work &&
       parts_.retry.should_retry(error, attempts_[at] + 1, outcome.item)) {

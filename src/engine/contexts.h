@@ -62,10 +62,15 @@ struct HostParts {
   std::atomic<bool>& stale;  ///< the ledger has refused a write of this epoch
   bool compare_anew = false;
   const AnsweredItems* answered = nullptr;
-  TaskThreads* aside = nullptr;  ///< looks of the enumeration; nullptr: where it runs itself
-  bool all_or_nothing = false;   ///< commit_scope execution
-  const Run* run = nullptr;      ///< who says which items a selector means
+  TaskThreads* aside = nullptr;        ///< looks of the enumeration; nullptr: where it runs itself
+  bool all_or_nothing = false;         ///< commit_scope execution
+  const Run* run = nullptr;            ///< who says which items a selector means
+  const UndoSelector* part = nullptr;  ///< of a rollback; nullptr: all of it
 };
+
+/// Is a completed item of what a rollback of this part takes back?
+[[nodiscard]] bool is_of_part(const UndoSelector& part, const Run& run,
+                              const store::BatchRow& batch, const ItemRow& item);
 
 /// Implements RunContext for any of the context interfaces.
 template <typename Base>
@@ -207,6 +212,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   [[nodiscard]] Status record_intents(std::vector<ItemIntent> intents) override;
   void report(ItemOutcome outcome) override;
   [[nodiscard]] Status flush() override;
+  [[nodiscard]] bool undoes_part() const override;
   [[nodiscard]] bool compare_anew() const override { return parts_.compare_anew; }
   void report_equal(ItemId item) override;
   void report_difference(ItemId item, Error difference) override;
@@ -231,6 +237,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
     std::vector<ItemOutcome> outcomes;  ///< not yet submitted
     std::vector<std::pair<ItemId, Error>> differences;
     std::int64_t equal = 0;
+    std::int64_t left_alone = 0;  ///< undo: items that could not be taken back
   };
   /// Waits for what was submitted. The error is the ledger's.
   [[nodiscard]] Result<Tally> finish();

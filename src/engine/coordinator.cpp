@@ -209,7 +209,8 @@ void Stepper::on(const Begin& event) {
   if (s_.config.goal == Goal::verify) entry.push_back(store::ResetVerification{});
   const bool undo = s_.config.goal == Goal::roll_back;
   entry.push_back(store::SetStatus{undo ? ExecutionStatus::rolling_back : ExecutionStatus::running,
-                                   undo ? "rolling_back" : "preflight", "", "engine"});
+                                   undo ? "rolling_back" : "preflight", "", "engine",
+                                   undo ? s_.config.part : std::nullopt});
   if (!event.reopen.empty() || !event.reopen_batches.empty()) {
     entry.push_back(store::ReopenItems{event.reopen, event.reopen_to, event.reopen_actor,
                                        event.reopen_batches, event.reopen_answers});

@@ -56,6 +56,8 @@ struct Config {
   /// no batch begins before the enumeration has ended and Run::check_items has passed, unless
   /// more items than this are found first. 0: each begins as soon as it is listed.
   std::int64_t hold_up_to_items = 0;
+  /// With Goal::roll_back: only this, and the execution is afterwards what it was before.
+  std::optional<store::RollbackPart> part{};
 };
 
 // ---- Events

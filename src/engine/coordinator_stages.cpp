@@ -224,7 +224,7 @@ void Stepper::begin_ending() {
   const bool natural = !s_.target;
   if (natural) {
     if (s_.config.goal == Goal::roll_back) {
-      s_.target = ExecutionStatus::rolled_back;
+      s_.target = s_.config.part ? s_.config.part->then : ExecutionStatus::rolled_back;
     } else if (s_.counters.differences > 0) {
       s_.target = ExecutionStatus::failed;
       s_.reason = Error(ErrorType::verification_mismatch, std::to_string(s_.counters.differences) +
@@ -239,16 +239,23 @@ void Stepper::begin_ending() {
   last.push_back(
       store::AddCheckpoint{s_.config.checkpoint.keep_last_n,
                            std::int64_t{3'600'000} * s_.config.checkpoint.expire_after_hours});
-  if (natural) last.push_back(store::AddMilestone{"done"});
+  if (natural && !s_.config.part) last.push_back(store::AddMilestone{"done"});
   if (s_.reason && !s_.asked_by_person && s_.reason->type != ErrorType::verification_mismatch &&
       s_.reason->type != ErrorType::held_back) {
     last.push_back(store::AddError{*s_.reason, {}, {}});
   }
-  // A rollback that is given up has been paused: there is no other way out of it.
-  if (s_.target == ExecutionStatus::cancelled && s_.config.goal == Goal::roll_back)
-    last.push_back(store::SetStatus{ExecutionStatus::paused, "", "", "engine"});
-  last.push_back(store::SetStatus{*s_.target, natural ? "reporting" : "",
-                                  s_.reason ? error_json(*s_.reason) : "", "engine"});
+  if (s_.config.part && (natural || s_.target == ExecutionStatus::cancelled)) {
+    // What is left of the part stays where it is.
+    const store::RollbackPart& part = *s_.config.part;
+    s_.target = part.then;
+    last.push_back(store::SetStatus{part.then, part.phase, part.reason_json, "engine"});
+  } else {
+    // A rollback that is given up has been paused: there is no other way out of it.
+    if (s_.target == ExecutionStatus::cancelled && s_.config.goal == Goal::roll_back)
+      last.push_back(store::SetStatus{ExecutionStatus::paused, "", "", "engine"});
+    last.push_back(store::SetStatus{*s_.target, natural ? "reporting" : "",
+                                    s_.reason ? error_json(*s_.reason) : "", "engine"});
+  }
   s_.stage = Stage::ending;
   persist(std::move(last)).moves_stage = true;
 }

@@ -166,6 +166,7 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
     row.settings_json = dump_json(encode_settings(plan.settings));
     row.description = summary.description;
     row.mode = plan.settings.mode;
+    row.undo_retention_ms = plan.settings.undo_retention_ms();
     row.claims = claims;
     row.depends_on = plan.depends_on;
     row.created_ms = now;
@@ -208,7 +209,8 @@ Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal go
              });
 }
 
-Status Engine::accept(const ExecutionId& id, const std::string& actor) {
+Status Engine::accept(const ExecutionId& id, const std::string& actor,
+                      std::chrono::milliseconds budget) {
   const auto may = [](const store::ExecutionRow& row, const store::Ledger&) -> Status {
     if (row.mode == kDryRun) return nothing_done(row.number);
     if (has_ended(row.status)) return success();
@@ -219,7 +221,33 @@ Status Engine::accept(const ExecutionId& id, const std::string& actor) {
                      joined(allowed_verbs(row, row.status)));
   };
   DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, own(id, Goal::verify, false, may));
-  return execution->give_up_undo({std::string(kUndoGivenUp), std::string(kUndoRemoved)}, actor);
+  return execution->give_up_undo({std::string(kUndoGivenUp), std::string(kUndoRemoved)}, actor,
+                                 budget);
+}
+
+std::vector<std::int64_t> Engine::expire(std::chrono::milliseconds budget) {
+  std::vector<std::int64_t> done;
+  const std::int64_t end_ms = clock_.monotonic_ms() + budget.count();
+  auto due = state_->store().executions();
+  if (!due.ok()) return done;
+  std::erase_if(*due, [now = clock_.wall_ms()](const store::ExecutionSummary& one) {
+    return one.keeps_until_ms == 0 || one.keeps_until_ms > now;
+  });
+  std::sort(due->begin(), due->end(), [](const auto& one, const auto& other) {
+    return one.keeps_until_ms < other.keeps_until_ms;
+  });
+  for (const store::ExecutionSummary& one : *due) {
+    const std::chrono::milliseconds left(end_ms - clock_.monotonic_ms());
+    if (left.count() <= 0) break;
+    const Status given_up = accept(one.id, "engine (undo_retention)", left);
+    if (given_up.ok()) {
+      done.push_back(one.number);
+    } else if (given_up.error().type != ErrorType::interrupted) {
+      log_info("what execution {} keeps for its rollback is due, and stays: {}", one.number,
+               given_up.error().text());
+    }
+  }
+  return done;
 }
 
 Status Engine::remove(const ExecutionId& id) {
@@ -285,6 +313,10 @@ Result<std::unique_ptr<Execution>> Engine::own(const ExecutionId& id, Goal goal,
   Execution::Parts parts{
       *kind, std::move(plan),   std::move(ledger), std::move(lock), *state_, clock_, std::move(row),
       goal,  undo != Undo::kept};
+  if (goal == Goal::roll_back && parts.row.rollback_part) {
+    DUNLIN_ASSIGN(const Json of, parse_json(parts.row.rollback_part->of_json, "part"));
+    DUNLIN_ASSIGN(parts.undo_selector, undo_selector_from(of));
+  }
   return std::make_unique<Execution>(std::move(parts));
 }
 

@@ -5,6 +5,7 @@
 // from any thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -95,7 +96,14 @@ class Engine {
   /// Gives up for good what an ended execution keeps for its rollback, and removes it from the
   /// destination. That it cannot be rolled back any more is durable before the first of it goes;
   /// said again it goes on. root_changed where the destination is another one by now.
-  [[nodiscard]] Status accept(const ExecutionId& id, const std::string& actor);
+  /// `budget`: for how long about, after which interrupted says that some of it is left; 0: to the
+  /// end.
+  [[nodiscard]] Status accept(const ExecutionId& id, const std::string& actor,
+                              std::chrono::milliseconds budget = {});
+  /// accept() of those whose undo_retention is over, the first due one first, within about
+  /// `budget`: what is left then is for the next call. Returns their running numbers. One that
+  /// cannot be given up (its destination is not there) stays, and is only logged.
+  std::vector<std::int64_t> expire(std::chrono::milliseconds budget);
   /// Removes the record of an ended execution, which has to keep nothing at the destination any
   /// more (accept() before, or rolled back); invalid_state else, and lock_held while somebody owns
   /// it. Durable on return.

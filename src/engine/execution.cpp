@@ -22,6 +22,10 @@ Result<std::int64_t> Execution::reopen_at_start(const Json& selector, store::Ite
   return host_->reopen_at_start(selector, to, actor);
 }
 
+Status Execution::roll_back_part(const Json& part) {
+  return host_->roll_back_part(part);
+}
+
 void Execution::cancel_at_start(const std::string& actor) {
   host_->cancel_at_start(actor);
 }
@@ -35,8 +39,9 @@ Result<std::string> Execution::change_now(const std::string& verb, const Json& a
   return host_->change_now(verb, arguments, actor);
 }
 
-Status Execution::give_up_undo(const GivingUp& milestones, const std::string& actor) {
-  return host_->give_up_undo(milestones, actor);
+Status Execution::give_up_undo(const GivingUp& milestones, const std::string& actor,
+                               std::chrono::milliseconds budget) {
+  return host_->give_up_undo(milestones, actor, budget);
 }
 
 Progress Execution::progress() {

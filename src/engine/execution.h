@@ -6,13 +6,16 @@
 // by Engine::attach().
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/events.h"
 #include "engine/kind.h"
 #include "engine/progress.h"
+#include "engine/selector.h"
 #include "store/state_directory.h"
 
 namespace dunlin::engine {
@@ -30,6 +33,13 @@ struct Outcome {
   int exit_code = 70;             ///< as in cli.md
   std::optional<Error> reason;    ///< why it paused or failed
   std::vector<Problem> problems;  ///< found by pre-flight
+  /// Of a rollback of a part, when that is what it was: how many of all that was done it has taken
+  /// back, and how many not, for others have changed them.
+  struct PartTaken {
+    std::int64_t back = 0;
+    std::int64_t left_alone = 0;
+  };
+  std::optional<PartTaken> part;
 };
 
 class Execution {
@@ -45,6 +55,8 @@ class Execution {
     Goal goal = Goal::migrate;
     /// Nothing is kept for a rollback any more: also what this attempt adds is removed again.
     bool undo_given_up = false;
+    /// Of row.rollback_part, when that is what is to be taken back.
+    std::optional<UndoSelector> undo_selector{};
   };
   explicit Execution(Parts parts);
   ~Execution();
@@ -64,6 +76,12 @@ class Execution {
   [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to,
                                                      const std::string& actor);
 
+  /// `dunlin rollback`: only the part that undo_selector_from() reads is taken back, and the
+  /// execution is then what it was before; empty: all of it. Without this call a rollback that was
+  /// paused goes on with what it was of. Before run(). invalid_state where the whole is being taken
+  /// back, or was.
+  [[nodiscard]] Status roll_back_part(const Json& part);
+
   /// The attempt settles what is open, cleans up and ends as cancelled. Before run().
   void cancel_at_start(const std::string& actor);
   /// Marks failed items as skipped without running anything; returns how many. Instead of run().
@@ -78,8 +96,9 @@ class Execution {
     std::string done;     ///< milestone: nothing is left of it
   };
   /// Run::release() of an execution that has ended. Instead of run(). root_changed where the
-  /// destination is not the one that it was.
-  [[nodiscard]] Status give_up_undo(const GivingUp& milestones, const std::string& actor);
+  /// destination is not the one that it was, interrupted when `budget` (0: none) was too short.
+  [[nodiscard]] Status give_up_undo(const GivingUp& milestones, const std::string& actor,
+                                    std::chrono::milliseconds budget);
 
   /// Live numbers. Any thread.
   [[nodiscard]] Progress progress();

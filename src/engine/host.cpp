@@ -37,6 +37,7 @@ coordinator::Config config_for(const Execution::Parts& parts, const Run* run) {
   const ExecutionSettings& settings = parts.plan.settings;
   coordinator::Config config;
   config.goal = parts.goal;
+  if (parts.undo_selector) config.part = parts.row.rollback_part;
   config.parallel_batches = settings.parallel_batches;
   config.execution_scope = run != nullptr && run->commit_scope() == CommitScope::execution;
   config.verify = settings.verification_level != VerificationLevel::none && !settings.is_dry_run();
@@ -133,7 +134,9 @@ Outcome Execution::Host::run() {
   loop();
   if (parts.undo_given_up && run_ && has_ended(finish_->status)) {
     PlainContext context(*shared_, cancel_.token());
-    run_->release(context).ignore("`dunlin accept` removes it");
+    const Status released = run_->release(context);
+    if (released.ok()) forget_kept();
+    released.ignore("`dunlin accept` removes it");
   }
 
   close_requests();
@@ -145,7 +148,11 @@ Outcome Execution::Host::run() {
   run_.reset();
   pool_.reset();
   writer_.reset();
-  Outcome outcome{finish_->status, exit_code(*finish_), finish_->reason, problems_};
+  Outcome outcome{finish_->status, exit_code(*finish_), finish_->reason, problems_, {}};
+  if (state_.config.part) {
+    const std::int64_t before = store::all_rolled_back(parts.row.counters);
+    outcome.part = {store::all_rolled_back(state_.counters) - before, left_alone_};
+  }
   if (open_error && finish_->status == store::ExecutionStatus::failed) outcome.reason = open_error;
   publish_summary();
   anchor_audit(true);
@@ -187,7 +194,8 @@ void Execution::Host::make_parts() {
                 &answered_,
                 aside_.get(),
                 run_ != nullptr && run_->commit_scope() == CommitScope::execution,
-                run_.get()});
+                run_.get(),
+                parts.undo_selector ? &*parts.undo_selector : nullptr});
 }
 
 coordinator::Now Execution::Host::now() const {

@@ -34,11 +34,13 @@ class Execution::Host {
   [[nodiscard]] Progress progress();
   [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to,
                                                      const std::string& actor);
+  [[nodiscard]] Status roll_back_part(const Json& part);
   void cancel_at_start(const std::string& actor) { cancel_actor_ = actor; }
   [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
   [[nodiscard]] Result<std::string> change_now(const std::string& verb, const Json& arguments,
                                                const std::string& actor);
-  [[nodiscard]] Status give_up_undo(const GivingUp& milestones, const std::string& actor);
+  [[nodiscard]] Status give_up_undo(const GivingUp& milestones, const std::string& actor,
+                                    std::chrono::milliseconds budget);
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity) {
     return events_.subscribe(capacity);
   }
@@ -75,6 +77,7 @@ class Execution::Host {
   [[nodiscard]] coordinator::EnumerationEnded enumerate(std::int64_t call);
   void run_batch(const coordinator::RunBatch& command);
   [[nodiscard]] Status run_pass(LedgerBatchContext& context, const coordinator::RunBatch& command);
+  [[nodiscard]] Status undo(LedgerBatchContext& context);
   [[nodiscard]] Status settle_open(LedgerBatchContext& context, store::Pass pass);
   [[nodiscard]] bool provisional(const coordinator::RunBatch& command) const;
   void end_batch(const coordinator::RunBatch& command, LedgerBatchContext& context,
@@ -96,6 +99,8 @@ class Execution::Host {
   void interrupt_held();
   /// Who says which items a selector means.
   [[nodiscard]] Status have_run();
+  /// Is there anything that a rollback of this part would take back?
+  [[nodiscard]] Result<bool> any_of_part(const UndoSelector& part);
   [[nodiscard]] Status reorder(coordinator::Control& control, const Json& arguments);
   [[nodiscard]] Result<std::vector<BatchId>> pending_batches(const Json& selector);
   [[nodiscard]] Status prepare(coordinator::Control& control, const Json& arguments);
@@ -108,6 +113,8 @@ class Execution::Host {
                                                          store::ItemStatus to);
 
   void note_counters(const store::Counters& counters, std::int64_t as_of);
+  /// Nothing is kept any more, and the summary says so.
+  void forget_kept();
   void publish_summary();
   /// Tells state.db of the newest audit entry, now and then or (`now`) at once.
   void anchor_audit(bool now);
@@ -169,7 +176,8 @@ class Execution::Host {
   store::ItemStatus reopen_to_ = store::ItemStatus::pending;
   std::string reopen_actor_;
   AnsweredItems answered_;
-  std::string cancel_actor_;  ///< not empty: cancelled before it begins
+  std::string cancel_actor_;                 ///< not empty: cancelled before it begins
+  std::atomic<std::int64_t> left_alone_{0};  ///< items that could not be taken back
 
   std::optional<coordinator::Finish> finish_;
   std::vector<Problem> problems_;

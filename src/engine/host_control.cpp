@@ -3,6 +3,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include "base/logging.h"
@@ -296,7 +299,42 @@ Result<std::int64_t> Execution::Host::skip_now(const Json& selector, const std::
   return count;
 }
 
-Status Execution::Host::give_up_undo(const GivingUp& milestones, const std::string& actor) {
+namespace {
+
+/// Cancels when its time is over, unless it has gone before.
+class Deadline {
+ public:
+  Deadline(CancelSource& cancel, std::chrono::milliseconds time) {
+    if (time.count() <= 0) return;
+    thread_ = std::thread([this, &cancel, time] {
+      std::unique_lock lock(mutex_);
+      if (!gone_.wait_for(lock, time, [this] { return is_gone_; }))
+        cancel.request(CancelReason::pause);
+    });
+  }
+  ~Deadline() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_gone_ = true;
+    }
+    gone_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable gone_;
+  bool is_gone_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Status Execution::Host::give_up_undo(const GivingUp& milestones, const std::string& actor,
+                                     std::chrono::milliseconds budget) {
+  const Deadline deadline(cancel_, budget);
   DUNLIN_TRY(have_run());
   make_parts();
   PlainContext context(*shared_, cancel_.token());
@@ -313,6 +351,7 @@ Status Execution::Host::give_up_undo(const GivingUp& milestones, const std::stri
   DUNLIN_TRY(record(milestones.decided));
   DUNLIN_TRY(run_->release(context));
   DUNLIN_TRY(record(milestones.done));
+  forget_kept();
   anchor_audit(true);
   run_->close(context);
   return success();

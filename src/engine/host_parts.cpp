@@ -1,5 +1,5 @@
 // The part of the host that knows parts of the work: those that a person holds back, lets go, or
-// wants first (engine.md ).
+// wants first (engine.md ), or takes back.
 #include <algorithm>
 #include <utility>
 
@@ -43,6 +43,65 @@ Status Execution::Host::have_run() {
     DUNLIN_ASSIGN(run_, open_run());
   }
   return success();
+}
+
+Status Execution::Host::roll_back_part(const Json& part) {
+  using store::ExecutionStatus;
+  store::ExecutionRow& row = parts.row;
+  const std::string number = std::to_string(row.number);
+  const auto refused = [](std::string text, std::string remediation) {
+    Error error(ErrorType::invalid_state, std::move(text));
+    error.remediation = std::move(remediation);
+    return error;
+  };
+  parts.undo_selector.reset();
+  if (part.empty()) {
+    row.rollback_part.reset();
+    return success();
+  }
+  const bool begun = row.phase == "rolling_back" && row.status != ExecutionStatus::cancelled;
+  if (row.status == ExecutionStatus::rolled_back)
+    return refused("execution " + number + " was taken back as a whole",
+                   "`dunlin rollback " + number + "` tries again what it left alone");
+  if (begun && !row.rollback_part)
+    return refused("execution " + number + " is being taken back as a whole",
+                   "`dunlin resume " + number + "` goes on with that");
+  DUNLIN_TRY(have_run());
+  if (run_->commit_scope() == CommitScope::execution)
+    return refused("it has committed all or nothing, so no part of it can be taken back",
+                   "`dunlin rollback " + number + "` takes back all of it");
+  DUNLIN_ASSIGN(parts.undo_selector, undo_selector_from(part));
+  DUNLIN_ASSIGN(const bool any, any_of_part(*parts.undo_selector));
+  if (!any)
+    return Error(ErrorType::not_found,
+                 "nothing that was done and can be taken back by itself matches; `dunlin items " +
+                     number + " --status completed` lists what was done");
+  if (!row.rollback_part) {
+    const bool orphaned = row.status == ExecutionStatus::running;
+    row.rollback_part = {"", orphaned ? ExecutionStatus::paused : row.status,
+                         row.phase == "rolling_back" ? "reporting" : row.phase, row.reason_json};
+  }
+  row.rollback_part->of_json = dump_json(part);
+  return success();
+}
+
+Result<bool> Execution::Host::any_of_part(const UndoSelector& part) {
+  store::ItemFilter filter;
+  filter.status = store::ItemStatus::completed;
+  filter.item = part.item;
+  filter.batch = part.batch;
+  store::BatchRow batch;
+  for (;;) {
+    DUNLIN_ASSIGN(const std::vector<store::ItemRow> page, parts.ledger->items(filter));
+    for (const store::ItemRow& item : page) {
+      if (item.batch != batch.id) {
+        DUNLIN_ASSIGN(batch, parts.ledger->batch(item.batch));
+      }
+      if (is_of_part(part, *run_, batch, item)) return true;
+    }
+    if (page.size() < filter.limit) return false;
+    filter.after = page.back().id;
+  }
 }
 
 Result<std::string> Execution::Host::change_parts(const std::string& verb, const Json& arguments) {

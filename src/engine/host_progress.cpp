@@ -57,14 +57,22 @@ void Execution::Host::publish_summary() {
   Result<store::ExecutionSummary> summary = parts.state.store().execution(row->id);
   if (!summary.ok()) return;
   if (summary->status == row->status && summary->counters == row->counters &&
-      summary->phase == row->phase)
+      summary->phase == row->phase && summary->keeps_until_ms == store::keeps_until_ms(*row))
     return;
   summary->status = row->status;
   summary->phase = row->phase;
   summary->counters = row->counters;
+  summary->keeps_until_ms = store::keeps_until_ms(*row);
   summary->updated_ms = parts.clock.wall_ms();
   parts.state.store().put_execution(*summary).ignore(
       "a cache; rebuilt from the ledger when it differs");
+}
+
+void Execution::Host::forget_kept() {
+  const std::vector<store::Mutation> mutations{store::ForgetKept{}};
+  if (const auto results = parts.ledger->apply(parts.row.epoch, mutations); !results.ok())
+    log_warn("it is still counted as kept: {}", results.error().text());
+  publish_summary();
 }
 
 /// After what it vouches for is on disk, and never instead of work: an anchor that cannot be
@@ -86,6 +94,11 @@ void Execution::Host::anchor_audit(bool now) {
 int Execution::Host::exit_code(const coordinator::Finish& finish) const {
   using store::ExecutionStatus;
   if (finish.reason && finish.reason->type == ErrorType::defect) return 70;
+  if (state_.config.part && !finish.reason) {
+    // What it is again has been told when it became that.
+    if (state_.asked_by_person) return kExitPaused;
+    return left_alone_ > 0 ? 1 : 0;
+  }
   switch (finish.status) {
     case ExecutionStatus::completed:
     case ExecutionStatus::rolled_back: {

@@ -172,7 +172,7 @@ Status Execution::Host::run_pass(LedgerBatchContext& context,
   if (command.pass == Pass::verify)
     return command.settle ? cancel_.token().check() : run_->verify(context);
   if (command.settle) return settle_open(context, command.pass);
-  if (command.pass == Pass::undo) return run_->undo(context);
+  if (command.pass == Pass::undo) return undo(context);
   const bool started_before = command.batch.token > 0;
   DUNLIN_TRY(cancel_.token().check());
   if (started_before || run_->truth() == Truth::target) DUNLIN_TRY(run_->settle(context));
@@ -182,6 +182,14 @@ Status Execution::Host::run_pass(LedgerBatchContext& context,
   DUNLIN_TRY(run_->execute(context));
   DUNLIN_CRASH_POINT("engine.execute.after");
   return success();
+}
+
+Status Execution::Host::undo(LedgerBatchContext& context) {
+  if (context.undoes_part()) {
+    DUNLIN_ASSIGN(const std::vector<ItemRow> meant, context.items());
+    if (meant.empty()) return success();
+  }
+  return run_->undo(context);
 }
 
 /// What an earlier owner left open. Nothing new begins before it is known, so a passing error is
@@ -248,6 +256,7 @@ void Execution::Host::end_batch(const coordinator::RunBatch& command, LedgerBatc
   }
   end.differences = std::move(tally->differences);
   end.verified_items = tally->equal;
+  left_alone_ += tally->left_alone;
   event.result = end.result;
   event.error = verdict.error;
   std::vector<store::Mutation> mutations;

@@ -154,7 +154,8 @@ class ItemsContext : public RunContext {
 class BatchContext : public RunContext {
  public:
   [[nodiscard]] virtual const store::BatchRow& batch() const = 0;
-  /// Work: the items still pending. Verify and undo: all items that completed.
+  /// Work: the items still pending. Verify and undo: all items that completed; in a rollback of a
+  /// part those of it.
   [[nodiscard]] virtual Result<std::vector<ItemRow>> items() = 0;
   [[nodiscard]] virtual Result<DirectoryRow> directory(DirectoryId id) = 0;
   /// `dunlin retry --item` has named it: the answer to what it had failed with, when that was a
@@ -181,6 +182,8 @@ class BatchContext : public RunContext {
   virtual void report(ItemOutcome outcome) = 0;
   /// Every reported outcome is durable on return (a move asks before it removes the source).
   [[nodiscard]] virtual Status flush() = 0;
+  /// Undo: all but what items() gives stays as it is.
+  [[nodiscard]] virtual bool undoes_part() const { return false; }
   /// Verify: compare what is there now, whatever was proven when it was written (`dunlin verify`).
   /// False at the end of a migration, so that what was read back then is not read a second time.
   [[nodiscard]] virtual bool compare_anew() const = 0;
@@ -268,6 +271,12 @@ class Run {
   /// Takes the completed items of a batch back, last first; reports rolled_back, or failed
   /// (destination_changed) where somebody changed it since. Repeatable after a crash.
   [[nodiscard]] virtual Status undo(BatchContext& context) = 0;
+  /// May this completed item of `batch` be taken back while others stay as they are (a rollback of
+  /// a part)? undo() then gets it without those of the batch that are not meant, and
+  /// BatchContext::undoes_part() is true.
+  [[nodiscard]] virtual bool undoes_alone(const store::BatchRow&, const ItemRow&) const {
+    return false;
+  }
   /// What a killed undo() of the batch has left half made is removed, for nobody may come back to
   /// it: the rollback may be cancelled. Takes nothing back and reports nothing. Repeatable.
   [[nodiscard]] virtual Status settle_undo(BatchContext&) { return success(); }

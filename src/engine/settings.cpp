@@ -91,6 +91,7 @@ ExecutionSettings from_canonical(const Json& section) {
   read(checkpoint, "expire_after_hours", out.checkpoint.expire_after_hours);
   read_max_failures(section, out);
   read(section, "priority", out.priority);
+  read(section, "undo_retention", out.undo_retention);
   if (const Json* parts = find_member(section, "selective_pause"); parts != nullptr) {
     for (const Json& part : *parts) {
       if (auto selector = selector_from(part); selector.ok())
@@ -101,6 +102,11 @@ ExecutionSettings from_canonical(const Json& section) {
 }
 
 }  // namespace
+
+std::int64_t ExecutionSettings::undo_retention_ms() const {
+  const auto time = parse_duration(undo_retention);
+  return time.ok() ? time->count() : 0;
+}
 
 std::string_view to_string(Preflight preflight) {
   switch (preflight) {
@@ -196,6 +202,7 @@ Json encode_settings(const ExecutionSettings& settings) {
         {"expire_after_hours", checkpoint.expire_after_hours}}},
       {"max_failures", failures},
       {"priority", settings.priority},
+      {"undo_retention", settings.undo_retention},
       {"selective_pause", std::move(parts)},
   };
 }

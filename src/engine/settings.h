@@ -74,9 +74,12 @@ struct ExecutionSettings {
   std::int64_t max_failures = -1;    ///< -1: no limit
   double max_failures_percent = -1;  ///< -1: no limit
   std::string priority = "normal";
+  std::string undo_retention = "7d";      ///< as parse_duration() reads it, or forever
   std::vector<Selector> selective_pause;  ///< parts that are held back
 
   [[nodiscard]] bool is_dry_run() const { return mode == kDryRun; }
+  /// 0: forever.
+  [[nodiscard]] std::int64_t undo_retention_ms() const;
 };
 
 /// Decodes the `settings` section of a plan (all spellings of X-5's alias table; two aliases with

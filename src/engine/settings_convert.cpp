@@ -2,6 +2,7 @@
 #include "engine/settings_convert.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
@@ -153,6 +154,33 @@ Converted convert_parts(const Json& value) {
   return {value, ""};
 }
 
+/// "7d", "36h", "90m" …: the longest unit that says it exactly.
+std::string exact_duration(std::chrono::milliseconds time) {
+  struct Unit {
+    std::int64_t ms;
+    const char* name;
+  };
+  constexpr Unit kUnits[] = {{86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}};
+  for (const Unit& unit : kUnits)
+    if (time.count() % unit.ms == 0) return fmt::format("{}{}", time.count() / unit.ms, unit.name);
+  return fmt::format("{}ms", time.count());
+}
+
+Converted convert_duration(const Json& value) {
+  constexpr std::string_view kMust = "a duration such as \"7d\" or \"36h\", or forever";
+  if (value.is_number_integer())
+    return refused(std::string(kMust), value,
+                   value == 0 ? "; write forever, or the shortest time that is to be kept"
+                              : fmt::format("; if days are meant, write {}d", dump_json(value)));
+  if (!value.is_string()) return refused(std::string(kMust), value, "; write one of the two");
+  const auto& text = value.get_ref<const std::string&>();
+  if (text == "forever") return {value, ""};
+  const auto time = parse_duration(text);
+  if (!time.ok() || time->count() <= 0)
+    return refused(std::string(kMust), value, "; write a number and its unit: ms, s, m, h or d");
+  return {Json(exact_duration(*time)), ""};
+}
+
 }  // namespace
 
 std::string normal_key(std::string_view key) {
@@ -178,6 +206,8 @@ Converted convert_setting(const SettingInfo& info, const Json& value) {
       return convert_errors(value);
     case SettingType::parts:
       return convert_parts(value);
+    case SettingType::duration:
+      return convert_duration(value);
     case SettingType::boolean:
       if (value.is_boolean()) return {value, ""};
       if (const auto meant = truth_meant(value))

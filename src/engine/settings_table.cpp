@@ -200,6 +200,14 @@ std::vector<SettingInfo> outcome_infos() {
        0,
        0,
        "who is served first where executions use the same devices"},
+      {"undo_retention",
+       T::duration,
+       {},
+       {},
+       0,
+       0,
+       "how long after its end an execution keeps what its rollback needs at the destination; "
+       "forever: until `dunlin accept`"},
       {"selective_pause",
        T::parts,
        {},
@@ -218,9 +226,9 @@ std::vector<SettingInfo> make_infos() {
 }
 
 /// Settings of the specification that no part of this version acts on: refused, never ignored.
-constexpr std::string_view kNotBuilt[] = {"cleanup_policy", "schedule",    "resume_from",
-                                          "incremental",    "preflight",   "on_failure",
-                                          "undo_retention", "commit_scope"};
+constexpr std::string_view kNotBuilt[] = {"cleanup_policy", "schedule",  "resume_from",
+                                          "incremental",    "preflight", "on_failure",
+                                          "commit_scope"};
 
 class Reader {
  public:
@@ -388,6 +396,9 @@ Json leaf_schema(const SettingInfo& info) {
     case SettingType::rate:
     case SettingType::failures:
       out["type"] = Json::array({"integer", "string"});
+      break;
+    case SettingType::duration:
+      out["type"] = "string";
       break;
     case SettingType::errors:
       out["type"] = "array";

@@ -23,6 +23,7 @@ enum class SettingType : std::uint8_t {
   failures,  ///< a count, or a share such as "5%"
   errors,    ///< a list of error types or categories
   parts,     ///< a list of selectors (selector.h)
+  duration,  ///< text such as "7d" or "36h", or forever
 };
 
 struct SettingInfo {

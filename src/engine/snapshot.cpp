@@ -160,6 +160,10 @@ Json snapshot_json(const Snapshot& snapshot) {
   out["limits"] = snapshot.limits;
   out["sharing"] = snapshot.sharing;
   out["allowed_verbs"] = snapshot.allowed_verbs;
+  out["rollback_part"] =
+      row.rollback_part ? json_or_null(row.rollback_part->of_json) : Json(nullptr);
+  out["kept_bytes"] = row.counters.kept_bytes;
+  out["keeps_until"] = time_or_null(store::keeps_until_ms(row));
   out["undo"] = snapshot.undo == Undo::kept       ? "kept"
                 : snapshot.undo == Undo::given_up ? "given_up"
                                                   : "removed";

@@ -165,6 +165,8 @@ void CopyBatch::finish(Copy& copy) {
   if (copy.witness.written_again)
     outcome.error = Error(ErrorType::lost_write,
                           "written twice: at first the device did not hold what it had taken");
+  if (copy.witness.replaced && copy.witness.aside.empty())
+    outcome.kept_bytes = copy.witness.replaced->size;
   copy.witness.checksum.clear();
   copy.witness.proof = 0;  // stands in the outcome
   copy.witness.loss.clear();

@@ -13,7 +13,9 @@
 #include "files/directory_levels.h"
 #include "files/enumerate.h"
 #include "files/first_error.h"
+#include "files/opened_directories.h"
 #include "files/own_folders.h"
+#include "files/source_directories.h"
 #include "fs/metadata.h"
 
 namespace dunlin::files {
@@ -187,10 +189,38 @@ Error DirectoryBatch::no_directory(const fs::Directory& parent, const ItemRow& r
 Status DirectoryBatch::undo_create() {
   DUNLIN_ASSIGN(rows_, context_.items());
   DUNLIN_CRASH_POINT("files.undo_directories.before");
-  DUNLIN_TRY(run_by_level(context_, rows_, LevelOrder::deepest_first, flush_,
-                          [this](ItemRow& row) { return undo_create_one(row); }));
+  if (context_.undoes_part()) {
+    DUNLIN_TRY(undo_create_part());
+  } else {
+    DUNLIN_TRY(run_by_level(context_, rows_, LevelOrder::deepest_first, flush_,
+                            [this](ItemRow& row) { return undo_create_one(row); }));
+  }
   DUNLIN_CRASH_POINT("files.undo_directories.after");
   return success();
+}
+
+/// What they lie in stays, and is finished.
+Status DirectoryBatch::undo_create_part() {
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+  const bool makes_sources = site_.plan.moves() && layout->whole_tree();
+  SourceDirectories sources(site_, context_, flush_);
+  OpenedDirectories opened(site_, context_, flush_);
+  DUNLIN_TRY(opened.open(rows_));
+  const auto step = [&](ItemRow& row) -> Made {
+    if (makes_sources) DUNLIN_TRY(sources.make(path_of(row)));
+    DUNLIN_ASSIGN(ItemOutcome outcome, undo_create_one(row));
+    if (outcome.status == ItemStatus::rolled_back) opened.taken_back(path_of(row));
+    return outcome;
+  };
+  std::vector<ItemOutcome> outcomes;
+  const Status status =
+      run_by_level(context_, rows_, LevelOrder::deepest_first, flush_, step, outcomes);
+  if (context_.cancel().reason() == CancelReason::stop) return status;
+  if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
+  DUNLIN_TRY(sources.finish());
+  DUNLIN_TRY(opened.close());
+  for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
+  return status;
 }
 
 DirectoryBatch::Made DirectoryBatch::undo_create_one(ItemRow& row) {
@@ -278,8 +308,11 @@ DirectoryBatch::Made DirectoryBatch::take_back(const ItemRow& row) {
     DUNLIN_TRY(flush_.prepare(**parent));
     removed = (*parent)->remove_directory(row.name);
     DUNLIN_TRY(flush_.directory_changed(**parent));
+    if (removed.ok()) (*root)->forget(path_of(row));
   }
   if (!removed.ok() && removed.error().native.code == "ENOTEMPTY") {
+    // It holds what is not meant: then it is not meant either.
+    if (context_.undoes_part()) return outcome_of(row, ItemStatus::skipped, "");
     return Error(ErrorType::destination_changed,
                  removed.error().message + " (somebody put entries into it)");
   }
@@ -424,6 +457,9 @@ Result<std::optional<Error>> DirectoryBatch::difference(const ItemRow& row) {
     return std::optional(
         Error(ErrorType::verification_mismatch, root->root().shown(path_of(row)) + ": " + what));
   };
+  // Its creation says so, unless that was taken back.
+  if (!directory.ok() && context_.batch().task_type == kDirectoryTimes)
+    return std::optional<Error>();
   if (!directory.ok()) return differs("the directory is not there any more");
   if (context_.batch().task_type == kCreateDirectory) return std::optional<Error>();
   DUNLIN_ASSIGN(const fs::FileInfo now, (*directory)->info());

@@ -54,6 +54,7 @@ class DirectoryBatch {
       const std::string& path, const Nearest& nearest);
   [[nodiscard]] Made foresee_times(const engine::ItemRow& row, const Nearest& nearest);
   [[nodiscard]] Status create_root(std::int64_t levels);
+  [[nodiscard]] Status undo_create_part();
   [[nodiscard]] Made undo_create_one(engine::ItemRow& row);
   [[nodiscard]] Made take_back(const engine::ItemRow& row);
   [[nodiscard]] Status all_sources_there();

@@ -11,6 +11,7 @@
 #include "files/emptied_directories.h"
 #include "files/enumerate.h"
 #include "files/item_checks.h"
+#include "files/opened_directories.h"
 #include "files/own_folders.h"
 #include "files/placed_files.h"
 #include "files/source_restorer.h"
@@ -143,7 +144,16 @@ Status FilesRun::undo(BatchContext& context) {
   return PlacedFiles(site_, context).undo();
 }
 
+bool FilesRun::undoes_alone(const store::BatchRow& batch, const ItemRow& item) const {
+  if (batch.task_type == kCreateDirectory) return !item.name.empty();
+  return batch.task_type != kDirectoryTimes && batch.task_type != kRemoveDirectories;
+}
+
 Status FilesRun::settle_undo(BatchContext& context) {
+  if (!of_files(context) && context.batch().task_type != kCreateDirectory) return success();
+  DUNLIN_ASSIGN(const auto rows, context.items());
+  fs::BatchFlush flush;
+  DUNLIN_TRY(OpenedDirectories(site_, context, flush).settle(rows));
   if (!site_.plan.moves() || !of_files(context)) return success();
   return SourceRestorer(site_, context).settle();
 }

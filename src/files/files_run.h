@@ -42,6 +42,8 @@ class FilesRun final : public engine::Run {
   [[nodiscard]] Status verify(engine::BatchContext& context) override;
   [[nodiscard]] std::vector<std::string> devices() override { return site_.devices(); }
   [[nodiscard]] Status undo(engine::BatchContext& context) override;
+  [[nodiscard]] bool undoes_alone(const store::BatchRow& batch,
+                                  const engine::ItemRow& item) const override;
   [[nodiscard]] Status settle_undo(engine::BatchContext& context) override;
   [[nodiscard]] Status release(engine::RunContext& context) override;
   [[nodiscard]] std::optional<std::string> manifest_path(

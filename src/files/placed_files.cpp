@@ -9,6 +9,7 @@
 #include "base/crash_point.h"
 #include "files/attributes.h"
 #include "files/first_error.h"
+#include "files/opened_directories.h"
 #include "files/source_restorer.h"
 #include "fs/copy.h"
 #include "fs/flush.h"
@@ -148,7 +149,13 @@ Status PlacedFiles::undo() {
   std::mutex mutex;
   std::vector<ItemOutcome> outcomes;
   FirstError ended;
+  SourceDirectories sources(site_, context_, flush);
+  OpenedDirectories opened(site_, context_, flush);
   DUNLIN_CRASH_POINT("files.undo.before");
+  if (context_.undoes_part()) {
+    if (site_.plan.moves()) DUNLIN_TRY(make_source_directories(rows, sources));
+    DUNLIN_TRY(opened.open(rows));
+  }
   if (site_.plan.moves()) {
     DUNLIN_TRY(refuse_changed(rows));
     DUNLIN_TRY(SourceRestorer(site_, context_).restore(rows));
@@ -174,10 +181,41 @@ Status PlacedFiles::undo() {
   if (ended.seen()) status = ended.status();
   if (context_.cancel().reason() == CancelReason::stop) return status;
   if (!status.ok() && status.error().type == ErrorType::stale_owner) return status;
+  DUNLIN_TRY(sources.finish());
   DUNLIN_TRY(flush.flush_names());
+  DUNLIN_TRY(opened.close());
   DUNLIN_CRASH_POINT("files.undo.after");
   for (ItemOutcome& outcome : outcomes) context_.report(std::move(outcome));
   return status;
+}
+
+/// Where they come back to may have been removed, being empty.
+Status PlacedFiles::make_source_directories(std::vector<ItemRow>& rows,
+                                            SourceDirectories& sources) {
+  DUNLIN_ASSIGN(const Layout* const layout, site_.layout());
+  if (!layout->whole_tree()) return success();
+  std::string last;
+  std::vector<ItemRow> kept;
+  Status made = success();
+  for (ItemRow& row : rows) {
+    // Entries of the root of several sources have no directory in common.
+    if (row.directory_path != last) {
+      last = row.directory_path;
+      made = last.empty() ? success() : sources.make(last);
+      if (!made.ok() && ends_the_process(made.error())) return made;
+    }
+    if (made.ok()) {
+      kept.push_back(std::move(row));
+      continue;
+    }
+    ItemOutcome outcome;
+    outcome.item = row.id;
+    outcome.status = ItemStatus::failed;
+    outcome.error = made.error();
+    context_.report(std::move(outcome));
+  }
+  rows = std::move(kept);
+  return success();
 }
 
 /// The directories in which taking back has changed names.

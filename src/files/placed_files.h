@@ -9,6 +9,7 @@
 #include "engine/run.h"
 #include "files/records.h"
 #include "files/site.h"
+#include "files/source_directories.h"
 #include "fs/flush.h"
 
 namespace dunlin::files {
@@ -44,6 +45,8 @@ class PlacedFiles {
                                                   const std::string& name, const Witness& witness);
   [[nodiscard]] Status take_back(const engine::ItemRow& row);
   [[nodiscard]] Status changed_names(const engine::ItemRow& row, fs::BatchFlush& flush);
+  [[nodiscard]] Status make_source_directories(std::vector<engine::ItemRow>& rows,
+                                               SourceDirectories& sources);
   [[nodiscard]] Status refuse_changed(std::vector<engine::ItemRow>& rows);
   [[nodiscard]] Status check_ours(const engine::ItemRow& row, const Witness& witness);
   [[nodiscard]] Status rename_back(const engine::ItemRow& row, const Witness& witness,

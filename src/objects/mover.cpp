@@ -214,13 +214,26 @@ Result<ItemOutcome> Mover::write(const Work& work, const ObjectInfo& source, con
   DUNLIN_CRASH_POINT("objects.proof.before");
   auto proof = prove(work, *copied, &in_flight);
   DUNLIN_CRASH_POINT("objects.proof.after");
-  if (proof.ok()) return completed(work.item, copied->written, copied->md5, *proof, replaced);
+  if (proof.ok())
+    return with_kept(work, completed(work.item, copied->written, copied->md5, *proof, replaced),
+                     standing && standing->etag == replaced ? standing : Found());
   Error error = std::move(proof).error();
   if (error.type != ErrorType::verification_mismatch) return error;
   if (Status taken = take_back(work, copied->written.etag, replaced); !taken.ok()) {
     error.with_context("it still stands there: " + taken.error().message);
   }
   return error;
+}
+
+/// How large the version is that is kept for undo; `old`: that version, where it was seen.
+Result<ItemOutcome> Mover::with_kept(const Work& work, ItemOutcome outcome, Found old) {
+  DUNLIN_ASSIGN(const UndoRecord record, decode_undo(outcome.undo));
+  if (record.replaced.empty()) return outcome;
+  if (!old) {
+    DUNLIN_ASSIGN(old, look(work, destination_, work.undo_key));
+  }
+  if (old) outcome.kept_bytes = old->size;
+  return outcome;
 }
 
 Result<std::string> Mover::md5_of(const Work& work, Backend& backend, const ObjectInfo& version) {
@@ -258,13 +271,16 @@ Result<std::optional<ItemOutcome>> Mover::adopt(const Work& work, const ObjectIn
     // Perhaps the only copy there is: kept, and said so.
     ItemOutcome outcome = completed(work.item, standing, *md5, Proof::none, mark.replaced);
     outcome.message = "the source was gone before it could be compared";
+    DUNLIN_ASSIGN(outcome, with_kept(work, std::move(outcome), Found()));
     return std::optional(std::move(outcome));
   }
   DUNLIN_ASSIGN(const std::string source_md5, md5_of(work, source_, *source));
   if (source->size == standing.size && source_md5 == *md5) {
     const bool read = work.full() || standing.md5.empty();
-    return std::optional(
-        completed(work.item, standing, *md5, read ? Proof::remote : Proof::target, mark.replaced));
+    ItemOutcome outcome =
+        completed(work.item, standing, *md5, read ? Proof::remote : Proof::target, mark.replaced);
+    DUNLIN_ASSIGN(outcome, with_kept(work, std::move(outcome), Found()));
+    return std::optional(std::move(outcome));
   }
   DUNLIN_TRY(take_back(work, standing.etag, mark.replaced));
   return std::optional<ItemOutcome>();

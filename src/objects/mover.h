@@ -66,6 +66,8 @@ class Mover {
 
   [[nodiscard]] Result<Work> work_for(engine::BatchContext& context, const engine::ItemRow& item);
   [[nodiscard]] ObjectInfo listed(const Work& work) const;
+  [[nodiscard]] Result<engine::ItemOutcome> with_kept(const Work& work, engine::ItemOutcome outcome,
+                                                      Found old);
   [[nodiscard]] Result<Found> look(const Work& work, Backend& backend, const std::string& key);
   [[nodiscard]] Result<std::optional<engine::ItemOutcome>> without_writing(
       const Work& work, const Decision& decision) const;

@@ -36,6 +36,9 @@ class ObjectsRun final : public engine::Run {
   void close(engine::RunContext& context) override;
   [[nodiscard]] Status verify(engine::BatchContext& context) override;
   [[nodiscard]] Status undo(engine::BatchContext& context) override;
+  [[nodiscard]] bool undoes_alone(const store::BatchRow&, const engine::ItemRow&) const override {
+    return true;
+  }
   [[nodiscard]] Status release(engine::RunContext& context) override;
   [[nodiscard]] bool matches(const engine::Selector& selector,
                              const engine::ItemRow& item) const override;

@@ -98,6 +98,7 @@ class RecordsRun final : public engine::Run {
   void close(RunContext& context) override;
   [[nodiscard]] Status verify(BatchContext& context) override;
   [[nodiscard]] Status undo(BatchContext& context) override;
+  [[nodiscard]] bool undoes_alone(const store::BatchRow& batch, const ItemRow&) const override;
   [[nodiscard]] Status release(RunContext& context) override;
   [[nodiscard]] bool matches(const engine::Selector& selector, const ItemRow& item) const override;
   [[nodiscard]] Json report_sections() const override;
@@ -397,6 +398,11 @@ Status RecordsRun::undo(BatchContext& context) {
   for (const ItemRow& item : items)
     DUNLIN_TRY(undo_item(context, item, range).with_context("undoing " + item.name));
   return success();
+}
+
+/// A table that it made is needed by all that is in it.
+bool RecordsRun::undoes_alone(const store::BatchRow& batch, const ItemRow&) const {
+  return !creates_table(batch);
 }
 
 Status RecordsRun::undo_item(BatchContext& context, const ItemRow& item, const Range& range) {

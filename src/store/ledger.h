@@ -88,12 +88,15 @@ struct EndBatch {
 /// Moves the execution to a status, with an audit entry. Entering running counts an attempt and
 /// ends a pause. Refused (invalid_state) when the state machine has no such edge. From rolled_back
 /// to rolling_back: what an earlier rollback left alone is to be taken back again; refused when
-/// nothing is left.
+/// nothing is left. With a part, a rollback is of that part only: batches end as done while items
+/// of theirs are left, and from rolling_back the execution becomes `part->then` again. The part is
+/// kept over pauses; what leads into another phase than rolling_back ends it.
 struct SetStatus {
   ExecutionStatus to = ExecutionStatus::running;
   std::string phase;        ///< empty: unchanged
   std::string reason_json;  ///< replaces the old one
   std::string actor = "engine";
+  std::optional<RollbackPart> part{};  ///< to rolling_back; none: all of it
 };
 struct SetPhase {
   std::string phase;
@@ -122,6 +125,8 @@ struct SetSettings {
 };
 /// Batches that ended as `held` may start again. So they may for a new owner: take_over().
 struct ReleaseHeld {};
+/// Nothing is kept for a rollback any more: Counters::kept_bytes is 0.
+struct ForgetKept {};
 /// The priority of batches that are pending, and of `task` with all of its pending ones: those that
 /// are journaled for it later begin with it, too. Refused (defect) when there is no such batch or
 /// task.
@@ -157,10 +162,11 @@ struct ReopenItems {
 /// not final.
 struct ResetVerification {};
 
-using Mutation = std::variant<AppendWork, StartBatches, RecordIntents, RecordOutcomes, EndBatch,
-                              SetStatus, SetPhase, AddMilestone, AddAudit, AddError, SetRoots,
-                              SetSettings, ReleaseHeld, SetPriority, BeginCommit, CompleteStaged,
-                              UnstageAll, AddCheckpoint, ReopenItems, ResetVerification>;
+using Mutation =
+    std::variant<AppendWork, StartBatches, RecordIntents, RecordOutcomes, EndBatch, SetStatus,
+                 SetPhase, AddMilestone, AddAudit, AddError, SetRoots, SetSettings, ReleaseHeld,
+                 ForgetKept, SetPriority, BeginCommit, CompleteStaged, UnstageAll, AddCheckpoint,
+                 ReopenItems, ResetVerification>;
 
 /// BatchRow::not_before_ms of a batch that ended as BatchResult::held.
 inline constexpr std::int64_t kHeldMs = std::numeric_limits<std::int64_t>::max();

@@ -59,7 +59,7 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
       database_.cached(
           "SELECT b.id, task_id, b.stage, b.barrier, count_as, status, before, pass, token, "
           "attempt, not_before_ms, started_ms, first_item, item_count, blocked_by, verified, "
-          "undo_failed, succeeded, failed, skipped, rolled_back, succeeded_bytes, other_bytes, "
+          "undo_tried, succeeded, failed, skipped, rolled_back, succeeded_bytes, other_bytes, "
           "transferred_bytes, verified_items, differences, committed "
           "FROM batch b JOIN task t ON t.id = b.task_id WHERE b.id = ?1"));
   DUNLIN_ASSIGN(const bool found, row.query(id));
@@ -79,7 +79,7 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
         &batch.item_count, &batch.blocked_by, &batch.verified}) {
     *number = row.column_int64(i++);
   }
-  batch.undo_failed = row.column_int64(i++) != 0;
+  batch.undo_tried = row.column_int64(i++) != 0;
   Tally& tally = batch.tally;
   for (std::int64_t* number :
        {&tally.succeeded, &tally.failed, &tally.skipped, &tally.rolled_back, &tally.succeeded_bytes,
@@ -95,7 +95,7 @@ Status LedgerWriter::save_batch(const Batch& batch) {
   return database_.run(
       "UPDATE batch SET status = ?2, before = ?3, pass = ?4, token = ?5, attempt = ?6, "
       "not_before_ms = ?7, "
-      "started_ms = ?8, verified = ?9, undo_failed = ?10, succeeded = ?11, failed = ?12, skipped = "
+      "started_ms = ?8, verified = ?9, undo_tried = ?10, succeeded = ?11, failed = ?12, skipped = "
       "?13, "
       "rolled_back = ?14, succeeded_bytes = ?15, other_bytes = ?16, transferred_bytes = ?17, "
       "verified_items = ?18, "
@@ -105,7 +105,7 @@ Status LedgerWriter::save_batch(const Batch& batch) {
                                              : std::nullopt,
       static_cast<int>(batch.pass), batch.token, batch.attempt, non_zero(batch.not_before_ms),
       non_zero(batch.started_ms), non_zero(batch.verified),
-      batch.undo_failed ? std::optional<int>(1) : std::nullopt, tally.succeeded, tally.failed,
+      batch.undo_tried ? std::optional<int>(1) : std::nullopt, tally.succeeded, tally.failed,
       tally.skipped, tally.rolled_back, tally.succeeded_bytes, tally.other_bytes,
       tally.transferred_bytes, batch.verified_items, batch.differences,
       batch.committed ? std::optional<int>(1) : std::nullopt);
@@ -386,13 +386,19 @@ Status LedgerWriter::end_verify(const EndBatch& end, Batch& batch) {
 }
 
 Status LedgerWriter::end_undo(const EndBatch& end, Batch& batch) {
+  if (end.result == BatchResult::done && state_.rollback_part && batch.tally.succeeded > 0) {
+    batch.undo_tried = true;
+    // One that the part has nothing of was only looked at.
+    if (batch.tally.rolled_back > 0) DUNLIN_TRY(audit_batch(end, batch, "batch.undone_in_part"));
+    return move_batch(batch, batch.before);
+  }
   if (end.result == BatchResult::done) {
     DUNLIN_TRY(move_batch(batch, BatchStatus::undone));
     DUNLIN_TRY(drop_intents(batch));
     return audit_batch(end, batch, "batch.undone");
   }
   const bool failed = end.result == BatchResult::failed;
-  batch.undo_failed = batch.undo_failed || failed;
+  batch.undo_tried = batch.undo_tried || failed;
   // Some items may be taken back already: the chain vouches for the outcomes as they are now.
   DUNLIN_TRY(audit_batch(end, batch, failed ? "batch.undo_failed" : "batch.undo_interrupted"));
   return move_batch(batch, batch.before);

@@ -103,7 +103,8 @@ const std::string& derive_counters() {
         "count(*), coalesce(sum(counted IN (3, 4, 5)), 0), coalesce(sum(counted = 4), 0), "
         "coalesce(sum(counted = 2), 0), {}, coalesce(sum(verified = 1), 0), "
         "coalesce(sum(differences), 0), coalesce(sum(counted = 6), 0), ?1, "
-        "(SELECT count(*) FROM directory), {}, {}, {}, {} FROM b",
+        "(SELECT count(*) FROM directory), {}, {}, {}, {}, "
+        "(SELECT coalesce(sum(kept_bytes), 0) FROM outcome) FROM b",
         sum("item_count", 0), outcomes(0), sum("verified_items", 0), sum("item_count", 1),
         outcomes(1), sum("item_count", 2), outcomes(2));
   }();

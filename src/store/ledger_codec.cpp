@@ -64,6 +64,23 @@ Result<Counters> counters_from_json(std::string_view text) {
   return counters;
 }
 
+std::string rollback_part_json(const RollbackPart& part) {
+  Json json = Json::object();
+  json["of"] = part.of_json;
+  json["then"] = to_string(part.then);
+  json["phase"] = part.phase;
+  json["reason"] = part.reason_json;
+  return dump_json(json);
+}
+
+Result<RollbackPart> rollback_part_from_json(std::string_view text) {
+  DUNLIN_ASSIGN(const Json json, parse_json(text, "part"));
+  const auto then = execution_status_from(string_or(json, "then", ""));
+  if (!then) return Error(ErrorType::state_corrupt, "the part that is taken back is damaged");
+  return RollbackPart{string_or(json, "of", ""), *then, string_or(json, "phase", ""),
+                      string_or(json, "reason", "")};
+}
+
 bool pack_checksum(std::string_view text, std::string& out) {
   out.clear();
   if (text.empty()) return false;

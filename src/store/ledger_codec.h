@@ -24,7 +24,7 @@ struct CounterField {
   std::string_view name;
   std::int64_t Counters::* member;
 };
-inline constexpr std::array<CounterField, 28> kCounterFields = {{
+inline constexpr std::array<CounterField, 29> kCounterFields = {{
     {"total_items", &Counters::total_items},
     {"total_bytes", &Counters::total_bytes},
     {"succeeded_items", &Counters::succeeded_items},
@@ -53,6 +53,7 @@ inline constexpr std::array<CounterField, 28> kCounterFields = {{
     {"failed_steps", &Counters::failed_steps},
     {"skipped_steps", &Counters::skipped_steps},
     {"rolled_back_steps", &Counters::rolled_back_steps},
+    {"kept_bytes", &Counters::kept_bytes},
 }};
 static_assert(sizeof(Counters) == kCounterFields.size() * sizeof(std::int64_t),
               "a counter without a column");
@@ -60,6 +61,10 @@ static_assert(sizeof(Counters) == kCounterFields.size() * sizeof(std::int64_t),
 [[nodiscard]] std::string counters_json(const Counters& counters);
 /// Unknown members are left out, missing ones are 0.
 [[nodiscard]] Result<Counters> counters_from_json(std::string_view json);
+
+[[nodiscard]] std::string rollback_part_json(const RollbackPart& part);
+/// state_corrupt for what the other has not made.
+[[nodiscard]] Result<RollbackPart> rollback_part_from_json(std::string_view json);
 
 /// "md5:<hex> xxh3:<hex>" as (code, raw digest) pairs: half the size. False when the text is
 /// anything else; it is then stored as text. `out` is overwritten and keeps its capacity.

@@ -34,7 +34,10 @@ bool may_follow(ExecutionStatus from, ExecutionStatus to) {
 
 LedgerWriter::Applied LedgerWriter::change(const SetStatus& mutation) {
   using enum ExecutionStatus;
-  if (!may_follow(state_.status, mutation.to)) {
+  // Of a part: the execution is again what it was before.
+  const bool taken_back = state_.status == rolling_back && state_.rollback_part &&
+                          state_.rollback_part->then == mutation.to;
+  if (!taken_back && !may_follow(state_.status, mutation.to)) {
     return Status(Error(ErrorType::invalid_state,
                         fmt::format("the execution is {} and cannot become {}",
                                     to_string(state_.status), to_string(mutation.to))));
@@ -46,6 +49,11 @@ LedgerWriter::Applied LedgerWriter::change(const SetStatus& mutation) {
   }
   state_.status = mutation.to;
   if (!mutation.phase.empty()) state_.phase = mutation.phase;
+  if (mutation.to == rolling_back) {
+    state_.rollback_part = mutation.part;
+  } else if (state_.phase != "rolling_back") {
+    state_.rollback_part.reset();
+  }
   state_.reason_json = mutation.reason_json;
   if (state_.paused_since_ms != 0) {
     state_.paused_ms_total += std::max<std::int64_t>(0, now_ms_ - state_.paused_since_ms);
@@ -66,7 +74,7 @@ LedgerWriter::Applied LedgerWriter::change(const SetStatus& mutation) {
       // A rollback that is begun anew tries again what an earlier one gave up.
       if (from != rolling_back) {
         DUNLIN_TRY(
-            database_.run("UPDATE batch SET undo_failed = NULL WHERE undo_failed IS NOT NULL"));
+            database_.run("UPDATE batch SET undo_tried = NULL WHERE undo_tried IS NOT NULL"));
       }
       if (from == rolled_back) DUNLIN_TRY(open_left_alone());
       break;
@@ -83,6 +91,10 @@ LedgerWriter::Applied LedgerWriter::change(const SetStatus& mutation) {
   detail["from"] = to_string(from);
   detail["attempt"] = state_.attempt;
   if (from == rolled_back) detail["left"] = left;
+  if (mutation.part) {
+    DUNLIN_ASSIGN(detail["part"], parse_json(mutation.part->of_json, "part"));
+  }
+  if (taken_back) detail["part"] = "taken back";
   DUNLIN_TRY(add_audit(mutation.actor, action, dump_json(detail)));
   return success();
 }

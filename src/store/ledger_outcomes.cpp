@@ -113,7 +113,7 @@ Status LedgerWriter::read_found() {
   DUNLIN_ASSIGN(
       sql::Statement row,
       database_.cached(
-          "SELECT i.id, i.size, o.status, o.attempt, o.transferred_bytes FROM item i "
+          "SELECT i.id, i.size, o.status, o.attempt, o.transferred_bytes, o.kept_bytes FROM item i "
           "LEFT JOIN outcome o ON o.item_id = i.id WHERE i.id BETWEEN ?1 AND ?2 ORDER BY i.id"));
   if (dense) row.bind(1, first).bind(2, last);
   std::int64_t at = -1;
@@ -140,6 +140,7 @@ Status LedgerWriter::read_found() {
     found.status = static_cast<ItemStatus>(row.column_int64(2));
     found.attempt = row.column_int64(3);
     found.transferred = row.column_is_null(4) ? found.size : row.column_int64(4);
+    found.kept_bytes = row.column_int64(5);
   }
   return success();
 }
@@ -191,8 +192,8 @@ Status LedgerWriter::write_changes(Batch& batch, Pass pass) {
   DUNLIN_ASSIGN(
       sql::Statement insert,
       database_.cached("REPLACE INTO outcome(item_id, status, proof, action, transferred_bytes, "
-                       "ended_after_ms, attempt, checksum, undo, message) "
-                       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
+                       "ended_after_ms, attempt, checksum, undo, message, kept_bytes) "
+                       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
   for (const Change& one : changes_) {
     const ItemOutcome& outcome = *one.outcome;
     if (pass == Pass::undo) {
@@ -260,6 +261,12 @@ Status LedgerWriter::write_worked(sql::Statement& insert, const Change& change) 
   // A failed item's message stands in its row of `error`, once.
   if (outcome.error && outcome.status != ItemStatus::skipped && !warned) message = {};
   DUNLIN_TRY(bind_word(insert, 10, message));
+  if (outcome.kept_bytes > 0 && outcome.status == ItemStatus::completed) {
+    insert.bind(11, outcome.kept_bytes);
+    state_.counters.kept_bytes += outcome.kept_bytes;
+  } else {
+    insert.bind(11, nullptr);
+  }
   DUNLIN_TRY(insert.run());
   if (outcome.placed_name.empty()) return success();
   DUNLIN_ASSIGN(sql::Statement placed,
@@ -292,11 +299,12 @@ Status LedgerWriter::write_undone(Batch& batch, const Change& change) {
     const std::int64_t transferred = change.found.transferred;
     count(batch, ItemStatus::completed, change.found.size, transferred, -1);
     count(batch, ItemStatus::rolled_back, change.found.size, transferred, +1);
+    state_.counters.kept_bytes -= change.found.kept_bytes;
     DUNLIN_ASSIGN(
         sql::Statement update,
         database_.cached(
             "UPDATE outcome SET status = 5, ended_after_ms = ?2, action = coalesce(?3, action), "
-            "message = ?4 WHERE item_id = ?1"));
+            "message = ?4, kept_bytes = NULL WHERE item_id = ?1"));
     update.bind(1, change.item).bind(2, now_ms_ - created_ms_);
     DUNLIN_TRY(bind_word(update, 3, outcome.action));
     DUNLIN_TRY(bind_word(update, 4, message));

@@ -22,7 +22,7 @@ constexpr int kMaxDepth = 4096;  // a longer chain of parents is a cycle
 // What undo looks at; the same rule as undoable() in ledger_batches.cpp.
 #define DUNLIN_UNDOABLE(b)                                                            \
   "((" b ".status = 3 OR (" b ".status IN (0, 4, 5) AND " b ".succeeded > 0)) AND " b \
-  ".undo_failed IS NULL)"
+  ".undo_tried IS NULL)"
 
 BatchRow batch_row(const sql::Statement& row) {
   BatchRow batch;
@@ -74,7 +74,7 @@ Result<ExecutionRow> LedgerReader::execution() {
       sql::Statement row,
       database_.cached(
           "SELECT id, plan_id, number, kind, plan_json, settings_json, description, mode, "
-          "created_ms, claims, depends_on FROM execution"));
+          "created_ms, claims, depends_on, undo_retention_ms FROM execution"));
   DUNLIN_ASSIGN(const bool found, row.query());
   if (!found) return Error(ErrorType::state_corrupt, "the ledger has no row in `execution`");
   ExecutionRow execution;
@@ -89,6 +89,7 @@ Result<ExecutionRow> LedgerReader::execution() {
   execution.created_ms = row.column_int64(8);
   execution.claims = strings_of(row.column_text(9));
   execution.depends_on = strings_of(row.column_text(10));
+  execution.undo_retention_ms = row.column_int64(11);
   execution.status = state.status;
   execution.phase = std::move(state.phase);
   execution.reason_json = std::move(state.reason_json);
@@ -104,6 +105,7 @@ Result<ExecutionRow> LedgerReader::execution() {
   execution.owner_json = std::move(state.owner_json);
   execution.enumeration_complete = state.enumeration_complete;
   execution.committing = state.committing;
+  execution.rollback_part = std::move(state.rollback_part);
   execution.counters = state.counters;
   return execution;
 }

@@ -25,9 +25,9 @@ CREATE TABLE execution(
   one INTEGER PRIMARY KEY CHECK(one = 1),
   id TEXT NOT NULL, plan_id TEXT, number INTEGER NOT NULL, kind TEXT NOT NULL, plan_json TEXT, settings_json TEXT,
   description TEXT, mode TEXT, created_ms INTEGER NOT NULL, claims TEXT, depends_on TEXT,
-  operation TEXT) STRICT;
+  operation TEXT, undo_retention_ms INTEGER NOT NULL) STRICT;
 
--- One row: status, cursor, owner, counters, highest ids, head of the audit chain.
+-- One row: status, cursor, owner, counters, highest ids, head of the audit chain, the part that is being taken back.
 CREATE TABLE state(
   one INTEGER PRIMARY KEY CHECK(one = 1),
   status TEXT NOT NULL, phase TEXT, reason_json TEXT, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE state(
   paused_since_ms INTEGER, cursor BLOB, roots BLOB, owner_json TEXT, enumeration_complete INTEGER NOT NULL,
   committing INTEGER NOT NULL, last_task INTEGER NOT NULL, last_batch INTEGER NOT NULL, last_item INTEGER NOT NULL,
   last_directory INTEGER NOT NULL, last_ended_batch INTEGER NOT NULL, audit_entries INTEGER NOT NULL,
-  audit_head BLOB NOT NULL{counter_columns}) STRICT;
+  audit_head BLOB NOT NULL, rollback_part_json TEXT{counter_columns}) STRICT;
 
 -- A task's status is not stored: it follows from these counts (view `tasks`). `count_as`: in which counters its items
 -- appear. `follows_contents`: its items are opened again with those in their directories.
@@ -57,14 +57,14 @@ CREATE TABLE directory(
 CREATE INDEX directory_open ON directory(id) WHERE open = 1;
 
 -- `committed`: was part of a final commit (commit_scope execution).
--- `before`: status at the start, while executing. `verified`: NULL no, 1 yes, 2 could not be. `undo_failed`: not tried
--- again in this rollback. The sums are over its items, so that staging and reopening are arithmetic.
+-- `before`: status at the start, while executing. `verified`: NULL no, 1 yes, 2 could not be. `undo_tried`: not tried
+-- again in this rollback, which it has failed in or (a rollback of a part) has given what it was to give. The sums are over its items, so that staging and reopening are arithmetic.
 CREATE TABLE batch(
   id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, stage INTEGER NOT NULL, barrier INTEGER NOT NULL,
   priority INTEGER NOT NULL, status INTEGER NOT NULL, pass INTEGER NOT NULL DEFAULT 0, before INTEGER,
   token INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, not_before_ms INTEGER, started_ms INTEGER,
   first_item INTEGER, item_count INTEGER NOT NULL, bytes INTEGER NOT NULL, blocked_by INTEGER NOT NULL,
-  verified INTEGER, undo_failed INTEGER, succeeded INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+  verified INTEGER, undo_tried INTEGER, succeeded INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
   skipped INTEGER NOT NULL DEFAULT 0, rolled_back INTEGER NOT NULL DEFAULT 0,
   succeeded_bytes INTEGER NOT NULL DEFAULT 0, other_bytes INTEGER NOT NULL DEFAULT 0,
   transferred_bytes INTEGER NOT NULL DEFAULT 0, verified_items INTEGER NOT NULL DEFAULT 0,
@@ -106,9 +106,10 @@ CREATE TABLE place(name BLOB PRIMARY KEY, source TEXT, destination TEXT) STRICT,
 -- How an item ended; status 0 (pending) when it failed and is tried again. No row: nothing has happened to it.
 -- `action` and `message`: a number is a row of `word`. `transferred_bytes` NULL: the item's size. `ended_after_ms`:
 -- since execution.created_ms. `checksum`: packed as in ledger_codec.h, or text.
+-- `kept_bytes`: of old versions, for its undo; NULL: none.
 CREATE TABLE outcome(
   item_id INTEGER PRIMARY KEY, status INTEGER NOT NULL, proof INTEGER, action ANY, transferred_bytes INTEGER,
-  ended_after_ms INTEGER, attempt INTEGER, checksum ANY, undo BLOB, message ANY) STRICT;
+  ended_after_ms INTEGER, attempt INTEGER, checksum ANY, undo BLOB, message ANY, kept_bytes INTEGER) STRICT;
 -- Failed items are listed, retried and skipped by themselves; ended well they need no index.
 CREATE INDEX outcome_failed ON outcome(item_id) WHERE status = 3;
 

@@ -22,10 +22,11 @@ struct FormatVersion {
   std::int64_t min_reader = 1;
   std::int64_t min_writer = 1;
 };
-// 2: first_item; 3: count_as; 4: answer, place, roots of files; 5: seals of audit entries
-inline constexpr FormatVersion kLedgerFormat{5, 5, 5};
-// 2: seals of audit anchors
-inline constexpr FormatVersion kStateFormat{2, 2, 2};
+// 2: first_item; 3: count_as; 4: answer, place, roots of files; 5: seals of audit entries;
+// 6: rollback of a part, what is kept for a rollback
+inline constexpr FormatVersion kLedgerFormat{6, 6, 6};
+// 2: seals of audit anchors; 3: keeps_until_ms
+inline constexpr FormatVersion kStateFormat{3, 3, 3};
 
 /// All tables, indices and views of an empty ledger. Inside the caller's transaction.
 [[nodiscard]] Status create_ledger_schema(sql::Database& database);

@@ -18,8 +18,8 @@ constexpr std::string_view kStateColumns =
     "paused_ms_total, "
     "paused_since_ms, cursor, roots, owner_json, enumeration_complete, committing, last_task, "
     "last_batch, last_item, "
-    "last_directory, last_ended_batch, audit_entries, audit_head";
-constexpr int kFirstCounter = 23;
+    "last_directory, last_ended_batch, audit_entries, audit_head, rollback_part_json";
+constexpr int kFirstCounter = 24;
 
 const std::string& select_state() {
   static const std::string sql = [] {
@@ -76,6 +76,7 @@ Status write_state(sql::Database& database, const LedgerState& state) {
   put(state.last_ended_batch);
   put(state.audit_entries);
   put(sql::Blob{state.audit_head});
+  put(non_empty(state.rollback_part ? rollback_part_json(*state.rollback_part) : std::string()));
   for (const CounterField& field : kCounterFields) put(state.counters.*field.member);
   return row.run();
 }
@@ -125,6 +126,9 @@ Result<LedgerState> read_ledger_state(sql::Database& database) {
     *number = row.column_int64(i++);
   }
   state.audit_head = row.column_blob(i++);
+  if (const std::string part = row.column_string(i++); !part.empty()) {
+    DUNLIN_ASSIGN(state.rollback_part, rollback_part_from_json(part));
+  }
   for (const CounterField& field : kCounterFields)
     state.counters.*field.member = row.column_int64(i++);
   return state;
@@ -158,12 +162,12 @@ Status LedgerWriter::write_first_rows(sql::Database& database, const ExecutionRo
   DUNLIN_TRY(database.run(
       "INSERT INTO execution(one, id, plan_id, number, kind, plan_json, settings_json, "
       "description, mode, created_ms, "
-      "claims, depends_on, operation) "
-      "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+      "claims, depends_on, operation, undo_retention_ms) "
+      "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
       row.id.value, non_empty(row.plan_id.value), row.number, row.kind, non_empty(row.plan_json),
       non_empty(row.settings_json), non_empty(row.description), non_empty(row.mode), row.created_ms,
       dump_json(Json(row.claims)), dump_json(Json(row.depends_on)),
-      non_empty(operation_of(row.plan_json))));
+      non_empty(operation_of(row.plan_json)), row.undo_retention_ms));
   LedgerState state;
   state.status = row.status;
   state.phase = row.phase;
@@ -305,6 +309,12 @@ LedgerWriter::Applied LedgerWriter::change(const SetSettings& mutation) {
 LedgerWriter::Applied LedgerWriter::change(const ReleaseHeld&) {
   DUNLIN_TRY(
       database_.run("UPDATE batch SET not_before_ms = NULL WHERE not_before_ms = ?1", kHeldMs));
+  return success();
+}
+
+LedgerWriter::Applied LedgerWriter::change(const ForgetKept&) {
+  DUNLIN_TRY(database_.run("UPDATE outcome SET kept_bytes = NULL WHERE kept_bytes IS NOT NULL"));
+  state_.counters.kept_bytes = 0;
   return success();
 }
 

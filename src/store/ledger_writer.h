@@ -55,6 +55,7 @@ struct LedgerState {
   std::int64_t last_ended_batch = 0;
   std::int64_t audit_entries = 0;
   std::string audit_head;  ///< raw SHA-256 of the last audit entry; 32 zero bytes before the first
+  std::optional<RollbackPart> rollback_part;
   Counters counters;
 };
 
@@ -109,7 +110,7 @@ class LedgerWriter {
     std::int64_t item_count = 0;
     std::int64_t blocked_by = 0;
     std::int64_t verified = 0;  ///< 0 no, 1 yes, 2 given up
-    bool undo_failed = false;
+    bool undo_tried = false;
     bool committed = false;  ///< was part of a final commit
     Tally tally;
     std::int64_t verified_items = 0;
@@ -125,6 +126,7 @@ class LedgerWriter {
     ItemStatus status = ItemStatus::pending;
     std::int64_t attempt = 0;
     std::int64_t transferred = 0;
+    std::int64_t kept_bytes = 0;
     bool has_row = false;
   };
   /// One effective change: `outcome` written over `found`. Several items may share one outcome.
@@ -146,6 +148,7 @@ class LedgerWriter {
   [[nodiscard]] Applied change(const SetRoots& mutation);
   [[nodiscard]] Applied change(const SetSettings& mutation);
   [[nodiscard]] Applied change(const ReleaseHeld& mutation);
+  [[nodiscard]] Applied change(const ForgetKept& mutation);
   [[nodiscard]] Applied change(const SetPriority& mutation);
 
   // ledger_append.cpp

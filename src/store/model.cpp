@@ -103,6 +103,11 @@ std::int64_t all_succeeded(const Counters& counters) {
 std::int64_t all_failed(const Counters& counters) {
   return over_all(counters, &OutcomeCounters::failed);
 }
+std::int64_t keeps_until_ms(const ExecutionRow& row) {
+  const bool ended = row.ended_ms > 0 && row.counters.kept_bytes > 0;
+  return ended && row.undo_retention_ms > 0 ? row.ended_ms + row.undo_retention_ms : 0;
+}
+
 std::int64_t all_rolled_back(const Counters& counters) {
   return over_all(counters, &OutcomeCounters::rolled_back);
 }

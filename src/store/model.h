@@ -104,6 +104,7 @@ struct Counters {
   std::int64_t failed_steps = 0;
   std::int64_t skipped_steps = 0;
   std::int64_t rolled_back_steps = 0;
+  std::int64_t kept_bytes = 0;  ///< at the destination, for a rollback
 
   friend bool operator==(const Counters&, const Counters&) = default;
 };
@@ -124,6 +125,16 @@ struct OutcomeCounters {
 [[nodiscard]] std::int64_t all_succeeded(const Counters& counters);
 [[nodiscard]] std::int64_t all_failed(const Counters& counters);
 [[nodiscard]] std::int64_t all_rolled_back(const Counters& counters);
+
+/// A rollback of a part, from its begin to its end: what of the execution it takes back, and what
+/// the execution is again afterwards.
+struct RollbackPart {
+  std::string of_json;  ///< {batch, task, item, path, entity, type}: all of it must match
+  ExecutionStatus then = ExecutionStatus::completed;
+  std::string phase;
+  std::string reason_json;
+  friend bool operator==(const RollbackPart&, const RollbackPart&) = default;
+};
 
 /// The one row of `execution` in a ledger.
 struct ExecutionRow {
@@ -151,12 +162,19 @@ struct ExecutionRow {
   std::string owner_json;  ///< process identity of the present or last owner
   bool enumeration_complete = false;
   bool committing = false;  ///< commit_scope execution: the final commit may have been sent
+  /// What is kept for a rollback is given up so long after the end; 0: only when a person says so.
+  std::int64_t undo_retention_ms = 0;
+  std::optional<RollbackPart> rollback_part;  ///< of a rollback that has not ended
   Counters counters;
   std::vector<std::string>
       claims;  ///< canonical destinations written (X-4): state.db can be rebuilt from them
   std::vector<std::string>
       depends_on;  ///< execution or plan ids that this one may share its destination with
 };
+
+/// When what it keeps for a rollback is to be given up, wall clock; 0: it keeps nothing, has not
+/// ended, or waits for a person.
+[[nodiscard]] std::int64_t keeps_until_ms(const ExecutionRow& row);
 
 struct NewTask {
   TaskId id;               ///< uid is "<kind>-<id>"
@@ -274,6 +292,8 @@ struct ItemOutcome {
   std::string undo;            ///< what undo needs; the kind's own encoding; empty: nothing to undo
   std::string placed_name;     ///< its name at the destination where that is another; else empty
   std::optional<Error> error;  ///< for failed and for pending
+  /// Of completed: how many bytes of old versions are kept at the destination for its undo.
+  std::int64_t kept_bytes = 0;
 };
 
 struct ItemIntent {

@@ -27,7 +27,7 @@ CREATE TABLE plan(
 CREATE TABLE execution(
   id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, plan_id TEXT, kind TEXT, description TEXT, status TEXT NOT NULL,
   phase TEXT, claims TEXT NOT NULL, depends_on TEXT NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
-  counters TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  counters TEXT NOT NULL, keeps_until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE control(
   id INTEGER PRIMARY KEY AUTOINCREMENT, execution_id TEXT NOT NULL, verb TEXT NOT NULL, arguments_json TEXT,
@@ -189,11 +189,12 @@ Result<std::int64_t> SqliteStateStore::put_execution(const ExecutionSummary& sum
     DUNLIN_TRY(database_.run(
         "REPLACE INTO execution(id, number, plan_id, kind, description, status, phase, claims, "
         "depends_on, created_ms, "
-        "updated_ms, counters) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "updated_ms, counters, keeps_until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+        "?11, ?12, ?13)",
         summary.id.value, number, summary.plan_id.value, summary.kind, summary.description,
         to_string(summary.status), summary.phase, dump_json(Json(summary.claims)),
         dump_json(Json(summary.depends_on)), summary.created_ms, summary.updated_ms,
-        counters_json(summary.counters)));
+        counters_json(summary.counters), summary.keeps_until_ms));
     DUNLIN_TRY(transaction.commit());
     return number;
   };
@@ -204,11 +205,12 @@ Result<std::vector<ExecutionSummary>> SqliteStateStore::select_executions(std::s
                                                                           const Bind& bind) const {
   const std::lock_guard lock(mutex_);
   std::vector<ExecutionSummary> summaries;
-  DUNLIN_ASSIGN(sql::Statement row,
-                database_.cached(fmt::format(
-                    "SELECT id, number, plan_id, kind, description, status, phase, claims, "
-                    "depends_on, created_ms, updated_ms, counters FROM execution {}",
-                    where)));
+  DUNLIN_ASSIGN(
+      sql::Statement row,
+      database_.cached(fmt::format(
+          "SELECT id, number, plan_id, kind, description, status, phase, claims, "
+          "depends_on, created_ms, updated_ms, counters, keeps_until_ms FROM execution {}",
+          where)));
   if (bind) bind(row);
   while (true) {
     DUNLIN_ASSIGN(const bool more, row.step());
@@ -230,6 +232,7 @@ Result<std::vector<ExecutionSummary>> SqliteStateStore::select_executions(std::s
     one.created_ms = row.column_int64(9);
     one.updated_ms = row.column_int64(10);
     DUNLIN_ASSIGN(one.counters, counters_from_json(row.column_text(11)));
+    one.keeps_until_ms = row.column_int64(12);
     summaries.push_back(std::move(one));
   }
 }

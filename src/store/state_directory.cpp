@@ -169,6 +169,7 @@ ExecutionSummary summary_of(const ExecutionRow& row) {
   summary.created_ms = row.created_ms;
   summary.updated_ms = row.updated_ms;
   summary.counters = row.counters;
+  summary.keeps_until_ms = keeps_until_ms(row);
   return summary;
 }
 
@@ -176,7 +177,8 @@ bool same_summary(const ExecutionSummary& a, const ExecutionSummary& b) {
   return a.number == b.number && a.plan_id == b.plan_id && a.kind == b.kind &&
          a.description == b.description && a.status == b.status && a.phase == b.phase &&
          a.claims == b.claims && a.depends_on == b.depends_on && a.created_ms == b.created_ms &&
-         a.updated_ms == b.updated_ms && a.counters == b.counters;
+         a.updated_ms == b.updated_ms && a.counters == b.counters &&
+         a.keeps_until_ms == b.keeps_until_ms;
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ struct ExecutionSummary {
   std::int64_t created_ms = 0;
   std::int64_t updated_ms = 0;
   Counters counters;
+  std::int64_t keeps_until_ms = 0;  ///< keeps_until_ms() of its ledger's row
 };
 
 /// A request to the owner of an execution, written when its socket does not answer. Order is by id.

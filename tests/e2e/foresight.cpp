@@ -67,12 +67,14 @@ std::string content(const std::string& path) {
   return text;
 }
 
-void view(const std::string& root, const std::string& below, Look look,
-          std::vector<std::string>& lines) {
+/// Path and line.
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+void view(const std::string& root, const std::string& below, Look look, Lines& found) {
   const std::string path = below.empty() ? root : root + "/" + below;
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
-    lines.push_back(below + " is not there");
+    found.emplace_back(below, below + " is not there");
     return;
   }
   std::ostringstream line;
@@ -91,7 +93,7 @@ void view(const std::string& root, const std::string& below, Look look,
     line << " -> " << std::string(target, length > 0 ? static_cast<std::size_t>(length) : 0);
   }
   if (S_ISREG(info.st_mode)) line << ' ' << content(path);
-  lines.push_back(line.str());
+  found.emplace_back(below.empty() ? "." : below, line.str());
   if (!S_ISDIR(info.st_mode)) return;
   std::vector<std::string> names;
   {
@@ -105,7 +107,7 @@ void view(const std::string& root, const std::string& below, Look look,
   }
   std::sort(names.begin(), names.end());
   for (const std::string& name : names)
-    view(root, below.empty() ? name : below + "/" + name, look, lines);
+    view(root, below.empty() ? name : below + "/" + name, look, found);
 }
 
 Json pick(Rng& rng, const std::vector<std::string>& values) {
@@ -157,9 +159,17 @@ Json random_plan(const std::string& source, const std::string& destination, Rng&
 }
 
 std::vector<std::string> outside_view(const std::string& root, Look look) {
+  Lines found;
+  view(root, "", look, found);
   std::vector<std::string> lines;
-  view(root, "", look, lines);
+  for (auto& [path, line] : found) lines.push_back(std::move(line));
   return lines;
+}
+
+std::map<std::string, std::string> outside_by_path(const std::string& root) {
+  Lines found;
+  view(root, "", Look::without_links, found);
+  return {found.begin(), found.end()};
 }
 
 }  // namespace dunlin::e2e

@@ -2,6 +2,7 @@
 // then does, and a rollback has to give everything back. Made from a seed; one thread.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,5 +24,7 @@ void make_random_tree(const std::string& root, Rng& rng, int entries);
 enum class Look { untouched, all, without_links };
 /// One line for each entry of a tree, what an outsider sees of it.
 [[nodiscard]] std::vector<std::string> outside_view(const std::string& root, Look look);
+/// The same, Look::without_links, by path ("." for the root).
+[[nodiscard]] std::map<std::string, std::string> outside_by_path(const std::string& root);
 
 }  // namespace dunlin::e2e

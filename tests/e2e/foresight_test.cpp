@@ -58,12 +58,13 @@ class Foresight : public ::testing::Test {
 
   /// A process of its own does so, and is killed after a while, or earlier by its own end.
   void go_and_be_killed(const ScratchDirectory& scratch, const ExecutionId& id, Goal goal,
-                        std::chrono::microseconds after) const {
+                        std::chrono::microseconds after, const Json& part = nullptr) const {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
       const auto engine = open(scratch);
-      static_cast<void>(go(*engine, id, goal));
+      static_cast<void>(goal == Goal::roll_back ? take_back(*engine, id, part)
+                                                : go(*engine, id, goal));
       ::_exit(0);
     }
     std::this_thread::sleep_for(after);
@@ -94,7 +95,48 @@ class Foresight : public ::testing::Test {
     return lines;
   }
 
+  /// Begun, or (`part` null) gone on with.
+  static engine::Outcome take_back(Engine& engine, const ExecutionId& id, const Json& part) {
+    auto execution = engine.attach(id, Goal::roll_back);
+    EXPECT_TRUE(execution.ok()) << execution.error().text();
+    if (!execution.ok()) return {};
+    if (!part.is_null()) {
+      const Status named = (*execution)->roll_back_part(part);
+      EXPECT_TRUE(named.ok()) << named.error().text();
+    }
+    return (*execution)->run();
+  }
+
+  /// What a person may name of what was done: a path, what lies below a directory, a batch.
+  static Json random_part(Engine& engine, const ExecutionId& id, Rng& rng) {
+    const auto ledger = engine.open_ledger(id);
+    store::ItemFilter done;
+    done.status = store::ItemStatus::completed;
+    const auto items = (*ledger)->items(done);
+    std::vector<store::ItemRow> named;
+    if (items.ok())
+      std::copy_if(items->begin(), items->end(), std::back_inserter(named),
+                   [](const store::ItemRow& item) { return !item.name.empty(); });
+    if (named.empty()) return nullptr;
+    const store::ItemRow& item = named[rng.below(named.size())];
+    const std::string path =
+        item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name;
+    switch (rng.below(4)) {
+      case 0:
+        return {{"path", path}};
+      case 1:
+        return {{"path", path.substr(0, path.find('/')) + "*"}};
+      case 2:
+        return {{"path", "*" + item.name}};
+      default:
+        return {{"item", item.id.value}};
+    }
+  }
+
   void one(std::uint64_t seed);
+  void take_back_parts(Engine& engine, const ExecutionId& id, const ScratchDirectory& scratch,
+                       const std::string& source, const std::string& destination, bool killed,
+                       Rng& rng);
 
   engine::KindRegistry kinds_;
   const SystemClock clock_;
@@ -157,6 +199,7 @@ void Foresight::one(std::uint64_t seed) {
     return line.find(" links ") != std::string::npos;
   });
   const Look look = across && some_left ? Look::without_links : Look::all;
+  if (rng.chance(0.5)) take_back_parts(*engine, full, scratch, source, destination, killed, rng);
   if (killed) go_and_be_killed(scratch, full, Goal::roll_back, moment());
   const auto back = engine->snapshot(full);
   ASSERT_TRUE(back.ok());
@@ -164,6 +207,62 @@ void Foresight::one(std::uint64_t seed) {
     EXPECT_EQ(go(*engine, full, Goal::roll_back).status, ExecutionStatus::rolled_back);
   }
   EXPECT_EQ(both(look), before.at(look)) << "the rollback has not given everything back";
+}
+
+/// Without the numbers that two versions beside each other have got.
+std::string without_number(std::string path) {
+  for (std::size_t at = path.find(" ("); at != std::string::npos; at = path.find(" (", at)) {
+    const std::size_t end = path.find(')', at);
+    if (end == std::string::npos) break;
+    path.erase(at, end + 1 - at);
+  }
+  return path;
+}
+
+void Foresight::take_back_parts(Engine& engine, const ExecutionId& id,
+                                const ScratchDirectory& scratch, const std::string& source,
+                                const std::string& destination, bool killed, Rng& rng) {
+  for (std::int64_t n = rng.between(1, 2); n > 0; --n) {
+    const Json part = random_part(engine, id, rng);
+    if (part.is_null()) return;
+    SCOPED_TRACE("part " + part.dump());
+    const auto at_source = outside_by_path(source);
+    const auto at_destination = outside_by_path(destination);
+    Json begun = part;
+    const auto before = engine.snapshot(id)->row.counters;
+    if (killed) {
+      go_and_be_killed(scratch, id, Goal::roll_back,
+                       std::chrono::microseconds(rng.between(500, 15'000)), part);
+      const auto after = engine.snapshot(id);
+      ASSERT_TRUE(after.ok());
+      if (after->row.rollback_part) begun = nullptr;
+      if (!after->row.rollback_part && after->row.counters != before) continue;  // it was faster
+    }
+    const engine::Outcome outcome = take_back(engine, id, begun);
+    if (HasFailure()) return;
+    ASSERT_EQ(outcome.status, ExecutionStatus::completed);
+    std::set<std::string> taken;
+    const auto ledger = engine.open_ledger(id);
+    const auto items = (*ledger)->items({});
+    ASSERT_TRUE(items.ok());
+    for (const store::ItemRow& item : *items) {
+      if (item.status == store::ItemStatus::rolled_back)
+        taken.insert(without_number(
+            item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name));
+    }
+    // All else is as it was, directories with their times among it.
+    const auto now = outside_by_path(destination);
+    for (const auto& [path, line] : at_destination) {
+      if (taken.contains(without_number(path)) || path.find(".dunlin-") != std::string::npos)
+        continue;
+      const auto found = now.find(path);
+      EXPECT_TRUE(found != now.end() && found->second == line)
+          << line << " has become " << (found == now.end() ? "nothing" : found->second);
+    }
+    // What is at the source stays there.
+    const auto source_now = outside_by_path(source);
+    for (const auto& [path, line] : at_source) EXPECT_TRUE(source_now.contains(path)) << line;
+  }
 }
 
 TEST_F(Foresight, ADryRunSaysWhatTheFullRunDoesAndARollbackGivesItBack) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -36,8 +37,11 @@ struct Script {
   std::vector<std::string> undone;                   ///< tried to be taken back, in this order
   std::map<std::int64_t, ErrorType> batch_failures;  ///< batch id -> error of its first execute
   std::int64_t per_directory = 0;                    ///< items of a directory; 0: all in the root
-  bool by_directory = false;         ///< the items of one are run one after the other
-  bool refuse = false;               ///< preflight
+  bool by_directory = false;  ///< the items of one are run one after the other
+  bool refuse = false;        ///< preflight
+  std::int64_t keeps = 0;     ///< bytes of each item, for a rollback
+  std::optional<ErrorType> release_fails;  ///< interrupted: waits until it is told to stop
+  bool undoes_alone = true;
   std::atomic<int> hold{0};          ///< items wait while it is above 0
   std::string held;                  ///< this one waits, whatever `hold` says
   std::atomic<int> listed{0};        ///< chunks
@@ -52,6 +56,7 @@ struct Script {
   std::atomic<int> begun{0};
   std::atomic<int> settled{0};
   std::atomic<int> undoing{0};  ///< batches that were begun to be taken back
+  std::atomic<int> released{0};
 };
 
 /// The machine's clock, whose wall time can be set.
@@ -172,6 +177,7 @@ class ScriptedRun final : public Run {
       ++script_.applied[item.name];
     }
     outcome.transferred_bytes = 10;
+    outcome.kept_bytes = script_.keeps;
     context.report(std::move(outcome));
   }
   Status settle(BatchContext& context) override {
@@ -233,7 +239,19 @@ class ScriptedRun final : public Run {
     }
     return success();
   }
-  Status release(RunContext&) override { return success(); }
+  Status release(RunContext& context) override {
+    if (script_.release_fails == ErrorType::interrupted) {
+      while (!context.cancel().wait_for(std::chrono::milliseconds(1))) {
+      }
+      return context.cancel().check();
+    }
+    if (script_.release_fails) return Error(*script_.release_fails, "as scripted");
+    ++script_.released;
+    return success();
+  }
+  bool undoes_alone(const store::BatchRow&, const ItemRow&) const override {
+    return script_.undoes_alone;
+  }
   bool matches(const Selector& selector, const ItemRow& item) const override {
     return item.name == selector.path_glob;
   }
@@ -306,6 +324,12 @@ class ExecutionTest : public ::testing::Test {
     return execution.ok() ? *std::move(execution) : nullptr;
   }
   Outcome run(const ExecutionId& id, Goal goal = Goal::migrate) { return attach(id, goal)->run(); }
+  Outcome take_back(const ExecutionId& id, const Json& part) {
+    const auto execution = attach(id, Goal::roll_back);
+    const Status named = execution->roll_back_part(part);
+    EXPECT_TRUE(named.ok()) << named.error().text();
+    return execution->run();
+  }
   Snapshot look(const ExecutionId& id) {
     auto snapshot = engine_->snapshot(id);
     EXPECT_TRUE(snapshot.ok()) << snapshot.error().text();

@@ -104,6 +104,7 @@ struct MutationText {
   std::string operator()(const store::SetRoots&) const { return "SetRoots"; }
   std::string operator()(const store::SetSettings&) const { return "SetSettings"; }
   std::string operator()(const store::ReleaseHeld&) const { return "ReleaseHeld"; }
+  std::string operator()(const store::ForgetKept&) const { return "ForgetKept"; }
   std::string operator()(const store::SetPriority& m) const {
     return fmt::format("SetPriority({} to {})", m.batches.size(), to_string(m.to));
   }

@@ -33,6 +33,10 @@ std::string Owner::who() const {
 void Owner::begin(store::ExecutionRow row, std::vector<store::BatchRow> open,
                   store::ReopenItems reopen) {
   for (const auto& batch : open) inherited_.insert(batch.id.value);
+  if (world_.takes_back_part() && goal() == engine::Goal::roll_back) {
+    state_.config.part = row.rollback_part.value_or(store::RollbackPart{
+        "{}", row.status, row.phase == "rolling_back" ? "reporting" : row.phase, row.reason_json});
+  }
   co::Begin event;
   event.row = std::move(row);
   event.open = std::move(open);

@@ -39,6 +39,11 @@ class Owner {
   [[nodiscard]] int number() const { return number_; }
   [[nodiscard]] std::int64_t epoch() const { return epoch_; }
   [[nodiscard]] engine::Goal goal() const { return state_.config.goal; }
+  /// It has taken back the part that it was to, and nobody has told it to stop before.
+  [[nodiscard]] bool took_back_part(const co::Finish& finish) const {
+    return state_.config.part && finish.recorded && !finish.reason && !state_.asked_by_person &&
+           finish.status == state_.config.part->then;
+  }
 
  private:
   // ---- Events in, commands out (owner.cpp) ----

@@ -113,7 +113,9 @@ void Owner::start_worker(Worker& worker) {
   for (auto& item : *items) {
     const bool wanted = run.pass == Pass::work ? item.status == ItemStatus::pending
                                                : item.status == ItemStatus::completed;
-    if (wanted) worker.items.push_back(std::move(item));
+    const bool meant = run.pass != Pass::undo || !state_.config.part ||
+                       world_.scenario().items.at(item.id.value).of_part;
+    if (wanted && meant) worker.items.push_back(std::move(item));
   }
   worker.held_since = world_.holds();
   if (run.pass == Pass::work && !run.settle && leave_out_held(worker))

@@ -26,6 +26,7 @@ class Generator {
     choose_skipped();
     cut_chunks();
     choose_refusals();
+    choose_part();
     return std::move(scenario_);
   }
 
@@ -87,6 +88,17 @@ class Generator {
     if (scenario_.goals.back() != Goal::roll_back || !rng.chance(0.4)) return;
     for (auto& [id, item] : scenario_.items) item.refuses_undo = rng.chance(0.2);
     scenario_.goals.push_back(Goal::roll_back);
+  }
+
+  /// Before everything is taken back, a part of it is. A generator of its own, as above.
+  void choose_part() {
+    Rng rng(scenario_.seed ^ 0x5eed'f00d'0000'0004ULL);
+    auto& goals = scenario_.goals;
+    const auto first = std::find(goals.begin(), goals.end(), Goal::roll_back);
+    if (first == goals.end() || scenario_.scope != Scope::item || !rng.chance(0.5)) return;
+    scenario_.part_goal = static_cast<std::size_t>(first - goals.begin());
+    goals.insert(first, Goal::roll_back);
+    for (auto& [id, item] : scenario_.items) item.of_part = rng.chance(0.4);
   }
 
   /// What the enumeration finds to need nothing (NewBatch::skip_reason). A generator of its own,
@@ -266,7 +278,9 @@ std::string Scenario::describe() const {
       "{} batches, {} items, {} chunks, scope {}, {} at once, goals migrate", batches.size(),
       items.size(), chunks.size(), kScopes[static_cast<int>(scope)], config.parallel_batches);
   for (std::size_t n = 1; n < goals.size(); ++n)
-    text += goals[n] == Goal::verify ? "+verify" : "+roll_back";
+    text += goals[n] == Goal::verify ? "+verify"
+            : n == part_goal         ? "+roll_back_part"
+                                     : "+roll_back";
   text += fmt::format(
       ", loss {:.2f}, doubled {:.2f}, late {:.2f} up to {} ms, commands lost {:.2f}, crash {:.3f}, "
       "stale {:.2f}, "

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ struct ItemScript {
   std::int32_t failures = 0;
   bool lose_reply = false;    ///< takes effect once and reports a transient error all the same
   bool refuses_undo = false;  ///< of the first rollback; then a person mends the cause
+  bool of_part = false;       ///< of what Scenario::part_goal takes back
 };
 
 struct BatchScript {
@@ -83,6 +85,7 @@ struct Scenario {
   Scope scope = Scope::item;
   engine::coordinator::Config config;
   std::vector<engine::Goal> goals;  ///< one after the other; the first is migrate
+  std::size_t part_goal = std::numeric_limits<std::size_t>::max();  ///< a rollback of a part
   std::map<std::int64_t, BatchScript> batches;
   std::map<std::int64_t, ItemScript> items;
   std::vector<ChunkScript> chunks;

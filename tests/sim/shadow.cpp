@@ -34,7 +34,7 @@ std::string Shadow::accept(const store::Mutation& mutation) {
   }
   if (const auto* ended = std::get_if<store::EndBatch>(&mutation)) return end(*ended);
   if (const auto* items = std::get_if<store::ReopenItems>(&mutation)) reopen(*items);
-  if (const auto* status = std::get_if<store::SetStatus>(&mutation)) return enter(status->to);
+  if (const auto* status = std::get_if<store::SetStatus>(&mutation)) return enter(*status);
   if (std::holds_alternative<store::BeginCommit>(mutation)) committing_ = true;
   if (std::holds_alternative<store::CompleteStaged>(mutation)) {
     committing_ = false;
@@ -69,8 +69,13 @@ std::string Shadow::accept(const store::Mutation& mutation) {
 }
 
 /// A further rollback opens what the one before has left something of.
-std::string Shadow::enter(store::ExecutionStatus status) {
+std::string Shadow::enter(const store::SetStatus& to) {
   using store::ExecutionStatus;
+  const ExecutionStatus status = to.to;
+  if (status == ExecutionStatus::rolling_back) {
+    part_ = to.part.has_value();
+    for (auto& [id, batch] : batches_) batch.tried = false;
+  }
   const bool further =
       status_ == ExecutionStatus::rolled_back && status == ExecutionStatus::rolling_back;
   status_ = status;
@@ -144,7 +149,7 @@ std::string Shadow::blocked(std::int64_t id, Pass pass) const {
     return batch.verified ? "it is verified already" : std::string();
   }
   for (const auto& [other, state] : batches_) {
-    const bool effective = state.status == BatchStatus::done ||
+    const bool effective = (state.status == BatchStatus::done && !state.tried) ||
                            (state.status == BatchStatus::executing && state.pass == Pass::undo);
     if (other == id || !effective) continue;
     const BatchScript& later = scenario_.batches.at(other);
@@ -235,9 +240,19 @@ std::string Shadow::end(const store::EndBatch& ended) {
       break;
     case Pass::undo:
       batch.status = ended.result == BatchResult::done ? BatchStatus::undone : BatchStatus::done;
+      if (part_ && batch.status == BatchStatus::undone && has_completed(id)) {
+        batch.status = BatchStatus::done;
+        batch.tried = true;
+      }
       break;
   }
   return {};
+}
+
+bool Shadow::has_completed(std::int64_t batch) const {
+  return std::any_of(items_.begin(), items_.end(), [&](const auto& one) {
+    return one.second.batch == batch && one.second.status == ItemStatus::completed;
+  });
 }
 
 void Shadow::skip_dependants(std::int64_t cause) {

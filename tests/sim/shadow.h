@@ -32,7 +32,8 @@ class Shadow {
     store::BatchStatus before = store::BatchStatus::pending;
     std::int64_t token = 0;
     bool verified = false;
-    bool held = false;  ///< ended as held, and not let go since
+    bool held = false;   ///< ended as held, and not let go since
+    bool tried = false;  ///< has given this rollback, of a part, what it was to
   };
 
   /// The real ledger accepted it. Returns a complaint when it should have refused, else empty.
@@ -62,10 +63,11 @@ class Shadow {
                        const std::vector<store::ItemOutcome>& outcomes);
   std::string end(const store::EndBatch& end);
   void skip_dependants(std::int64_t batch);
+  [[nodiscard]] bool has_completed(std::int64_t batch) const;
   /// Something that it waits for has failed or was skipped.
   [[nodiscard]] bool doomed(std::int64_t batch) const;
   void reopen(const store::ReopenItems& reopen);
-  std::string enter(store::ExecutionStatus status);
+  std::string enter(const store::SetStatus& to);
   [[nodiscard]] static store::BatchStatus seen(const Batch& batch);
   [[nodiscard]] static bool ended_well(const Batch& batch);
 
@@ -76,6 +78,7 @@ class Shadow {
   std::int64_t differences_ = 0;
   bool committing_ = false;
   bool enumeration_complete_ = false;
+  bool part_ = false;  ///< what is taken back is a part
   store::ExecutionStatus status_ = store::ExecutionStatus::pending;
 };
 

@@ -153,6 +153,7 @@ bool World::goal_reached(const store::ExecutionRow& row) const {
              (row.status == ExecutionStatus::failed && !because_of(row, "verification_mismatch") &&
               refused_);
     case Goal::roll_back:
+      if (takes_back_part()) return part_taken_back_;
       return row.status == ExecutionStatus::rolled_back &&
              (!further_rollback() || store::all_succeeded(row.counters) == 0);
   }
@@ -161,7 +162,7 @@ bool World::goal_reached(const store::ExecutionRow& row) const {
 
 bool World::further_rollback() const {
   return goal_ > 0 && scenario_.goals[goal_] == Goal::roll_back &&
-         scenario_.goals[goal_ - 1] == Goal::roll_back;
+         scenario_.goals[goal_ - 1] == Goal::roll_back && goal_ - 1 != scenario_.part_goal;
 }
 
 void World::goal_done(const store::ExecutionRow& row) {
@@ -177,7 +178,9 @@ void World::goal_done(const store::ExecutionRow& row) {
     check_migrated(row);
   }
   if (scenario_.goals[goal_] == Goal::verify && !refused_ && !cancelled_) check_verified(row);
-  if (scenario_.goals[goal_] == Goal::roll_back) {
+  if (takes_back_part()) {
+    check_part();
+  } else if (scenario_.goals[goal_] == Goal::roll_back) {
     check_items(true);
     for (auto& [id, item] : scenario_.items) item.refuses_undo = false;  // a person has mended it
   }
@@ -348,6 +351,7 @@ void World::owner_ended(Owner& owner, const engine::coordinator::Finish& finish)
   const bool natural = finish.status == ExecutionStatus::completed ||
                        (finish.status == ExecutionStatus::failed && finish.reason &&
                         finish.reason->type == ErrorType::verification_mismatch);
+  part_taken_back_ = part_taken_back_ || owner.took_back_part(finish);
   last_attempt_ended_by_itself_ =
       finish.recorded && natural && owner.goal() == scenario_.goals[goal_];
   at(rng_.between(1, 2'000), nullptr, [this] { drive(); });
@@ -412,6 +416,20 @@ void World::check_end() {
   const Status sound = ledger_->check();
   require(sound.ok(), [&] { return "the ledger is not sound: " + sound.error().text(); });
   check_items(scenario_.goals.back() == Goal::roll_back);
+}
+
+/// All of it that nobody has changed is taken back, and nothing else.
+void World::check_part() {
+  check_items(false);
+  for (const auto& [key, item] : shadow_.items()) {
+    const std::int64_t id = key;
+    const ItemScript& script = scenario_.items.at(id);
+    const bool back = script.of_part && !script.refuses_undo;
+    require(item.status != ItemStatus::completed || !back,
+            [&] { return fmt::format("item {} of the part is not rolled back", id); });
+    require(item.status != ItemStatus::rolled_back || back,
+            [&] { return fmt::format("item {} is no part of it and is rolled back", id); });
+  }
 }
 
 /// Ledger and destination say the same.

@@ -70,6 +70,8 @@ class World {
   // ---- For owners ----
   [[nodiscard]] Rng& rng() { return rng_; }
   [[nodiscard]] Scenario& scenario() { return scenario_; }
+  /// The goal at hand is a rollback of a part.
+  [[nodiscard]] bool takes_back_part() const { return goal_ == scenario_.part_goal; }
   [[nodiscard]] store::Ledger& ledger() { return *ledger_; }
   [[nodiscard]] Shadow& shadow() { return shadow_; }
   [[nodiscard]] Destination& destination() { return destination_; }
@@ -148,6 +150,7 @@ class World {
   void check_migrated(const store::ExecutionRow& row);
   void check_verified(const store::ExecutionRow& row);
   void check_end();
+  void check_part();
   void check_items(bool rolled_back);
   [[nodiscard]] std::int64_t patience_ms() const;
 
@@ -175,6 +178,7 @@ class World {
   bool cancelled_ = false;
   bool refused_ = false;  ///< failed for good before its end: preflight, too many failures
   bool last_attempt_ended_by_itself_ = false;
+  bool part_taken_back_ = false;
   std::int64_t next_request_ = 1;
   std::int64_t quiet_attempts_ = 0;  ///< attempts begun after the last fault
   std::int64_t quiet_since_ms_ = -1;

@@ -35,6 +35,8 @@ REGISTER_TYPED_TEST_SUITE_P(
     StagedBatchesCountWhenTheTargetHasCommitted, UnstagingMakesEverythingPendingAgain,
     ACommitStandsWhenALaterTransactionIsLost, VerifiesWhatIsDoneAndMayBeginAnew,
     UndoGoesBackwardsAndKeepsWhatWasChangedByOthers,
+    ARollbackOfAPartLeavesTheRestAndTheExecutionWhatItWas,
+    WhatIsKeptForUndoIsCountedUntilItIsTakenBackOrForgotten,
     AFurtherRollbackTriesWhatTheOneBeforeLeftAloneAndNothingElse,
     RetryReopensFailedItemsAndLeavesTheRest, ARetryOfSingleItemsAnswersThemUntilTheyAreSkipped,
     RetryOfAFailedBatchBringsItsDependantsBack, ARetryOpensWhatFollowsTheContentsOfItsDirectory,

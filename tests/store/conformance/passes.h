@@ -108,6 +108,71 @@ TYPED_TEST_P(LedgerConformance, UndoGoesBackwardsAndKeepsWhatWasChangedByOthers)
       << "a new rollback tries again";
 }
 
+TYPED_TEST_P(LedgerConformance, ARollbackOfAPartLeavesTheRestAndTheExecutionWhatItWas) {
+  using To = ExecutionStatus;
+  const auto back = [](std::int64_t item) {
+    ItemOutcome outcome = completed(item);
+    outcome.status = ItemStatus::rolled_back;
+    return outcome;
+  };
+  this->append(3, 2);
+  must_apply(this->ledger(), {SetStatus{}, start({{1, 1}, {2, 1}, {3, 1}}),
+                              end(1, 1, BatchResult::done, {completed(1), completed(2)}),
+                              end(2, 1, BatchResult::done, {completed(3), completed(4)}),
+                              end(3, 1, BatchResult::done, {completed(5), completed(6)}),
+                              SetStatus{To::completed, "reporting", "", "test"}});
+  const RollbackPart part{R"({"path":"x"})", To::completed, "reporting", ""};
+  must_apply(this->ledger(), {SetStatus{To::rolling_back, "rolling_back", "", "test", part}});
+  EXPECT_EQ(this->ledger().execution()->rollback_part, part);
+  EXPECT_EQ(refusal(this->ledger(), SetStatus{To::failed, "", "", "test"}),
+            ErrorType::invalid_state)
+      << "only back to what it was";
+  must_apply(this->ledger(),
+             {start({{3, 2}, {2, 2}}, Pass::undo), end(3, 2, BatchResult::done, {}, Pass::undo),
+              end(2, 2, BatchResult::done, {back(3)}, Pass::undo)});
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{1}))
+      << "the others have given what they were to";
+  EXPECT_EQ(this->ledger().batch(BatchId(2))->status, BatchStatus::done);
+  must_apply(this->ledger(), {SetStatus{To::paused, "", "", "test"}});
+  EXPECT_EQ(this->ledger().execution()->rollback_part, part) << "over a pause";
+  must_apply(this->ledger(), {SetStatus{To::rolling_back, "rolling_back", "", "test", part},
+                              start({{1, 2}}, Pass::undo),
+                              end(1, 2, BatchResult::done, {back(1), back(2)}, Pass::undo)});
+  EXPECT_EQ(this->ledger().batch(BatchId(1))->status, BatchStatus::undone);
+  must_apply(this->ledger(), {SetStatus{To::completed, "reporting", "", "test"}});
+  EXPECT_FALSE(this->ledger().execution()->rollback_part);
+  EXPECT_EQ(this->counters().rolled_back_items, 3);
+  EXPECT_EQ(this->counters().undone_batches, 1);
+  EXPECT_TRUE(this->ledger().check().ok());
+  must_apply(this->ledger(), {SetStatus{To::rolling_back, "rolling_back", "", "test"}});
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{3, 2}));
+  EXPECT_EQ(refusal(this->ledger(), SetStatus{To::completed, "", "", "test"}),
+            ErrorType::invalid_state);
+}
+
+TYPED_TEST_P(LedgerConformance, WhatIsKeptForUndoIsCountedUntilItIsTakenBackOrForgotten) {
+  this->append(1, 3);
+  const auto keeping = [](std::int64_t item, std::int64_t bytes) {
+    ItemOutcome outcome = completed(item);
+    outcome.kept_bytes = bytes;
+    return outcome;
+  };
+  ItemOutcome back = completed(1);
+  back.status = ItemStatus::rolled_back;
+  must_apply(this->ledger(),
+             {SetStatus{}, start({{1, 1}}),
+              end(1, 1, BatchResult::done, {keeping(1, 500), keeping(2, 70), completed(3)})});
+  EXPECT_EQ(this->counters().kept_bytes, 570);
+  must_apply(this->ledger(), {SetStatus{ExecutionStatus::rolling_back, "", "", "test"},
+                              start({{1, 2}}, Pass::undo), RecordOutcomes{BatchId(1), 2, {back}},
+                              end(1, 2, BatchResult::interrupted, {back}, Pass::undo)});
+  EXPECT_EQ(this->counters().kept_bytes, 70);
+  EXPECT_TRUE(this->ledger().check().ok());
+  must_apply(this->ledger(), {ForgetKept{}});
+  EXPECT_EQ(this->counters().kept_bytes, 0);
+  EXPECT_TRUE(this->ledger().check().ok());
+}
+
 TYPED_TEST_P(LedgerConformance, AFurtherRollbackTriesWhatTheOneBeforeLeftAloneAndNothingElse) {
   using To = ExecutionStatus;
   const auto go = [&](ExecutionStatus to) {
