@@ -144,7 +144,7 @@ Status FilesRun::undo(BatchContext& context) {
   return PlacedFiles(site_, context).undo();
 }
 
-bool FilesRun::undoes_alone(const store::BatchRow& batch, const ItemRow& item) const {
+bool FilesRun::undoes_alone(const store::BatchRow& batch, const engine::ItemRow& item) const {
   if (batch.task_type == kCreateDirectory) return !item.name.empty();
   return batch.task_type != kDirectoryTimes && batch.task_type != kRemoveDirectories;
 }

@@ -3,6 +3,8 @@
 
 #include <iterator>
 
+#include "files/records.h"
+
 namespace dunlin::files {
 
 using engine::ItemRow;

@@ -6,12 +6,14 @@
 // process, for speed: only those that are killed have one of their own.
 #include "e2e/foresight.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -137,6 +139,12 @@ class Foresight : public ::testing::Test {
   void take_back_parts(Engine& engine, const ExecutionId& id, const ScratchDirectory& scratch,
                        const std::string& source, const std::string& destination, bool killed,
                        Rng& rng);
+  using View = std::map<std::string, std::string>;  ///< outside_by_path()
+  static std::set<std::string> interfere(Engine& engine, const ExecutionId& id,
+                                         const std::string& destination, Rng& rng);
+  static void expect_only_left(Engine& engine, const ExecutionId& id,
+                               const std::set<std::string>& changed, const View& before,
+                               const View& now);
 
   engine::KindRegistry kinds_;
   const SystemClock clock_;
@@ -170,6 +178,8 @@ void Foresight::one(std::uint64_t seed) {
   const auto untouched = both(Look::untouched);
   const auto before = std::map<Look, std::pair<std::vector<std::string>, std::vector<std::string>>>{
       {Look::all, both(Look::all)}, {Look::without_links, both(Look::without_links)}};
+  const View destination_before =
+      ::access(destination.c_str(), F_OK) == 0 ? outside_by_path(destination) : View();
   const ExecutionId dry = start("dry_run");
   const engine::Outcome rehearsed = go(*engine, dry, Goal::migrate);
   ASSERT_EQ(both(Look::untouched), untouched) << "the dry run has left a trace";
@@ -200,12 +210,19 @@ void Foresight::one(std::uint64_t seed) {
   });
   const Look look = across && some_left ? Look::without_links : Look::all;
   if (rng.chance(0.5)) take_back_parts(*engine, full, scratch, source, destination, killed, rng);
+  const bool linked = document["strategy"]["operation"] == "hardlink";
+  const std::set<std::string> changed = rng.chance(0.25) && !linked
+                                            ? interfere(*engine, full, destination, rng)
+                                            : std::set<std::string>();
   if (killed) go_and_be_killed(scratch, full, Goal::roll_back, moment());
   const auto back = engine->snapshot(full);
   ASSERT_TRUE(back.ok());
   if (back->shown_status != ExecutionStatus::rolled_back) {
     EXPECT_EQ(go(*engine, full, Goal::roll_back).status, ExecutionStatus::rolled_back);
   }
+  if (!changed.empty())
+    return expect_only_left(*engine, full, changed, destination_before,
+                            outside_by_path(destination));
   EXPECT_EQ(both(look), before.at(look)) << "the rollback has not given everything back";
 }
 
@@ -217,6 +234,66 @@ std::string without_number(std::string path) {
     path.erase(at, end + 1 - at);
   }
   return path;
+}
+
+/// Others write into some of the files that have come: their paths. Not into one with further
+/// names, which are the same file.
+std::set<std::string> Foresight::interfere(Engine& engine, const ExecutionId& id,
+                                           const std::string& destination, Rng& rng) {
+  std::set<std::string> changed;
+  const auto ledger = engine.open_ledger(id);
+  store::ItemFilter done;
+  done.status = store::ItemStatus::completed;
+  const auto items = (*ledger)->items(done);
+  EXPECT_TRUE(items.ok());
+  if (!items.ok()) return changed;
+  for (const store::ItemRow& item : *items) {
+    const std::string name = item.placed_name.empty() ? item.name : item.placed_name;
+    if (name.empty() || !rng.chance(0.2)) continue;
+    const std::string path = item.directory_path.empty() ? name : item.directory_path + "/" + name;
+    struct stat there{};
+    if (::lstat((destination + "/" + path).c_str(), &there) != 0 || !S_ISREG(there.st_mode) ||
+        there.st_nlink != 1)
+      continue;
+    std::ofstream(destination + "/" + path, std::ios::app) << "somebody's";
+    changed.insert(path);
+  }
+  return changed;
+}
+
+/// Of what was not changed all is as it was before, but for directories that hold something now.
+void Foresight::expect_only_left(Engine& engine, const ExecutionId& id,
+                                 const std::set<std::string>& changed, const View& before,
+                                 const View& now) {
+  const auto is_changed = [&](const std::string& path) {
+    const std::string plain = without_number(path);
+    return std::any_of(changed.begin(), changed.end(), [&](const std::string& one) {
+      return without_number(one) == plain || without_number(one).starts_with(plain + "/") ||
+             plain == ".";
+    });
+  };
+  for (const auto& [path, line] : before) {
+    if (is_changed(path)) continue;
+    const auto found = now.find(path);
+    EXPECT_TRUE(found != now.end() && found->second == line)
+        << line << " has become " << (found == now.end() ? "nothing" : found->second);
+  }
+  for (const auto& [path, line] : now) {
+    const bool own = path.find(".dunlin-undo-") != std::string::npos;  // the old versions of those
+    EXPECT_TRUE(own || before.contains(path) || is_changed(path)) << line << " was not there";
+  }
+  for (const std::string& path : changed) EXPECT_TRUE(now.contains(path)) << path;
+  const auto ledger = engine.open_ledger(id);
+  const auto errors = (*ledger)->errors({}, true);
+  ASSERT_TRUE(errors.ok());
+  for (const std::string& path : changed) {
+    EXPECT_TRUE(std::any_of(errors->begin(), errors->end(),
+                            [&](const store::ErrorRow& row) {
+                              return row.error.type == ErrorType::destination_changed &&
+                                     row.error.message.find(path) != std::string::npos;
+                            }))
+        << path << " is not named";
+  }
 }
 
 void Foresight::take_back_parts(Engine& engine, const ExecutionId& id,
