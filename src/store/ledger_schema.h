@@ -24,8 +24,8 @@ struct FormatVersion {
 };
 // 2: first_item; 3: count_as; 4: answer, place, roots of files; 5: seals of audit entries
 inline constexpr FormatVersion kLedgerFormat{5, 5, 5};
-// 2: seals of audit anchors
-inline constexpr FormatVersion kStateFormat{2, 2, 2};
+// 2: seals of audit anchors; 3: operators, tokens, who has written a control row
+inline constexpr FormatVersion kStateFormat{3, 3, 3};
 
 /// All tables, indices and views of an empty ledger. Inside the caller's transaction.
 [[nodiscard]] Status create_ledger_schema(sql::Database& database);
