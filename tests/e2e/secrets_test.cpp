@@ -20,6 +20,8 @@ using ::testing::HasSubstr;
 /// accident.
 constexpr const char* kCanary = "Kq7+Vz=cAnArYw8";
 constexpr const char* kEncoded = "Kq7%2BVz%3DcAnArYw8";
+/// Only who has the whole word can tell where it ends.
+constexpr const char* kWithBlanks = "Kq' h <cAnArY> w8";
 
 /// The ways in which the bytes of a secret may stand somewhere.
 std::vector<std::string> spellings(const std::string& secret) {
@@ -42,6 +44,7 @@ class Secrets : public World {
     canaries_ = spellings(kCanary);
     canaries_.emplace_back(kEncoded);
     canaries_.emplace_back("Kq7%2bVz%3dcAnArYw8");
+    canaries_.emplace_back("<cAnArY>");
   }
 
   /// Runs it and keeps what it said.
@@ -101,6 +104,7 @@ std::vector<std::string> addresses() {
       out.push_back(fmt::format("s3://bucket/place?a=b&{}={}", name, secret));
     out.push_back(fmt::format("mssql://host;user=sa;password={};encrypt=yes", secret));
   }
+  out.push_back(fmt::format("postgres://user:{}@host/place", kWithBlanks));
   return out;
 }
 
