@@ -25,8 +25,7 @@ constexpr int kArenas = 4;
 /// From whoever reads /proc/PID/cmdline (`ps`): as early as a program can, not before.
 void hide_secrets(int argc, char** argv) {
   for (int n = 1; n < argc; ++n) {
-    const std::string shown =
-        dunlin::mask_secrets(argv[n], dunlin::SecretsIn::value, '*');
+    const std::string shown = dunlin::mask_secrets(argv[n], dunlin::SecretsIn::value, '*');
     shown.copy(argv[n], shown.size());
   }
 }

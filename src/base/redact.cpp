@@ -9,13 +9,13 @@ namespace {
 
 constexpr std::string_view kShownInstead = "***";
 constexpr std::size_t kShortestBearer = 8;  // what is shorter is a word of a sentence
-constexpr std::size_t kLongestName = 64;  // of a parameter: what is longer is no name of ours
+constexpr std::size_t kLongestName = 64;    // of a parameter: what is longer is no name of ours
 
 /// With these at its end a name is one of a secret, once case and separators are gone.
 constexpr std::array<std::string_view, 13> kSecretEndings = {
-    "password",  "passwd",     "passphrase", "pwd",        "secret",   "token",           "signature",
-    "accesskey", "accountkey", "sharedkey",  "privatekey", "apikey",   "connectionstring"};
-constexpr std::array<std::string_view, 6> kSecretNames = {"pass", "sig",         "sas",
+    "password",  "passwd",     "passphrase", "pwd",        "secret", "token",           "signature",
+    "accesskey", "accountkey", "sharedkey",  "privatekey", "apikey", "connectionstring"};
+constexpr std::array<std::string_view, 6> kSecretNames = {"pass", "sig",           "sas",
                                                           "auth", "authorization", "credentials"};
 
 bool is_letter(char c) {
@@ -123,8 +123,7 @@ class Walk {
       if (c == '&' || (c == ';' && name_follows(at + 1))) return at;
       if (c == '\n' || c == '\r') return at;
       if (in_ == SecretsIn::value) continue;
-      if (colon ? flow && (c == ',' || c == '}') : is_blank(c) || is_quote(c))
-        return at;
+      if (colon ? flow && (c == ',' || c == '}') : is_blank(c) || is_quote(c)) return at;
     }
     return text_.size();
   }
@@ -133,7 +132,8 @@ class Walk {
   [[nodiscard]] bool name_follows(std::size_t at) const {
     while (at < text_.size() && text_[at] == ' ') ++at;
     const std::size_t begin = at;
-    while (at < text_.size() && at - begin < kLongestName && (in_name(text_[at]) || text_[at] == ' '))
+    while (at < text_.size() && at - begin < kLongestName &&
+           (in_name(text_[at]) || text_[at] == ' '))
       ++at;
     return at > begin && at < text_.size() && text_[at] == '=';
   }

@@ -79,9 +79,9 @@ Result<Secret> SecretRef::resolve() const {
   const std::string shown = "'" + escape_bytes(name_) + "'";
   auto content = read_file(name_, kLargest);
   if (!content.ok())
-    return unusable(fmt::format("the secret in {} cannot be read: {}", shown,
-                                content.error().text()),
-                    "name a file that you may read, with nothing but the secret in it");
+    return unusable(
+        fmt::format("the secret in {} cannot be read: {}", shown, content.error().text()),
+        "name a file that you may read, with nothing but the secret in it");
   const std::size_t end = content->find_last_not_of(" \t\r\n");
   if (end == std::string::npos)
     return unusable(fmt::format("there is no secret in {}: it is empty", shown),

@@ -356,8 +356,7 @@ Result<Plan> plan_from_file(Session& session, const std::string& file) {
   if (reading.plan) return *std::move(reading.plan);
   Json problems = Json::array();
   for (const auto& problem : reading.problems) {
-    const Json suggestion =
-        problem.suggestion.empty() ? Json() : Json(redact(problem.suggestion));
+    const Json suggestion = problem.suggestion.empty() ? Json() : Json(redact(problem.suggestion));
     problems.push_back({{"file", printable(file)},
                         {"line", problem.line},
                         {"column", problem.column},

@@ -1,11 +1,10 @@
 // user add, list, role, remove, token, whoami: who may do what with this state directory
 // (engine/roles.h). docs/operators.md is the introduction.
-#include <pwd.h>
-
 #include <array>
 #include <cerrno>
 
 #include <fmt/format.h>
+#include <pwd.h>
 
 #include "base/text.h"
 #include "cli/exit_code.h"
@@ -54,8 +53,7 @@ Result<std::optional<std::int64_t>> uid_from_word(const std::string& word,
   constexpr std::int64_t kLargest = 0xfffffffe;  // (uid_t)-1 is nobody's
   const auto uid = whole_number(word, "--uid");
   if (uid.ok() && *uid >= 0 && *uid <= kLargest) return std::optional(*uid);
-  Error error(ErrorType::invalid_input,
-              fmt::format("'{}' is no user id", escape_bytes(word)));
+  Error error(ErrorType::invalid_input, fmt::format("'{}' is no user id", escape_bytes(word)));
   error.remediation = "a number as `id -u LOGIN` prints it, or none";
   return error;
 }
@@ -159,9 +157,8 @@ Result<int> remove(Session& session, const std::string& name) {
 }
 
 Result<int> new_token(Session& session, engine::Engine& engine, const std::string& name) {
-  DUNLIN_ASSIGN(
-      const engine::NewToken made,
-      engine::make_token(engine.state().store(), name, session.clock().wall_ms()));
+  DUNLIN_ASSIGN(const engine::NewToken made,
+                engine::make_token(engine.state().store(), name, session.clock().wall_ms()));
   if (session.options().json) {
     session.event("token_created",
                   {{"name", name}, {"id", made.id}, {"token", made.token.reveal()}});
@@ -169,11 +166,11 @@ Result<int> new_token(Session& session, engine::Engine& engine, const std::strin
   }
   session.result(made.token.reveal() + "\n");
   if (!session.options().quiet)
-    session.err().write(fmt::format(
-        "this is token {} of {}; it is not shown again, and only its hash is kept\n"
-        "  use     dunlin ps --as-token file:PATH, or DUNLIN_TOKEN\n"
-        "  revoke  dunlin user token {} --revoke {}\n",
-        made.id, name, name, made.id));
+    session.err().write(
+        fmt::format("this is token {} of {}; it is not shown again, and only its hash is kept\n"
+                    "  use     dunlin ps --as-token file:PATH, or DUNLIN_TOKEN\n"
+                    "  revoke  dunlin user token {} --revoke {}\n",
+                    made.id, name, name, made.id));
   return kDone;
 }
 
@@ -183,8 +180,7 @@ Result<int> list_tokens(Session& session, engine::Engine& engine, const std::str
   bool known = false;
   for (const auto& row : operators) known = known || row.name == name;
   if (!known) {
-    Error error(ErrorType::not_found,
-                fmt::format("there is no operator '{}'", escape_bytes(name)));
+    Error error(ErrorType::not_found, fmt::format("there is no operator '{}'", escape_bytes(name)));
     error.remediation = "dunlin user list";
     return error;
   }
@@ -219,8 +215,8 @@ Result<int> token(Session& session, const TokenFlags& given) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   if (*given.list) return list_tokens(session, *engine, *given.name);
   if (given.revoke->empty()) return new_token(session, *engine, *given.name);
-  DUNLIN_TRY(engine->state().store().revoke_token(*given.name, *given.revoke,
-                                                  session.clock().wall_ms()));
+  DUNLIN_TRY(
+      engine->state().store().revoke_token(*given.name, *given.revoke, session.clock().wall_ms()));
   session.event("token_revoked", {{"name", *given.name}, {"id", *given.revoke}});
   session.print(fmt::format("revoked: token {} of {}\n", *given.revoke, *given.name));
   return kDone;
@@ -230,13 +226,13 @@ Result<int> whoami(Session& session) {
   DUNLIN_TRY(session.engine());
   const engine::Caller& caller = session.caller();
   if (session.options().json)
-    session.emit({{"name", caller.name.empty() ? Json(nullptr) : Json(caller.name)},
-                  {"role", caller.role == Role::nobody
-                               ? Json(nullptr)
-                               : Json(std::string(store::to_string(caller.role)))},
-                  {"uid", caller.uid ? Json(*caller.uid) : Json(nullptr)},
-                  {"token", caller.token_id.empty() ? Json(nullptr) : Json(caller.token_id)},
-                  {"owns_state", caller.owns_state}});
+    session.emit(
+        {{"name", caller.name.empty() ? Json(nullptr) : Json(caller.name)},
+         {"role", caller.role == Role::nobody ? Json(nullptr)
+                                              : Json(std::string(store::to_string(caller.role)))},
+         {"uid", caller.uid ? Json(*caller.uid) : Json(nullptr)},
+         {"token", caller.token_id.empty() ? Json(nullptr) : Json(caller.token_id)},
+         {"owns_state", caller.owns_state}});
   else
     session.result(caller.text() + "\n");
   return kDone;
@@ -269,17 +265,17 @@ void add_user_verbs(Verbs& verbs) {
   verbs.add(user, "list", "Lists operators.", "dunlin user list\ndunlin user list --json", list);
 
   auto changed = std::make_shared<std::pair<Text, Text>>();
-  CLI::App& role_app = verbs.add(user, "role", "Gives an operator another role, from now on.",
-                                 "dunlin user role anna admin", [changed](Session& session) {
-                                   return set_role(session, *changed->first, *changed->second);
-                                 });
+  CLI::App& role_app = verbs.add(
+      user, "role", "Gives an operator another role, from now on.", "dunlin user role anna admin",
+      [changed](Session& session) { return set_role(session, *changed->first, *changed->second); });
   changed->first = add_place(role_app, "NAME", "the operator");
   changed->second = add_place(role_app, "ROLE", "viewer, operator or admin");
 
   auto removed = std::make_shared<Text>();
   CLI::App& remove_app = verbs.add(
       user, "remove", "Removes an operator with its tokens; the last admin goes last of all.",
-      "dunlin user remove anna", [removed](Session& session) { return remove(session, **removed); });
+      "dunlin user remove anna",
+      [removed](Session& session) { return remove(session, **removed); });
   *removed = add_place(remove_app, "NAME", "the operator");
 
   auto of_token = std::make_shared<TokenFlags>();
@@ -293,7 +289,8 @@ void add_user_verbs(Verbs& verbs) {
       "dunlin user token ci --revoke 1a2b3c4d",
       [of_token](Session& session) { return token(session, *of_token); });
   of_token->name = add_place(token_app, "NAME", "the operator");
-  of_token->list = add_flag(token_app, "--list", "make none; show ids, when each was made and used");
+  of_token->list =
+      add_flag(token_app, "--list", "make none; show ids, when each was made and used");
   of_token->revoke = add_text(token_app, "--revoke", "ID", "make none; this one is good no more");
 
   verbs.add(user, "whoami", "Says whom dunlin takes you for, and your role.",

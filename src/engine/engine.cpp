@@ -42,9 +42,9 @@ Json request_for(const std::string& verb, const Asker& asker) {
 
 /// What an owner has refused, as it said it.
 Error refusal_of(const Json& answer) {
-  Error error(error_type_from_name(string_or(answer, "type", ""))
-                  .value_or(ErrorType::invalid_state),
-              string_or(answer, "message", "refused"));
+  Error error(
+      error_type_from_name(string_or(answer, "type", "")).value_or(ErrorType::invalid_state),
+      string_or(answer, "message", "refused"));
   error.remediation = string_or(answer, "remediation", "");
   return error;
 }

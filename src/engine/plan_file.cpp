@@ -94,8 +94,9 @@ PlacedMessage told_without_secrets(const std::string& text, const std::string& p
   const auto again = parse_document(masked, path);
   if (!again.ok()) return placed_message(again.error(), path);
   PlacedMessage told = placed_message(error, path);
-  told.why = "what stands here cannot be read; it is not repeated, since it may be a secret; put "
-             "it in quotes";
+  told.why =
+      "what stands here cannot be read; it is not repeated, since it may be a secret; put "
+      "it in quotes";
   return told;
 }
 

@@ -40,8 +40,7 @@ void clean(Json& value, std::string_view key, bool keys_count) {
     }
   } else if (value.is_string()) {
     const bool prose = std::find(std::begin(kProse), std::end(kProse), key) != std::end(kProse);
-    value = redact(value.get_ref<const std::string&>(),
-                   prose ? SecretsIn::text : SecretsIn::value);
+    value = redact(value.get_ref<const std::string&>(), prose ? SecretsIn::text : SecretsIn::value);
   }
 }
 

@@ -97,8 +97,7 @@ std::string whom_to_ask(const std::vector<std::string>& admins) {
 
 /// "dunlin_<id>_<secret>": the id; empty for what is no token.
 std::string_view id_of(std::string_view token) {
-  const std::size_t whole =
-      kTokenBegins.size() + kTokenIdDigits + 1 + kTokenSecretDigits;
+  const std::size_t whole = kTokenBegins.size() + kTokenIdDigits + 1 + kTokenSecretDigits;
   if (token.size() != whole || !token.starts_with(kTokenBegins)) return {};
   return token.substr(kTokenBegins.size(), kTokenIdDigits);
 }
@@ -224,16 +223,17 @@ Status check_role(const Caller& caller, std::string_view verb) {
   const std::string_view role = store::to_string(needed);
   std::string remedy = whom_to_ask(caller.admins);
   if (caller.role == Role::nobody)
-    remedy += fmt::format(" to run `dunlin user add NAME --role {}{}`, or give your token: "
-                          "--as-token file:PATH",
-                          role, caller.uid ? fmt::format(" --uid {}", *caller.uid) : "");
+    remedy += fmt::format(
+        " to run `dunlin user add NAME --role {}{}`, or give your token: "
+        "--as-token file:PATH",
+        role, caller.uid ? fmt::format(" --uid {}", *caller.uid) : "");
   else if (caller.owns_state)
     remedy = fmt::format("the state directory is yours: dunlin user role {} {}", caller.name, role);
   else
     remedy += fmt::format(" to run `dunlin user role {} {}`", caller.name, role);
-  return refused(fmt::format("you are {}, and `dunlin {}` takes the role {}", caller.text(), verb,
-                             role),
-                 std::move(remedy));
+  return refused(
+      fmt::format("you are {}, and `dunlin {}` takes the role {}", caller.text(), verb, role),
+      std::move(remedy));
 }
 
 Result<Caller> authorize(store::StateDirectory& state, const Asker& asker, std::string_view verb,

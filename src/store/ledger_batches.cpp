@@ -361,8 +361,8 @@ Status LedgerWriter::end_work(const EndBatch& end, Batch& batch) {
   DUNLIN_TRY(
       database_.run("UPDATE task SET error_message = ?2 WHERE id = ?1", batch.task, message));
   DUNLIN_TRY(audit_batch(end, batch, "batch.failed"));
-  return skip_dependants(
-      batch.id, fmt::format("depends on batch {}, which failed: {}", batch.id, message));
+  return skip_dependants(batch.id,
+                         fmt::format("depends on batch {}, which failed: {}", batch.id, message));
 }
 
 Status LedgerWriter::end_verify(const EndBatch& end, Batch& batch) {

@@ -24,9 +24,9 @@ struct OperatorRow {
 };
 
 struct TokenRow {
-  std::string id;        ///< no secret: the first part of the token
+  std::string id;  ///< no secret: the first part of the token
   std::string operator_name;
-  std::string hash;      ///< SHA-256 of the whole token, 32 bytes
+  std::string hash;  ///< SHA-256 of the whole token, 32 bytes
   std::int64_t created_ms = 0;
   std::int64_t used_ms = 0;     ///< 0: never; not more exact than a minute
   std::int64_t revoked_ms = 0;  ///< 0: it is good

@@ -17,9 +17,8 @@ bool is_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   return !name.empty() && name.size() <= kLongestName && letter(name.front()) &&
-         std::all_of(name.begin(), name.end(), [&](char c) {
-           return letter(c) || c == '.' || c == '_' || c == '-';
-         });
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return letter(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 Error refused(ErrorType type, std::string message, std::string remedy) {
@@ -98,12 +97,12 @@ Status SqliteStateStore::add_operator(const OperatorRow& row) {
                                  same.column_string(1)),
                      fmt::format("dunlin user role {} {}", row.name, to_string(row.role)));
     if (found)
-      return refused(ErrorType::invalid_state,
-                     fmt::format("user id {} is the operator {} already", row.uid.value_or(0),
-                                 same.column_string(0)),
-                     fmt::format("dunlin user role {} {}, or `dunlin user remove {}` first",
-                                 same.column_string(0), to_string(row.role),
-                                 same.column_string(0)));
+      return refused(
+          ErrorType::invalid_state,
+          fmt::format("user id {} is the operator {} already", row.uid.value_or(0),
+                      same.column_string(0)),
+          fmt::format("dunlin user role {} {}, or `dunlin user remove {}` first",
+                      same.column_string(0), to_string(row.role), same.column_string(0)));
     same.reset();
     return database_.run(
         "INSERT INTO operator(name, role, uid, created_ms) VALUES (?1, ?2, ?3, ?4)", row.name,
@@ -131,9 +130,8 @@ Status SqliteStateStore::remove_operator(std::string_view name) {
 Result<std::vector<OperatorRow>> SqliteStateStore::operators() const {
   const std::lock_guard lock(mutex_);
   std::vector<OperatorRow> operators;
-  DUNLIN_ASSIGN(
-      sql::Statement row,
-      database_.cached("SELECT name, role, uid, created_ms FROM operator ORDER BY name"));
+  DUNLIN_ASSIGN(sql::Statement row,
+                database_.cached("SELECT name, role, uid, created_ms FROM operator ORDER BY name"));
   while (true) {
     DUNLIN_ASSIGN(const bool more, row.step());
     if (!more) return operators;
@@ -154,9 +152,10 @@ Status SqliteStateStore::add_token(const TokenRow& row) {
     DUNLIN_ASSIGN(const auto taken,
                   database_.query_int64("SELECT 1 FROM token WHERE id = ?1", row.id));
     if (taken) return Error(ErrorType::destination_exists, "there is a token " + row.id);
-    DUNLIN_TRY(database_.run("INSERT INTO token(id, operator, hash, created_ms, used_ms, "
-                             "revoked_ms) VALUES (?1, ?2, ?3, ?4, 0, 0)",
-                             row.id, row.operator_name, sql::Blob{row.hash}, row.created_ms));
+    DUNLIN_TRY(
+        database_.run("INSERT INTO token(id, operator, hash, created_ms, used_ms, "
+                      "revoked_ms) VALUES (?1, ?2, ?3, ?4, 0, 0)",
+                      row.id, row.operator_name, sql::Blob{row.hash}, row.created_ms));
     return transaction.commit();
   };
   return as_state(add());

@@ -302,11 +302,11 @@ Result<std::vector<ControlRow>> SqliteStateStore::select_controls(std::string_vi
                                                                   const Bind& bind) const {
   const std::lock_guard lock(mutex_);
   std::vector<ControlRow> controls;
-  DUNLIN_ASSIGN(sql::Statement row,
-                database_.cached(
-                    fmt::format("SELECT id, execution_id, verb, arguments_json, actor, uid, "
-                                "token_id, created_ms, answered_ms, answer_json FROM control {}",
-                                where)));
+  DUNLIN_ASSIGN(
+      sql::Statement row,
+      database_.cached(fmt::format("SELECT id, execution_id, verb, arguments_json, actor, uid, "
+                                   "token_id, created_ms, answered_ms, answer_json FROM control {}",
+                                   where)));
   if (bind) bind(row);
   while (true) {
     DUNLIN_ASSIGN(const bool more, row.step());

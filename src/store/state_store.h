@@ -49,8 +49,8 @@ struct ControlRow {
   std::string verb;  ///< pause, resume, cancel, stop, limits, priority, retry, skip …
   std::string arguments_json;
   std::string actor;
-  std::int64_t uid = -1;      ///< of who wrote it; -1: unknown
-  std::string token_id;       ///< of the token that it came with; empty: none
+  std::int64_t uid = -1;  ///< of who wrote it; -1: unknown
+  std::string token_id;   ///< of the token that it came with; empty: none
   std::int64_t created_ms = 0;
   std::int64_t answered_ms = 0;  ///< 0: not yet seen by an owner
   std::string answer_json;

@@ -24,7 +24,8 @@ TEST(Redact, TheAddressesOfTheContractAreShownWithoutTheirPasswords) {
       {"postgres://anna:pw@db:5432/shop", "postgres://anna:***@db:5432/shop"},
       {"mysql://anna:pw@db/shop", "mysql://anna:***@db/shop"},
       {"mssql://sa:pw@db;encrypt=yes", "mssql://sa:***@db;encrypt=yes"},
-      {"mssql://db;user=sa;password=p;w;encrypt=yes", "mssql://db;user=sa;password=***;encrypt=yes"},
+      {"mssql://db;user=sa;password=p;w;encrypt=yes",
+       "mssql://db;user=sa;password=***;encrypt=yes"},
       {"s3://KEY:secret/with/slashes@bucket/a", "s3://KEY:***@bucket/a"},
       {"s3://bucket/a?X-Amz-Signature=abc&x=1", "s3://bucket/a?X-Amz-Signature=***&x=1"},
       {"az://box/a?sv=2024&sig=a%2Bb%3D&se=9", "az://box/a?sv=2024&sig=***&se=9"},
@@ -45,15 +46,14 @@ TEST(Redact, TheAddressesOfTheContractAreShownWithoutTheirPasswords) {
 
 TEST(Redact, WhatIsNoSecretStaysAsItIs) {
   for (const char* value :
-       {"/data/photos", "sqlite:/srv/shop.db", "mem:/run/s#bucket/a?sig=x", "postgres://db:5432/shop",
-        "postgres://anna@db/shop", "https://h:8080/@scope/a", "s3://bucket/a@b:c", "csv:/a:b@c",
-        "/mirror/http://u:p@h/x", "/data/password=a/token=b", "--as-token=env:CI_TOKEN",
-        "--as-token=file:/run/token", "--exclude=password=*", "*.o", ""})
+       {"/data/photos", "sqlite:/srv/shop.db", "mem:/run/s#bucket/a?sig=x",
+        "postgres://db:5432/shop", "postgres://anna@db/shop", "https://h:8080/@scope/a",
+        "s3://bucket/a@b:c", "csv:/a:b@c", "/mirror/http://u:p@h/x", "/data/password=a/token=b",
+        "--as-token=env:CI_TOKEN", "--as-token=file:/run/token", "--exclude=password=*", "*.o", ""})
     EXPECT_EQ(redact(value, SecretsIn::value), value);
-  for (const char* text :
-       {"open '/data/photos': Permission denied", "the token was revoked", "basic or full",
-        "a bearer of it", "12:30://", "sort=passwords", "env:PASSWORD is not set",
-        "--as-token file:/run/x"})
+  for (const char* text : {"open '/data/photos': Permission denied", "the token was revoked",
+                           "basic or full", "a bearer of it", "12:30://", "sort=passwords",
+                           "env:PASSWORD is not set", "--as-token file:/run/x"})
     EXPECT_EQ(redact(text), text);
 }
 
@@ -130,7 +130,8 @@ RC_GTEST_PROP(RedactProperty, NoPartOfAPasswordIsLeftAndTheRestIs, ()) {
 RC_GTEST_PROP(RedactProperty, AnyTextIsBornAndSaidTwiceIsSaidOnce, (const std::string& bytes)) {
   const std::string spiced = *rc::gen::elementOf(std::vector<std::string>{
                                  "", "a://b:", "password=", "x?sig=", "{token: ", "Bearer "}) +
-                             bytes + *rc::gen::elementOf(std::vector<std::string>{"", "@h", "\"", "&"});
+                             bytes +
+                             *rc::gen::elementOf(std::vector<std::string>{"", "@h", "\"", "&"});
   for (const SecretsIn in : {SecretsIn::value, SecretsIn::text, SecretsIn::document}) {
     std::size_t last = 0;
     for (const SecretSpan& span : secret_spans(spiced, in)) {

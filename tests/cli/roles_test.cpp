@@ -1,4 +1,6 @@
 // Every verb has its role: in the table of the engine, in the help, and in docs/operators.md.
+#include "engine/roles.h"
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -9,7 +11,6 @@
 #include "base/file_io.h"
 #include "cli/help.h"
 #include "cli/verb_families.h"
-#include "engine/roles.h"
 
 namespace dunlin::cli {
 namespace {
@@ -49,9 +50,8 @@ TEST_F(VerbRoles, EveryVerbHasAnEntryAndEveryEntryIsAVerb) {
   const auto table = engine::verb_roles();
   for (const Verb& verb : verbs_.all()) {
     if (!verb.action) continue;
-    const auto entries = std::count_if(table.begin(), table.end(), [&](const auto& row) {
-      return row.verb == verb.path;
-    });
+    const auto entries = std::count_if(table.begin(), table.end(),
+                                       [&](const auto& row) { return row.verb == verb.path; });
     EXPECT_EQ(entries, 1) << verb.path << " in the table of src/engine/roles.cpp";
   }
   for (const auto& row : table) {

@@ -115,8 +115,8 @@ std::vector<VerbCase> verb_cases(const std::string& folder) {
 
 TEST_F(Roles, EveryVerbByEveryRole) {
   make_tree("src", 6, 10);
-  write("plan.yaml", "kind: files\nsource: {paths: [" + path("src") + "]}\ndestination: {base_path: " +
-                         path("dst3") + "}\n");
+  write("plan.yaml", "kind: files\nsource: {paths: [" + path("src") +
+                         "]}\ndestination: {base_path: " + path("dst3") + "}\n");
   ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);
   const auto cases = verb_cases(path("."));
   const std::string reference = run({"reference"}).out;
@@ -145,8 +145,7 @@ TEST_F(Roles, EveryVerbByEveryRole) {
       // Without a good token nobody is anybody; what touches no state asks for none.
       const bool asks = one.least > 0 || one.words == std::vector<std::string>{"user", "whoami"};
       const bool expected = caller.role < 0 ? asks : caller.role < one.least;
-      EXPECT_EQ(refused, expected)
-          << caller.file << ": " << ::testing::PrintToString(one.words);
+      EXPECT_EQ(refused, expected) << caller.file << ": " << ::testing::PrintToString(one.words);
     }
 }
 
@@ -272,7 +271,8 @@ TEST_F(Roles, TheTokenItselfIsNotTakenFromTheCommandLine) {
   EXPECT_EQ(open.code, 0);
   EXPECT_THAT(open.err, HasSubstr("others may read the secret in"));
   EXPECT_THAT(run({"ps", "--as-token", "env:NOT_THERE"}).err, HasSubstr("NOT_THERE is not set"));
-  EXPECT_THAT(run({"user", "add", "x", "--role", "boss"}).err, HasSubstr("there is no role 'boss'"));
+  EXPECT_THAT(run({"user", "add", "x", "--role", "boss"}).err,
+              HasSubstr("there is no role 'boss'"));
   EXPECT_THAT(run({"user", "add", "x", "--role", "viwer"}).err, HasSubstr("did you mean viewer?"));
   EXPECT_THAT(run({"user", "add", "x", "--role", "viewer", "--uid", "-3"}).err,
               HasSubstr("is no user id"));

@@ -1,5 +1,6 @@
-// Canaries: secrets of an unmistakable form are put wherever one can be given, every verb is run, also
-// in its failures, and no byte of what is left behind or was shown may hold one, in any spelling.
+// Canaries: secrets of an unmistakable form are put wherever one can be given, every verb is run,
+// also in its failures, and no byte of what is left behind or was shown may hold one, in any
+// spelling.
 #include <sys/stat.h>
 
 #include <csignal>
@@ -97,7 +98,8 @@ class Secrets : public World {
 std::vector<std::string> addresses() {
   std::vector<std::string> out;
   for (const std::string& secret : {std::string(kCanary), std::string(kEncoded)}) {
-    for (const char* scheme : {"postgres", "postgresql", "mysql", "mssql", "s3", "az", "dw", "https"})
+    for (const char* scheme :
+         {"postgres", "postgresql", "mysql", "mssql", "s3", "az", "dw", "https"})
       out.push_back(fmt::format("{}://user:{}@host/place", scheme, secret));
     for (const char* name : {"password", "sslpassword", "sig", "access_token", "X-Amz-Signature",
                              "AccountKey", "X-Amz-Security-Token"})
@@ -140,8 +142,9 @@ TEST_F(Secrets, InAPlanGoNowhereAlsoWhenItIsRefused) {
   const std::vector<std::pair<std::string, std::string>> plans = {
       {"records.yaml", "kind: records\nsource: {url: '" + url + "'}\ndestination:\n  url: " + url +
                            "\nentities: auto\n"},
-      {"keys.yaml", "kind: records\npassword: " + canary + "\nsource:\n  url: sqlite:/a.db\n  passwd: " +
-                        canary + "\n  sslpassword: " + canary + "\n  token: [" + canary + "]\n" +
+      {"keys.yaml", "kind: records\npassword: " + canary +
+                        "\nsource:\n  url: sqlite:/a.db\n  passwd: " + canary +
+                        "\n  sslpassword: " + canary + "\n  token: [" + canary + "]\n" +
                         "destination: {url: sqlite:/b.db, secret_access_key: " + canary +
                         ", sas_token: " + canary + "}\nentities: auto\n"},
       {"objects.yaml", "kind: objects\nsource: {address: s3://K:" + canary +
@@ -149,8 +152,8 @@ TEST_F(Secrets, InAPlanGoNowhereAlsoWhenItIsRefused) {
                            "', account_key: {value: " + canary + "}}\n"},
       {"schema.yaml", "kind: schema\nsource: {directory: /m}\ndestination: {url: 'mysql://u:" +
                           canary + "@h/d', connection_string: 'Server=h;Pwd=" + canary + "'}\n"},
-      {"files.yaml", "kind: files\nsource: {paths: ['" + url + "']}\ndestination: {base_path: '" +
-                         url + "'}\n"},
+      {"files.yaml",
+       "kind: files\nsource: {paths: ['" + url + "']}\ndestination: {base_path: '" + url + "'}\n"},
       {"colon.yaml", "kind: records\npassword: " + canary + ": x\n"},
       {"colon2.yaml", "kind: records\nsource:\n  url: " + url + ": x\n"},
       {"quote.yaml", "kind: records\nsource:\n  password: \"" + canary + "\n"},
@@ -181,8 +184,8 @@ TEST_F(Secrets, InAPlanGoNowhereAlsoWhenItIsRefused) {
 /// A plan that is good, and names an address in its words: it is stored, run, killed, reported.
 TEST_F(Secrets, InThePlanOfAnExecutionStayOutOfAllThatIsKeptOfIt) {
   make_tree("src", 200, 10'000);
-  const std::string words = fmt::format("from {} with Authorization: Bearer {}",
-                                        addresses().front(), kCanary);
+  const std::string words =
+      fmt::format("from {} with Authorization: Bearer {}", addresses().front(), kCanary);
   write("plan.yaml", fmt::format("kind: files\nname: '{0}'\ndescription: '{0}'\nsource: {{paths: "
                                  "['{1}']}}\ndestination: {{base_path: '{2}'}}\n"
                                  "settings: {{io_limit: 1MB/s, batch_size: 20}}\n",
@@ -205,7 +208,8 @@ TEST_F(Secrets, InThePlanOfAnExecutionStayOutOfAllThatIsKeptOfIt) {
     look_at(copy.out() + copy.err(), "what a killed process said");
   }
   say_both({"cancel", "last"});
-  const auto started = json_lines(say({"run", id, "--detach", "--json", "--log-level", "debug"}).out);
+  const auto started =
+      json_lines(say({"run", id, "--detach", "--json", "--log-level", "debug"}).out);
   ASSERT_FALSE(started.empty());
   ASSERT_EQ(started.back()["event"], "detached");
   const auto pid = started.back()["pid"].get<std::int64_t>();
@@ -219,22 +223,22 @@ TEST_F(Secrets, InThePlanOfAnExecutionStayOutOfAllThatIsKeptOfIt) {
   ASSERT_EQ(say({"limits", "last", "--io", "none"}).code, 0);
   say_both({"resume", "last", "--held", "--log-level", "debug"});
   EXPECT_EQ(status(), "completed");
-  for (const std::vector<std::string>& one : std::vector<std::vector<std::string>>{
-           {"report", "last"},
-           {"report", "last", "--format", "html"},
-           {"items", "last"},
-           {"errors", "last"},
-           {"tasks", "last"},
-           {"checkpoints", "last"},
-           {"manifest", "last"},
-           {"audit", "show", "last"},
-           {"audit", "export", "--all"},
-           {"audit", "export", "--all", "--format", "csv"},
-           {"audit", "verify", "--all"},
-           {"lineage", path("dst/src/d0/f0")},
-           {"verify", "last"},
-           {"rollback", "last", "--yes"},
-           {"doctor"}})
+  for (const std::vector<std::string>& one :
+       std::vector<std::vector<std::string>>{{"report", "last"},
+                                             {"report", "last", "--format", "html"},
+                                             {"items", "last"},
+                                             {"errors", "last"},
+                                             {"tasks", "last"},
+                                             {"checkpoints", "last"},
+                                             {"manifest", "last"},
+                                             {"audit", "show", "last"},
+                                             {"audit", "export", "--all"},
+                                             {"audit", "export", "--all", "--format", "csv"},
+                                             {"audit", "verify", "--all"},
+                                             {"lineage", path("dst/src/d0/f0")},
+                                             {"verify", "last"},
+                                             {"rollback", "last", "--yes"},
+                                             {"doctor"}})
     say_both(one);
   ASSERT_EQ(say({"report", "last", "--format", "html", "-o", path("out/report.html")}).code, 2)
       << "no such folder";
@@ -255,17 +259,19 @@ TEST_F(Secrets, OfTokensAndKeysStayWithWhoeverWasGivenThem) {
     words.insert(words.end(), {"--as-token", "file:" + path("token"), "--log-level", "debug"});
     return dunlin(words);
   };
-  const auto with_variable = [&](const std::vector<std::string>& words, const std::string& variable) {
+  const auto with_variable = [&](const std::vector<std::string>& words,
+                                 const std::string& variable) {
     ProcessOptions options = dunlin(words);
     options.environment[variable] = token;
     return options;
   };
-  ASSERT_EQ(say(with_file({"copy", path("src"), path("dst"), "--io-limit", "1MB/s", "--detach"})).code,
-            0);
+  ASSERT_EQ(
+      say(with_file({"copy", path("src"), path("dst"), "--io-limit", "1MB/s", "--detach"})).code,
+      0);
   ASSERT_TRUE(is_under_way());
   const auto owner = json({"status", "last"});
-  const auto pid = integer_or(*parse_json(owner.contains("owner") ? owner["owner"].dump() : "{}"),
-                              "pid", 0);
+  const auto pid =
+      integer_or(*parse_json(owner.contains("owner") ? owner["owner"].dump() : "{}"), "pid", 0);
   if (pid > 0) look_at_process(pid);
   for (const char* verb : {"status", "pause"}) {
     EXPECT_EQ(say(with_file({verb, "last"})).code, 0);

@@ -82,7 +82,8 @@ TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
   const bool all = pool.for_each(
       1, 1000,
       [&](std::size_t) {
-        // Whoever comes after the fifth waits: how fast the fifth gets from its count to its request is up to the scheduler.
+        // Whoever comes after the fifth waits: how fast the fifth gets from its count to its
+        // request is up to the scheduler.
         const int number = ++begun;
         if (number == 5) cancel.request(CancelReason::pause);
         while (number > 5 && !token.cancelled()) std::this_thread::yield();
@@ -314,8 +315,8 @@ class ControlSocketTest : public ::testing::Test {
 
 TEST_F(ControlSocketTest, AnswersALine) {
   auto server = ControlServer::start(
-      directory_, "one.sock", [](const Json& request, uid_t) { return Json{{"echo", request["verb"]}}; },
-      [] {});
+      directory_, "one.sock",
+      [](const Json& request, uid_t) { return Json{{"echo", request["verb"]}}; }, [] {});
   ASSERT_TRUE(server.ok()) << server.error().text();
   const auto answer = ask_owner(directory_, "one.sock", Json{{"verb", "pause"}}, 5000);
   ASSERT_TRUE(answer.ok()) << answer.error().text();

@@ -66,8 +66,7 @@ TEST_F(Operators, ANameAndAUserIdBelongToOne) {
 }
 
 TEST_F(Operators, WhereThereAreAnyThereIsAnAdmin) {
-  EXPECT_EQ(store_->add_operator(row("anna", Role::viewer)).error().type,
-            ErrorType::invalid_state);
+  EXPECT_EQ(store_->add_operator(row("anna", Role::viewer)).error().type, ErrorType::invalid_state);
   ASSERT_TRUE(store_->add_operator(row("boss", Role::admin)).ok());
   ASSERT_TRUE(store_->add_operator(row("anna", Role::operator_)).ok());
   EXPECT_EQ(store_->remove_operator("boss").error().type, ErrorType::invalid_state);
