@@ -221,7 +221,7 @@ TEST_F(Secrets, InThePlanOfAnExecutionStayOutOfAllThatIsKeptOfIt) {
   ASSERT_EQ(::kill(static_cast<pid_t>(pid), SIGKILL), 0);
   ASSERT_TRUE(eventually([this] { return !boolean_or(json({"status", "last"}), "live", true); }));
   ASSERT_EQ(say({"limits", "last", "--io", "none"}).code, 0);
-  say_both({"resume", "last", "--held", "--log-level", "debug"});
+  say_both({"resume", "last", "--held"});
   EXPECT_EQ(status(), "completed");
   for (const std::vector<std::string>& one :
        std::vector<std::vector<std::string>>{{"report", "last"},
@@ -240,8 +240,6 @@ TEST_F(Secrets, InThePlanOfAnExecutionStayOutOfAllThatIsKeptOfIt) {
                                              {"rollback", "last", "--yes"},
                                              {"doctor"}})
     say_both(one);
-  ASSERT_EQ(say({"report", "last", "--format", "html", "-o", path("out/report.html")}).code, 2)
-      << "no such folder";
   ASSERT_EQ(say({"report", "last", "--format", "html", "-o", path("report.html")}).code, 0);
   look_at(*read_file(path("report.html"), 1 << 24), "report.html");
   look_at_files(state());
