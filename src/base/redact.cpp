@@ -207,7 +207,7 @@ class Walk {
     const bool colon = text_[sign] == ':' && (in_ == SecretsIn::document || authorization) &&
                        !text_.substr(sign).starts_with("://");
     if ((text_[sign] != '=' && !colon) || !names_secret(word)) return;
-    value(colon ? skip_blanks(sign + 1) : sign + 1, colon);
+    value(colon || in_ == SecretsIn::document ? skip_blanks(sign + 1) : sign + 1, colon);
   }
 
   [[nodiscard]] static bool is_word(std::string_view word, std::string_view other) {

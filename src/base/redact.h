@@ -31,7 +31,7 @@ struct SecretSpan {
 };
 
 /// In their order; none is empty, none overlap. A password that holds `/`, `?` or `#` as they are
-/// is found unless it begins like a port (digits, then one of these).
+/// is found as a whole unless only digits stand before the first of them (a port), or an `@` does.
 [[nodiscard]] std::vector<SecretSpan> secret_spans(std::string_view text, SecretsIn in);
 
 /// Each secret becomes "***". Said twice it changes nothing more.

