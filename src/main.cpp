@@ -6,6 +6,7 @@
 #include <malloc.h>
 
 #include "base/clock.h"
+#include "base/redact.h"
 #include "cli/application.h"
 #include "engine/kind.h"
 #include "files/files_kind.h"
@@ -20,6 +21,14 @@ namespace {
 /// glibc gives up to eight arenas a core to the threads, and what one of them has free serves no
 /// other: some 3 MiB of a copy, and more the longer it runs.
 constexpr int kArenas = 4;
+
+/// From whoever reads /proc/PID/cmdline (`ps`): as early as a program can, not before.
+void hide_secrets(int argc, char** argv) {
+  for (int n = 1; n < argc; ++n) {
+    const std::string shown = dunlin::mask_secrets(argv[n], dunlin::SecretsIn::value, '*');
+    shown.copy(argv[n], shown.size());
+  }
+}
 
 }  // namespace
 
@@ -36,6 +45,7 @@ int main(int argc, char** argv) {
   kinds.add(dunlin::schema::make_schema_kind("dunlin " DUNLIN_VERSION));
   const dunlin::SystemClock machine;
   const dunlin::SteadyClock clock(machine);
-  return dunlin::cli::Application(kinds, clock, DUNLIN_VERSION)
-      .run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  hide_secrets(argc, argv);
+  return dunlin::cli::Application(kinds, clock, DUNLIN_VERSION).run(words);
 }

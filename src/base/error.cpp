@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/check.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 namespace dunlin {
@@ -231,7 +232,7 @@ std::string Error::text() const {
     if (!native.domain.empty()) line += native.domain + ' ';
     line += native.code + ']';
   }
-  return printable(line);
+  return printable(redact(line));
 }
 
 std::string Error::remedy(std::string_view execution) const {
@@ -240,7 +241,7 @@ std::string Error::remedy(std::string_view execution) const {
     text.replace(at, 2, execution);
     at += execution.size();
   }
-  return text;
+  return redact(text);
 }
 
 Error error_from_errno(int errno_value, std::string_view what, bool on_write) {

@@ -1,6 +1,10 @@
 // See hmac.h.
 #include "base/hmac.h"
 
+#include <sys/random.h>
+
+#include <cerrno>
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -22,6 +26,16 @@ Result<std::string> hmac_sha256(std::string_view key, std::string_view bytes) {
 
 bool equal_in_constant_time(std::string_view one, std::string_view other) {
   return one.size() == other.size() && ::CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+}
+
+Result<std::string> random_bytes(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t have = 0; have < size;) {
+    const ssize_t got = ::getrandom(bytes.data() + have, size - have, 0);
+    if (got < 0 && errno != EINTR) return error_from_errno(errno, "read random bytes", false);
+    if (got > 0) have += static_cast<std::size_t>(got);
+  }
+  return bytes;
 }
 
 }  // namespace dunlin

@@ -1,8 +1,9 @@
-// HMAC-SHA-256 (RFC 2104, OpenSSL): that bytes are as somebody left them who knew a key.
+// HMAC-SHA-256 (RFC 2104, OpenSSL): that bytes are as somebody left them who knew a key. And keys.
 //
 // Pure functions; any thread.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,5 +16,8 @@ namespace dunlin {
 
 /// Takes as long whatever differs, so that no answer tells how much of a guess was right.
 [[nodiscard]] bool equal_in_constant_time(std::string_view one, std::string_view other);
+
+/// From the kernel (getrandom), fit for keys and tokens.
+[[nodiscard]] Result<std::string> random_bytes(std::size_t size);
 
 }  // namespace dunlin

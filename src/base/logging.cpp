@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 namespace dunlin {
@@ -78,12 +79,13 @@ bool log_enabled(LogLevel level) {
 void log_line(LogLevel level, std::string_view message) {
   if (!log_enabled(level)) return;
   const std::string time = rfc3339(SystemClock().wall_ms());
+  const std::string shown = redact(message);
   std::string line;
   if (settings().json.load(std::memory_order_relaxed)) {
     line = dump_json(
-        {{"time", time}, {"level", to_string(level)}, {"message", escape_invalid_utf8(message)}});
+        {{"time", time}, {"level", to_string(level)}, {"message", escape_invalid_utf8(shown)}});
   } else {
-    line = fmt::format("{} {:<5} {}", time, to_string(level), printable(message));
+    line = fmt::format("{} {:<5} {}", time, to_string(level), printable(shown));
   }
   logger().log(spdlog::level::info, spdlog::string_view_t(line));
 }

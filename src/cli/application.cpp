@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "base/redact.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/session.h"
@@ -40,6 +41,7 @@ void add_all(Verbs& verbs) {
   add_audit_verbs(verbs);
   add_lineage_verb(verbs);
   add_plan_verbs(verbs);
+  add_user_verbs(verbs);
   add_doctor_verbs(verbs);
   add_about_verbs(verbs);
 }
@@ -72,6 +74,19 @@ void print_help(Terminal& terminal, const Verbs& verbs, const CLI::App& app) {
   terminal.write(in_letters_of(terminal, help_text(verbs, app, terminal.width())));
 }
 
+/// What was typed for EXEC; empty: the verb takes none.
+std::string execution_of(const CLI::App& app) {
+  const CLI::Option* option = app.get_option_no_throw("EXEC");
+  if (option == nullptr || option->results().empty()) return "";
+  return option->results().front();
+}
+
+/// No password of an address goes any further: not into a plan, an error, a log or a display.
+std::vector<std::string> without_secrets(std::vector<std::string> words) {
+  for (std::string& word : words) word = redact(word, SecretsIn::value);
+  return words;
+}
+
 int act(Session& session, Verbs& verbs) {
   CLI::App& app = verbs.parsed();
   const Verb* verb = verbs.find(&app);
@@ -79,7 +94,8 @@ int act(Session& session, Verbs& verbs) {
     print_help(session.err(), verbs, app);
     return kUsage;
   }
-  if (const Status begun = session.begin(); !begun.ok()) return fail(session, begun.error());
+  if (const Status begun = session.begin(verb->path, execution_of(app)); !begun.ok())
+    return fail(session, begun.error());
   const auto code = verb->action(session);
   return code.ok() ? *code : fail(session, code.error());
 }
@@ -107,7 +123,7 @@ int Application::run(const std::vector<std::string>& words) {
   try {
     Verbs verbs(options);
     add_all(verbs);
-    return parse_and_act(session, verbs, with_habits(words));
+    return parse_and_act(session, verbs, with_habits(without_secrets(words)));
   } catch (const std::exception& exception) {
     // Third-party seams are closed where they are; what comes through is a defect of ours.
     return fail(session, Error(ErrorType::defect, exception.what()));

@@ -53,6 +53,7 @@ constexpr Values kValues[] = {
     {"--file-types", "image video audio document archive code other"},
     {"--transaction-mode", "per-batch single"},
     {"--format", "text json html"},
+    {"--role", "viewer operator admin"},
     {"--log-level", "debug info warn error off"},
 };
 constexpr std::string_view kItemStatuses = "pending executing completed failed skipped rolled_back";

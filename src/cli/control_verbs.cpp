@@ -67,7 +67,7 @@ Result<int> control(Session& session, const std::string& text, const std::string
                     const Json& arguments) {
   DUNLIN_ASSIGN(const ExecutionId id, session.execution(text));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-  DUNLIN_ASSIGN(const auto answer, engine->control(id, verb, arguments, session.actor()));
+  DUNLIN_ASSIGN(const auto answer, engine->control(id, verb, arguments, session.asker()));
   return show_effect(session, id, verb, answer, engine::names_part(arguments));
 }
 

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/file_io.h"
+#include "base/secret_ref.h"
 #include "base/text.h"
 #include "cli/exit_code.h"
 
@@ -26,7 +27,7 @@ constexpr std::int64_t kOwnedWithin_ms = 30'000;
 constexpr std::chrono::milliseconds kLook{10};
 constexpr std::size_t kLogShown = 2000;
 
-std::vector<std::string> words_of(Session& session, const Handover& handover) {
+Result<std::vector<std::string>> words_of(Session& session, const Handover& handover) {
   std::vector<std::string> words = {"dunlin",
                                     "run-owner",
                                     handover.id.value,
@@ -46,6 +47,13 @@ std::vector<std::string> words_of(Session& session, const Handover& handover) {
   if (!options.audit_key_file.empty()) {
     words.emplace_back("--audit-key-file");
     words.push_back(std::filesystem::absolute(options.audit_key_file).string());
+  }
+  if (!options.as_token.empty()) {
+    // The reference, never what it refers to: a command line can be read by everybody.
+    DUNLIN_ASSIGN(const SecretRef token, SecretRef::parse(options.as_token, "--as-token"));
+    DUNLIN_ASSIGN(const SecretRef absolute, token.absolute());
+    words.emplace_back("--as-token");
+    words.push_back(absolute.text());
   }
   if (!options.log_level.empty()) {
     words.emplace_back("--log-level");
@@ -119,7 +127,8 @@ Result<int> hand_over(Session& session, const Handover& handover) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const std::string log = engine->state().execution_path(handover.id) + "/owner.log";
   DUNLIN_ASSIGN(const auto before, engine->snapshot(handover.id));
-  DUNLIN_ASSIGN(const pid_t pid, spawn(words_of(session, handover), log));
+  DUNLIN_ASSIGN(std::vector<std::string> words, words_of(session, handover));
+  DUNLIN_ASSIGN(const pid_t pid, spawn(std::move(words), log));
   for (std::int64_t waited = 0; waited < kOwnedWithin_ms; waited += kLook.count()) {
     int status = 0;
     const bool ended = ::waitpid(pid, &status, WNOHANG) == pid;

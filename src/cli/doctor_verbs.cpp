@@ -45,8 +45,10 @@ void name_damaged(const std::string& state, Findings& findings) {
   for (const auto& entry : std::filesystem::directory_iterator(state, error)) {
     const std::string name = entry.path().filename();
     if (name.starts_with("state.db.corrupt-") && !name.ends_with("-wal"))
-      findings.note("a damaged state.db was put aside as " + name +
-                    "; lost with it: plans that were never run, requests not yet seen");
+      findings.note(
+          "a damaged state.db was put aside as " + name +
+          "; lost with it: plans that were never run, requests not yet seen, operators and "
+          "their tokens");
   }
 }
 
@@ -78,6 +80,7 @@ Result<int> examine(Session& session, bool repair) {
   Findings findings(session);
   DUNLIN_ASSIGN(const auto state,
                 store::StateDirectory::open(session.state_path(), session.clock()));
+  DUNLIN_TRY(session.authorize(*state, repair ? "doctor --repair" : "doctor"));
   findings.good("state directory " + state->path());
   name_damaged(state->path(), findings);
   if (repair) {
@@ -104,7 +107,8 @@ void add_doctor_verbs(Verbs& verbs) {
       verbs.add("doctor", "Checks the state directory; --repair mends what can be mended.",
                 "dunlin doctor\ndunlin doctor --repair",
                 [repair](Session& session) { return examine(session, **repair); });
-  *repair = add_flag(app, "--repair", "rebuild what is only a cache of the ledgers");
+  *repair = add_flag(app, "--repair",
+                     "rebuild what is only a cache of the ledgers; takes the role admin");
 }
 
 }  // namespace dunlin::cli

@@ -20,6 +20,7 @@ int of_type(ErrorType type) {
     case ErrorType::plan_invalid:
     case ErrorType::not_found:
     case ErrorType::invalid_state:
+    case ErrorType::role_refused:
     // What the user named as state cannot be used as such: bad input, nothing was begun.
     case ErrorType::state_unusable:
     case ErrorType::state_version:

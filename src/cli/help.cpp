@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cli/text_layout.h"
+#include "engine/roles.h"
 
 namespace dunlin::cli {
 
@@ -147,6 +148,15 @@ std::string indented(const std::string& lines) {
   return out;
 }
 
+/// Empty for what touches no state.
+std::string role_sentence(const Verb* verb) {
+  if (verb == nullptr || !verb->action) return "";
+  const store::Role role = engine::role_for(verb->path);
+  if (role == store::Role::nobody) return "";
+  return fmt::format("Role: {}, where there are operators (`dunlin user`).",
+                     store::to_string(role));
+}
+
 constexpr std::string_view kRootExamples =
     "dunlin copy /data/photos /mnt/backup\n"
     "dunlin ps\n"
@@ -165,6 +175,7 @@ std::string help_text(const Verbs& verbs, const CLI::App& app, std::size_t width
                                     "moment and goes on where it was."
                                   : app.get_description();
   for (const auto& line : wrap(summary, width)) out += line + "\n";
+  if (const std::string role = role_sentence(verb); !role.empty()) out += "\n" + role + "\n";
   const auto section = [&](std::string_view title, const std::string& body) {
     if (!body.empty()) out += fmt::format("\n{}:\n{}", title, body);
   };
@@ -228,6 +239,9 @@ the state directory is \fIdunlin\fR in there, else \fI~/.local/state/dunlin\fR
 \fBDUNLIN_AUDIT_KEY_FILE\fR
 the key that seals the audit log, unless \fB\-\-audit\-key\-file\fR names one
 .TP
+\fBDUNLIN_TOKEN\fR
+the token of the operator to act as, or file:PATH, unless \fB\-\-as\-token\fR refers to one
+.TP
 \fBXDG_CONFIG_HOME\fR
 that key is \fIdunlin/audit.key\fR in there, else \fI~/.config/dunlin/audit.key\fR
 .TP
@@ -280,6 +294,7 @@ std::string reference_markdown(const Verbs& verbs) {
     if (verb.internal || !verb.action) continue;
     out += fmt::format("## dunlin {}\n\n`{}`\n\n{}\n\n", verb.path, usage_of(verbs, *verb.app),
                        verb.app->get_description());
+    if (const std::string role = role_sentence(&verb); !role.empty()) out += role + "\n\n";
     list(options_of(*verb.app, true, false));
     list(options_of(*verb.app, false, false));
     out += "```sh\n" + verb.examples + "\n```\n\n";

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/redact.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/plan_file.h"
@@ -358,12 +359,12 @@ Result<Plan> plan_from_file(Session& session, const std::string& file) {
   if (reading.plan) return *std::move(reading.plan);
   Json problems = Json::array();
   for (const auto& problem : reading.problems) {
-    const Json suggestion = problem.suggestion.empty() ? Json() : Json(problem.suggestion);
+    const Json suggestion = problem.suggestion.empty() ? Json() : Json(redact(problem.suggestion));
     problems.push_back({{"file", printable(file)},
                         {"line", problem.line},
                         {"column", problem.column},
                         {"key", problem.key()},
-                        {"message", printable(problem.message)},
+                        {"message", printable(redact(problem.message))},
                         {"suggestion", suggestion}});
   }
   session.event("plan_checked", {{"valid", false}, {"problems", std::move(problems)}});

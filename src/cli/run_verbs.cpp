@@ -88,8 +88,8 @@ std::string_view name_of(Goal goal) {
 }
 
 /// A stopped owner (SIGSTOP, a suspended job) keeps its lock and answers nobody: let it go on.
-void wake(engine::Engine& engine, const engine::Snapshot& snapshot, const std::string& actor) {
-  const auto answer = engine.control(snapshot.row.id, "resume", Json::object(), actor);
+void wake(engine::Engine& engine, const engine::Snapshot& snapshot, const engine::Asker& asker) {
+  const auto answer = engine.control(snapshot.row.id, "resume", Json::object(), asker);
   if (answer.ok() && answer->by_owner) return;
   const auto owner = parse_json(snapshot.row.owner_json);
   if (!owner.ok()) return;
@@ -114,7 +114,7 @@ Status let_go(Session& session, engine::Engine& engine, const engine::Snapshot& 
   if (part.empty() && only_held_left(snapshot)) part["held"] = true;
   if (part.empty()) return success();
   DUNLIN_ASSIGN(const auto answer,
-                engine.control(snapshot.row.id, "resume", part, session.actor()));
+                engine.control(snapshot.row.id, "resume", part, session.asker()));
   const std::string message = printable(string_or(answer.body, "message", ""));
   session.event("resume", {{"execution_id", snapshot.row.id.value}, {"message", message}});
   session.print(fmt::format("execution {}: {}\n", snapshot.row.number, message));
@@ -135,7 +135,7 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
     return own(session, run);
   }
   if (snapshot.live) {
-    wake(*engine, snapshot, session.actor());
+    wake(*engine, snapshot, session.asker());
     session.print(fmt::format("execution {} runs in another process; this only watches it\n",
                               snapshot.row.number));
     if (detach) return kDone;
@@ -203,7 +203,7 @@ Result<int> retry(Session& session, const std::string& text, const Json& selecto
   const auto& id = snapshot.row.id;
   if (!allows(snapshot, "retry")) return not_allowed(snapshot, "retry");
   if (snapshot.live) {
-    DUNLIN_TRY(engine->control(id, "retry", selector, session.actor()));
+    DUNLIN_TRY(engine->control(id, "retry", selector, session.asker()));
     return detach ? Result<int>(kDone) : follow(session, id, false);
   }
   if (detach) return hand_over(session, {id, "migrate", dump_json(selector)});

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/logging.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "cli/remedy.h"
 #include "cli/text_layout.h"
@@ -20,6 +21,10 @@ namespace {
 
 const char* environment(const char* name) {
   return std::getenv(name);
+}
+
+Result<ExecutionId> not_named() {
+  return Error(ErrorType::not_found, "no execution is named");
 }
 
 }  // namespace
@@ -33,7 +38,9 @@ Session::Session(const engine::KindRegistry& kinds, const Clock& clock,
       out_(STDOUT_FILENO, colour_wanted()),
       err_(STDERR_FILENO, colour_wanted()) {}
 
-Status Session::begin() {
+Status Session::begin(std::string verb, std::string execution) {
+  verb_ = std::move(verb);
+  verb_execution_ = std::move(execution);
   DUNLIN_ASSIGN(config_, load_config(options_.config, environment));
   const std::string name = options_.log_level.empty() ? config_.log_level : options_.log_level;
   if (name.empty()) return success();
@@ -65,10 +72,17 @@ store::AuditKeyPlace Session::audit_key_place() const {
 }
 
 Result<engine::Engine*> Session::engine() {
-  if (!engine_) {
-    DUNLIN_ASSIGN(engine_, engine::Engine::open(state_path(), kinds_, clock_));
-    engine_->state().use_audit_key(audit_key_place());
+  if (engine_) return engine_.get();
+  DUNLIN_ASSIGN(auto engine, engine::Engine::open(state_path(), kinds_, clock_));
+  engine->state().use_audit_key(audit_key_place());
+  if (const Status may = authorize(engine->state(), verb_); !may.ok()) {
+    const bool named = may.error().type == ErrorType::role_refused && !verb_execution_.empty();
+    if (const auto id = named ? engine->resolve(verb_execution_) : not_named(); id.ok())
+      engine->record_refusal(*id, asker_, verb_);
+    return may.error();
   }
+  engine->act_for(asker_, caller_);
+  engine_ = std::move(engine);
   return engine_.get();
 }
 
@@ -81,6 +95,25 @@ void Session::expire() {
       err_.write("execution " + std::to_string(number) +
                  ": what it kept for its rollback is given up, its undo_retention is over\n");
   }
+}
+
+Status Session::authorize(store::StateDirectory& state, const std::string& verb) {
+  DUNLIN_ASSIGN(Secret given, token());
+  asker_ = engine::Asker::here("cli", std::move(given));
+  DUNLIN_ASSIGN(caller_, engine::authorize(state, asker_, verb, clock_.wall_ms()));
+  return success();
+}
+
+/// The variable may also hold a reference, so that one export serves where a file has the token.
+Result<Secret> Session::token() const {
+  std::string reference = options_.as_token;
+  if (reference.empty()) {
+    const char* variable = environment("DUNLIN_TOKEN");
+    reference = variable == nullptr ? "" : variable;
+    if (!reference.starts_with("file:")) return Secret(reference);
+  }
+  DUNLIN_ASSIGN(const SecretRef place, SecretRef::parse(reference, "--as-token"));
+  return place.resolve();
 }
 
 Result<ExecutionId> Session::execution(const std::string& text) {
@@ -98,7 +131,7 @@ Result<engine::Snapshot> Session::snapshot(const std::string& text) {
 }
 
 std::string Session::actor(std::string_view by) const {
-  return "uid " + std::to_string(::getuid()) + " (" + std::string(by) + ")";
+  return caller_.actor(by);
 }
 
 void Session::print(std::string_view text) {
@@ -121,7 +154,7 @@ void Session::report(const Error& error) {
   std::string text;
   // A plan's problems are one line each; anything else is one line by its nature.
   std::istringstream lines(error.message.find('\n') == std::string::npos ? error.text()
-                                                                         : error.message);
+                                                                         : redact(error.message));
   constexpr std::size_t kIndent = 8;
   const auto wrapped = [this](std::string_view line) {
     return wrap_below(line, err_.width(), kIndent) + "\n";

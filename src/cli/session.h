@@ -18,8 +18,9 @@ class Session {
   Session(const engine::KindRegistry& kinds, const Clock& clock, const GlobalOptions& options,
           std::string version);
 
-  /// Reads the configuration; sets up logging. Before anything below.
-  [[nodiscard]] Status begin();
+  /// Reads the configuration; sets up logging. Before anything below. `verb`: whose role is asked
+  /// for when the state is opened; `execution`: what was typed for EXEC, if it takes one.
+  [[nodiscard]] Status begin(std::string verb, std::string execution);
 
   [[nodiscard]] const engine::KindRegistry& kinds() const { return kinds_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
@@ -29,15 +30,22 @@ class Session {
   [[nodiscard]] std::string state_path() const;
   /// The key that seals the audit log, absolute.
   [[nodiscard]] store::AuditKeyPlace audit_key_place() const;
-  /// Opens the state directory at the first call.
+  /// Opens the state directory at the first call. role_refused when whoever asks may not say the
+  /// verb; that stands in the record of the execution then.
   [[nodiscard]] Result<engine::Engine*> engine();
   /// Gives up what ended executions keep for their rollbacks longer than they are to: what is due,
   /// as far as 200 ms reach. For verbs that change something, when they are through.
   void expire();
+  /// The same check for a verb that opens the state by itself, or for a part of a verb.
+  [[nodiscard]] Status authorize(store::StateDirectory& state, const std::string& verb);
+  /// What is asked with, for requests to owners.
+  [[nodiscard]] const engine::Asker& asker() const { return asker_; }
+  /// Whom dunlin takes the person for; after engine().
+  [[nodiscard]] const engine::Caller& caller() const { return caller_; }
   /// The execution that EXEC means; remembered, so that remedies can name it.
   [[nodiscard]] Result<ExecutionId> execution(const std::string& text);
   [[nodiscard]] Result<engine::Snapshot> snapshot(const std::string& text);
-  /// Who is asking, for the audit: "uid 1000 (cli)".
+  /// Who is asking, for the audit: "anna, uid 1000 (cli)". After engine().
   [[nodiscard]] std::string actor(std::string_view by = "cli") const;
 
   [[nodiscard]] Terminal& out() { return out_; }
@@ -67,7 +75,13 @@ class Session {
   Config config_;
   Terminal out_;
   Terminal err_;
+  [[nodiscard]] Result<Secret> token() const;
+
   std::unique_ptr<engine::Engine> engine_;
+  std::string verb_;
+  std::string verb_execution_;
+  engine::Asker asker_ = engine::Asker::here();
+  engine::Caller caller_;
   std::string subject_ = "last";
 };
 

@@ -16,6 +16,7 @@ void add_manifest_verb(Verbs& verbs);  ///< manifest
 void add_audit_verbs(Verbs& verbs);    ///< audit show, verify, export
 void add_lineage_verb(Verbs& verbs);   ///< lineage
 void add_plan_verbs(Verbs& verbs);     ///< plan create, list, show, check, delete, schema
+void add_user_verbs(Verbs& verbs);     ///< user add, list, role, remove, token, whoami
 void add_doctor_verbs(Verbs& verbs);   ///< doctor
 void add_about_verbs(Verbs& verbs);    ///< explain, version, completion, reference
 

@@ -130,6 +130,10 @@ void Verbs::add_global_flags(CLI::App& app) {
                       "the key that seals the audit log (default: $DUNLIN_AUDIT_KEY_FILE, else "
                       "dunlin/audit.key in the user's configuration folder)")
            ->type_name("FILE"));
+  mine(app.add_option("--as-token", global_.as_token,
+                      "act as the operator whose token this is: env:NAME or file:PATH (default: "
+                      "$DUNLIN_TOKEN, else whoever has your user id)")
+           ->type_name("REF"));
   mine(app.add_flag("--json", global_.json, "machine-readable output on standard output"));
   mine(app.add_flag("-q,--quiet", global_.quiet, "errors only"));
   mine(app.add_flag("--no-progress", global_.no_progress, "no progress display"));

@@ -156,12 +156,15 @@ void ControlServer::loop() {
 }
 
 void ControlServer::serve(int client) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
   const Result<std::string> line = read_line(client, kClientMs);
   if (!line.ok()) return;
   Json answer;
   const Result<Json> request = parse_json(*line, "control request");
   if (request.ok() && request->is_object()) {
-    answer = handler_(*request);
+    answer = handler_(*request, peer.uid);
     if (answer.is_null()) return;
   } else {
     answer["accepted"] = false;

@@ -6,6 +6,8 @@
 // 300 ms writes a control row instead.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -23,7 +25,8 @@ inline constexpr std::int64_t kControlAnswerMs = 300;
 
 class ControlServer {
  public:
-  using Handler = std::function<Json(const Json& request)>;
+  /// `peer`: the user id of who asks, as the kernel tells it.
+  using Handler = std::function<Json(const Json& request, uid_t peer)>;
   using Poll = std::function<void()>;
   /// Listens at `<directory>/<name>`, replacing what a dead owner left there. `handler` answers
   /// requests (null: not, the client is to take another way) and `poll` is called about every 200

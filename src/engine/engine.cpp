@@ -23,12 +23,30 @@ using store::ExecutionStatus;
 /// How long an evicted owner's lock may take to come free.
 constexpr std::int64_t kEvictWaitMs = 5000;
 
-Json identity_json(const ProcessIdentity& identity) {
-  return Json{{"uid", ::getuid()},
-              {"pid", identity.pid},
-              {"boot_id", identity.boot_id},
-              {"start_time", identity.start_time},
-              {"host", identity.host}};
+Json identity_json(const ProcessIdentity& identity, const std::string& operator_name) {
+  Json json{{"uid", ::getuid()},
+            {"pid", identity.pid},
+            {"boot_id", identity.boot_id},
+            {"start_time", identity.start_time},
+            {"host", identity.host}};
+  if (!operator_name.empty()) json["operator"] = operator_name;
+  return json;
+}
+
+/// As an owner takes it. The token is in no file: the socket is as private as the state.
+Json request_for(const std::string& verb, const Asker& asker) {
+  Json request{{"verb", verb}, {"via", asker.via}};
+  if (!asker.token.empty()) request["token"] = asker.token.reveal();
+  return request;
+}
+
+/// What an owner has refused, as it said it.
+Error refusal_of(const Json& answer) {
+  Error error(
+      error_type_from_name(string_or(answer, "type", "")).value_or(ErrorType::invalid_state),
+      string_or(answer, "message", "refused"));
+  error.remediation = string_or(answer, "remediation", "");
+  return error;
 }
 
 Result<ProcessIdentity> identity_from(const std::string& text) {
@@ -291,7 +309,7 @@ Result<std::unique_ptr<Execution>> Engine::own(const ExecutionId& id, Goal goal,
   if (const Result<Json> stored = parse_json(row.settings_json); stored.ok())
     keep_live_limits(*stored, plan.settings);
   DUNLIN_ASSIGN(const ProcessIdentity self, ProcessIdentity::current());
-  const std::string owner = dump_json(identity_json(self));
+  const std::string owner = dump_json(identity_json(self, operator_));
   Result<std::int64_t> epoch = ledger->take_over(owner);
   if (!epoch.ok() && epoch.error().category() == ErrorCategory::system &&
       state_->release_reserve()) {
@@ -425,7 +443,7 @@ void Engine::read_live(Snapshot& snapshot) const {
   const Result<std::string> directory = state_->run_directory();
   if (!directory.ok()) return;
   const Result<Json> answer =
-      ask_owner(*directory, snapshot.row.id.value + ".sock", Json{{"verb", "progress"}});
+      ask_owner(*directory, snapshot.row.id.value + ".sock", request_for("progress", asker_));
   if (!answer.ok()) return;
   const Json* live = find_member(*answer, "rates");
   if (live == nullptr) return;
@@ -480,15 +498,27 @@ Result<std::vector<Snapshot>> Engine::list() {
 // ---- Control
 // -------------------------------------------------------------------------------------------------------
 
+void Engine::act_for(Asker asker, const Caller& caller) {
+  asker_ = std::move(asker);
+  operator_ = caller.name;
+}
+
 Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& verb,
-                                      const Json& arguments, const std::string& actor) {
+                                      const Json& arguments, const Asker& asker) {
+  const Result<Caller> caller = authorize(asker, verb);
+  if (!caller.ok()) {
+    if (caller.error().type == ErrorType::role_refused) record_refusal(id, asker, verb);
+    return caller.error();
+  }
+  const std::string actor = caller->actor(asker.via);
   const Result<std::string> directory = state_->run_directory();
   if (directory.ok()) {
-    const Json request{{"verb", verb}, {"arguments", arguments}, {"actor", actor}};
+    Json request = request_for(verb, asker);
+    request["arguments"] = arguments;
     Result<Json> answer = ask_owner(*directory, id.value + ".sock", request);
     if (answer.ok()) {
       if (boolean_or(*answer, "accepted", false)) return ControlAnswer{true, *std::move(answer)};
-      return Error(ErrorType::invalid_state, string_or(*answer, "message", "refused"));
+      return refusal_of(*answer);
     }
   }
   DUNLIN_ASSIGN(const bool owned, state_->owned(id));
@@ -503,6 +533,8 @@ Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& 
   row.verb = verb;
   row.arguments_json = dump_json(arguments);
   row.actor = actor;
+  row.uid = asker.uid ? static_cast<std::int64_t>(*asker.uid) : -1;
+  row.token_id = caller->token_id;
   row.created_ms = clock_.wall_ms();
   Result<std::int64_t> added = state_->store().add_control(row);
   if (!added.ok() && state_->release_reserve()) added = state_->store().add_control(row);
@@ -510,6 +542,37 @@ Result<ControlAnswer> Engine::control(const ExecutionId& id, const std::string& 
   return ControlAnswer{
       false, Json{{"accepted", true},
                   {"message", "recorded; the owner does not answer at present and will see it"}}};
+}
+
+void Engine::record_refusal(const ExecutionId& id, const Asker& asker, const std::string& verb) {
+  const auto record = [&]() -> Status {
+    DUNLIN_ASSIGN(const bool owned, state_->owned(id));
+    if (owned) {
+      DUNLIN_ASSIGN(const std::string directory, state_->run_directory());
+      Json request = request_for(std::string(kRefusedRequest), asker);
+      request["tried"] = verb;
+      DUNLIN_TRY(ask_owner(directory, id.value + ".sock", request));
+      return success();
+    }
+    // Who has no good token is told by user id alone.
+    Result<Caller> caller = identify(*state_, asker, clock_.wall_ms());
+    if (!caller.ok()) caller = Caller{{}, {}, asker.uid, store::Role::nobody, false, {}};
+    return record_refusal_here(id, refusal_entry(*caller, asker.via, verb));
+  };
+  if (const Status recorded = record(); !recorded.ok())
+    log_warn("the refusal of `dunlin {}` is not in the audit record: {}", verb,
+             recorded.error().text());
+}
+
+/// Nobody owns it while its lock is held here, so the epoch stays as it is.
+Status Engine::record_refusal_here(const ExecutionId& id, const store::AddAudit& entry) {
+  DUNLIN_ASSIGN(const store::OwnerLock lock, state_->acquire(id));
+  DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id));
+  DUNLIN_ASSIGN(const store::ExecutionRow row, ledger->execution());
+  const std::vector<store::Mutation> mutations{entry};
+  DUNLIN_ASSIGN(const std::vector<Status> results, ledger->apply(row.epoch, mutations));
+  DUNLIN_TRY(results.front());
+  return state_->anchor_audit(id, *ledger);
 }
 
 Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const std::string& verb,

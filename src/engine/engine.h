@@ -14,6 +14,7 @@
 #include "engine/execution.h"
 #include "engine/plan.h"
 #include "engine/progress.h"
+#include "engine/roles.h"
 #include "store/state_directory.h"
 
 namespace dunlin::engine {
@@ -116,9 +117,20 @@ class Engine {
 
   /// pause, cancel, stop, retry, skip, limits …: to the owner's socket first; without an answer in
   /// 300 ms a control row is written. `pause` and `cancel` on an execution without a live owner
-  /// take effect at once. `stop` falls back to a signal through a pidfd.
+  /// take effect at once. `stop` falls back to a signal through a pidfd. role_refused when whoever
+  /// asks may not: here, and once more by the owner; it is in the audit record then.
   [[nodiscard]] Result<ControlAnswer> control(const ExecutionId& id, const std::string& verb,
-                                              const Json& arguments, const std::string& actor);
+                                              const Json& arguments, const Asker& asker);
+  /// Who asks, when they may (roles.h).
+  [[nodiscard]] Result<Caller> authorize(const Asker& asker, std::string_view verb) {
+    return engine::authorize(*state_, asker, verb, clock_.wall_ms());
+  }
+  /// Puts into the audit record of this execution that the verb was refused. By its owner where it
+  /// has one, else here, under its lock. Best effort: a refusal stands without it.
+  void record_refusal(const ExecutionId& id, const Asker& asker, const std::string& verb);
+  /// For whom this process asks owners for their progress, and owns executions from now on: stands
+  /// in their record. Before either; not from several threads.
+  void act_for(Asker asker, const Caller& caller);
   /// Kills a local owner that does not answer (SIGKILL through a pidfd after comparing boot id and
   /// start time) and waits until its lock is free.
   [[nodiscard]] Status evict_owner(const ExecutionId& id);
@@ -136,9 +148,12 @@ class Engine {
                                                             const std::string& verb,
                                                             const Json& arguments,
                                                             const std::string& actor);
+  [[nodiscard]] Status record_refusal_here(const ExecutionId& id, const store::AddAudit& entry);
   std::unique_ptr<store::StateDirectory> state_;
   const KindRegistry& kinds_;
   const Clock& clock_;
+  Asker asker_ = Asker::here();
+  std::string operator_;  ///< for whom this process owns executions; empty: there are none
 };
 
 }  // namespace dunlin::engine

@@ -20,6 +20,7 @@
 #include "engine/coordinator.h"
 #include "engine/execution.h"
 #include "engine/live_limits.h"
+#include "engine/roles.h"
 
 namespace dunlin::engine {
 
@@ -85,7 +86,9 @@ class Execution::Host {
   void batch_ended(coordinator::BatchEnded event);
 
   // Control
-  [[nodiscard]] Json handle_request(const Json& request);
+  [[nodiscard]] Json handle_request(const Json& request, uid_t peer);
+  [[nodiscard]] Json live_progress();
+  void record_refusal(const Caller& caller, std::string_view via, const std::string& verb);
   [[nodiscard]] std::optional<Json> request_within(const std::string& verb, const Json& arguments,
                                                    const std::string& actor,
                                                    std::chrono::milliseconds patience);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "base/text.h"
 #include "engine/host.h"
 
 namespace dunlin::engine {
@@ -39,6 +40,13 @@ Json refusal(const std::string& message) {
   return Json{{"accepted", false}, {"message", message}};
 }
 
+Json refusal(const Error& error) {
+  return Json{{"accepted", false},
+              {"type", std::string(to_string(error.type))},
+              {"message", error.text()},
+              {"remediation", error.remedy("last")}};
+}
+
 }  // namespace
 
 void Execution::Host::start_control() {
@@ -49,7 +57,7 @@ void Execution::Host::start_control() {
   }
   auto server = ControlServer::start(
       *directory, parts.row.id.value + ".sock",
-      [this](const Json& request) { return handle_request(request); },
+      [this](const Json& request, uid_t peer) { return handle_request(request, peer); },
       [this] { poll_control_rows(); });
   if (server.ok()) {
     control_ = *std::move(server);
@@ -58,36 +66,63 @@ void Execution::Host::start_control() {
   }
 }
 
-Json Execution::Host::handle_request(const Json& request) {
+Json Execution::Host::live_progress() {
+  const Progress live = progress();
+  Json answer;
+  answer["accepted"] = true;
+  Json rates = Json::object();
+  const auto put = [&](const char* key, const auto& value) {
+    rates[key] = value ? Json(*value) : Json(nullptr);
+  };
+  put("bytes_per_second", live.bytes_per_second);
+  put("items_per_second", live.items_per_second);
+  put("average_bytes_per_second", live.average_bytes_per_second);
+  put("peak_bytes_per_second", live.peak_bytes_per_second);
+  put("estimated_seconds_remaining", live.estimated_seconds_remaining);
+  answer["rates"] = std::move(rates);
+  answer["processed_bytes"] = live.counters.processed_bytes;
+  answer["transferred_bytes"] = live.counters.transferred_bytes;
+  answer["percent_complete"] = live.percent_complete;
+  answer["current_items"] = current_items_json(live.current_items);
+  answer["limits"] = limits_.json();
+  answer["sharing"] = sharing_json();
+  const std::lock_guard lock(requests_mutex_);
+  answer["pending_request"] = pending_request_;
+  return answer;
+}
+
+/// Who asks is what the kernel and the token say, never what the request says of itself.
+Json Execution::Host::handle_request(const Json& request, uid_t peer) {
+  const Asker asker{peer, Secret(string_or(request, "token", "")),
+                    printable(string_or(request, "via", "unknown"))};
   const std::string verb = string_or(request, "verb", "");
-  if (verb == "progress") {
-    const Progress live = progress();
-    Json answer;
-    answer["accepted"] = true;
-    Json rates = Json::object();
-    const auto put = [&](const char* key, const auto& value) {
-      rates[key] = value ? Json(*value) : Json(nullptr);
-    };
-    put("bytes_per_second", live.bytes_per_second);
-    put("items_per_second", live.items_per_second);
-    put("average_bytes_per_second", live.average_bytes_per_second);
-    put("peak_bytes_per_second", live.peak_bytes_per_second);
-    put("estimated_seconds_remaining", live.estimated_seconds_remaining);
-    answer["rates"] = std::move(rates);
-    answer["processed_bytes"] = live.counters.processed_bytes;
-    answer["transferred_bytes"] = live.counters.transferred_bytes;
-    answer["percent_complete"] = live.percent_complete;
-    answer["current_items"] = current_items_json(live.current_items);
-    answer["limits"] = limits_.json();
-    answer["sharing"] = sharing_json();
-    const std::lock_guard lock(requests_mutex_);
-    answer["pending_request"] = pending_request_;
-    return answer;
+  const bool tells_refusal = verb == kRefusedRequest;
+  const std::string tried = tells_refusal ? string_or(request, "tried", "") : verb;
+  const std::int64_t now = parts.clock.wall_ms();
+  Result<Caller> caller = identify(parts.state, asker, now);
+  const Status may = caller.ok() ? check_role(*caller, tried) : Status(caller.error());
+  if (!may.ok()) {
+    const bool by_role = may.error().type == ErrorType::role_refused;
+    if (!caller.ok()) caller = Caller{{}, {}, peer, store::Role::nobody, false, {}};
+    if (by_role && tried != "progress") record_refusal(*caller, asker.via, tried);
+    return refusal(may.error());
   }
+  if (tells_refusal) return refusal("it is allowed by now");
+  if (verb == "progress") return live_progress();
   const Json* arguments = find_member(request, "arguments");
   return request_within(verb, arguments != nullptr ? *arguments : Json::object(),
-                        string_or(request, "actor", "unknown"), kSocketWait)
+                        caller->actor(asker.via), kSocketWait)
       .value_or(Json());  // no answer: who asked writes a control row then
+}
+
+void Execution::Host::record_refusal(const Caller& caller, std::string_view via,
+                                     const std::string& verb) {
+  constexpr std::size_t kLongest = 64;  // anybody may ask for anything
+  const std::string shown = printable(verb.substr(0, kLongest));
+  writer_->submit({refusal_entry(caller, via, shown)}, [](const LedgerWriter::Written& written) {
+    if (!written.results.ok())
+      log_warn("a refusal is not in the audit record: {}", written.results.error().text());
+  });
 }
 
 /// null: with nobody at present.
@@ -180,6 +215,15 @@ void Execution::Host::poll_control_rows() {
       if (control_rows_.contains(row.id)) continue;
       control.request = next_request_++;
       control_rows_[row.id] = control.request;
+    }
+    // Its operator may have been changed since; who writes rows can claim any user id, but then
+    // the state is theirs.
+    const Result<Caller> caller = identify(parts.state, row);
+    const Status may = caller.ok() ? check_role(*caller, row.verb) : Status(caller.error());
+    if (!may.ok()) {
+      record_refusal(caller.ok() ? *caller : Caller{}, "control row", row.verb);
+      carry_out(coordinator::Answer{control.request, false, may.error().text()});
+      continue;
     }
     const Result<Json> arguments = parse_json(row.arguments_json);
     const Status prepared =

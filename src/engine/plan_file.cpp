@@ -12,6 +12,7 @@
 
 #include "base/document.h"
 #include "base/file_io.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/plan.h"
@@ -84,6 +85,21 @@ std::optional<Error> unfit(const std::string& path) {
   return std::nullopt;
 }
 
+/// What stands in the line with the mistake may be a password, also a part of one: the mistake is
+/// looked for once more where there are none.
+PlacedMessage told_without_secrets(const std::string& text, const std::string& path,
+                                   const Error& error) {
+  const std::string masked = mask_secrets(text, SecretsIn::document, 'x');
+  if (masked == text) return placed_message(error, path);
+  const auto again = parse_document(masked, path);
+  if (!again.ok()) return placed_message(again.error(), path);
+  PlacedMessage told = placed_message(error, path);
+  told.why =
+      "what stands here cannot be read; it is not repeated, since it may be a secret; put "
+      "it in quotes";
+  return told;
+}
+
 }  // namespace
 
 Result<PlanReading> read_plan_file(const std::string& path, const KindRegistry& kinds) {
@@ -101,7 +117,7 @@ Result<PlanReading> read_plan_file(const std::string& path, const KindRegistry& 
   out.file = path;
   auto document = parse_document(*text, path);
   if (!document.ok()) {
-    const PlacedMessage told = placed_message(document.error(), path);
+    const PlacedMessage told = told_without_secrets(*text, path, document.error());
     out.problems.push_back({"", told.why, "", told.at.line, told.at.column});
     return out;
   }
@@ -127,7 +143,7 @@ Error PlanReading::error() const {
     lines.push_back(fmt::format(
         "{}{}: {}{}{}", printable(file),
         problem.line > 0 ? fmt::format(":{}:{}", problem.line, problem.column) : std::string(), key,
-        key.empty() ? "" : ": ", printable(problem.message)));
+        key.empty() ? "" : ": ", printable(redact(problem.message))));
   }
   const std::string shown = shell_quote(file);
   return refused(ErrorType::plan_invalid, fmt::format("{}", fmt::join(lines, "\n")),

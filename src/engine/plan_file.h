@@ -42,7 +42,8 @@ struct DecodedPlan {
   std::vector<PlanProblem> problems;  ///< without lines
 };
 
-/// A document becomes a plan, or problems. `written`: by a person, into a file (WrittenPlans).
+/// A document becomes a plan, or problems. Secrets are taken out of it first (plan_secrets.h): they
+/// are in neither. `written`: by a person, into a file (WrittenPlans).
 [[nodiscard]] DecodedPlan decode_document(const Json& document, const KindRegistry& kinds,
                                           bool written = false);
 

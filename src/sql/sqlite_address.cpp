@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/redact.h"
 #include "base/text.h"
 
 namespace dunlin::sql {
@@ -15,17 +16,6 @@ namespace dunlin::sql {
 namespace {
 
 constexpr std::string_view kScheme = "sqlite:";
-
-/// What stands between "//USER:" and "@" is shown to nobody.
-std::string without_password(std::string_view url) {
-  const std::size_t begin = url.find("://");
-  const std::size_t at = url.rfind('@');
-  if (begin == std::string_view::npos || at == std::string_view::npos || at < begin)
-    return std::string(url);
-  const std::size_t colon = url.find(':', begin + 3);
-  if (colon == std::string_view::npos || colon > at) return std::string(url);
-  return std::string(url.substr(0, colon + 1)) + "***" + std::string(url.substr(at));
-}
 
 std::string directory_of(const std::string& path) {
   return std::filesystem::path(path).parent_path().native();
@@ -67,9 +57,10 @@ Result<std::optional<Database>> open_existing(const std::string& path) {
 Result<std::string> sqlite_path(std::string_view url) {
   if (!url.starts_with(kScheme)) {
     const std::size_t scheme = url.find("://");
-    const std::string shown = "'" + printable(without_password(url)) + "'";
-    const std::string password =
-        without_password(url) == url ? "" : "; and never write a password into an address";
+    const std::string shown = "'" + printable(redact(url, SecretsIn::value)) + "'";
+    const std::string password = secret_spans(url, SecretsIn::value).empty()
+                                     ? ""
+                                     : "; and never write a password into an address";
     if (scheme == std::string_view::npos)
       return Error(ErrorType::invalid_input,
                    shown + " is no address of a database; write sqlite:" +

@@ -2,7 +2,6 @@
 #include "store/audit_key.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,16 +52,6 @@ Status make_folders(const std::string& folder) {
   DUNLIN_TRY(make_folders(folder.substr(0, folder.rfind('/'))));
   if (::mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return success();
   return cannot(errno, "make the folder of the audit key", folder);
-}
-
-Result<std::string> random_bytes(std::size_t size) {
-  std::string bytes(size, '\0');
-  for (std::size_t have = 0; have < size;) {
-    const ssize_t got = ::getrandom(bytes.data() + have, size - have, 0);
-    if (got < 0 && errno != EINTR) return error_from_errno(errno, "read random bytes", false);
-    if (got > 0) have += static_cast<std::size_t>(got);
-  }
-  return bytes;
 }
 
 /// Under its name once it is whole and on the device, and never in place of another: link(2) gives

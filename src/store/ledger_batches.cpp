@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/redact.h"
 #include "store/ledger_writer.h"
 
 namespace dunlin::store {
@@ -354,13 +355,14 @@ Status LedgerWriter::end_work(const EndBatch& end, Batch& batch) {
   }
   const Error error =
       end.error ? *end.error : Error(ErrorType::defect, "the batch failed without a reason");
+  const std::string message = redact(error.message);
   DUNLIN_TRY(end_rest(batch, ItemStatus::failed, error));
   DUNLIN_TRY(move_batch(batch, BatchStatus::failed));
   DUNLIN_TRY(
-      database_.run("UPDATE task SET error_message = ?2 WHERE id = ?1", batch.task, error.message));
+      database_.run("UPDATE task SET error_message = ?2 WHERE id = ?1", batch.task, message));
   DUNLIN_TRY(audit_batch(end, batch, "batch.failed"));
-  return skip_dependants(
-      batch.id, fmt::format("depends on batch {}, which failed: {}", batch.id, error.message));
+  return skip_dependants(batch.id,
+                         fmt::format("depends on batch {}, which failed: {}", batch.id, message));
 }
 
 Status LedgerWriter::end_verify(const EndBatch& end, Batch& batch) {

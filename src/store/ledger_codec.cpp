@@ -2,6 +2,7 @@
 
 #include "base/binary.h"
 #include "base/json.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 namespace dunlin::store {
@@ -112,8 +113,8 @@ std::string error_extra_json(const Error& error) {
     return {};
   }
   Json json = Json::object();
-  if (!error.context.empty()) json["context"] = error.context;
-  if (!error.remediation.empty()) json["remediation"] = error.remediation;
+  for (const std::string& context : error.context) json["context"].push_back(redact(context));
+  if (!error.remediation.empty()) json["remediation"] = redact(error.remediation);
   if (error.possibly_applied) json["possibly_applied"] = true;
   if (error.retry_after_ms != 0) json["retry_after_ms"] = error.retry_after_ms;
   return dump_json(json);

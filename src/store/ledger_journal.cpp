@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "store/ledger_codec.h"
 #include "store/ledger_writer.h"
@@ -165,7 +166,7 @@ Status LedgerWriter::add_error(const Error& error, const ErrorPlace& place) {
       "extra_json, attempt, "
       "final, pass, time_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
       id_or_null(place.item), id_or_null(place.batch), id_or_null(place.task),
-      to_string(error.type), error.message, text_or_null(error.native.domain),
+      to_string(error.type), redact(error.message), text_or_null(error.native.domain),
       text_or_null(error.native.code), text_or_null(extra), place.attempt, place.final ? 1 : 0,
       static_cast<int>(place.pass), now_ms_));
   if (!place.final) return success();

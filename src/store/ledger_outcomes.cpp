@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/binary.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "store/ledger_codec.h"
 #include "store/ledger_writer.h"
@@ -256,8 +257,10 @@ Status LedgerWriter::write_worked(sql::Statement& insert, const Change& change) 
     insert.bind_static(9, sql::Blob{outcome.undo});
   }
   std::string_view message = outcome.message;
-  if (message.empty() && outcome.status == ItemStatus::skipped && outcome.error)
-    message = outcome.error->message;
+  const bool by_error =
+      message.empty() && outcome.status == ItemStatus::skipped && outcome.error.has_value();
+  const std::string of_error = by_error ? redact(outcome.error->message) : std::string();
+  if (by_error) message = of_error;
   // A failed item's message stands in its row of `error`, once.
   if (outcome.error && outcome.status != ItemStatus::skipped && !warned) message = {};
   DUNLIN_TRY(bind_word(insert, 10, message));
@@ -292,7 +295,9 @@ Status LedgerWriter::bind_word(sql::Statement& statement, int index, std::string
 Status LedgerWriter::write_undone(Batch& batch, const Change& change) {
   const ItemOutcome& outcome = *change.outcome;
   std::string_view message = outcome.message;
-  if (message.empty() && outcome.error) message = outcome.error->message;
+  const bool by_error = message.empty() && outcome.error.has_value();
+  const std::string of_error = by_error ? redact(outcome.error->message) : std::string();
+  if (by_error) message = of_error;
   // Of an earlier rollback, or of a life of this one that was killed: it counts once.
   DUNLIN_TRY(settle_undo_errors_of_item(change.item));
   if (outcome.status == ItemStatus::rolled_back) {

@@ -25,7 +25,7 @@ struct FormatVersion {
 // 2: first_item; 3: count_as; 4: answer, place, roots of files; 5: seals of audit entries;
 // 6: rollback of a part, what is kept for a rollback
 inline constexpr FormatVersion kLedgerFormat{6, 6, 6};
-// 2: seals of audit anchors; 3: keeps_until_ms
+// 2: seals of audit anchors; 3: keeps_until_ms, operators, tokens, who has written a control row
 inline constexpr FormatVersion kStateFormat{3, 3, 3};
 
 /// All tables, indices and views of an empty ledger. Inside the caller's transaction.

@@ -89,12 +89,15 @@ std::string operation_of(std::string_view plan_json) {
   return strategy == nullptr ? "" : string_or(*strategy, "operation", "");
 }
 
-/// "uid 1000 (process 4711 on host)"; "engine" where the owner does not say.
+/// "anna, uid 1000 (process 4711 on host)", without a name where there are no operators; "engine"
+/// where the owner does not say.
 std::string owner_as_actor(std::string_view owner_json) {
   const Result<Json> owner = parse_json(owner_json, "owner");
   if (!owner || find_member(*owner, "uid") == nullptr) return "engine";
-  return fmt::format("uid {} (process {} on {})", integer_or(*owner, "uid", 0),
-                     integer_or(*owner, "pid", 0), string_or(*owner, "host", ""));
+  const std::string name = string_or(*owner, "operator", "");
+  return fmt::format("{}{}uid {} (process {} on {})", name, name.empty() ? "" : ", ",
+                     integer_or(*owner, "uid", 0), integer_or(*owner, "pid", 0),
+                     string_or(*owner, "host", ""));
 }
 
 }  // namespace

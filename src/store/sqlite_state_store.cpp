@@ -31,13 +31,24 @@ CREATE TABLE execution(
 
 CREATE TABLE control(
   id INTEGER PRIMARY KEY AUTOINCREMENT, execution_id TEXT NOT NULL, verb TEXT NOT NULL, arguments_json TEXT,
-  actor TEXT, created_ms INTEGER NOT NULL, answered_ms INTEGER, answer_json TEXT) STRICT;
+  actor TEXT, uid INTEGER NOT NULL, token_id TEXT NOT NULL, created_ms INTEGER NOT NULL, answered_ms INTEGER,
+  answer_json TEXT) STRICT;
 -- What an owner asks for several times a second: as small as what is unanswered.
 CREATE INDEX control_pending ON control(execution_id, id) WHERE answered_ms IS NULL;
 
 -- An entry that each audit chain must hold, as its owner has told; kept when the execution's row is rebuilt.
 CREATE TABLE audit_anchor(
   execution_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, hash TEXT NOT NULL, seal TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Few: looked through as they are. No row: everybody who can open this file may do everything.
+CREATE TABLE operator(
+  name TEXT PRIMARY KEY, role TEXT NOT NULL CHECK(role IN ('viewer', 'operator', 'admin')), uid INTEGER UNIQUE,
+  created_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Of a token only its SHA-256 is kept. used_ms, revoked_ms: 0 is never.
+CREATE TABLE token(
+  id TEXT PRIMARY KEY, operator TEXT NOT NULL, hash BLOB NOT NULL, created_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL,
+  revoked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 )sql";
 
 std::vector<std::string> strings_of(std::string_view text) {
@@ -283,9 +294,10 @@ Status SqliteStateStore::delete_execution(const ExecutionId& id) {
 Result<std::int64_t> SqliteStateStore::add_control(const ControlRow& row) {
   const std::lock_guard lock(mutex_);
   DUNLIN_TRY(state_error(
-      database_.run("INSERT INTO control(execution_id, verb, arguments_json, actor, created_ms) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5)",
-                    row.execution.value, row.verb, row.arguments_json, row.actor, row.created_ms)));
+      database_.run("INSERT INTO control(execution_id, verb, arguments_json, actor, uid, token_id, "
+                    "created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    row.execution.value, row.verb, row.arguments_json, row.actor, row.uid,
+                    row.token_id, row.created_ms)));
   return database_.last_insert_rowid();
 }
 
@@ -293,11 +305,11 @@ Result<std::vector<ControlRow>> SqliteStateStore::select_controls(std::string_vi
                                                                   const Bind& bind) const {
   const std::lock_guard lock(mutex_);
   std::vector<ControlRow> controls;
-  DUNLIN_ASSIGN(sql::Statement row,
-                database_.cached(
-                    fmt::format("SELECT id, execution_id, verb, arguments_json, actor, created_ms, "
-                                "answered_ms, answer_json FROM control {}",
-                                where)));
+  DUNLIN_ASSIGN(
+      sql::Statement row,
+      database_.cached(fmt::format("SELECT id, execution_id, verb, arguments_json, actor, uid, "
+                                   "token_id, created_ms, answered_ms, answer_json FROM control {}",
+                                   where)));
   if (bind) bind(row);
   while (true) {
     DUNLIN_ASSIGN(const bool more, row.step());
@@ -308,9 +320,11 @@ Result<std::vector<ControlRow>> SqliteStateStore::select_controls(std::string_vi
     one.verb = row.column_string(2);
     one.arguments_json = row.column_string(3);
     one.actor = row.column_string(4);
-    one.created_ms = row.column_int64(5);
-    one.answered_ms = row.column_int64(6);
-    one.answer_json = row.column_string(7);
+    one.uid = row.column_int64(5);
+    one.token_id = row.column_string(6);
+    one.created_ms = row.column_int64(7);
+    one.answered_ms = row.column_int64(8);
+    one.answer_json = row.column_string(9);
     controls.push_back(std::move(one));
   }
 }

@@ -46,6 +46,16 @@ class SqliteStateStore final : public StateStore {
   [[nodiscard]] Status set_audit_anchor(const ExecutionId& id, const AuditAnchor& anchor) override;
   [[nodiscard]] Result<AuditAnchor> audit_anchor(const ExecutionId& id) const override;
   [[nodiscard]] Result<std::vector<ExecutionId>> anchored_executions() const override;
+  [[nodiscard]] Status add_operator(const OperatorRow& row) override;
+  [[nodiscard]] Status set_role(std::string_view name, Role role) override;
+  [[nodiscard]] Status remove_operator(std::string_view name) override;
+  [[nodiscard]] Result<std::vector<OperatorRow>> operators() const override;
+  [[nodiscard]] Status add_token(const TokenRow& row) override;
+  [[nodiscard]] Status revoke_token(std::string_view name, std::string_view id,
+                                    std::int64_t now_ms) override;
+  [[nodiscard]] Result<std::vector<TokenRow>> tokens() const override;
+  [[nodiscard]] Result<std::optional<TokenRow>> token(std::string_view id) const override;
+  [[nodiscard]] Status note_token_use(std::string_view id, std::int64_t now_ms) override;
 
  private:
   SqliteStateStore(sql::Database database, bool created)
@@ -62,6 +72,11 @@ class SqliteStateStore final : public StateStore {
 
   /// With the mutex.
   [[nodiscard]] Result<AuditAnchor> read_anchor(const ExecutionId& id) const;
+  [[nodiscard]] Status has_operator(std::string_view name) const;
+  /// One transaction of `change`; refused when it leaves operators without an admin.
+  [[nodiscard]] Status change_operators(const std::function<Status()>& change);
+  [[nodiscard]] Result<std::vector<TokenRow>> select_tokens(std::string_view where,
+                                                            const Bind& bind) const;
 
   mutable std::mutex mutex_;
   mutable sql::Database database_;

@@ -128,8 +128,8 @@ Result<std::unique_ptr<SqliteStateStore>> open_store(const std::string& path, co
   if (fault.error().type != ErrorType::state_corrupt) return fault.error();
   const std::string aside = fmt::format("{}.corrupt-{}", path, clock.wall_ms());
   log_warn(
-      "{}; it is kept as '{}' and rebuilt from the executions' ledgers: plans that never ran are "
-      "lost",
+      "{}; it is kept as '{}' and rebuilt from the executions' ledgers: plans that never ran, "
+      "operators and their tokens are lost",
       fault.error().text(), aside);
   if (::rename(path.c_str(), aside.c_str()) != 0)
     return state_file_error(fmt::format("rename '{}'", path));
@@ -258,6 +258,12 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& 
   auto entered = enter();
   if (!entered) return unusable(std::move(entered).error());
   return entered;
+}
+
+Result<uid_t> StateDirectory::owner() const {
+  struct stat found{};
+  if (::stat(path_.c_str(), &found) != 0) return state_file_error(fmt::format("stat '{}'", path_));
+  return found.st_uid;
 }
 
 std::string StateDirectory::execution_path(const ExecutionId& id) const {

@@ -1,7 +1,7 @@
 // StateDirectory: where state lives on disk, who may own an execution, and the space kept in
 // reserve.
 //
-//   <state>/state.db                     plans, summaries, control rows
+//   <state>/state.db                     plans, summaries, control rows, operators
 //   <state>/reserve                      16 MiB, given up on ENOSPC so that a cancel can still be
 //   recorded <state>/executions/<id>/ledger.db    everything of one execution
 //   <state>/executions/<id>/owner        held under an OFD write lock for the owner's whole life
@@ -9,6 +9,8 @@
 //
 // Threads: StateDirectory from any thread; OwnerLock by the one who holds it.
 #pragma once
+
+#include <sys/types.h>
 
 #include <memory>
 #include <mutex>
@@ -68,6 +70,9 @@ class StateDirectory {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] StateStore& store() { return *store_; }
+  /// The user whose directory it is: for files of a local store the one boundary, so whoever it is
+  /// may always administrate (as root may).
+  [[nodiscard]] Result<uid_t> owner() const;
   [[nodiscard]] std::string execution_path(const ExecutionId& id) const;
   /// $XDG_RUNTIME_DIR/dunlin/<hash of the state path>/, else <state>/run; created 0700.
   [[nodiscard]] Result<std::string> run_directory() const;

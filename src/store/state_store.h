@@ -1,8 +1,8 @@
 // StateStore: what belongs to no single execution: plans, one summary row per execution, control
-// rows.
+// rows, operators.
 //
 // A summary is a cache of the ledger's own row and is rewritten from it when they differ; deleting
-// state.db loses plans that were never run and control rows not yet read, no migration.
+// state.db loses plans that were never run, control rows not yet read and operators, no migration.
 // Implementation: sqlite_state_store.h.
 //
 // Threads: all calls from any thread.
@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "store/audit_proof.h"
 #include "store/model.h"
+#include "store/operators.h"
 
 namespace dunlin::store {
 
@@ -49,6 +50,8 @@ struct ControlRow {
   std::string verb;  ///< pause, resume, cancel, stop, limits, priority, retry, skip …
   std::string arguments_json;
   std::string actor;
+  std::int64_t uid = -1;  ///< of who wrote it; -1: unknown
+  std::string token_id;   ///< of the token that it came with; empty: none
   std::int64_t created_ms = 0;
   std::int64_t answered_ms = 0;  ///< 0: not yet seen by an owner
   std::string answer_json;
@@ -88,6 +91,26 @@ class StateStore {
   [[nodiscard]] virtual Result<AuditAnchor> audit_anchor(const ExecutionId& id) const = 0;
   /// Executions that have one, also those that state.db knows nothing else of.
   [[nodiscard]] virtual Result<std::vector<ExecutionId>> anchored_executions() const = 0;
+
+  // Operators. Each change is durable on return, and refused whole (invalid_state, or invalid_input
+  // for a name) where it would leave operators and no admin: processes that change them at once
+  // cannot lock each other out.
+  /// Refuses a name or user id that another operator has, and a first one that is no admin.
+  [[nodiscard]] virtual Status add_operator(const OperatorRow& row) = 0;
+  [[nodiscard]] virtual Status set_role(std::string_view name, Role role) = 0;
+  /// With its tokens. The last admin goes last of all.
+  [[nodiscard]] virtual Status remove_operator(std::string_view name) = 0;
+  /// By name.
+  [[nodiscard]] virtual Result<std::vector<OperatorRow>> operators() const = 0;
+  /// not_found: no such operator; destination_exists: the id is another token's.
+  [[nodiscard]] virtual Status add_token(const TokenRow& row) = 0;
+  /// Repeatable; the first time stands. not_found when `name` has no such token.
+  [[nodiscard]] virtual Status revoke_token(std::string_view name, std::string_view id,
+                                            std::int64_t now_ms) = 0;
+  /// By operator and time; also revoked ones.
+  [[nodiscard]] virtual Result<std::vector<TokenRow>> tokens() const = 0;
+  [[nodiscard]] virtual Result<std::optional<TokenRow>> token(std::string_view id) const = 0;
+  [[nodiscard]] virtual Status note_token_use(std::string_view id, std::int64_t now_ms) = 0;
 };
 
 }  // namespace dunlin::store

@@ -68,7 +68,7 @@ TEST_F(ExecutionTest, ARollbackThatHasNotEndedIsGoneOnWithOrGivenUpAndNothingEls
     const auto migration = engine_->attach(id, Goal::migrate);
     ASSERT_FALSE(migration.ok());
     EXPECT_EQ(migration.error().type, ErrorType::invalid_state);
-    const auto given_up = engine_->control(id, "cancel", Json::object(), "test");
+    const auto given_up = engine_->control(id, "cancel", Json::object(), Asker::here("test"));
     ASSERT_TRUE(given_up.ok()) << given_up.error().text();
     EXPECT_EQ(look(id).row.status, ExecutionStatus::cancelled);
     expect_all_applied_once();

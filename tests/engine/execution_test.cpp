@@ -115,7 +115,7 @@ TEST_F(ExecutionTest, FailedItemsCanBeSkippedWithoutARun) {
   script_.failures["item3"] = {ErrorType::permission_denied};
   const ExecutionId id = create();
   EXPECT_EQ(run(id).exit_code, 1);
-  const auto answer = engine_->control(id, "skip", Json::object(), "test");
+  const auto answer = engine_->control(id, "skip", Json::object(), Asker::here("test"));
   ASSERT_TRUE(answer.ok()) << answer.error().text();
   EXPECT_EQ(look(id).row.counters.failed_items, 0);
   EXPECT_EQ(look(id).row.counters.skipped_items, 1);
@@ -190,7 +190,7 @@ TEST_F(ExecutionTest, PausesFromAnotherEngineAndResumes) {
   auto other = Engine::open(directory_ + "/state", kinds_, clock_);
   ASSERT_TRUE(other.ok());
   EXPECT_EQ((*other)->snapshot(id)->shown_status, ExecutionStatus::running);
-  const auto answer = (*other)->control(id, "pause", Json::object(), "test");
+  const auto answer = (*other)->control(id, "pause", Json::object(), Asker::here("test"));
   ASSERT_TRUE(answer.ok()) << answer.error().text();
   EXPECT_TRUE(answer->by_owner);
   owner.join();
@@ -214,7 +214,7 @@ TEST_F(ExecutionTest, ARequestThatCannotBeRecordedYetKeepsTheOwnerFromNobody) {
   ASSERT_EQ(sqlite3_open(ledger.c_str(), &other), SQLITE_OK);
   while (sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK) {
   }
-  const auto asked = engine_->control(id, "limits", {{"io", 5}}, "test");
+  const auto asked = engine_->control(id, "limits", {{"io", 5}}, Asker::here("test"));
   EXPECT_TRUE(asked.ok());
   EXPECT_FALSE(asked->by_owner) << "it waits as a control row";
   Json limits;
@@ -244,7 +244,7 @@ TEST_F(ExecutionTest, ACancelWithoutAnOwnerTakesEffectAtOnce) {
   script_.failures["item3"] = {ErrorType::disk_full};
   const ExecutionId id = create();
   EXPECT_EQ(run(id).exit_code, 4);
-  const auto answer = engine_->control(id, "cancel", Json::object(), "test");
+  const auto answer = engine_->control(id, "cancel", Json::object(), Asker::here("test"));
   ASSERT_TRUE(answer.ok()) << answer.error().text();
   EXPECT_EQ(look(id).row.status, ExecutionStatus::cancelled);
 }

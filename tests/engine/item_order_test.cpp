@@ -50,7 +50,7 @@ TEST_F(ItemOrderTest, AnItemThatTakesLongHoldsUpItsOwnDirectoryOnlyAndAPauseEnds
   std::thread owner([&] { outcome = execution->run(); });
   while (script_.begun < 33) std::this_thread::yield();  // three here, all of the three others
   EXPECT_EQ(begun_of(1).size(), 3U);
-  ASSERT_TRUE(engine_->control(id, "pause", Json::object(), "test").ok());
+  ASSERT_TRUE(engine_->control(id, "pause", Json::object(), Asker::here("test")).ok());
   owner.join();
   execution.reset();
   EXPECT_EQ(outcome.status, ExecutionStatus::paused);

@@ -82,7 +82,8 @@ TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
   const bool all = pool.for_each(
       1, 1000,
       [&](std::size_t) {
-        // Whoever comes after the fifth waits: how fast the fifth gets from its count to its request is up to the scheduler.
+        // Whoever comes after the fifth waits: how fast the fifth gets from its count to its
+        // request is up to the scheduler.
         const int number = ++begun;
         if (number == 5) cancel.request(CancelReason::pause);
         while (number > 5 && !token.cancelled()) std::this_thread::yield();
@@ -314,8 +315,8 @@ class ControlSocketTest : public ::testing::Test {
 
 TEST_F(ControlSocketTest, AnswersALine) {
   auto server = ControlServer::start(
-      directory_, "one.sock", [](const Json& request) { return Json{{"echo", request["verb"]}}; },
-      [] {});
+      directory_, "one.sock",
+      [](const Json& request, uid_t) { return Json{{"echo", request["verb"]}}; }, [] {});
   ASSERT_TRUE(server.ok()) << server.error().text();
   const auto answer = ask_owner(directory_, "one.sock", Json{{"verb", "pause"}}, 5000);
   ASSERT_TRUE(answer.ok()) << answer.error().text();
@@ -324,7 +325,7 @@ TEST_F(ControlSocketTest, AnswersALine) {
 
 TEST_F(ControlSocketTest, IsForTheOwnerOnly) {
   auto server = ControlServer::start(
-      directory_, "one.sock", [](const Json&) { return Json::object(); }, [] {});
+      directory_, "one.sock", [](const Json&, uid_t) { return Json::object(); }, [] {});
   ASSERT_TRUE(server.ok());
   struct stat info{};
   ASSERT_EQ(::stat((directory_ + "/one.sock").c_str(), &info), 0);
@@ -338,7 +339,7 @@ TEST_F(ControlSocketTest, NobodyListeningIsSaidAtOnce) {
 
 TEST_F(ControlSocketTest, GarbageDoesNotHurtTheServer) {
   auto server = ControlServer::start(
-      directory_, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
+      directory_, "one.sock", [](const Json&, uid_t) { return Json{{"fine", true}}; }, [] {});
   ASSERT_TRUE(server.ok());
   const auto refused = ask_owner(directory_, "one.sock", Json("not an object"), 5000);
   ASSERT_TRUE(refused.ok());
@@ -350,7 +351,7 @@ TEST_F(ControlSocketTest, AClientThatDoesNotReadHoldsNobodyUp) {
   std::atomic<int> asked{0};
   auto server = ControlServer::start(
       directory_, "one.sock",
-      [&asked](const Json&) {
+      [&asked](const Json&, uid_t) {
         ++asked;
         return Json{{"much", std::string(4 << 20, 'x')}};  // more than a socket holds
       },
@@ -378,7 +379,7 @@ TEST_F(ControlSocketTest, WorksBelowAPathLongerThanSunPath) {
   for (int i = 0; i < 10; ++i) deep += "/a-rather-long-directory-name";
   std::filesystem::create_directories(deep);
   auto server = ControlServer::start(
-      deep, "one.sock", [](const Json&) { return Json{{"fine", true}}; }, [] {});
+      deep, "one.sock", [](const Json&, uid_t) { return Json{{"fine", true}}; }, [] {});
   ASSERT_TRUE(server.ok()) << server.error().text();
   EXPECT_TRUE(ask_owner(deep, "one.sock", Json::object(), 5000).ok());
 }
