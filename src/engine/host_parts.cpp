@@ -88,8 +88,8 @@ Status Execution::Host::roll_back_part(const Json& part) {
 Result<bool> Execution::Host::any_of_part(const UndoSelector& part) {
   store::ItemFilter filter;
   filter.status = store::ItemStatus::completed;
-  filter.item = part.item;
-  filter.batch = part.batch;
+  if (part.item.valid()) filter.item = part.item;
+  if (part.batch.valid()) filter.batch = part.batch;
   store::BatchRow batch;
   for (;;) {
     DUNLIN_ASSIGN(const std::vector<store::ItemRow> page, parts.ledger->items(filter));
