@@ -12,9 +12,10 @@ constexpr std::size_t kShortestBearer = 8;  // what is shorter is a word of a se
 constexpr std::size_t kLongestName = 64;    // of a parameter: what is longer is no name of ours
 
 /// With these at its end a name is one of a secret, once case and separators are gone.
-constexpr std::array<std::string_view, 13> kSecretEndings = {
-    "password",  "passwd",     "passphrase", "pwd",        "secret", "token",           "signature",
-    "accesskey", "accountkey", "sharedkey",  "privatekey", "apikey", "connectionstring"};
+constexpr std::array<std::string_view, 14> kSecretEndings = {
+    "password",  "passwd",          "passphrase", "pwd",        "secret",    "token",
+    "signature", "secretkey",       "accesskey",  "accountkey", "sharedkey", "privatekey",
+    "apikey",    "connectionstring"};
 constexpr std::array<std::string_view, 6> kSecretNames = {"pass", "sig",           "sas",
                                                           "auth", "authorization", "credentials"};
 

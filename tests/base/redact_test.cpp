@@ -95,6 +95,15 @@ TEST(Redact, InADocumentTheValueOfAKeyIsOne) {
   }
 }
 
+TEST(Redact, NamesOfSecretsAreKnownInEachSpelling) {
+  for (const char* name :
+       {"password", "PGPASSWORD", "ssl-password", "secret", "client_secret", "secret_key",
+        "AWS_SECRET_ACCESS_KEY", "accountKey", "sas", "sas_token", "sig", "pass%77d", "api-key"})
+    EXPECT_TRUE(names_secret(name)) << name;
+  for (const char* name : {"passenger", "key", "table", "signature_version", "user", "author", ""})
+    EXPECT_FALSE(names_secret(name)) << name;
+}
+
 TEST(Redact, AnErrorIsToldWithoutThem) {
   Error error(ErrorType::auth_failure, "refused: postgres://u:pw@h/x");
   error.with_context("reading mysql://u:pw@h/y");

@@ -45,7 +45,9 @@ class Roles : public World {
     for (const Json& line : json_lines(done.out))
       if (line.is_object() && string_or(line, "event", "") == "error")
         type = string_or(line, "type", "");
-    if (type == "role_refused") EXPECT_EQ(done.code, 2) << done.err;
+    if (type == "role_refused") {
+      EXPECT_EQ(done.code, 2) << done.err;
+    }
     return type;
   }
 };
@@ -255,8 +257,9 @@ TEST_F(Roles, ATokenIsShownOnceListedByItsIdAndRevoked) {
   EXPECT_THAT(all.dump(), Not(HasSubstr(secret)));
   EXPECT_THAT(run({"user", "list"}).out, HasSubstr("otto  operator"));
   for (const auto& entry : std::filesystem::recursive_directory_iterator(state()))
-    if (entry.is_regular_file())
+    if (entry.is_regular_file()) {
       EXPECT_EQ(read_file(entry.path(), 64 << 20)->find(secret), std::string::npos) << entry.path();
+    }
 }
 
 TEST_F(Roles, TheTokenItselfIsNotTakenFromTheCommandLine) {
