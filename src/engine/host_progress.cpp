@@ -94,10 +94,10 @@ void Execution::Host::anchor_audit(bool now) {
 int Execution::Host::exit_code(const coordinator::Finish& finish) const {
   using store::ExecutionStatus;
   if (finish.reason && finish.reason->type == ErrorType::defect) return 70;
-  if (state_.config.part && !finish.reason) {
+  if (state_.config.part) {
     // What it is again has been told when it became that.
     if (state_.asked_by_person) return kExitPaused;
-    return left_alone_ > 0 ? 1 : 0;
+    if (!finish.reason) return left_alone_ > 0 ? 1 : 0;
   }
   switch (finish.status) {
     case ExecutionStatus::completed:

@@ -63,9 +63,10 @@ struct Script {
 class SetClock final : public Clock {
  public:
   std::int64_t monotonic_ms() const override { return machine_.monotonic_ms(); }
-  std::int64_t boottime_ms() const override { return machine_.boottime_ms(); }
-  std::int64_t wall_ms() const override { return machine_.wall_ms() + shift_ms; }
+  std::int64_t boottime_ms() const override { return machine_.boottime_ms() + slept_ms; }
+  std::int64_t wall_ms() const override { return machine_.wall_ms() + slept_ms + shift_ms; }
   std::atomic<std::int64_t> shift_ms{0};
+  std::atomic<std::int64_t> slept_ms{0};  ///< of the whole machine
 
  private:
   SystemClock machine_;

@@ -263,14 +263,14 @@ TEST_F(ExecutionTest, WhatIsKeptLongerThanItIsToIsGivenUp) {
   using Numbers = std::vector<std::int64_t>;
   const std::chrono::milliseconds enough(10'000);
   EXPECT_EQ(engine_->expire(enough), Numbers{});
-  machine_.shift_ms = 37LL * 3'600'000;
+  machine_.slept_ms = 37LL * 3'600'000;
   EXPECT_EQ(engine_->expire(enough), Numbers{2});
   EXPECT_EQ(look(day).undo, Undo::removed);
   EXPECT_FALSE(engine_->attach(day, Goal::roll_back).ok());
-  machine_.shift_ms = 8LL * 86'400'000;
+  machine_.slept_ms = 8LL * 86'400'000;
   EXPECT_EQ(engine_->expire(enough), Numbers{1});
   EXPECT_EQ(engine_->expire(enough), Numbers{}) << "once";
-  machine_.shift_ms = 800LL * 86'400'000;
+  machine_.slept_ms = 800LL * 86'400'000;
   EXPECT_EQ(engine_->expire(enough), Numbers{});
   EXPECT_EQ(look(ever).undo, Undo::kept);
   EXPECT_EQ(script_.released, 2);
@@ -280,7 +280,7 @@ TEST_F(ExecutionTest, ExpiryTakesNoLongerThanItMayAndGoesOnTheNextTime) {
   script_.keeps = 100;
   const ExecutionId id = create();
   EXPECT_EQ(run(id).exit_code, 0);
-  machine_.shift_ms = 8LL * 86'400'000;
+  machine_.slept_ms = 8LL * 86'400'000;
   script_.release_fails = ErrorType::interrupted;
   EXPECT_TRUE(engine_->expire(std::chrono::milliseconds(20)).empty());
   EXPECT_EQ(look(id).undo, Undo::given_up) << "some of it may be gone";
@@ -297,7 +297,7 @@ TEST_F(ExecutionTest, WhatHasNotEndedKeepsWhatItNeeds) {
   EXPECT_EQ(run(id).exit_code, 0);
   script_.identity = "another disk";
   EXPECT_EQ(run(id, Goal::roll_back).status, ExecutionStatus::paused);
-  machine_.shift_ms = 8LL * 86'400'000;
+  machine_.slept_ms = 8LL * 86'400'000;
   EXPECT_TRUE(engine_->expire(std::chrono::milliseconds(1000)).empty());
   script_.identity = "roots";
   EXPECT_EQ(run(id, Goal::roll_back).exit_code, 0);
