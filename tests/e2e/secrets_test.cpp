@@ -169,6 +169,7 @@ TEST_F(Secrets, InAPlanGoNowhereAlsoWhenItIsRefused) {
                          "'\ndepends_on: '" + url + "'\nsettings: {batch_size: '" + url +
                          "', verify: '" + url + "'}\n"},
   };
+  ASSERT_EQ(say({"plan", "list"}).code, 0);  // makes the state
   for (const auto& [name, content] : plans) {
     // A list below `name` is no secret by any form: it is told as "a list".
     write("plans/" + name, content);
