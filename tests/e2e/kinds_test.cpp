@@ -39,6 +39,42 @@ TEST_F(Kinds, RowsAreLoaded) {
   EXPECT_EQ(run({"load", "sqlite:" + path("a.db"), "sqlite:" + path("b.db")}).code, 2);
 }
 
+TEST_F(Kinds, ARangeOfRowsIsTakenBackAloneAndATableThatWasMadeIsNot) {
+  if (!std::filesystem::exists("/usr/bin/sqlite3")) GTEST_SKIP() << "not run: needs sqlite3";
+  sql("a.db",
+      "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);"
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000)"
+      "INSERT INTO t SELECT i, 'row ' || i FROM n;");
+  ASSERT_EQ(run({"load", "sqlite:" + path("a.db"), "sqlite:" + path("b.db"), "--table", "t",
+                 "--batch-size", "100"})
+                .code,
+            0);
+  const Json items = json({"items", "1", "--status", "completed"});
+  ASSERT_TRUE(items.is_array());
+  ASSERT_GE(items.size(), 10U);
+  const std::string last = std::to_string(items.back()["id"].get<std::int64_t>());
+  const Finished part = run({"rollback", "1", "--item", last, "--yes"});
+  EXPECT_EQ(part.code, 0) << part.err;
+  EXPECT_EQ(sql("b.db", "SELECT count(*) FROM t"), "900\n");
+  EXPECT_EQ(status(), "completed");
+  const std::string first = std::to_string(items.front()["id"].get<std::int64_t>());
+  EXPECT_EQ(run({"rollback", "1", "--item", first, "--yes"}).code, 2) << "it made the table";
+  EXPECT_EQ(run({"rollback", "1", "--yes"}).code, 0);
+  EXPECT_EQ(sql("b.db", ".tables"), "");
+}
+
+TEST_F(Kinds, MigrationsAreTakenBackAsAWhole) {
+  if (!std::filesystem::exists("/usr/bin/sqlite3")) GTEST_SKIP() << "not run: needs sqlite3";
+  write("migrations/1_first.up.sql", "CREATE TABLE a(x INTEGER);\n");
+  ASSERT_EQ(
+      run({"migrate", "up", "--db", "sqlite:" + path("s.db"), "--dir", path("migrations")}).code,
+      0);
+  const Finished part = run({"rollback", "1", "--batch", "1", "--yes"});
+  EXPECT_EQ(part.code, 2);
+  EXPECT_THAT(part.err, HasSubstr("can be taken back by itself"));
+  EXPECT_THAT(sql("s.db", ".tables"), HasSubstr("a"));
+}
+
 TEST_F(Kinds, MigrationsAreAppliedAndAFailingOneIsFatal) {
   if (!std::filesystem::exists("/usr/bin/sqlite3")) GTEST_SKIP() << "not run: needs sqlite3";
   write("migrations/1_first.up.sql", "CREATE TABLE a(x INTEGER);\n");
