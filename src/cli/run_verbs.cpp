@@ -12,6 +12,7 @@
 #include "cli/selector.h"
 #include "cli/start.h"
 #include "cli/verb_families.h"
+#include "cli/waiting.h"
 
 namespace dunlin::cli {
 
@@ -120,8 +121,16 @@ Status let_go(Session& session, engine::Engine& engine, const engine::Snapshot& 
   return success();
 }
 
-Result<int> resume(Session& session, const std::string& text, bool detach, bool take_over,
-                   const Json& part) {
+struct Resume {
+  std::string execution;
+  Json part = Json::object();
+  bool detach = false;
+  bool take_over = false;
+  bool wait = false;
+};
+
+Result<int> resume(Session& session, const Resume& given) {
+  const auto& [text, part, detach, take_over, wait] = given;
   DUNLIN_ASSIGN(auto snapshot, session.snapshot(text));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const ExecutionId id = snapshot.row.id;
@@ -147,7 +156,12 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
   }
   if (!allows(snapshot, "resume")) return not_allowed(snapshot, "resume");
   const Goal goal = engine::goal_of(snapshot.row);
-  if (detach) return hand_over(session, {id, std::string(name_of(goal)), ""});
+  const bool waits = wait && snapshot.shown_status == ExecutionStatus::pending;
+  if (detach) return hand_over(session, {id, std::string(name_of(goal)), "", waits});
+  if (waits) {
+    DUNLIN_ASSIGN(const bool begins, wait_for_dependencies(session, id));
+    if (!begins) return kPausedOrCancelled;
+  }
   auto code = own(session, {id, goal, {}});
   // Somebody else was faster: that is as good.
   if (!code.ok() && code.error().type == ErrorType::lock_held) return follow(session, id, false);
@@ -204,8 +218,12 @@ Result<int> retry(Session& session, const std::string& text, const Json& selecto
 }
 
 Result<int> run_owner(Session& session, const std::string& id, const std::string& goal,
-                      const std::string& selector) {
+                      const std::string& selector, bool wait) {
   ForegroundRun run{ExecutionId(id), Goal::migrate, {}};
+  if (wait) {
+    DUNLIN_ASSIGN(const bool begins, wait_for_dependencies(session, run.id));
+    if (!begins) return kPausedOrCancelled;
+  }
   if (!selector.empty()) {
     DUNLIN_ASSIGN(const Json json, parse_json(selector, "--select"));
     run = retry_run(session, ExecutionId(id), json);
@@ -229,13 +247,14 @@ void add_run(Verbs& verbs) {
   struct RunPlan {
     Text plan, mode;
     std::unique_ptr<SettingsFlags> settings;
-    Flag detach;
+    Flag wait, detach;
   };
   auto run = std::make_shared<RunPlan>();
   CLI::App& run_app = verbs.add(
       "run", "Executes a plan.",
       "dunlin run photos.yaml\ndunlin run photos.yaml --detach\ndunlin run "
-      "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10",
+      "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10\n"
+      "dunlin run photos.yaml --wait      # after what its depends_on names",
       [run](Session& session) -> Result<int> {
         DUNLIN_ASSIGN(Json flags, run->settings->read());
         std::vector<std::string> problems;
@@ -247,12 +266,14 @@ void add_run(Verbs& verbs) {
         if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
         DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, *run->plan));
         DUNLIN_ASSIGN(const engine::Plan effective, with_settings(session, plan, flags));
-        return start_plan(session, effective, *run->detach);
+        return start_plan(session, effective, *run->detach, *run->wait);
       });
   run->plan = add_place(run_app, "PLAN", "a plan file, or the id of a stored plan");
   run->mode = add_text(run_app, "--mode", "MODE",
                        "full (default), or dry_run: changes nothing, shows what would be done");
   run->settings = std::make_unique<SettingsFlags>(run_app);
+  run->wait = add_flag(run_app, "--wait",
+                       "until the plans that it depends on have completed; else it is refused");
   run->detach = add_detach(run_app);
 }
 
@@ -279,7 +300,7 @@ void add_resume(Verbs& verbs) {
   struct Given {
     Text execution;
     std::unique_ptr<PartFlags> part;
-    Flag held, detach, take_over;
+    Flag held, wait, detach, take_over;
   };
   auto given = std::make_shared<Given>();
   CLI::App& app = verbs.add(
@@ -293,10 +314,13 @@ void add_resume(Verbs& verbs) {
           return Error(ErrorType::invalid_input,
                        "--held lets go all that is held back, or name a part");
         if (*given->held) part["held"] = true;
-        return resume(session, *given->execution, *given->detach, *given->take_over, part);
+        return resume(session, {*given->execution, std::move(part), *given->detach,
+                                *given->take_over, *given->wait});
       });
   given->part = std::make_unique<PartFlags>(app);
   given->held = add_flag(app, "--held", "also with all that is held back");
+  given->wait = add_flag(app, "--wait",
+                         "of one that has not begun: until what its plan depends on has completed");
   given->execution = add_execution(app);
   given->detach = add_detach(app);
   given->take_over =
@@ -309,27 +333,34 @@ void add_resume(Verbs& verbs) {
 void add_owner(Verbs& verbs) {
   struct Owner {
     Text id, goal, selector;
+    Flag wait;
   };
   auto owner = std::make_shared<Owner>();
   CLI::App& owner_app = verbs.add(
       "run-owner", "Owns one execution; started by --detach.", "", [owner](Session& session) {
-        return run_owner(session, *owner->id, *owner->goal, *owner->selector);
+        return run_owner(session, *owner->id, *owner->goal, *owner->selector, *owner->wait);
       });
   verbs.make_internal();
   owner->id = add_place(owner_app, "ID", "full id");
   owner->goal = add_text(owner_app, "--goal", "GOAL", "migrate, verify or roll_back");
   owner->selector = add_text(owner_app, "--select", "JSON", "what to reopen first");
+  owner->wait = add_flag(owner_app, "--wait", "for what its plan depends on");
 }
 
 }  // namespace
 
-Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach) {
+Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach, bool wait) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const bool waits, has_to_wait(*engine, plan, wait));
   DUNLIN_ASSIGN(const ExecutionId id, engine->create(plan));
   if (plan.id.valid()) {
     DUNLIN_TRY(note_plan(*engine, plan.id, "executing", session.clock().wall_ms()));
   }
-  if (detach) return hand_over(session, {id, "migrate", ""});
+  if (detach) return hand_over(session, {id, "migrate", "", waits});
+  if (waits) {
+    DUNLIN_ASSIGN(const bool begins, wait_for_dependencies(session, id));
+    if (!begins) return kPausedOrCancelled;
+  }
   return own(session, {id, Goal::migrate, {}});
 }
 

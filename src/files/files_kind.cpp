@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/written_plan.h"
+#include "files/claims.h"
 #include "files/files_run.h"
 #include "files/layout.h"
 #include "files/meanings.h"
@@ -158,21 +159,7 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
 Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
   DUNLIN_ASSIGN(const FilesPlan files, decoded(plan));
   DUNLIN_ASSIGN(const Layout layout, layout_now(files));
-  std::vector<engine::Claim> claims;
-  if (layout.several()) {
-    for (const Layout::Source& source : layout.sources)
-      claims.push_back("file:" + joined(layout.destination_root, source.name));
-    // A move empties them.
-    if (files.moves()) {
-      for (const std::string& source : files.sources) claims.push_back("file:" + source);
-    }
-    return claims;
-  }
-  const bool slash = layout.destination_root.ends_with('/');
-  const std::string below = layout.whole_tree() ? "" : (slash ? "" : "/") + layout.single_target;
-  claims.push_back("file:" + layout.destination_root + below);
-  if (files.moves()) claims.push_back("file:" + files.source());  // it is emptied
-  return claims;
+  return claims_of(files, layout);
 }
 
 std::string FilesKind::describe(const Plan& plan) const {
