@@ -13,6 +13,7 @@
 #include "engine/dependencies.h"
 #include "engine/plan_schema.h"
 #include "engine/settings_table.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -238,6 +239,7 @@ Result<int> check(Session& session, const std::string& word) {
   DUNLIN_ASSIGN(const engine::Plan plan, checked(session, word));
   const engine::Kind* kind = session.kinds().find(plan.kind);
   if (kind == nullptr) return Error(ErrorType::defect, "a plan without a kind");
+  if (plan.settings.mode == engine::kTest) DUNLIN_TRY(engine::check_test(*kind, plan));
   DUNLIN_ASSIGN(const auto all_claims, kind->claims(plan));
   const auto claims = engine::shown_claims(all_claims);
   std::vector<engine::Dependency> dependencies;

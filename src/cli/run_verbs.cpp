@@ -13,6 +13,8 @@
 #include "cli/start.h"
 #include "cli/verb_families.h"
 #include "cli/waiting.h"
+#include "engine/settings_convert.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -60,6 +62,8 @@ Result<int> own(Session& session, ForegroundRun run) {
 Error not_allowed(const engine::Snapshot& snapshot, std::string_view verb) {
   if (snapshot.row.mode == engine::kDryRun && (verb == "verify" || verb == "rollback"))
     return engine::nothing_done(snapshot.row.number);
+  if (snapshot.row.mode == engine::kTest && engine::has_ended(snapshot.row.status))
+    return engine::only_a_test(snapshot.row.number);
   if (verb == "rollback" && snapshot.undo != engine::Undo::kept)
     return engine::undo_given_up(snapshot.row.number);
   std::string allowed = fmt::format("{}", fmt::join(snapshot.allowed_verbs, ", "));
@@ -254,23 +258,28 @@ void add_run(Verbs& verbs) {
       "run", "Executes a plan.",
       "dunlin run photos.yaml\ndunlin run photos.yaml --detach\ndunlin run "
       "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10\n"
-      "dunlin run photos.yaml --wait      # after what its depends_on names",
+      "dunlin run photos.yaml --wait      # after what its depends_on names\n"
+      "dunlin run photos.yaml --test 200  # a sample of 200 files, and how long all would take",
       [run](Session& session) -> Result<int> {
         DUNLIN_ASSIGN(Json flags, run->settings->read());
         std::vector<std::string> problems;
-        const bool dry = flags.contains("mode");
-        if (dry && !run->mode->empty() && *run->mode != engine::kDryRun)
-          problems.push_back("--dry-run and --mode " + *run->mode + " exclude each other");
-        else if (!run->mode->empty())
+        const std::string by_flag = string_or(flags, "mode", "");
+        if (by_flag.empty() && !run->mode->empty())
           put_setting(flags, "mode", *run->mode, "--mode", problems);
+        if (!by_flag.empty() && !run->mode->empty() && normal_key(*run->mode) != by_flag)
+          problems.push_back(fmt::format("{} and --mode {} exclude each other",
+                                         by_flag == engine::kDryRun ? "--dry-run" : "--test",
+                                         *run->mode));
         if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
         DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, *run->plan));
         DUNLIN_ASSIGN(const engine::Plan effective, with_settings(session, plan, flags));
         return start_plan(session, effective, *run->detach, *run->wait);
       });
   run->plan = add_place(run_app, "PLAN", "a plan file, or the id of a stored plan");
-  run->mode = add_text(run_app, "--mode", "MODE",
-                       "full (default), or dry_run: changes nothing, shows what would be done");
+  run->mode =
+      add_text(run_app, "--mode", "MODE",
+               "full (default); dry_run: changes nothing, shows what would be done; test: tries "
+               "a sample of test_items files (100) in a place of its own");
   run->settings = std::make_unique<SettingsFlags>(run_app);
   run->wait = add_flag(run_app, "--wait",
                        "until the plans that it depends on have completed; else it is refused");

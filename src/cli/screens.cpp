@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include "cli/remedy.h"
 #include "cli/text_layout.h"
 #include "engine/selector.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -425,6 +427,10 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
   };
   std::vector<NextCommand> out;
   const bool failures = store::all_failed(counters) > 0 || !snapshot.error_counts.empty();
+  if (snapshot.row.mode == engine::kTest && engine::has_ended(snapshot.shown_status)) {
+    if (failures) out.push_back({command("errors"), "what failed and why"});
+    return out;
+  }
   switch (snapshot.shown_status) {
     case ExecutionStatus::pending:
       out.push_back({command("resume"), "start it"});
@@ -513,6 +519,50 @@ void add_actions(Lines& lines, const Shown& shown, const Terminal& terminal) {
 
 }  // namespace
 
+namespace {
+
+/// What a sample has told of the whole.
+void add_test(Lines& lines, const Shown& shown) {
+  if (!shown.test.is_object()) return;
+  for (const auto& [label, text] : test_in_words(shown.test, shown.snapshot.noun))
+    lines.add(label, text);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> test_in_words(const Json& test,
+                                                               std::string_view noun) {
+  const auto number = [&](const char* part, const char* key) {
+    return integer_or(test[part], key, 0);
+  };
+  std::vector<std::pair<std::string, std::string>> out;
+  out.emplace_back(
+      "sample",
+      fmt::format("{} of {}, {} of {}", format_count(number("sample", "items")),
+                  count_of(number("whole", "items"), noun), format_bytes(number("sample", "bytes")),
+                  format_bytes(number("whole", "bytes"))));
+  const Json& estimate = test["estimate"];
+  if (estimate.is_object()) {
+    const auto time = [&](const char* key) {
+      return took(static_cast<std::int64_t>(std::llround(estimate[key].get<double>())));
+    };
+    out.emplace_back(
+        "estimate", fmt::format("the whole would take about {}, between {} and {}, were nothing of "
+                                "it there yet",
+                                time("seconds"), time("low_seconds"), time("high_seconds")));
+  } else if (boolean_or(test, "interrupted", false)) {
+    out.emplace_back("estimate",
+                     "none: it was interrupted, so its time measures nothing; run it again");
+  }
+  const std::string place = string_or(test, "place", "");
+  out.emplace_back(
+      "scratch",
+      boolean_or(test, "place_removed", false)
+          ? place + ", removed; nothing else was changed: the same without --test does it"
+          : place);
+  return out;
+}
+
 std::string summary_text(const Shown& shown, const Terminal& terminal) {
   const auto& snapshot = shown.snapshot;
   const auto& counters = snapshot.row.counters;
@@ -569,6 +619,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   if (!dry && (snapshot.shown_status == ExecutionStatus::completed || counters.differences > 0))
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
                                          verification_statement(snapshot)));
+  add_test(lines, shown);
   add_next(lines, snapshot);
   return lines.take();
 }
@@ -636,6 +687,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   if (row.ended_ms > 0)
     lines.add("ended",
               fmt::format("{} ({})", rfc3339(row.ended_ms), age_of(row.ended_ms, shown.now_ms)));
+  add_test(lines, shown);
   lines.add("owner", owner_text(snapshot));
   lines.add("id", row.id.value);
   add_next(lines, snapshot);

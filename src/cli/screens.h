@@ -3,6 +3,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/terminal.h"
@@ -20,6 +22,7 @@ struct Shown {
   std::int64_t attempt_ms = -1;  ///< how long the attempt took that ran here; -1: none did
   std::vector<store::Remark> remarks = {};  ///< what was noted of its items, where somebody asked
   std::vector<engine::ActionResults> actions = {};  ///< of a dry run: what would be done
+  Json test = nullptr;                              ///< of a test: engine::test_result()
 };
 
 /// `dunlin status`: several lines, each ending in '\n', made for that terminal.
@@ -27,6 +30,10 @@ struct Shown {
 
 /// What was done, what failed, what was proven, how long it took, what to type next.
 [[nodiscard]] std::string summary_text(const Shown& shown, const Terminal& terminal);
+
+/// Lines about engine::test_result(): a label and its text.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> test_in_words(const Json& test,
+                                                                             std::string_view noun);
 
 /// The colour in which a status is shown.
 [[nodiscard]] Colour colour_of(const engine::Snapshot& snapshot);

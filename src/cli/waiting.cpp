@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/signals.h"
 #include "engine/dependencies.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -119,7 +120,7 @@ class Waiting {
 }  // namespace
 
 Result<bool> has_to_wait(engine::Engine& engine, const engine::Plan& plan, bool may_wait) {
-  if (plan.settings.is_dry_run()) return false;
+  if (plan.settings.is_dry_run() || plan.settings.mode == engine::kTest) return false;
   DUNLIN_ASSIGN(const auto dependencies,
                 engine::dependencies_of(engine.state(), plan.depends_on, plan.id));
   Status met = engine::all_met(dependencies);

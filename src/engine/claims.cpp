@@ -23,6 +23,12 @@ Result<ExecutionStatus> status_of(store::StateDirectory& state,
   return row.status;
 }
 
+bool waits_for(const store::ExecutionSummary& one, const store::ExecutionSummary& other) {
+  return std::any_of(one.depends_on.begin(), one.depends_on.end(), [&](const std::string& id) {
+    return id == other.id.value || id == other.plan_id.value;
+  });
+}
+
 Error busy(store::StateDirectory& state, const store::ExecutionSummary& other,
            ExecutionStatus status, const Claim& claim) {
   const std::string number = std::to_string(other.number);
@@ -69,10 +75,9 @@ Status check_claims(store::StateDirectory& state, const store::ExecutionSummary&
   DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> others, state.store().executions());
   for (const store::ExecutionSummary& other : others) {
     if (other.id == own.id || other.number > up_to || !holds_destination(other.status)) continue;
-    const auto names = [&](const std::string& id) {
-      return id == other.id.value || id == other.plan_id.value;
-    };
-    if (std::any_of(own.depends_on.begin(), own.depends_on.end(), names)) continue;
+    // The one begins when the other has completed (dependencies.h), so they never write together.
+    if (waits_for(own, other)) continue;
+    if (other.status == ExecutionStatus::pending && waits_for(other, own)) continue;
     const auto claim = overlapping_claim(own.claims, other.claims);
     if (!claim) continue;
     DUNLIN_ASSIGN(const bool unborn, drop_unborn(state, other.id));

@@ -25,8 +25,8 @@ inline constexpr std::string_view kSamePlace = "place:";
 [[nodiscard]] bool holds_destination(store::ExecutionStatus status);
 
 /// With the creation's turn (creation.h). destination_busy when another execution that has not
-/// ended claims what this one does, unless this one waits for that; those made later than `up_to`
-/// are not looked at.
+/// ended claims what this one does, unless one of them waits for the other; those made later than
+/// `up_to` are not looked at.
 [[nodiscard]] Status check_claims(store::StateDirectory& state, const store::ExecutionSummary& own,
                                   std::int64_t up_to);
 /// The same for one that had ended and is begun again for a rollback, a retry or a resume, by the

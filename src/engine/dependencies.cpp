@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "engine/settings.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 namespace {
@@ -18,7 +19,7 @@ using store::ExecutionSummary;
 
 /// Dry runs and tests do not do what is waited for.
 bool counts(const store::ExecutionRow& row) {
-  return row.mode != kDryRun && row.mode != "test";
+  return row.mode != kDryRun && row.mode != kTest;
 }
 
 class Looker {

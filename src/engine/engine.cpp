@@ -16,6 +16,7 @@
 #include "engine/dependencies.h"
 #include "engine/live_limits.h"
 #include "engine/selector.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 namespace {
@@ -53,6 +54,8 @@ std::string joined(const std::vector<std::string>& words) {
 Status check_goal(const store::ExecutionRow& row, Goal goal) {
   const ExecutionStatus status = row.status;
   if (row.mode == kDryRun && goal != Goal::migrate) return nothing_done(row.number);
+  if (row.mode == kTest && (goal != Goal::migrate || has_ended(status)))
+    return only_a_test(row.number);
   bool possible = false;
   switch (goal) {
     case Goal::migrate:
@@ -111,13 +114,15 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
     return Error(ErrorType::plan_invalid, "this program knows no kind '" + plan.kind + "'");
   DUNLIN_ASSIGN(std::vector<Claim> claims, kind->claims(plan));
   const bool dry = plan.settings.is_dry_run();
-  if (dry) claims.clear();  // it writes nowhere
+  const bool test = plan.settings.mode == kTest;
+  if (test) DUNLIN_TRY(check_test(*kind, plan));
+  if (dry || test) claims.clear();  // it writes nowhere, or where nobody else does
   const std::int64_t now = clock_.wall_ms();
   store::ExecutionSummary summary;
   summary.id = ExecutionId(new_uuid_v7(now));
   summary.plan_id = plan.id.valid() ? plan.id : PlanId(new_uuid_v7(now));
   summary.kind = plan.kind;
-  summary.description = (dry ? "dry run: " : "") + kind->describe(plan);
+  summary.description = (dry ? "dry run: " : test ? "test: " : "") + kind->describe(plan);
   summary.claims = claims;
   summary.depends_on = plan.depends_on;
   summary.created_ms = now;
@@ -167,7 +172,8 @@ Result<Undo> undo_of(const store::Ledger& ledger) {
 
 /// What may not begin, or begin again, whatever its own state allows.
 Status may_begin(store::StateDirectory& state, const store::ExecutionRow& row, Goal goal) {
-  if (row.status == ExecutionStatus::pending && row.mode != kDryRun && !row.depends_on.empty()) {
+  const bool waits = row.mode != kDryRun && row.mode != kTest && !row.depends_on.empty();
+  if (row.status == ExecutionStatus::pending && waits) {
     DUNLIN_ASSIGN(const auto dependencies, dependencies_of(state, row.depends_on, row.plan_id));
     return all_met(dependencies);
   }

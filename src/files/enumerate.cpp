@@ -31,11 +31,14 @@
 #include <set>
 
 #include "base/binary.h"
+#include "base/text.h"
+#include "base/units.h"
 #include "files/listed.h"
 #include "files/look_ahead.h"
 #include "files/paths.h"
 #include "files/records.h"
 #include "files/root_directories.h"
+#include "files/sample.h"
 #include "files/unchanged.h"
 
 namespace dunlin::files {
@@ -60,7 +63,8 @@ std::string below(const std::string& directory, std::string_view name) {
 
 class Enumerator {
  public:
-  Enumerator(Site& site, EnumerateContext& context) : site_(site), context_(context) {}
+  Enumerator(Site& site, EnumerateContext& context, const Sample* sample)
+      : site_(site), context_(context), sample_(sample) {}
 
   Status run();
 
@@ -116,6 +120,7 @@ class Enumerator {
 
   Site& site_;
   EnumerateContext& context_;
+  const Sample* const sample_;  ///< null: everything is taken
   /// `root_`: of several sources, the directory that they go into; nothing that was asked for.
   /// `unchanged_`: what the destination has (unchanged.h); copy_files as well.
   Draft root_, create_, copy_, unchanged_, links_, times_, emptied_;
@@ -345,6 +350,13 @@ Status Enumerator::begin() {
   if (!layout->several()) {
     DUNLIN_ASSIGN(info, first->info());
   }
+  if (sample_ != nullptr) {
+    const engine::SampleCounts& counts = sample_->counts();
+    new_task(engine::kSampleTask, 0, false,
+             format_count(counts.sample_items) + " of " + format_count(counts.items) + " files",
+             CountAs::steps);
+    chunk_.tasks.back().parameters_json = dump_json(counts.json());
+  }
   chunk_.places = places_of(*layout);
   Draft& made_by = layout->several() ? root_ : create_;
   DirectoryRow root;
@@ -392,6 +404,12 @@ void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std:
 /// Counts as well.
 bool Enumerator::leaves_out(const DirectoryRow& row, std::string_view name,
                             const fs::FileInfo& info, bool looked) {
+  if (sample_ != nullptr) {
+    const std::string path = below(row.path, name);
+    const bool wanted =
+        info.type == fs::EntryType::directory ? sample_->leads_there(path) : sample_->takes(path);
+    if (!wanted) return true;
+  }
   if (selection_.takes_everything()) return false;
   const std::string path = below(std::string(source_->below_root(row.path)), name);
   const auto rule = selection_.leaves_out(inside_, path, name, info, looked);
@@ -431,6 +449,7 @@ Status Enumerator::add_missing(const DirectoryRow& row, BatchId made_by,
                                const std::set<std::string>& missing) {
   const bool again = half_read_.contains(row.id);
   for (const std::string& name : missing) {
+    if (sample_ != nullptr && !sample_->takes(below(row.path, name))) continue;
     if (again) {
       DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, name));
       if (known) continue;
@@ -690,8 +709,18 @@ Status Enumerator::run() {
 
 }  // namespace
 
+Status list_into(Site& site, EnumerateContext& context, const Sample* sample) {
+  return Enumerator(site, context, sample).run();
+}
+
 Status enumerate(Site& site, EnumerateContext& context) {
-  return Enumerator(site, context).run();
+  const std::int64_t items = site.test_items();
+  if (items == 0) return list_into(site, context, nullptr);
+  // Again after a crash: the same lots fall on the same files.
+  DUNLIN_ASSIGN(Sample sample, Sample::draw(site, context, items));
+  DUNLIN_ASSIGN(const Layout* const layout, site.layout());
+  sample.name_place(layout->destination_root);
+  return list_into(site, context, &sample);
 }
 
 }  // namespace dunlin::files

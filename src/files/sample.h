@@ -16,6 +16,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "base/text.h"
 #include "engine/run.h"
 #include "engine/test_run.h"
 #include "files/site.h"
@@ -35,6 +36,8 @@ class Sample {
     return directories_.contains(path);
   }
   [[nodiscard]] const engine::SampleCounts& counts() const { return counts_; }
+  /// For people, with the counts.
+  void name_place(const std::string& path) { counts_.place = escape_bytes(path); }
 
  private:
   std::unordered_set<std::string> files_;

@@ -20,6 +20,11 @@ namespace {
 
 constexpr mode_t kOurs = 0700;
 
+/// For its owner, who may have been shut out. Where this is refused, opening it says why.
+void let_in(const fs::Directory& holder, const std::string& name) {
+  if (::fchmodat(holder.fd(), name.c_str(), kOurs, AT_SYMLINK_NOFOLLOW) != 0) return;
+}
+
 bool is_absent(const Error& error) {
   return error.native.code == "ENOENT";
 }
@@ -57,7 +62,7 @@ class Removal {
     if (!path.empty()) {
       const auto [above, name] = split(path);
       DUNLIN_ASSIGN(const fs::Directory holder, place_.open_directory(above));
-      static_cast<void>(::fchmodat(holder.fd(), name.c_str(), kOurs, AT_SYMLINK_NOFOLLOW));
+      let_in(holder, name);
     }
     auto directory = place_.open_directory(path);
     if (!directory.ok()) return directory;
@@ -182,7 +187,7 @@ Status remove_scratch(const ScratchHolder& holder, engine::RunContext& context,
   if (!there) return success();
   DUNLIN_ASSIGN(const fs::FileInfo before, opened->info());
   {
-    static_cast<void>(::fchmodat(opened->fd(), name.c_str(), kOurs, AT_SYMLINK_NOFOLLOW));
+    let_in(*opened, name);
     DUNLIN_ASSIGN(const fs::Directory place, opened->open_directory(name));
     DUNLIN_TRY(Removal(place, context).run());
   }

@@ -14,9 +14,6 @@
 
 namespace dunlin::files {
 
-/// `.dunlin-test-<last 8 digits>`
-[[nodiscard]] std::string test_folder_name(const ExecutionId& execution);
-
 /// The directory that holds the scratch place, as it was before.
 struct ScratchHolder {
   std::string path;

@@ -75,6 +75,19 @@ TEST_F(WaitingPlans, WithWaitItBeginsWhenTheOtherHasCompletedOnOneDestination) {
   EXPECT_EQ(status_of("2"), "completed");
 }
 
+TEST_F(WaitingPlans, WhatIsWaitedForMayWriteWhereTheOtherWillWrite) {
+  const std::string first = store("first", "dst");
+  const std::string second = store("second", "dst", {first});
+  const std::string third = store("third", "dst");
+  Process waiting(dunlin({"run", second, "--wait"}));
+  ASSERT_TRUE(waiting.says("has never run"));
+  const Finished other = run({"run", third});
+  EXPECT_EQ(other.code, 5) << "nobody waits for that one";
+  EXPECT_THAT(other.err, HasSubstr("execution 1 (pending) writes the same destination"));
+  EXPECT_EQ(run({"run", first}).code, 0);
+  EXPECT_EQ(waiting.wait(), 0) << waiting.out() << waiting.err();
+}
+
 TEST_F(WaitingPlans, AnInterruptEndsTheWaitAndLosesNothing) {
   const std::string first = store("first", "one");
   const std::string second = store("second", "two", {first});
