@@ -266,7 +266,7 @@ void add_run(Verbs& verbs) {
         const std::string by_flag = string_or(flags, "mode", "");
         if (by_flag.empty() && !run->mode->empty())
           put_setting(flags, "mode", *run->mode, "--mode", problems);
-        if (!by_flag.empty() && !run->mode->empty() && normal_key(*run->mode) != by_flag)
+        if (!by_flag.empty() && !run->mode->empty() && engine::normal_key(*run->mode) != by_flag)
           problems.push_back(fmt::format("{} and --mode {} exclude each other",
                                          by_flag == engine::kDryRun ? "--dry-run" : "--test",
                                          *run->mode));
