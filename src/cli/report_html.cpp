@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/screens.h"
+#include "cli/test_words.h"
 #include "store/model.h"
 
 namespace dunlin::cli {

@@ -3,8 +3,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "cli/terminal.h"
@@ -30,10 +28,6 @@ struct Shown {
 
 /// What was done, what failed, what was proven, how long it took, what to type next.
 [[nodiscard]] std::string summary_text(const Shown& shown, const Terminal& terminal);
-
-/// Lines about engine::test_result(): a label and its text.
-[[nodiscard]] std::vector<std::pair<std::string, std::string>> test_in_words(const Json& test,
-                                                                             std::string_view noun);
 
 /// The colour in which a status is shown.
 [[nodiscard]] Colour colour_of(const engine::Snapshot& snapshot);

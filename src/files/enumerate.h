@@ -18,6 +18,7 @@ inline constexpr std::string_view kRemoveDirectories = "remove_directories";
 /// engine/engine.h).
 inline constexpr std::string_view kSelection = "selection";
 
+/// Of a test what its sample takes (sample.h).
 [[nodiscard]] Status enumerate(Site& site, engine::EnumerateContext& context);
 
 class Sample;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/units.h"
 #include "files/enumerate.h"
 #include "files/records.h"
 
@@ -226,6 +227,20 @@ std::array<std::int64_t, kClasses> shares(const std::array<std::int64_t, kClasse
 }
 
 }  // namespace
+
+Status enumerate(Site& site, engine::EnumerateContext& context) {
+  const std::int64_t items = site.test_items();
+  if (items == 0) return list_into(site, context, nullptr);
+  // Again after a crash: the same lots fall on the same files.
+  DUNLIN_ASSIGN(Sample sample, Sample::draw(site, context, items));
+  DUNLIN_ASSIGN(const Layout* const layout, site.layout());
+  sample.name_place(layout->destination_root);
+  return list_into(site, context, &sample);
+}
+
+std::string Sample::words() const {
+  return format_count(counts_.sample_items) + " of " + format_count(counts_.items) + " files";
+}
 
 Result<Sample> Sample::draw(Site& site, engine::EnumerateContext& context, std::int64_t items) {
   const std::int64_t begin_ms = context.clock().monotonic_ms();

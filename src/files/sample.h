@@ -35,6 +35,12 @@ class Sample {
   [[nodiscard]] bool leads_there(const std::string& path) const {
     return directories_.contains(path);
   }
+  /// An entry of that type, a directory for what it holds.
+  [[nodiscard]] bool wants(const std::string& path, fs::EntryType type) const {
+    return type == fs::EntryType::directory ? leads_there(path) : takes(path);
+  }
+  /// "100 of 51,574 files"
+  [[nodiscard]] std::string words() const;
   [[nodiscard]] const engine::SampleCounts& counts() const { return counts_; }
   /// For people, with the counts.
   void name_place(const std::string& path) { counts_.place = escape_bytes(path); }
