@@ -141,6 +141,7 @@ TEST_F(Together, WhatIsMovedAwayIsNotCopiedMeanwhileIntoAnotherPlan) {
 
 TEST_F(Together, WhatHadEndedBeginsAgainOnlyWhereNobodyWrites) {
   make_tree("src", 4, 100);
+  fs::create_directory(path("dst"));
   ASSERT_EQ(run({"copy", path("src") + "/", path("dst/one")}).code, 0);
   ASSERT_EQ(run({"run", held_plan("p", "dst")}).code, 4);
   const Finished back = run({"rollback", "1", "--yes"});
