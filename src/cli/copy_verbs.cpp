@@ -55,6 +55,7 @@ void add_copy_verbs(Verbs& verbs) {
       "dunlin copy /data /mnt/backup --io-limit 100MB/s --detach\n"
       "dunlin copy /data /mnt/backup --conflict skip --max-failures 1%\n"
       "dunlin copy /data /mnt/backup --checksum      # believes no times\n"
+      "dunlin copy /data /mnt/backup --test 100      # a sample, and how long all would take\n"
       "dunlin copy /camera/ /data/photos --conflict keep_both   # a (2).jpg beside a.jpg\n"
       "dunlin copy --link /data/photos /data/snapshot           # the same files once more\n"
       "dunlin copy --reflink /data/vm.img /data/vm2.img         # shared blocks, or it fails\n"

@@ -39,6 +39,7 @@ Result<std::vector<std::string>> words_of(Session& session, const Handover& hand
     words.emplace_back("--select");
     words.push_back(handover.selector_json);
   }
+  if (handover.wait) words.emplace_back("--wait");
   const auto& options = session.options();
   if (!options.config.empty()) {
     words.emplace_back("--config");
@@ -112,12 +113,13 @@ int announce(Session& session, const engine::Snapshot& snapshot, pid_t pid,
                              {"number", snapshot.row.number},
                              {"pid", pid},
                              {"log", printable(log)}});
-  session.print(fmt::format(
-      "execution {} runs in the background: {}\n"
-      "  id        {}\n"
-      "  follow    dunlin watch {}\n"
-      "  pause     dunlin pause {}\n",
-      number, printable(snapshot.row.description), snapshot.row.id.value, number, number));
+  session.print(
+      fmt::format("execution {} {} in the background: {}\n"
+                  "  id        {}\n"
+                  "  follow    dunlin watch {}\n"
+                  "  pause     dunlin pause {}\n",
+                  number, snapshot.row.status == store::ExecutionStatus::pending ? "waits" : "runs",
+                  printable(snapshot.row.description), snapshot.row.id.value, number, number));
   return kDone;
 }
 
@@ -134,7 +136,8 @@ Result<int> hand_over(Session& session, const Handover& handover) {
     const bool ended = ::waitpid(pid, &status, WNOHANG) == pid;
     DUNLIN_ASSIGN(const auto snapshot, engine->snapshot(handover.id));
     // A small migration may be over before we look: the epoch tells that it was owned.
-    if (snapshot.row.epoch > before.row.epoch) return announce(session, snapshot, pid, log);
+    if (snapshot.row.epoch > before.row.epoch || (handover.wait && !ended))
+      return announce(session, snapshot, pid, log);
     if (ended) return early_end(log, status);
     std::this_thread::sleep_for(kLook);
   }

@@ -22,6 +22,7 @@
 #include "cli/screens.h"
 #include "cli/signals.h"
 #include "cli/text_layout.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -313,6 +314,7 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
   if (shown.snapshot.shown_status != store::ExecutionStatus::paused) {
     DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
     DUNLIN_ASSIGN(shown.remarks, ledger->remarks());
+    DUNLIN_ASSIGN(shown.test, engine::test_result(*ledger));
     constexpr std::size_t kSamples = 3;
     if (dry) {
       DUNLIN_ASSIGN(shown.actions, engine::results_by_action(*ledger, kSamples));

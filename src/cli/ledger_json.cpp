@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/remedy.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -185,6 +186,8 @@ Json execution_json(const engine::Snapshot& snapshot, const store::Ledger& ledge
     for (const auto& row : *rows)
       milestones.push_back({{"name", row.name}, {"time", rfc3339(row.time_ms)}});
   out["milestones"] = std::move(milestones);
+  if (auto test = engine::test_result(ledger); test.ok() && !test->is_null())
+    out["test"] = *std::move(test);
   return out;
 }
 
@@ -201,6 +204,8 @@ Json finished_fields(const engine::Snapshot& snapshot, const store::Ledger& ledg
   out["description"] = resource["description"];
   out["reason"] = resource["reason"];
   out["exit_code"] = exit_code;
+  if (auto test = engine::test_result(ledger); test.ok() && !test->is_null())
+    out["test"] = *std::move(test);
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "engine/plan_file.h"
 #include "engine/settings_table.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -153,7 +154,6 @@ struct NotBuilt {
   std::string_view names;
   bool has_value;
 };
-constexpr NotBuilt kNotBuiltToStart[] = {{"--test", true}};
 constexpr NotBuilt kNotBuiltToCopy[] = {{"--delete", false}};
 /// Habits of cp and rsync that ask for what is done anyway.
 constexpr std::string_view kDoneAnyway[] = {"-a,--archive", "-r,-R,--recursive"};
@@ -193,6 +193,10 @@ SettingsFlags::SettingsFlags(CLI::App& app) {
   stop_on_first_error_ = add_flag(app, "--stop-on-first-error", "stop when an item has failed");
   dry_run_ = add_flag(app, "-n,--dry-run",
                       "show what would be done to each item, and change nothing on either side");
+  test_ =
+      add_text(app, "--test", "N",
+               "copy a sample of N files into a place of its own, prove it, remove it, and say how "
+               "long the whole would take");
 }
 
 Result<std::int64_t> memory_megabytes(const std::string& text) {
@@ -235,6 +239,14 @@ Result<Json> SettingsFlags::read() const {
   }
   if (*stop_on_first_error_)
     put_setting(out, "stop_on_first_error", true, "--stop-on-first-error", problems);
+  if (*dry_run_ && !test_->empty())
+    problems.emplace_back(
+        "--dry-run and --test exclude each other: the one does nothing, the other "
+        "a sample of it");
+  if (!test_->empty()) {
+    put_setting(out, "mode", std::string(engine::kTest), "--test", problems);
+    put_setting(out, "test_items", value_of(*test_), "--test", problems);
+  }
   if (*dry_run_) put_setting(out, "mode", std::string(engine::kDryRun), "--dry-run", problems);
   if (problems.empty()) return out;
   return problems_error(problems);
@@ -272,7 +284,6 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
     option->group("");
     not_built_.emplace_back(flag.names, option);
   };
-  for (const auto& flag : kNotBuiltToStart) hidden(flag);
   if (verb != "copy" && verb != "move") return;
   for (const auto& flag : kNotBuiltToCopy) hidden(flag);
   for (const std::string_view names : kDoneAnyway) app.add_flag(std::string(names))->group("");

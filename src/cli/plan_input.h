@@ -32,6 +32,7 @@ class SettingsFlags {
   Text memory_;
   Flag stop_on_first_error_;
   Flag dry_run_;
+  Text test_;
 };
 
 /// The flags of kinds for one verb: which there are, and which of them the kind that takes the

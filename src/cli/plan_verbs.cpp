@@ -9,8 +9,11 @@
 #include "cli/session.h"
 #include "cli/text_layout.h"
 #include "cli/verb_families.h"
+#include "engine/claims.h"
+#include "engine/dependencies.h"
 #include "engine/plan_schema.h"
 #include "engine/settings_table.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -31,6 +34,31 @@ Result<engine::Plan> checked(Session& session, const std::string& word) {
   return with_settings(session, plan, Json::object());
 }
 
+std::string plan_in_words(const store::PlanRow& row) {
+  return row.id.value + " (" + printable(row.name) + ")";
+}
+
+/// Plans that wait for each other would wait for ever.
+Status check_circle(engine::Engine& engine, const engine::Plan& plan) {
+  if (!plan.id.valid()) return success();
+  DUNLIN_ASSIGN(const auto circle,
+                engine::dependency_cycle(engine.state(), plan.id, plan.depends_on));
+  if (circle.empty()) return success();
+  std::vector<std::string> words;
+  for (const std::string& id : circle) {
+    const auto row = engine.state().store().plan(PlanId(id));
+    words.push_back(row.ok() ? plan_in_words(*row)
+                             : id + (plan.name.empty() ? "" : " (" + printable(plan.name) + ")"));
+  }
+  Error error(ErrorType::plan_invalid,
+              fmt::format("depends_on: these plans wait for each other in a circle: {}",
+                          fmt::join(words, " -> ")));
+  error.remediation =
+      "take one of them out of the depends_on of another, and store that plan again with `dunlin "
+      "plan create FILE`";
+  return error;
+}
+
 /// A plan cannot wait for what is not there.
 Status check_depends_on(engine::Engine& engine, const engine::Plan& plan) {
   if (plan.depends_on.empty()) return success();
@@ -47,7 +75,24 @@ Status check_depends_on(engine::Engine& engine, const engine::Plan& plan) {
         "`dunlin plan list` and `dunlin ps --all --json` show the ids that there are";
     return error;
   }
-  return success();
+  return check_circle(engine, plan);
+}
+
+Json dependencies_json(const std::vector<engine::Dependency>& dependencies) {
+  Json out = Json::array();
+  for (const engine::Dependency& one : dependencies)
+    out.push_back({{"id", one.id},
+                   {"name", one.name},
+                   {"met", one.met},
+                   {"state", one.state},
+                   {"remediation", one.met ? Json() : Json(one.remedy)}});
+  return out;
+}
+
+std::string met_in_words(const std::vector<engine::Dependency>& dependencies) {
+  const auto met = std::count_if(dependencies.begin(), dependencies.end(),
+                                 [](const engine::Dependency& one) { return one.met; });
+  return dependencies.empty() ? "" : fmt::format("{} of {} met", met, dependencies.size());
 }
 
 Result<int> create(Session& session, const std::string& file) {
@@ -73,9 +118,18 @@ Result<int> create(Session& session, const std::string& file) {
 Result<int> list(Session& session) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(const auto plans, engine->state().store().plans());
+  std::vector<std::vector<engine::Dependency>> waits;
+  for (const auto& row : plans) {
+    DUNLIN_ASSIGN(auto dependencies,
+                  engine::dependencies_of(engine->state(), engine::waits_for(row), row.id));
+    waits.push_back(std::move(dependencies));
+  }
   if (session.options().json) {
     Json out = Json::array();
-    for (const auto& row : plans) out.push_back(plan_json(row));
+    for (std::size_t n = 0; n < plans.size(); ++n) {
+      out.push_back(plan_json(plans[n]));
+      out.back()["depends_on"] = dependencies_json(waits[n]);
+    }
     session.emit(out);
     return kDone;
   }
@@ -87,10 +141,14 @@ Result<int> list(Session& session) {
                {"KIND", Align::left, false},
                {"STATUS", Align::left, false},
                {"CREATED", Align::left, false},
+               {"WAITS FOR", Align::left, false},
                {"NAME", Align::left, true}});
-  for (const auto& row : plans)
-    table.add({row.id.value, row.kind, row.status, rfc3339(row.created_ms).substr(0, 16),
-               printable(row.name)});
+  for (std::size_t n = 0; n < plans.size(); ++n) {
+    const std::string met = met_in_words(waits[n]);
+    table.add({plans[n].id.value, plans[n].kind, plans[n].status,
+               rfc3339(plans[n].created_ms).substr(0, 16), met.empty() ? "-" : met,
+               printable(plans[n].name)});
+  }
   session.result(table.text(session.out().width(), session.out().charset()));
   return kDone;
 }
@@ -168,6 +226,12 @@ Result<int> show_effective(Session& session, const std::string& word) {
 Result<int> show(Session& session, const std::string& word) {
   DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, word));
   session.result(dump_json(plan.document, session.options().json ? -1 : 2) + "\n");
+  if (plan.depends_on.empty() || session.options().json || session.options().quiet) return kDone;
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const auto dependencies,
+                engine::dependencies_of(engine->state(), plan.depends_on, plan.id));
+  for (const engine::Dependency& one : dependencies)  // what is printed above stays a plan
+    session.err().write(fmt::format("waits for {}: {}\n", one.name, one.state));
   return kDone;
 }
 
@@ -175,10 +239,14 @@ Result<int> check(Session& session, const std::string& word) {
   DUNLIN_ASSIGN(const engine::Plan plan, checked(session, word));
   const engine::Kind* kind = session.kinds().find(plan.kind);
   if (kind == nullptr) return Error(ErrorType::defect, "a plan without a kind");
-  DUNLIN_ASSIGN(const auto claims, kind->claims(plan));
+  if (plan.settings.mode == engine::kTest) DUNLIN_TRY(engine::check_test(*kind, plan));
+  DUNLIN_ASSIGN(const auto all_claims, kind->claims(plan));
+  const auto claims = engine::shown_claims(all_claims);
+  std::vector<engine::Dependency> dependencies;
   if (!plan.depends_on.empty()) {
     DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
     DUNLIN_TRY(check_depends_on(*engine, plan));
+    DUNLIN_ASSIGN(dependencies, engine::dependencies_of(engine->state(), plan.depends_on, plan.id));
   }
   if (is_plan_id(word)) {
     DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
@@ -193,6 +261,7 @@ Result<int> check(Session& session, const std::string& word) {
     return fmt::format("  {:<19}{}\n", topic, printable(words));
   };
   for (const auto& claim : claims) text += line("writes", claim);
+  for (const auto& one : dependencies) text += line("waits for", one.name + ": " + one.state);
   Json meanings = Json::object();
   for (const engine::Meaning& meaning : kind->meanings(plan)) {
     text += line(meaning.topic, meaning.words);
@@ -204,6 +273,7 @@ Result<int> check(Session& session, const std::string& word) {
                                  {"kind", plan.kind},
                                  {"description", printable(what)},
                                  {"claims", claims},
+                                 {"depends_on", dependencies_json(dependencies)},
                                  {"meanings", std::move(meanings)}});
   session.print(text);
   return kDone;
@@ -212,6 +282,19 @@ Result<int> check(Session& session, const std::string& word) {
 Result<int> remove(Session& session, const std::string& id) {
   DUNLIN_ASSIGN(const store::PlanRow row, stored_plan(session, id));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const auto waiting, engine::plans_waiting_for(engine->state(), row.id));
+  if (!waiting.empty()) {
+    std::vector<std::string> names;
+    for (const auto& one : waiting) names.push_back(plan_in_words(one));
+    Error error(ErrorType::invalid_state,
+                fmt::format("plan {} is waited for by plan {}", plan_in_words(row),
+                            fmt::join(names, ", by plan ")));
+    error.remediation = fmt::format(
+        "delete what waits first (`dunlin plan delete {}`), or store it again without this one in "
+        "its depends_on",
+        waiting.front().id.value);
+    return error;
+  }
   DUNLIN_TRY(engine->state().store().delete_plan(row.id));
   session.event("plan_deleted", plan_json(row));
   session.print(fmt::format("deleted: plan {} ({})\n", row.id.value, printable(row.name)));
@@ -249,7 +332,7 @@ void add_plan_verbs(Verbs& verbs) {
                            "default");
   verb("check", "Checks a plan and says in words what it would do.",
        "dunlin plan check photos.yaml", "PLAN", plan_help, check);
-  verb("delete", "Removes a stored plan; its executions stay.",
+  verb("delete", "Removes a stored plan that no other one waits for; its executions stay.",
        "dunlin plan delete 0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10", "ID", "the id of a stored plan",
        remove);
   verbs.add(plan, "schema", "Prints the JSON Schema of plans.",

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/screens.h"
+#include "cli/test_words.h"
 #include "store/model.h"
 
 namespace dunlin::cli {
@@ -193,6 +194,16 @@ std::string timing(const Json& report) {
   if (const auto paused = number_at(timing, "paused_duration_seconds"); paused > 0)
     line("paused", took(paused));
   line("attempts", format_count(number_at(timing, "attempts")));
+  return "<table class=\"facts\">" + out + "</table>\n";
+}
+
+/// Of a test: its sample, and what that says of the whole.
+std::string test_of(const engine::Snapshot& snapshot, const Json& report) {
+  const Json* const test = find_member(report, "test");
+  if (test == nullptr || !test->is_object()) return "";
+  std::string out;
+  for (const auto& [label, words] : test_in_words(*test, snapshot.noun))
+    out += fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", label, text(words));
   return "<table class=\"facts\">" + out + "</table>\n";
 }
 
@@ -427,6 +438,7 @@ std::string report_html(const engine::Snapshot& snapshot, const Json& report,
       "'unsafe-inline'\">\n<title>{} – dunlin</title>\n<style>{}</style></head>\n<body><main>\n",
       text_at(report, "description"), kStyle);
   out += head(snapshot, report) + tiles(snapshot, report);
+  out += section("Test", test_of(snapshot, report));
   out += section("Timing", timing(report) + course_chart(report));
   out += section("Errors", errors(report)) + section("Warnings", warnings(report));
   out += section("Proof", proof(snapshot, report));

@@ -16,6 +16,7 @@
 #include "cli/text_layout.h"
 #include "cli/verb_families.h"
 #include "engine/breakdown.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -322,6 +323,7 @@ Result<std::string> report_text(Session& session, const engine::Snapshot& snapsh
   DUNLIN_ASSIGN(const Json json, report_json(*engine, snapshot, ledger));
   Shown shown{snapshot, {}, {}, session.clock().wall_ms(), -1, {}};
   DUNLIN_ASSIGN(shown.remarks, ledger.remarks());
+  DUNLIN_ASSIGN(shown.test, engine::test_result(ledger));
   std::string out = status_screen(shown, terminal) + timing_text(snapshot);
   out += results_text(json["results"], terminal) + results_by_text(json["results_by"], terminal);
   DUNLIN_ASSIGN(const std::string errors, types_text("Errors", snapshot.error_counts, ledger));

@@ -12,6 +12,9 @@
 #include "cli/selector.h"
 #include "cli/start.h"
 #include "cli/verb_families.h"
+#include "cli/waiting.h"
+#include "engine/settings_convert.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -60,6 +63,8 @@ Result<int> own(Session& session, ForegroundRun run) {
 Error not_allowed(const engine::Snapshot& snapshot, std::string_view verb) {
   if (snapshot.row.mode == engine::kDryRun && (verb == "verify" || verb == "rollback"))
     return engine::nothing_done(snapshot.row.number);
+  if (snapshot.row.mode == engine::kTest && engine::has_ended(snapshot.row.status))
+    return engine::only_a_test(snapshot.row.number);
   if (verb == "rollback" && snapshot.undo != engine::Undo::kept)
     return engine::undo_given_up(snapshot.row.number);
   std::string allowed = fmt::format("{}", fmt::join(snapshot.allowed_verbs, ", "));
@@ -121,8 +126,16 @@ Status let_go(Session& session, engine::Engine& engine, const engine::Snapshot& 
   return success();
 }
 
-Result<int> resume(Session& session, const std::string& text, bool detach, bool take_over,
-                   const Json& part) {
+struct Resume {
+  std::string execution;
+  Json part = Json::object();
+  bool detach = false;
+  bool take_over = false;
+  bool wait = false;
+};
+
+Result<int> resume(Session& session, const Resume& given) {
+  const auto& [text, part, detach, take_over, wait] = given;
   DUNLIN_ASSIGN(auto snapshot, session.snapshot(text));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const ExecutionId id = snapshot.row.id;
@@ -148,7 +161,12 @@ Result<int> resume(Session& session, const std::string& text, bool detach, bool 
   }
   if (!allows(snapshot, "resume")) return not_allowed(snapshot, "resume");
   const Goal goal = engine::goal_of(snapshot.row);
-  if (detach) return hand_over(session, {id, std::string(name_of(goal)), ""});
+  const bool waits = wait && snapshot.shown_status == ExecutionStatus::pending;
+  if (detach) return hand_over(session, {id, std::string(name_of(goal)), "", waits});
+  if (waits) {
+    DUNLIN_ASSIGN(const bool begins, wait_for_dependencies(session, id));
+    if (!begins) return kPausedOrCancelled;
+  }
   auto code = own(session, {id, goal, {}});
   // Somebody else was faster: that is as good.
   if (!code.ok() && code.error().type == ErrorType::lock_held) return follow(session, id, false);
@@ -211,8 +229,12 @@ Result<int> retry(Session& session, const std::string& text, const Json& selecto
 }
 
 Result<int> run_owner(Session& session, const std::string& id, const std::string& goal,
-                      const std::string& selector) {
+                      const std::string& selector, bool wait) {
   ForegroundRun run{ExecutionId(id), Goal::migrate, {}};
+  if (wait) {
+    DUNLIN_ASSIGN(const bool begins, wait_for_dependencies(session, run.id));
+    if (!begins) return kPausedOrCancelled;
+  }
   if (!selector.empty()) {
     DUNLIN_ASSIGN(const Json json, parse_json(selector, "--select"));
     run = goal == "roll_back" ? roll_back_run(ExecutionId(id), json)
@@ -237,30 +259,38 @@ void add_run(Verbs& verbs) {
   struct RunPlan {
     Text plan, mode;
     std::unique_ptr<SettingsFlags> settings;
-    Flag detach;
+    Flag wait, detach;
   };
   auto run = std::make_shared<RunPlan>();
   CLI::App& run_app = verbs.add(
       "run", "Executes a plan.",
       "dunlin run photos.yaml\ndunlin run photos.yaml --detach\ndunlin run "
-      "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10",
+      "0193e0a0-7c1b-7d52-9f00-5d2f6c1b7a10\n"
+      "dunlin run photos.yaml --wait      # after what its depends_on names\n"
+      "dunlin run photos.yaml --test 200  # a sample of 200 files, and how long all would take",
       [run](Session& session) -> Result<int> {
         DUNLIN_ASSIGN(Json flags, run->settings->read());
         std::vector<std::string> problems;
-        const bool dry = flags.contains("mode");
-        if (dry && !run->mode->empty() && *run->mode != engine::kDryRun)
-          problems.push_back("--dry-run and --mode " + *run->mode + " exclude each other");
-        else if (!run->mode->empty())
+        const std::string by_flag = string_or(flags, "mode", "");
+        if (by_flag.empty() && !run->mode->empty())
           put_setting(flags, "mode", *run->mode, "--mode", problems);
+        if (!by_flag.empty() && !run->mode->empty() && engine::normal_key(*run->mode) != by_flag)
+          problems.push_back(fmt::format("{} and --mode {} exclude each other",
+                                         by_flag == engine::kDryRun ? "--dry-run" : "--test",
+                                         *run->mode));
         if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
         DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, *run->plan));
         DUNLIN_ASSIGN(const engine::Plan effective, with_settings(session, plan, flags));
-        return start_plan(session, effective, *run->detach);
+        return start_plan(session, effective, *run->detach, *run->wait);
       });
   run->plan = add_place(run_app, "PLAN", "a plan file, or the id of a stored plan");
-  run->mode = add_text(run_app, "--mode", "MODE",
-                       "full (default), or dry_run: changes nothing, shows what would be done");
+  run->mode =
+      add_text(run_app, "--mode", "MODE",
+               "full (default); dry_run: changes nothing, shows what would be done; test: tries "
+               "a sample of test_items files (100) in a place of its own");
   run->settings = std::make_unique<SettingsFlags>(run_app);
+  run->wait = add_flag(run_app, "--wait",
+                       "until the plans that it depends on have completed; else it is refused");
   run->detach = add_detach(run_app);
 }
 
@@ -287,7 +317,7 @@ void add_resume(Verbs& verbs) {
   struct Given {
     Text execution;
     std::unique_ptr<PartFlags> part;
-    Flag held, detach, take_over;
+    Flag held, wait, detach, take_over;
   };
   auto given = std::make_shared<Given>();
   CLI::App& app = verbs.add(
@@ -301,10 +331,13 @@ void add_resume(Verbs& verbs) {
           return Error(ErrorType::invalid_input,
                        "--held lets go all that is held back, or name a part");
         if (*given->held) part["held"] = true;
-        return resume(session, *given->execution, *given->detach, *given->take_over, part);
+        return resume(session, {*given->execution, std::move(part), *given->detach,
+                                *given->take_over, *given->wait});
       });
   given->part = std::make_unique<PartFlags>(app);
   given->held = add_flag(app, "--held", "also with all that is held back");
+  given->wait = add_flag(app, "--wait",
+                         "of one that has not begun: until what its plan depends on has completed");
   given->execution = add_execution(app);
   given->detach = add_detach(app);
   given->take_over =
@@ -317,27 +350,34 @@ void add_resume(Verbs& verbs) {
 void add_owner(Verbs& verbs) {
   struct Owner {
     Text id, goal, selector;
+    Flag wait;
   };
   auto owner = std::make_shared<Owner>();
   CLI::App& owner_app = verbs.add(
       "run-owner", "Owns one execution; started by --detach.", "", [owner](Session& session) {
-        return run_owner(session, *owner->id, *owner->goal, *owner->selector);
+        return run_owner(session, *owner->id, *owner->goal, *owner->selector, *owner->wait);
       });
   verbs.make_internal();
   owner->id = add_place(owner_app, "ID", "full id");
   owner->goal = add_text(owner_app, "--goal", "GOAL", "migrate, verify or roll_back");
   owner->selector = add_text(owner_app, "--select", "JSON", "what to reopen first");
+  owner->wait = add_flag(owner_app, "--wait", "for what its plan depends on");
 }
 
 }  // namespace
 
-Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach) {
+Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach, bool wait) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  DUNLIN_ASSIGN(const bool waits, has_to_wait(*engine, plan, wait));
   DUNLIN_ASSIGN(const ExecutionId id, engine->create(plan));
   if (plan.id.valid()) {
     DUNLIN_TRY(note_plan(*engine, plan.id, "executing", session.clock().wall_ms()));
   }
-  if (detach) return hand_over(session, {id, "migrate", ""});
+  if (detach) return hand_over(session, {id, "migrate", "", waits});
+  if (waits) {
+    DUNLIN_ASSIGN(const bool begins, wait_for_dependencies(session, id));
+    if (!begins) return kPausedOrCancelled;
+  }
   return own(session, {id, Goal::migrate, {}});
 }
 

@@ -11,8 +11,10 @@
 #include "base/units.h"
 #include "cli/progress_line.h"
 #include "cli/remedy.h"
+#include "cli/test_words.h"
 #include "cli/text_layout.h"
 #include "engine/selector.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -447,6 +449,10 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
   };
   std::vector<NextCommand> out;
   const bool failures = store::all_failed(counters) > 0 || !snapshot.error_counts.empty();
+  if (snapshot.row.mode == engine::kTest && engine::has_ended(snapshot.shown_status)) {
+    if (failures) out.push_back({command("errors"), "what failed and why"});
+    return out;
+  }
   switch (snapshot.shown_status) {
     case ExecutionStatus::pending:
       out.push_back({command("resume"), "start it"});
@@ -535,6 +541,17 @@ void add_actions(Lines& lines, const Shown& shown, const Terminal& terminal) {
 
 }  // namespace
 
+namespace {
+
+/// What a sample has told of the whole.
+void add_test(Lines& lines, const Shown& shown) {
+  if (!shown.test.is_object()) return;
+  for (const auto& [label, text] : test_in_words(shown.test, shown.snapshot.noun))
+    lines.add(label, text);
+}
+
+}  // namespace
+
 std::string summary_text(const Shown& shown, const Terminal& terminal) {
   const auto& snapshot = shown.snapshot;
   const auto& counters = snapshot.row.counters;
@@ -597,6 +614,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
     lines.add("verified", terminal.paint(counters.differences > 0 ? Colour::red : Colour::none,
                                          verification_statement(snapshot)));
   lines.add("kept", kept_text(snapshot, shown.now_ms));
+  add_test(lines, shown);
   add_next(lines, snapshot);
   return lines.take();
 }
@@ -672,6 +690,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
     lines.add("ended",
               fmt::format("{} ({})", rfc3339(row.ended_ms), age_of(row.ended_ms, shown.now_ms)));
   lines.add("kept", kept_text(snapshot, shown.now_ms));
+  add_test(lines, shown);
   lines.add("owner", owner_text(snapshot));
   lines.add("id", row.id.value);
   add_next(lines, snapshot);

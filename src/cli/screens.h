@@ -20,6 +20,7 @@ struct Shown {
   std::int64_t attempt_ms = -1;  ///< how long the attempt took that ran here; -1: none did
   std::vector<store::Remark> remarks = {};  ///< what was noted of its items, where somebody asked
   std::vector<engine::ActionResults> actions = {};  ///< of a dry run: what would be done
+  Json test = nullptr;                              ///< of a test: engine::test_result()
 };
 
 /// `dunlin status`: several lines, each ending in '\n', made for that terminal.

@@ -12,6 +12,7 @@
 #include "cli/screens.h"
 #include "cli/text_layout.h"
 #include "cli/verb_families.h"
+#include "engine/test_run.h"
 
 namespace dunlin::cli {
 
@@ -156,6 +157,7 @@ Result<int> status(Session& session, const std::string& text) {
     Shown shown{snapshot, {}, {}, session.clock().wall_ms(), -1, {}};
     if (!snapshot.live) {
       DUNLIN_ASSIGN(shown.remarks, ledger->remarks());
+      DUNLIN_ASSIGN(shown.test, engine::test_result(*ledger));
     }
     session.result(status_screen(shown, session.out()));
   }

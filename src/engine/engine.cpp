@@ -10,10 +10,13 @@
 
 #include "base/logging.h"
 #include "base/process.h"
+#include "engine/claims.h"
 #include "engine/control_socket.h"
 #include "engine/creation.h"
+#include "engine/dependencies.h"
 #include "engine/live_limits.h"
 #include "engine/selector.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 namespace {
@@ -60,12 +63,6 @@ Result<ProcessIdentity> identity_from(const std::string& text) {
   return identity;
 }
 
-/// Unfinished: its destination must not be written by another.
-bool holds_destination(ExecutionStatus status) {
-  return status == ExecutionStatus::pending || status == ExecutionStatus::running ||
-         status == ExecutionStatus::paused || status == ExecutionStatus::rolling_back;
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -75,6 +72,8 @@ std::string joined(const std::vector<std::string>& words) {
 Status check_goal(const store::ExecutionRow& row, Goal goal) {
   const ExecutionStatus status = row.status;
   if (row.mode == kDryRun && goal != Goal::migrate) return nothing_done(row.number);
+  if (row.mode == kTest && (goal != Goal::migrate || has_ended(status)))
+    return only_a_test(row.number);
   bool possible = false;
   switch (goal) {
     case Goal::migrate:
@@ -124,34 +123,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::string& state_path,
 // -------------------------------------------------------------------------------------------
 
 Status Engine::check_claims(const store::ExecutionSummary& own) {
-  DUNLIN_ASSIGN(const std::vector<store::ExecutionSummary> others, state_->store().executions());
-  for (const store::ExecutionSummary& other : others) {
-    if (other.id == own.id || other.number > own.number || !holds_destination(other.status))
-      continue;
-    const auto names = [&](const std::string& id) {
-      return id == other.id.value || id == other.plan_id.value;
-    };
-    if (std::any_of(own.depends_on.begin(), own.depends_on.end(), names)) continue;
-    for (const std::string& claim : own.claims) {
-      const auto overlap =
-          std::find_if(other.claims.begin(), other.claims.end(),
-                       [&](const std::string& theirs) { return claims_overlap(claim, theirs); });
-      if (overlap == other.claims.end()) continue;
-      DUNLIN_ASSIGN(const bool unborn, drop_unborn(*state_, other.id));
-      if (unborn) break;
-      const std::string number = std::to_string(other.number);
-      Error busy(ErrorType::destination_busy, "execution " + number + " (" +
-                                                  std::string(to_string(other.status)) +
-                                                  ") writes the same destination: " + *overlap);
-      DUNLIN_ASSIGN(const bool live, state_->owned(other.id));
-      busy.remediation = live ? "wait for it (`dunlin watch " + number +
-                                    "`), or stop it with `dunlin cancel " + number + "`"
-                              : "go on with it (`dunlin resume " + number +
-                                    "`), or give it up with `dunlin cancel " + number + "`";
-      return busy;
-    }
-  }
-  return success();
+  return engine::check_claims(*state_, own, own.number);
 }
 
 Result<ExecutionId> Engine::create(const Plan& plan) {
@@ -160,13 +132,15 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
     return Error(ErrorType::plan_invalid, "this program knows no kind '" + plan.kind + "'");
   DUNLIN_ASSIGN(std::vector<Claim> claims, kind->claims(plan));
   const bool dry = plan.settings.is_dry_run();
-  if (dry) claims.clear();  // it writes nowhere
+  const bool test = plan.settings.mode == kTest;
+  if (test) DUNLIN_TRY(check_test(*kind, plan));
+  if (dry || test) claims.clear();  // it writes nowhere, or where nobody else does
   const std::int64_t now = clock_.wall_ms();
   store::ExecutionSummary summary;
   summary.id = ExecutionId(new_uuid_v7(now));
   summary.plan_id = plan.id.valid() ? plan.id : PlanId(new_uuid_v7(now));
   summary.kind = plan.kind;
-  summary.description = (dry ? "dry run: " : "") + kind->describe(plan);
+  summary.description = (dry ? "dry run: " : test ? "test: " : "") + kind->describe(plan);
   summary.claims = claims;
   summary.depends_on = plan.depends_on;
   summary.created_ms = now;
@@ -215,15 +189,30 @@ Result<Undo> undo_of(const store::Ledger& ledger) {
   return undo;
 }
 
+/// What may not begin, or begin again, whatever its own state allows.
+Status may_begin(store::StateDirectory& state, const store::ExecutionRow& row, Goal goal) {
+  const bool waits = row.mode != kDryRun && row.mode != kTest && !row.depends_on.empty();
+  if (row.status == ExecutionStatus::pending && waits) {
+    DUNLIN_ASSIGN(const auto dependencies, dependencies_of(state, row.depends_on, row.plan_id));
+    return all_met(dependencies);
+  }
+  if (!has_ended(row.status) || goal == Goal::verify) return success();
+  return claim_again(
+      state, row,
+      goal == Goal::roll_back ? ExecutionStatus::rolling_back : ExecutionStatus::running);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Execution>> Engine::attach(const ExecutionId& id, Goal goal, bool force) {
   return own(id, goal, force,
-             [goal](const store::ExecutionRow& row, const store::Ledger& ledger) -> Status {
+             [this, goal](const store::ExecutionRow& row, const store::Ledger& ledger) -> Status {
                DUNLIN_TRY(check_goal(row, goal));
-               if (goal != Goal::roll_back) return success();
-               DUNLIN_ASSIGN(const Undo undo, undo_of(ledger));
-               return undo == Undo::kept ? success() : Status(undo_given_up(row.number));
+               if (goal == Goal::roll_back) {
+                 DUNLIN_ASSIGN(const Undo undo, undo_of(ledger));
+                 if (undo != Undo::kept) return undo_given_up(row.number);
+               }
+               return may_begin(*state_, row, goal);
              });
 }
 
@@ -575,6 +564,17 @@ Status Engine::record_refusal_here(const ExecutionId& id, const store::AddAudit&
   return state_->anchor_audit(id, *ledger);
 }
 
+namespace {
+
+/// For what changes the ledger and begins no work.
+auto writes_nothing(Goal goal) {
+  return [goal](const store::ExecutionRow& row, const store::Ledger&) {
+    return check_goal(row, goal);
+  };
+}
+
+}  // namespace
+
 Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const std::string& verb,
                                                     const Json& arguments,
                                                     const std::string& actor) {
@@ -598,7 +598,8 @@ Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const
   if (verb == "cancel") {
     // The same way as for a dead owner's: recovery settles what is open, cleans up, and the cancel
     // wins.
-    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, goal_of(before.row)));
+    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution,
+                  own(id, goal_of(before.row), false, writes_nothing(goal_of(before.row))));
     execution->cancel_at_start(actor);
     const Outcome outcome = execution->run();
     if (outcome.status == ExecutionStatus::cancelled) return answer("cancelled");
@@ -606,12 +607,14 @@ Result<ControlAnswer> Engine::control_without_owner(const ExecutionId& id, const
         Error(ErrorType::temporary_failure, "it could not be cancelled"));
   }
   if (verb == "skip") {
-    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, Goal::migrate));
+    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution,
+                  own(id, Goal::migrate, false, writes_nothing(Goal::migrate)));
     DUNLIN_ASSIGN(const std::int64_t skipped, execution->skip_now(arguments, actor));
     return answer(std::to_string(skipped) + (skipped == 1 ? " item skipped" : " items skipped"));
   }
   if (part || verb == "limits" || verb == "priority") {
-    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution, attach(id, goal_of(before.row)));
+    DUNLIN_ASSIGN(const std::unique_ptr<Execution> execution,
+                  own(id, goal_of(before.row), false, writes_nothing(goal_of(before.row))));
     DUNLIN_ASSIGN(const std::string message, execution->change_now(verb, arguments, actor));
     return answer(verb == "resume" ? message : message + ", from its next start");
   }

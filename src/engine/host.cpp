@@ -11,6 +11,7 @@
 #include "base/crash_point.h"
 #include "base/logging.h"
 #include "engine/engine.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 namespace {
@@ -28,7 +29,8 @@ void keep_newest(Map& map) {
 std::int64_t hold_up_to_items(const ExecutionSettings& settings, bool all_or_nothing) {
   constexpr std::int64_t kWaitedFor = 100'000;
   const Preflight mode = settings.preflight;
-  if (mode == Preflight::complete || all_or_nothing || settings.is_dry_run())
+  if (mode == Preflight::complete || all_or_nothing || settings.is_dry_run() ||
+      settings.mode == kTest)  // whose work is timed from where the listing has ended
     return std::numeric_limits<std::int64_t>::max();
   return mode == Preflight::streaming ? 0 : kWaitedFor;
 }
@@ -351,11 +353,33 @@ void Execution::Host::carry_out(const coordinator::CommitExecution& command) {
 }
 
 void Execution::Host::carry_out(const coordinator::CloseRun& command) {
-  call_once(*batch_threads_, command.call, [this, call = command.call]() -> coordinator::Event {
-    PlainContext context(*shared_, cancel_.token());
-    if (run_) run_->close(context);
-    return coordinator::Closed{call};
-  });
+  const bool ends = state_.target != store::ExecutionStatus::paused;
+  call_once(*batch_threads_, command.call,
+            [this, ends, call = command.call]() -> coordinator::Event {
+              PlainContext context(*shared_, cancel_.token());
+              if (run_) run_->close(context);
+              // No end is recorded while something of it is left.
+              if (run_ && ends && is_test()) remove_scratch(context);
+              return coordinator::Closed{call};
+            });
+}
+
+bool Execution::Host::is_test() const {
+  return parts.plan.settings.mode == kTest;
+}
+
+/// Of a test. Where it cannot be removed, the milestone is missing, and `dunlin accept` tries
+/// again.
+void Execution::Host::remove_scratch(RunContext& context) {
+  if (const Status removed = run_->release(context); !removed.ok()) {
+    log_error("what the test has copied is still there: {}; `dunlin accept {}` removes it",
+              removed.error().text(), parts.row.number);
+    return;
+  }
+  std::vector<store::Mutation> gone;
+  gone.emplace_back(store::AddAudit{"engine", "execution." + std::string(kScratchRemoved), "{}"});
+  gone.emplace_back(store::AddMilestone{std::string(kScratchRemoved)});
+  writer_->submit(std::move(gone), [](const LedgerWriter::Written&) {});
 }
 
 void Execution::Host::carry_out(coordinator::RunBatch command) {

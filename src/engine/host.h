@@ -64,6 +64,8 @@ class Execution::Host {
   void carry_out(coordinator::RunBatch command);
   void carry_out(const coordinator::CommitExecution& command);
   void carry_out(const coordinator::CloseRun& command);
+  void remove_scratch(RunContext& context);
+  [[nodiscard]] bool is_test() const;
   void carry_out(const coordinator::CancelWork& command);
   void carry_out(const coordinator::Answer& command);
   void carry_out(const coordinator::ReleaseReserve& command);

@@ -8,6 +8,7 @@
 #include "base/logging.h"
 #include "engine/dry_run.h"
 #include "engine/host.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 namespace {
@@ -28,6 +29,12 @@ Result<std::unique_ptr<Run>> Execution::Host::open_run() const {
   DUNLIN_ASSIGN(std::unique_ptr<Run> run, parts.kind.open(parts.plan));
   if (parts.plan.settings.is_dry_run()) run = std::make_unique<DryRun>(std::move(run));
   if (!parts.row.roots.empty()) run->started_with(parts.row.roots);
+  if (!is_test()) return run;
+  // Without it the whole would go to the destination itself.
+  auto* const testable = dynamic_cast<TestableRun*>(run.get());
+  if (testable == nullptr) DUNLIN_TRY(check_test(parts.kind, parts.plan));
+  DUNLIN_CHECK(testable != nullptr, "a kind that can be tested has a run that can");
+  testable->begin_test(parts.row.id, test_items(parts.plan));
   return run;
 }
 

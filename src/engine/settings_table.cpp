@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "engine/plan_words.h"
 #include "engine/settings_convert.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 
@@ -30,7 +31,14 @@ std::vector<SettingInfo> flow_infos() {
        0,
        0,
        "what the execution is for",
-       "\"full\" or \"dry_run\""},
+       "\"full\", \"dry_run\" or \"test\""},
+      {"test_items",
+       T::integer,
+       {"sample_size"},
+       {},
+       1,
+       kTestItemsMax,
+       "mode test: the most items that are tried, 100 where it is not said"},
       {"batch_size", T::integer, {}, {}, 1, 1e7, "items in a batch; not set: it follows the work"},
       {"batch_bytes", T::size, {}, {}, 1, kBytesMax, "a batch ends at this many bytes, too"},
       {"parallel_batches",

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 
@@ -85,10 +86,13 @@ std::vector<std::string> allowed_verbs(const store::ExecutionRow& row, Execution
     std::erase_if(verbs, [&](const std::string& one) { return one == verb; });
   };
   const bool dry = row.mode == kDryRun;
-  if (dry) without("verify");
-  if (dry || undo != Undo::kept) without("rollback");
+  const bool test = row.mode == kTest;
+  if (test && has_ended(status)) verbs.clear();  // nothing of it is left to act upon
+  if (dry || test) without("verify");
+  if (dry || test || undo != Undo::kept) without("rollback");
   if (has_ended(status)) {
-    if (!dry) verbs.emplace_back("accept");
+    // Of a test, where its place could not be removed.
+    if (!dry && !(test && undo == Undo::removed)) verbs.emplace_back("accept");
     verbs.emplace_back("delete");
   }
   return verbs;

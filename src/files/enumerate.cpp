@@ -33,9 +33,11 @@
 #include "base/binary.h"
 #include "files/listed.h"
 #include "files/look_ahead.h"
+#include "files/own_state.h"
 #include "files/paths.h"
 #include "files/records.h"
 #include "files/root_directories.h"
+#include "files/sample.h"
 #include "files/unchanged.h"
 
 namespace dunlin::files {
@@ -60,7 +62,8 @@ std::string below(const std::string& directory, std::string_view name) {
 
 class Enumerator {
  public:
-  Enumerator(Site& site, EnumerateContext& context) : site_(site), context_(context) {}
+  Enumerator(Site& site, EnumerateContext& context, const Sample* sample)
+      : site_(site), context_(context), sample_(sample), own_state_(context) {}
 
   Status run();
 
@@ -98,9 +101,6 @@ class Enumerator {
   void add_directory(const DirectoryRow& parent, BatchId made_by, std::string_view name,
                      const fs::FileInfo& info);
   void add(Draft& draft, DirectoryId directory, std::string_view name, const Detail& detail);
-  void find_own_state(const fs::Directory& state);
-  Result<bool> is_own_state(const DirectoryRow& row, std::string_view name,
-                            const fs::FileInfo& info);
   Status add_file(const DirectoryRow& row, std::string_view name, const fs::FileInfo& info);
   void resolve_links(ItemId first_copied);
   TaskId new_task(std::string_view type, int stage, bool barrier, std::string_view description,
@@ -116,6 +116,7 @@ class Enumerator {
 
   Site& site_;
   EnumerateContext& context_;
+  const Sample* const sample_;  ///< null: everything is taken
   /// `root_`: of several sources, the directory that they go into; nothing that was asked for.
   /// `unchanged_`: what the destination has (unchanged.h); copy_files as well.
   Draft root_, create_, copy_, unchanged_, links_, times_, emptied_;
@@ -126,9 +127,7 @@ class Enumerator {
   std::map<std::string, std::size_t> first_of_chunk_;  ///< key of a set: index in copy_.items
   std::uint64_t root_device_ = 0;                      ///< of the source that is being read
   SourceTrees* source_ = nullptr;
-  std::uint64_t state_device_ = 0;
-  std::uint64_t state_inode_ = 0;
-  std::optional<std::string> state_below_destination_;
+  OwnState own_state_;
   std::int64_t copy_bytes_ = 0;
   EnumerateContext::Chunk chunk_;
   std::deque<DirectoryRow> waiting_;
@@ -152,31 +151,6 @@ void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
   item.size = detail.info.type == fs::EntryType::file ? detail.info.size : 0;
   item.detail = encode(detail);
   draft.items.push_back(std::move(item));
-}
-
-/// By its inode, and by its place at the destination: a backup that is brought back may hold what
-/// would replace it.
-void Enumerator::find_own_state(const fs::Directory& state) {
-  state_device_ = state.device();
-  state_inode_ = state.inode();
-  const auto to = site_.nearest_destination();
-  if (to.ok() && to->missing.empty()) state_below_destination_ = path_below(state, to->directory);
-}
-
-/// Never migrated: the state directory, what would be put into it, and what executions of it have
-/// at a destination that is a source now.
-Result<bool> Enumerator::is_own_state(const DirectoryRow& row, std::string_view name,
-                                      const fs::FileInfo& info) {
-  if (state_below_destination_ && state_below_destination_->ends_with(name) &&
-      *state_below_destination_ == (row.path.empty() ? "" : row.path + "/") + std::string(name))
-    return true;
-  if (info.type == fs::EntryType::directory && info.device == state_device_ &&
-      info.inode == state_inode_) {
-    return true;
-  }
-  const std::string_view digits = execution_in_name(name);
-  if (digits.empty()) return false;
-  return context_.is_own_execution(digits);
 }
 
 /// Everything but a directory. With more names than this one it is the first of its set, or a link.
@@ -345,6 +319,10 @@ Status Enumerator::begin() {
   if (!layout->several()) {
     DUNLIN_ASSIGN(info, first->info());
   }
+  if (sample_ != nullptr) {
+    new_task(engine::kSampleTask, 0, false, sample_->words(), CountAs::steps);
+    chunk_.tasks.back().parameters_json = dump_json(sample_->counts().json());
+  }
   chunk_.places = places_of(*layout);
   Draft& made_by = layout->several() ? root_ : create_;
   DirectoryRow root;
@@ -392,6 +370,7 @@ void Enumerator::add_directory(const DirectoryRow& parent, BatchId made_by, std:
 /// Counts as well.
 bool Enumerator::leaves_out(const DirectoryRow& row, std::string_view name,
                             const fs::FileInfo& info, bool looked) {
+  if (sample_ != nullptr && !sample_->wants(below(row.path, name), info.type)) return true;
   if (selection_.takes_everything()) return false;
   const std::string path = below(std::string(source_->below_root(row.path)), name);
   const auto rule = selection_.leaves_out(inside_, path, name, info, looked);
@@ -431,6 +410,7 @@ Status Enumerator::add_missing(const DirectoryRow& row, BatchId made_by,
                                const std::set<std::string>& missing) {
   const bool again = half_read_.contains(row.id);
   for (const std::string& name : missing) {
+    if (sample_ != nullptr && !sample_->takes(below(row.path, name))) continue;
     if (again) {
       DUNLIN_ASSIGN(const bool known, context_.has_item(row.id, name));
       if (known) continue;
@@ -464,7 +444,7 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by, const Loo
   fs::FileInfo known = info;
   if (!looked.ok()) known.type = entry.type;
   if (leaves_out(row, entry.name, known, looked.ok())) return success();
-  DUNLIN_ASSIGN(const bool own_state, is_own_state(row, entry.name, info));
+  DUNLIN_ASSIGN(const bool own_state, own_state_.is_it(row.path, entry.name, info));
   if (own_state) {
     copy_.depends_on.insert(made_by);
     add(copy_, row.id, entry.name, {info, {}, true});
@@ -593,7 +573,7 @@ Status Enumerator::add_source(const DirectoryRow& row, BatchId made_by,
   const auto looked = source.whole_tree ? holder->info() : holder->info(source.name);
   // What cannot be looked at is an item all the same: its turn will fail with the reason.
   const fs::FileInfo info = looked.ok() ? *looked : fs::FileInfo{};
-  DUNLIN_ASSIGN(const bool own_state, is_own_state(row, source.name, info));
+  DUNLIN_ASSIGN(const bool own_state, own_state_.is_it(row.path, source.name, info));
   if (own_state || !looked.ok()) {
     copy_.depends_on.insert(made_by);
     add(copy_, row.id, source.name, {info, {}, own_state});
@@ -655,10 +635,7 @@ Status Enumerator::run() {
   DUNLIN_ASSIGN(at_destination_, Unchanged::make(site_, context_));
   ahead_.emplace(*source_, at_destination_.get(), context_);
   selection_ = site_.plan.selection;
-  if (const std::string& path = context_.state_path(); !path.empty()) {
-    DUNLIN_ASSIGN(const fs::Directory state, fs::Directory::open_root(path, fs::Side::source));
-    find_own_state(state);
-  }
+  DUNLIN_TRY(own_state_.find(site_));
   if (context_.continued()) {
     DUNLIN_TRY(find_tasks());
     DUNLIN_TRY(read_cursor());
@@ -690,8 +667,8 @@ Status Enumerator::run() {
 
 }  // namespace
 
-Status enumerate(Site& site, EnumerateContext& context) {
-  return Enumerator(site, context).run();
+Status list_into(Site& site, EnumerateContext& context, const Sample* sample) {
+  return Enumerator(site, context, sample).run();
 }
 
 }  // namespace dunlin::files

@@ -18,6 +18,11 @@ inline constexpr std::string_view kRemoveDirectories = "remove_directories";
 /// engine/engine.h).
 inline constexpr std::string_view kSelection = "selection";
 
+/// Of a test what its sample takes (sample.h).
 [[nodiscard]] Status enumerate(Site& site, engine::EnumerateContext& context);
+
+class Sample;
+/// The same, of the whole source or, with a sample, of what that takes; for sample.cpp.
+[[nodiscard]] Status list_into(Site& site, engine::EnumerateContext& context, const Sample* sample);
 
 }  // namespace dunlin::files

@@ -5,7 +5,9 @@
 #include <iterator>
 
 #include "base/text.h"
+#include "engine/test_run.h"
 #include "engine/written_plan.h"
+#include "files/claims.h"
 #include "files/files_run.h"
 #include "files/layout.h"
 #include "files/meanings.h"
@@ -43,7 +45,9 @@ std::string on_disks_in_words(const std::vector<std::string>& paths,
   return text + (text.empty() ? "disk " : " on disk ") + named;
 }
 
-class FilesKind final : public engine::Kind, public engine::WrittenPlans {
+class FilesKind final : public engine::Kind,
+                        public engine::WrittenPlans,
+                        public engine::TestableKind {
  public:
   FilesKind(fs::Features features, sandbox::ParserCommand parser, fs::DiskPlaces disks)
       : features_(features), parser_(std::move(parser)), disks_(std::move(disks)) {}
@@ -63,6 +67,13 @@ class FilesKind final : public engine::Kind, public engine::WrittenPlans {
   [[nodiscard]] std::vector<std::string> check_places(const Json& document) const override {
     return files::check_places(document);
   }
+  [[nodiscard]] std::string why_no_test(const Plan& plan) const override {
+    const auto files = decoded(plan);
+    return files.ok() && files->links() ? "further names of the source's files take no time that a "
+                                          "sample could tell of, and "
+                                          "would change the source"
+                                        : "";
+  }
   [[nodiscard]] Result<std::vector<engine::Claim>> claims(const Plan& plan) const override;
   [[nodiscard]] std::string describe(const Plan& plan) const override;
   [[nodiscard]] std::vector<engine::Meaning> meanings(const Plan& plan) const override {
@@ -75,6 +86,10 @@ class FilesKind final : public engine::Kind, public engine::WrittenPlans {
     FilesPlan files = decode_plan(plan.document, problems);
     if (!problems.empty()) return Error(ErrorType::plan_invalid, problems.front());
     DUNLIN_ASSIGN(files, on_disks(std::move(files), disks_));
+    if (plan.settings.mode == engine::kTest) {  // the source stays as it is
+      files.operation = Operation::copy;
+      files.remove_emptied = false;
+    }
     return std::unique_ptr<engine::Run>(
         std::make_unique<FilesRun>(std::move(files), features_, parser_));
   }
@@ -158,21 +173,7 @@ Result<Json> FilesKind::plan_for(const CommandLine& line) const {
 Result<std::vector<engine::Claim>> FilesKind::claims(const Plan& plan) const {
   DUNLIN_ASSIGN(const FilesPlan files, decoded(plan));
   DUNLIN_ASSIGN(const Layout layout, layout_now(files));
-  std::vector<engine::Claim> claims;
-  if (layout.several()) {
-    for (const Layout::Source& source : layout.sources)
-      claims.push_back("file:" + joined(layout.destination_root, source.name));
-    // A move empties them.
-    if (files.moves()) {
-      for (const std::string& source : files.sources) claims.push_back("file:" + source);
-    }
-    return claims;
-  }
-  const bool slash = layout.destination_root.ends_with('/');
-  const std::string below = layout.whole_tree() ? "" : (slash ? "" : "/") + layout.single_target;
-  claims.push_back("file:" + layout.destination_root + below);
-  if (files.moves()) claims.push_back("file:" + files.source());  // it is emptied
-  return claims;
+  return claims_of(files, layout);
 }
 
 std::string FilesKind::describe(const Plan& plan) const {

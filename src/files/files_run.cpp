@@ -158,8 +158,9 @@ Status FilesRun::settle_undo(BatchContext& context) {
   return SourceRestorer(site_, context).settle();
 }
 
-/// Every kept version, and what is half copied.
+/// Every kept version, and what is half copied; of a test all that it has.
 Status FilesRun::release(RunContext& context) {
+  if (site_.test_items() > 0) return site_.remove_scratch(context);
   auto root = site_.destination();
   if (!root.ok()) return root.error().native.code == "ENOENT" ? success() : Status(root.error());
   const fs::Directory& directory = (*root)->root();
@@ -180,7 +181,7 @@ Status FilesRun::release(RunContext& context) {
 
 /// Nobody goes on with what was cancelled.
 void FilesRun::close(RunContext& context) {
-  if (context.cancel().reason() != CancelReason::cancel) return;
+  if (context.cancel().reason() != CancelReason::cancel || site_.test_items() > 0) return;
   auto root = site_.destination();
   if (!root.ok()) return;  // nothing was begun there
   remove_own_folder((*root)->root(), part_folder_name(context.execution()), context, false)

@@ -5,11 +5,12 @@
 #include <vector>
 
 #include "engine/run.h"
+#include "engine/test_run.h"
 #include "files/site.h"
 
 namespace dunlin::files {
 
-class FilesRun final : public engine::Run {
+class FilesRun final : public engine::Run, public engine::TestableRun {
  public:
   FilesRun(FilesPlan plan, fs::Features features, sandbox::ParserCommand parser)
       : site_(std::move(plan), features, std::move(parser)) {}
@@ -19,6 +20,9 @@ class FilesRun final : public engine::Run {
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::ledger; }
   void started_with(const std::string& identity) override { site_.started_with(identity); }
+  void begin_test(const ExecutionId& execution, std::int64_t items) override {
+    site_.begin_test(execution, items);
+  }
   [[nodiscard]] Result<std::string> root_identity(engine::RunContext& context) override;
   [[nodiscard]] bool reads_back(engine::VerificationLevel level) const override {
     return level == engine::VerificationLevel::full;

@@ -52,7 +52,8 @@ constexpr std::int64_t kOrigin_s = 1'750'000'000;
 constexpr std::string_view kPrefix = ".dunlin-";
 constexpr std::string_view kUndo = "undo-";
 constexpr std::string_view kPart = "part-";
-static_assert(kUndo.size() == kPart.size());
+constexpr std::string_view kTest = "test-";
+static_assert(kUndo.size() == kPart.size() && kPart.size() == kTest.size());
 constexpr std::size_t kIdDigits = 8;
 
 /// Times come from anybody's file system: what does not fit wraps, and comes back so.
@@ -304,10 +305,14 @@ std::string part_folder_name(const ExecutionId& execution) {
   return std::string(kPrefix) + std::string(kPart) + short_id(execution);
 }
 
+std::string test_folder_name(const ExecutionId& execution) {
+  return std::string(kPrefix) + std::string(kTest) + short_id(execution);
+}
+
 std::string_view execution_in_name(std::string_view name) {
   if (!name.starts_with(kPrefix)) return {};
   name.remove_prefix(kPrefix.size());
-  if (name.starts_with(kUndo) || name.starts_with(kPart)) {
+  if (name.starts_with(kUndo) || name.starts_with(kPart) || name.starts_with(kTest)) {
     name.remove_prefix(kUndo.size());
     return name.size() == kIdDigits && all_digits(name, true) ? name : std::string_view();
   }

@@ -100,7 +100,9 @@ struct Witness {
 /// `.dunlin-part-<last 8 digits>`, in the destination root: large files that a pause or a crash
 /// left half copied, by their item's number.
 [[nodiscard]] std::string part_folder_name(const ExecutionId& execution);
-/// The digits of the execution in a name of the three forms above; empty for every other name. Such
+/// `.dunlin-test-<last 8 digits>`: where a test copies its sample (scratch_place.h).
+[[nodiscard]] std::string test_folder_name(const ExecutionId& execution);
+/// The digits of the execution in a name of the forms above; empty for every other name. Such
 /// entries are left out of every source, if the execution is one of ours: anybody may choose a
 /// name.
 [[nodiscard]] std::string_view execution_in_name(std::string_view name);

@@ -53,14 +53,29 @@ Result<Json> identity_of(SourceTrees& trees, const SourceTrees::Root& root) {
 
 Result<const Layout*> Site::layout_locked() {
   if (layout_) return &*layout_;
+  Layout made;
   if (began_.empty()) {
-    DUNLIN_ASSIGN(layout_, layout_now(plan));
+    DUNLIN_ASSIGN(made, layout_now(plan));
+    if (test_items_ > 0) {
+      DUNLIN_ASSIGN(scratch_, ScratchHolder::look(made));
+    }
   } else {
     DUNLIN_ASSIGN(const Json began, parse_json(began_, "identity of the roots"));
     DUNLIN_ASSIGN(Found found, Found::get(began, plan));
-    layout_ = layout_of(plan, std::move(found));
+    made = layout_of(plan, std::move(found));
+    if (test_items_ > 0) {
+      DUNLIN_ASSIGN(scratch_, ScratchHolder::get(began));
+    }
   }
+  // Before anybody sees it: a test that knew the real destination might write there.
+  if (scratch_) put_into_scratch(made, *scratch_, tested_);
+  layout_ = std::move(made);
   return &*layout_;
+}
+
+Status Site::remove_scratch(engine::RunContext& context) {
+  DUNLIN_TRY(layout());
+  return files::remove_scratch(*scratch_, context, features_);
 }
 
 Result<const Layout*> Site::layout() {
@@ -238,6 +253,7 @@ Result<std::string> Site::identity() {
   DUNLIN_ASSIGN(json["destination"], destination_identity());
   DUNLIN_ASSIGN(const Layout* const where, layout());
   where->found.put(json);
+  if (scratch_) scratch_->put(json);
   return dump_json(json);
 }
 

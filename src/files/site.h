@@ -18,6 +18,7 @@
 #include "files/plan.h"
 #include "files/rehearsal.h"
 #include "files/reopened.h"
+#include "files/scratch_place.h"
 #include "files/source_trees.h"
 #include "fs/block_pipeline.h"
 #include "fs/clone.h"
@@ -49,6 +50,17 @@ class Site {
     began_ = std::move(identity);
     rehearsal.whole = false;
   }
+  /// Mode `test`: the destination is a scratch place, and a sample is taken. Before anything else
+  /// but started_with().
+  void begin_test(ExecutionId execution, std::int64_t items) {
+    tested_ = std::move(execution);
+    test_items_ = items;
+  }
+  /// The largest sample; 0: this is no test.
+  [[nodiscard]] std::int64_t test_items() const { return test_items_; }
+  /// Removes what the test has at the destination; repeatable.
+  [[nodiscard]] Status remove_scratch(engine::RunContext& context);
+
   /// Stays where it is.
   [[nodiscard]] Result<const Layout*> layout();
   [[nodiscard]] Result<SourceTrees*> source();
@@ -129,6 +141,9 @@ class Site {
   fs::Features features_;
   sandbox::ParserProcess parser_;
   std::string began_;
+  ExecutionId tested_;
+  std::int64_t test_items_ = 0;
+  std::optional<ScratchHolder> scratch_;  ///< of a test, with its layout
   std::mutex mutex_;
   std::optional<Layout> layout_;
   std::optional<std::int64_t> probed_clock_ns_;

@@ -169,6 +169,22 @@ std::string Disks::bearer(const std::string& path) const {
   return remote ? "server " + mount->source : "file system " + number;
 }
 
+Result<std::string> place_on_device(const std::string& path, const std::string& shown,
+                                    const std::string& mountinfo) {
+  DUNLIN_ASSIGN(const auto mounts, Disks::mounts(mountinfo));
+  const Disks::Mount* holder = nullptr;
+  for (const Disks::Mount& mount : mounts) {
+    const std::string& point = mount.point;
+    const bool holds = point == "/" || path == point || path.starts_with(point + "/");
+    if (holds && (holder == nullptr || point.size() > holder->point.size())) holder = &mount;
+  }
+  if (holder == nullptr)
+    return Error(ErrorType::not_found, "no mount holds '" + escape_bytes(path) + "'");
+  std::string place = holder->root == "/" ? "" : holder->root;
+  place += holder->point == "/" ? shown : shown.substr(holder->point.size());
+  return holder->device + ":" + (place.empty() ? "/" : place);
+}
+
 /// A folder that is not there names nothing: there is no udev.
 void Disks::add_links(const std::string& folder, bool label) {
   std::error_code code;

@@ -17,6 +17,14 @@ struct DiskPlaces {
   std::string by_uuid = "/dev/disk/by-uuid";
 };
 
+/// Where a path lies, whatever it is reached by: "8:1:/photos", the device of its file system and
+/// its place from the root of that on. The same for all mounts of a directory, bind mounts among
+/// them, until the next boot. `path` is absolute, without symlinks and '..'; it need not be there.
+/// `shown`: the same path with names as they are to appear in the answer, of the same lengths.
+[[nodiscard]] Result<std::string> place_on_device(
+    const std::string& path, const std::string& shown,
+    const std::string& mountinfo = DiskPlaces{}.mountinfo);
+
 class Disks {
  public:
   /// Reads what is mounted now. Labels and UUIDs are those of udev's links and, where there is no
@@ -34,6 +42,8 @@ class Disks {
   [[nodiscard]] std::string bearer(const std::string& path) const;
 
  private:
+  friend Result<std::string> place_on_device(const std::string& path, const std::string& shown,
+                                             const std::string& mountinfo);
   struct Mount {
     std::string number;  ///< of the mount
     std::string device;  ///< "8:1"

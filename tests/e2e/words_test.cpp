@@ -44,7 +44,7 @@ TEST_F(Words, WhatIsMissingOrTooMuchIsNamed) {
 
 TEST_F(Words, WhatThisVersionDoesNotHaveIsRefusedAndNeverIgnored) {
   expect_refusal({"copy", "a", "b", "--delete"}, "does not have --delete");
-  expect_refusal({"load", "sqlite:a", "sqlite:b", "--all", "--test", "5"}, "does not have --test");
+  expect_refusal({"load", "sqlite:a", "sqlite:b", "--all", "--test", "5"}, "cannot be tested");
   expect_refusal({"serve"}, "unknown verb 'serve'");
   expect_refusal({"report", "1", "--format", "pdf"}, "text, json or html");
 }

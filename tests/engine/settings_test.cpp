@@ -125,7 +125,7 @@ TEST(Settings, WhatThisVersionDoesNotDoIsRefusedNotIgnored) {
   EXPECT_NE(problem_of({{"cleanup_policy", {{"undo", "keep"}}}}).find("does not have it yet"),
             std::string::npos);
   for (const Json& section :
-       std::vector<Json>{{{"mode", "test"}}, {{"execution_type", "incremental"}}}) {
+       std::vector<Json>{{{"mode", "resume"}}, {{"execution_type", "incremental"}}}) {
     EXPECT_NE(problem_of(section).find("this version only has"), std::string::npos);
   }
 }

@@ -163,5 +163,24 @@ TEST(FsDisksNeedsRoot, ALoopDeviceIsFoundByLabelUuidDeviceAndMountPoint) {
   EXPECT_FALSE(gone.ok());
 }
 
+TEST_F(FsDisks, APlaceIsTheSameByEveryMountOfIt) {
+  mounts_ = "1 0 8:1 / / rw - ext4 /dev/a rw\n"
+            "2 1 8:2 / /data rw - ext4 /dev/b rw\n"
+            "3 1 8:2 /photos/2024 /bound rw - ext4 /dev/b rw\n"
+            "4 1 8:1 /home /homes rw - ext4 /dev/a rw\n";
+  write(scratch_.file("mountinfo"), mounts_);
+  const auto place = [this](const std::string& path) {
+    const auto found = place_on_device(path, path, scratch_.file("mountinfo"));
+    return found.ok() ? *found : found.error().text();
+  };
+  EXPECT_EQ(place("/data/photos/2024/x"), "8:2:/photos/2024/x");
+  EXPECT_EQ(place("/bound/x"), "8:2:/photos/2024/x");
+  EXPECT_EQ(place("/bound"), "8:2:/photos/2024");
+  EXPECT_EQ(place("/boundary"), "8:1:/boundary") << "only its name begins alike";
+  EXPECT_EQ(place("/homes/u"), place("/home/u"));
+  EXPECT_EQ(place("/"), "8:1:/");
+  EXPECT_EQ(place("/data"), "8:2:/");
+}
+
 }  // namespace
 }  // namespace dunlin::fs::testing
