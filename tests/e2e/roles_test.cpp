@@ -85,7 +85,7 @@ std::vector<VerbCase> verb_cases(const std::string& folder) {
       {{"plan", "list"}, 1},
       {{"doctor"}, 1},
       {{"copy", folder + "/src", folder + "/dst2"}, 2},
-      {{"move", folder + "/none", folder + "/dst2"}, 2},
+      {{"move", folder + "/one", folder + "/dst2"}, 2},
       {{"load", "sqlite:" + folder + "/a.db", "sqlite:" + folder + "/b.db", "--all"}, 2},
       {{"migrate", "up", "--db", "sqlite:" + folder + "/a.db", "--dir", folder + "/migrations"}, 2},
       {{"run", plan}, 2},
@@ -118,6 +118,7 @@ std::vector<VerbCase> verb_cases(const std::string& folder) {
 
 TEST_F(Roles, EveryVerbByEveryRole) {
   make_tree("src", 6, 10);
+  make_tree("one", 1, 10);
   write("plan.yaml", "kind: files\nsource: {paths: [" + path("src") +
                          "]}\ndestination: {base_path: " + path("dst3") + "}\n");
   ASSERT_EQ(run({"copy", path("src"), path("dst")}).code, 0);
