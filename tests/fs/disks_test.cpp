@@ -164,10 +164,11 @@ TEST(FsDisksNeedsRoot, ALoopDeviceIsFoundByLabelUuidDeviceAndMountPoint) {
 }
 
 TEST_F(FsDisks, APlaceIsTheSameByEveryMountOfIt) {
-  mounts_ = "1 0 8:1 / / rw - ext4 /dev/a rw\n"
-            "2 1 8:2 / /data rw - ext4 /dev/b rw\n"
-            "3 1 8:2 /photos/2024 /bound rw - ext4 /dev/b rw\n"
-            "4 1 8:1 /home /homes rw - ext4 /dev/a rw\n";
+  mounts_ =
+      "1 0 8:1 / / rw - ext4 /dev/a rw\n"
+      "2 1 8:2 / /data rw - ext4 /dev/b rw\n"
+      "3 1 8:2 /photos/2024 /bound rw - ext4 /dev/b rw\n"
+      "4 1 8:1 /home /homes rw - ext4 /dev/a rw\n";
   write(scratch_.file("mountinfo"), mounts_);
   const auto place = [this](const std::string& path) {
     const auto found = place_on_device(path, path, scratch_.file("mountinfo"));
