@@ -64,6 +64,7 @@ Status SourceDirectories::take_over(const std::string& path) {
 }
 
 Status SourceDirectories::finish() {
+  if (made_.empty()) return success();
   DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
   for (const auto& [path, info] : made_) {
     DUNLIN_ASSIGN(const auto directory, source->get(path));

@@ -187,6 +187,10 @@ TEST_F(FaultyPlans, APlanThatWaitsForAnUnknownOneIsRefused) {
 
 TEST_F(FaultyPlans, EveryExampleInTheDocumentsIsValid) {
   int examples = 0;
+  // Those that wait for a plan wait for this one.
+  write("first.yaml", written(good_plans()[0], false));
+  const std::string first = json({"plan", "create", "first.yaml"})["id"];
+  const std::string waits = "depends_on: [";
   for (const char* document : {"plans.md", "getting-started.md"}) {
     std::istringstream lines(content_of(fixtures() / "../../../docs" / document));
     std::string block;
@@ -199,6 +203,8 @@ TEST_F(FaultyPlans, EveryExampleInTheDocumentsIsValid) {
       const bool json = block.starts_with("{");
       if (inside && (json || block.starts_with("kind:"))) {
         ++examples;
+        if (const auto at = block.find(waits); at != std::string::npos)
+          block.replace(at + waits.size(), first.size(), first);
         write(json ? "plan.json" : "plan.yaml", block);
         const Finished done = run({"plan", "check", json ? "plan.json" : "plan.yaml"});
         EXPECT_EQ(done.code, 0) << document << "\n" << block << done.err;

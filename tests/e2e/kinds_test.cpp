@@ -49,18 +49,14 @@ TEST_F(Kinds, ARangeOfRowsIsTakenBackAloneAndATableThatWasMadeIsNot) {
                  "--batch-size", "100"})
                 .code,
             0);
-  const Json items = json({"items", "1", "--status", "completed"});
-  ASSERT_TRUE(items.is_array());
-  ASSERT_GE(items.size(), 10U);
-  const std::string last = std::to_string(items.back()["id"].get<std::int64_t>());
-  const Finished part = run({"rollback", "1", "--item", last, "--yes"});
+  // Item 1 is the table, 2 to 11 are ranges of it.
+  const Finished part = run({"rollback", "1", "--item", "11", "--yes"});
   EXPECT_EQ(part.code, 0) << part.err;
   EXPECT_EQ(sql("b.db", "SELECT count(*) FROM t"), "900\n");
   EXPECT_EQ(status(), "completed");
-  const std::string first = std::to_string(items.front()["id"].get<std::int64_t>());
-  EXPECT_EQ(run({"rollback", "1", "--item", first, "--yes"}).code, 2) << "it made the table";
+  EXPECT_EQ(run({"rollback", "1", "--item", "1", "--yes"}).code, 2) << "it made the table";
   EXPECT_EQ(run({"rollback", "1", "--yes"}).code, 0);
-  EXPECT_EQ(sql("b.db", ".tables"), "");
+  EXPECT_EQ(sql("b.db", "SELECT count(*) FROM sqlite_master WHERE name = 't'"), "0\n");
 }
 
 TEST_F(Kinds, MigrationsAreTakenBackAsAWhole) {
