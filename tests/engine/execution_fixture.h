@@ -37,9 +37,9 @@ struct Script {
   std::vector<std::string> undone;                   ///< tried to be taken back, in this order
   std::map<std::int64_t, ErrorType> batch_failures;  ///< batch id -> error of its first execute
   std::int64_t per_directory = 0;                    ///< items of a directory; 0: all in the root
-  bool by_directory = false;  ///< the items of one are run one after the other
-  bool refuse = false;        ///< preflight
-  std::int64_t keeps = 0;     ///< bytes of each item, for a rollback
+  bool by_directory = false;               ///< the items of one are run one after the other
+  bool refuse = false;                     ///< preflight
+  std::int64_t keeps = 0;                  ///< bytes of each item, for a rollback
   std::optional<ErrorType> release_fails;  ///< interrupted: waits until it is told to stop
   bool undoes_alone = true;
   std::atomic<int> hold{0};          ///< items wait while it is above 0
