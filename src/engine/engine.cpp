@@ -283,10 +283,32 @@ Status Engine::remove(const ExecutionId& id) {
   return state_->delete_execution(id);
 }
 
+namespace {
+
+/// A process that was stopped in the midst of a write holds its ledger, for a moment of it against
+/// readers, too.
+Error perhaps_stopped(Error error, std::int64_t number) {
+  if (error.type != ErrorType::database_locked) return error;
+  const std::string shown = std::to_string(number);
+  error.remediation =
+      "its process stands still while it writes the ledger: end it with `dunlin stop --now " +
+      shown + "`, then `dunlin resume " + shown + "`";
+  return error;
+}
+
+std::int64_t number_of(store::StateDirectory& state, const ExecutionId& id) {
+  const auto summary = state.store().execution(id);
+  return summary.ok() ? summary->number : 0;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Execution>> Engine::own(const ExecutionId& id, Goal goal, bool force,
                                                const MayOwn& may) {
   DUNLIN_ASSIGN(store::OwnerLock lock, state_->acquire(id, force));
-  DUNLIN_ASSIGN(std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id));
+  Result<std::unique_ptr<store::Ledger>> opened = state_->open_ledger(id);
+  if (!opened.ok()) return perhaps_stopped(std::move(opened).error(), number_of(*state_, id));
+  std::unique_ptr<store::Ledger> ledger = *std::move(opened);
   DUNLIN_ASSIGN(store::ExecutionRow row, ledger->execution());
   DUNLIN_TRY(may(row, *ledger));
   const Kind* kind = kinds_.find(row.kind);
@@ -304,17 +326,7 @@ Result<std::unique_ptr<Execution>> Engine::own(const ExecutionId& id, Goal goal,
       state_->release_reserve()) {
     epoch = ledger->take_over(owner);
   }
-  if (!epoch.ok()) {
-    Error error = std::move(epoch).error();
-    if (error.type == ErrorType::database_locked) {
-      const std::string number = std::to_string(row.number);
-      error.remediation =
-          "its process stands still while it writes the ledger: end it with `dunlin "
-          "stop --now " +
-          number + "`, then `dunlin resume " + number + "`";
-    }
-    return error;
-  }
+  if (!epoch.ok()) return perhaps_stopped(std::move(epoch).error(), row.number);
   DUNLIN_ASSIGN(row, ledger->execution());
   DUNLIN_ASSIGN(const Undo undo, undo_of(*ledger));
   Execution::Parts parts{
@@ -385,7 +397,9 @@ Result<std::string> left_out_of(const store::Ledger& ledger) {
 }  // namespace
 
 Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
-  DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id, true));
+  Result<std::unique_ptr<store::Ledger>> opened = state_->open_ledger(id, true);
+  if (!opened.ok()) return perhaps_stopped(std::move(opened).error(), number_of(*state_, id));
+  const std::unique_ptr<store::Ledger> ledger = *std::move(opened);
   Snapshot snapshot;
   DUNLIN_ASSIGN(snapshot.row, ledger->execution());
   DUNLIN_ASSIGN(snapshot.live, state_->owned(id));
