@@ -265,8 +265,10 @@ std::set<std::string> Foresight::interfere(Engine& engine, const ExecutionId& id
     if (::lstat((destination + "/" + path).c_str(), &there) != 0 || !S_ISREG(there.st_mode) ||
         there.st_nlink != 1)
       continue;
-    std::ofstream(destination + "/" + path, std::ios::app) << "somebody's";
-    changed.insert(path);
+    std::ofstream file(destination + "/" + path, std::ios::app);
+    file << "somebody's";
+    file.close();
+    if (file) changed.insert(path);  // some may not be written
   }
   return changed;
 }
