@@ -133,6 +133,9 @@ Result<ItemOutcome> EmptiedDirectories::make_again(const ItemRow& row) {
   DUNLIN_TRY(context_.fence());
   const Status made = parent->make_directory(name, kWhileWorking);
   if (!made.ok() && made.error().native.code != "EEXIST") return made.error();
+  DUNLIN_ASSIGN(const bool copied, has_arrived(row));
+  // A rollback of a part has taken its copy back and finished it: nothing comes into it any more.
+  if (!made.ok() && !copied) return outcome;
   DUNLIN_TRY(flush_.directory_changed(*parent));
   DUNLIN_ASSIGN(const auto directory, source->get(row.directory_path));
   DUNLIN_ASSIGN(const fs::Extended extended, fs::decode_extended(witness.extended_before));

@@ -144,8 +144,13 @@ Status FilesRun::undo(BatchContext& context) {
   return PlacedFiles(site_, context).undo();
 }
 
+/// A directory that stood there before is given back what it had once all that came into it may
+/// have gone, and so is its source.
 bool FilesRun::undoes_alone(const store::BatchRow& batch, const engine::ItemRow& item) const {
-  if (batch.task_type == kCreateDirectory) return !item.name.empty();
+  if (batch.task_type == kCreateDirectory) {
+    const auto witness = decode_witness(item.undo, item.detail);
+    return !item.name.empty() && witness.ok() && !witness->replaced;
+  }
   return batch.task_type != kDirectoryTimes && batch.task_type != kRemoveDirectories;
 }
 

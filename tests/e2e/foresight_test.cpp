@@ -148,10 +148,12 @@ class Foresight : public ::testing::Test {
 
   engine::KindRegistry kinds_;
   const SystemClock clock_;
+  std::string parts_;  ///< taken back before the rest
 };
 
 void Foresight::one(std::uint64_t seed) {
   Rng rng(seed);
+  parts_.clear();
   const ScratchDirectory scratch = ScratchDirectory::in_memory();
   const bool across = rng.chance(0.15);  // another file system
   const ScratchDirectory elsewhere = across ? ScratchDirectory() : ScratchDirectory::in_memory();
@@ -223,7 +225,8 @@ void Foresight::one(std::uint64_t seed) {
   if (!changed.empty())
     return expect_only_left(*engine, full, changed, destination_before,
                             outside_by_path(destination));
-  EXPECT_EQ(both(look), before.at(look)) << "the rollback has not given everything back";
+  EXPECT_EQ(both(look), before.at(look))
+      << "the rollback has not given everything back; first the parts" << parts_;
 }
 
 /// Without the numbers that two versions beside each other have got.
@@ -315,6 +318,7 @@ void Foresight::take_back_parts(Engine& engine, const ExecutionId& id,
     const Json part = random_part(engine, id, rng);
     if (part.is_null()) return;
     SCOPED_TRACE("part " + part.dump());
+    parts_ += " " + part.dump();
     const auto at_source = outside_by_path(source);
     const auto at_destination = outside_by_path(destination);
     Json begun = part;
