@@ -118,7 +118,9 @@ class Foresight : public ::testing::Test {
     std::vector<store::ItemRow> named;
     if (items.ok())
       std::copy_if(items->begin(), items->end(), std::back_inserter(named),
-                   [](const store::ItemRow& item) { return !item.name.empty(); });
+                   [](const store::ItemRow& item) {
+                     return !item.name.empty() && item.action != "existing";
+                   });
     if (named.empty()) return nullptr;
     const store::ItemRow& item = named[rng.below(named.size())];
     const std::string path =
