@@ -82,7 +82,8 @@ TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
   const bool all = pool.for_each(
       1, 1000,
       [&](std::size_t) {
-        // Whoever comes after the fifth waits: how fast the fifth gets from its count to its request is up to the scheduler.
+        // Whoever comes after the fifth waits: how fast the fifth gets from its count to its
+        // request is up to the scheduler.
         const int number = ++begun;
         if (number == 5) cancel.request(CancelReason::pause);
         while (number > 5 && !token.cancelled()) std::this_thread::yield();
