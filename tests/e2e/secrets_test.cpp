@@ -189,7 +189,7 @@ TEST_F(Secrets, InThePlanOfAnExecutionStayOutOfAllThatIsKeptOfIt) {
       fmt::format("from {} with Authorization: Bearer {}", addresses().front(), kCanary);
   write("plan.yaml", fmt::format("kind: files\nname: '{0}'\ndescription: '{0}'\nsource: {{paths: "
                                  "['{1}']}}\ndestination: {{base_path: '{2}'}}\n"
-                                 "settings: {{io_limit: 1MB/s, batch_size: 20}}\n",
+                                 "settings: {{io_limit: 100KB/s, batch_size: 20}}\n",
                                  words, path("src"), path("dst")));
   say_both({"plan", "check", path("plan.yaml")});
   const auto created = json_lines(say({"plan", "create", path("plan.yaml"), "--json"}).out);
@@ -200,7 +200,7 @@ TEST_F(Secrets, InThePlanOfAnExecutionStayOutOfAllThatIsKeptOfIt) {
   say_both({"plan", "check", id});
   {
     // Its own command line, too: an exclusion that is an address.
-    Process copy(dunlin({"copy", path("src/"), path("dst0"), "--io-limit", "1MB/s", "--exclude",
+    Process copy(dunlin({"copy", path("src/"), path("dst0"), "--io-limit", "100KB/s", "--exclude",
                          addresses().front(), "--log-level", "debug", "--json"}));
     ASSERT_TRUE(is_under_way());
     look_at_process(copy.pid());
@@ -265,7 +265,7 @@ TEST_F(Secrets, OfTokensAndKeysStayWithWhoeverWasGivenThem) {
     return options;
   };
   ASSERT_EQ(
-      say(with_file({"copy", path("src"), path("dst"), "--io-limit", "1MB/s", "--detach"})).code,
+      say(with_file({"copy", path("src"), path("dst"), "--io-limit", "100KB/s", "--detach"})).code,
       0);
   ASSERT_TRUE(is_under_way());
   const auto owner = json({"status", "last"});
