@@ -248,7 +248,7 @@ TEST_P(Agreement, OfExitCodeReportListsViewsAndDestination) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(BySeed, Agreement, ::testing::Range(1, 25));
+INSTANTIATE_TEST_SUITE_P(BySeed, Agreement, ::testing::Range(1, 25, static_cast<int>(kEvery)));
 
 }  // namespace
 }  // namespace dunlin::e2e

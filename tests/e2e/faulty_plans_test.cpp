@@ -86,7 +86,8 @@ TEST_F(FaultyPlans, ThoseThatPeopleWriteAreRefusedInWordsThatTheyCanActOn) {
   std::string found;
   const auto plans = by_hand();
   EXPECT_GE(plans.size(), 60U);
-  for (const auto& [name, text] : plans) {
+  for (std::size_t n = 0; n < plans.size(); n += kEvery) {
+    const auto& [name, text] = plans[n];
     SCOPED_TRACE(name);
     write(name, text);
     const Finished done = run({"run", name, "--no-progress"});
@@ -100,13 +101,13 @@ TEST_F(FaultyPlans, ThoseThatPeopleWriteAreRefusedInWordsThatTheyCanActOn) {
     fs::remove(path(name));
   }
   expect_nothing_happened();
-  expect_golden("by_hand", found);
+  if (kEvery == 1) expect_golden("by_hand", found);
 }
 
 TEST_F(FaultyPlans, MadeByASeedAreRefusedWithLineAndKeyAndTheRightSpelling) {
   constexpr std::uint64_t kMutants = 240;
   std::string found;
-  for (std::uint64_t seed = 0; seed < kMutants; ++seed) {
+  for (std::uint64_t seed = 0; seed < kMutants; seed += kEvery) {
     const PlanMutant mutant = plan_mutant(seed);
     const std::string name = mutant.as_json ? "plan.json" : "plan.yaml";
     SCOPED_TRACE(std::to_string(seed) + ": " + mutant.mistake + "\n" + mutant.text);
@@ -131,7 +132,7 @@ TEST_F(FaultyPlans, MadeByASeedAreRefusedWithLineAndKeyAndTheRightSpelling) {
     if (HasFailure()) break;
   }
   expect_nothing_happened();
-  expect_golden("generated", found);
+  if (kEvery == 1) expect_golden("generated", found);
 }
 
 TEST_F(FaultyPlans, TheGoodOnesThatTheyAreMadeOfAreValid) {

