@@ -187,14 +187,22 @@ Status SourceRestorer::write(Restored& one) {
   return written;
 }
 
-/// The item whose source had the same inode, whatever became of the two at the destination.
+/// The item whose source had the same inode, whatever became of the two at the destination. One
+/// that has come back in an earlier rollback counts while it stands there as it was.
 Result<std::optional<ItemRow>> SourceRestorer::first_name(const Restored& one) {
   DUNLIN_ASSIGN(const Detail listed, decode_detail(one.row->detail));
   if (!listed.first.valid()) return std::optional<ItemRow>();
   DUNLIN_ASSIGN(ItemRow first, context_.item(listed.first));
-  if (first.status != ItemStatus::completed) return std::optional<ItemRow>();
+  const bool back = first.status == ItemStatus::rolled_back;
+  if (!back && first.status != ItemStatus::completed) return std::optional<ItemRow>();
   DUNLIN_ASSIGN(const Witness witness, decode_witness(first.undo, first.detail));
-  const bool same = needs_source(witness) && witness.source->inode == one.witness.source->inode;
+  bool same = needs_source(witness) && witness.source->inode == one.witness.source->inode;
+  if (same && back) {
+    const auto from = source_->holder(first.directory_path, first.name);
+    const auto there = from.ok() ? stands(first, one.witness, **from) : from.error();
+    if (!there.ok() && ends_the_process(there.error())) return there.error();
+    same = there.ok() && *there;
+  }
   return same ? std::optional(std::move(first)) : std::nullopt;
 }
 

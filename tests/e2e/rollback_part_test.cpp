@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "e2e/world.h"
+#include "support/scratch.h"
 
 namespace dunlin::e2e {
 namespace {
@@ -86,6 +87,22 @@ TEST_F(RollbackPart, WhatOthersHaveChangedOfItIsLeftAndNamed) {
   ASSERT_FALSE(end.empty());
   EXPECT_EQ(end.back()["part"]["rolled_back"], 2);
   EXPECT_EQ(end.back()["part"]["left_alone"], 0);
+}
+
+/// Which of its names was listed first is the file system's doing, so each comes back first once.
+TEST_F(RollbackPart, ASetOfHardLinksComesTogetherAgainNameByName) {
+  for (const char* first : {"one", "two", "three"}) {
+    const auto elsewhere = testing::ScratchDirectory::in_memory();
+    write("src/one", "content");
+    for (const char* other : {"two", "three"})
+      std::filesystem::create_hard_link(path("src/one"), path(std::string("src/") + other));
+    ASSERT_EQ(run({"move", path("src") + "/", elsewhere.file("dst")}).code, 0);
+    ASSERT_EQ(run({"rollback", "last", "--path", first, "--yes"}).code, 0);
+    EXPECT_TRUE(exists(std::string("src/") + first));
+    ASSERT_EQ(run({"rollback", "last", "--yes"}).code, 0);
+    EXPECT_EQ(std::filesystem::hard_link_count(path("src/one")), 3U) << first;
+    std::filesystem::remove_all(path("src"));
+  }
 }
 
 TEST_F(RollbackPart, OfAMoveItsDirectoriesAreMadeAgainAsTheyWere) {
