@@ -86,14 +86,18 @@ Result<std::unique_ptr<SqliteStateStore>> SqliteStateStore::open(const std::stri
   options.cache_kib = 1024;
   auto made = [&]() -> Result<std::unique_ptr<SqliteStateStore>> {
     DUNLIN_ASSIGN(sql::Database database, sql::Database::open(path, options));
-    bool created = false;
-    {
+    const auto is_empty = [&database]() -> Result<bool> {
+      DUNLIN_ASSIGN(const auto tables, database.query_int64("SELECT count(*) FROM sqlite_schema"));
+      DUNLIN_ASSIGN(const std::int64_t version, database.user_version());
+      return tables.value_or(0) == 0 && version == 0;
+    };
+    // Asked without the writer's turn: behind a large copy another one's commit takes a second.
+    DUNLIN_ASSIGN(bool created, is_empty());
+    if (created) {
       // Two processes may find the file missing at once: who comes second sees the first one's
       // tables.
       DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(database));
-      DUNLIN_ASSIGN(const auto tables, database.query_int64("SELECT count(*) FROM sqlite_schema"));
-      DUNLIN_ASSIGN(const std::int64_t version, database.user_version());
-      created = tables.value_or(0) == 0 && version == 0;
+      DUNLIN_ASSIGN(created, is_empty());
       if (created) {
         DUNLIN_TRY(make_schema(database));
         DUNLIN_TRY(transaction.commit());

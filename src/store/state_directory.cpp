@@ -245,9 +245,11 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& 
       opened = open_store(directory->path_ + "/state.db", clock);
     }
     DUNLIN_ASSIGN(auto store, std::move(opened));
+    const bool made = store->created() || fresh;
     const bool rebuild = store->created() && !fresh;
     directory->store_ = std::move(store);
-    DUNLIN_TRY(fsync_directory(directory->path_));
+    // Not with each: behind a large copy a flush takes a second, and `dunlin pause` opens it, too.
+    if (made) DUNLIN_TRY(fsync_directory(directory->path_));
     if (const Status reserve = directory->make_reserve(); !reserve) {
       log_warn("no reserve in the state directory: {}",
                reserve.error().text());  // a full disk must not stop a cancel
@@ -322,6 +324,8 @@ Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow
     return state_file_error(fmt::format("rename '{}' to '{}'", making, folder));
   }
   DUNLIN_TRY(fsync_directory(path_ + "/executions"));
+  // Who made state.db may have been killed before its flush.
+  DUNLIN_TRY(fsync_directory(path_));
   return open_ledger(row.id);
 }
 

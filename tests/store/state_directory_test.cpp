@@ -17,6 +17,7 @@
 #include "sql/sqlite.h"
 #include "store/ledger_fixture.h"
 #include "store/spawn.h"
+#include "support/denied_calls.h"
 
 namespace dunlin::store::test {
 namespace {
@@ -91,6 +92,20 @@ TEST_F(StateDirectoryTest, IsMadeForItsOwnerAloneWithARealReserve) {
   EXPECT_FALSE(state->release_reserve()) << "there is none to give any more";
   EXPECT_TRUE(state->make_reserve().ok());
   EXPECT_EQ(stat_of(path_ + "/reserve").st_size, 16 << 20);
+}
+
+/// A verb opens it before it is heard: with a flush in between, or behind the owner's commit,
+/// `dunlin pause` would wait for all that the copy has written.
+TEST_F(StateDirectoryTest, OpeningOneThatIsThereWaitsForNoDisk) {
+  const auto made = open();
+  auto writer = sql::Database::open(path_ + "/state.db", {});
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE(writer->run("BEGIN IMMEDIATE").ok());
+  testing::with_denied_calls({{SYS_fsync, EIO}, {SYS_fdatasync, EIO}, {SYS_sync, EIO}}, [&] {
+    const auto again = open();
+    ASSERT_NE(again, nullptr);
+    EXPECT_TRUE(again->store().executions().ok());
+  });
 }
 
 TEST_F(StateDirectoryTest, DefaultsFollowTheConventions) {
