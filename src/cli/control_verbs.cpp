@@ -73,12 +73,18 @@ Result<int> control(Session& session, const std::string& text, const std::string
 
 Result<int> stop_all(Session& session) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-  DUNLIN_ASSIGN(const auto list, engine->list());
+  // Not as `ps` lists them: that reads ledgers, and a process to be stopped may hold its own.
+  DUNLIN_ASSIGN(const auto summaries, engine->state().store().executions());
   int stopped = 0;
   std::optional<Error> first_error;
-  for (const auto& snapshot : list) {
-    if (!snapshot.live) continue;
-    auto code = control(session, snapshot.row.id.value, "stop", Json::object());
+  for (const auto& summary : summaries) {
+    const auto live = engine->state().owned(summary.id);
+    if (live.ok() && !*live) continue;
+    if (!live.ok()) {
+      if (!first_error) first_error = live.error();
+      continue;
+    }
+    auto code = control(session, summary.id.value, "stop", Json::object());
     if (code.ok())
       ++stopped;
     else if (!first_error)

@@ -63,6 +63,7 @@ int exit_code_of(const engine::Snapshot& snapshot) {
       if (counters.differences > 0) return kDifferences;
       return store::all_failed(counters) > 0 || counters.failed_batches > 0 ? kItemsFailed : kDone;
     case ExecutionStatus::rolled_back:
+      if (snapshot.failure_taken_back) return kItemsFailed;
       // What was copied and is still counted as such was refused: somebody has changed it since.
       return store::all_failed(counters) > 0 || store::all_succeeded(counters) > 0 ? kItemsFailed
                                                                                    : kDone;

@@ -30,6 +30,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kRedraw{200};
 constexpr std::int64_t kJsonProgressEvery_ms = 1000;
+constexpr std::int64_t kTakesBackWithin_ms = 2000;
 
 void show_live(Terminal& terminal, const engine::Progress& progress, std::string_view noun,
                std::string_view state) {
@@ -192,6 +193,7 @@ class Follower {
     for (;;) {
       auto snapshot = engine_.snapshot(id_);
       if (!snapshot.ok()) return std::move(snapshot).error();
+      if (!snapshot->live && goes_on_soon(*snapshot)) continue;
       if (!snapshot->live) {
         clear();
         const int code = exit_code_of(*snapshot);
@@ -205,6 +207,14 @@ class Follower {
         return 128 + signal;
       }
     }
+  }
+
+  /// Its owner takes back what has failed, and has let go of it for a moment.
+  bool goes_on_soon(const engine::Snapshot& snapshot) {
+    if (goes_on_ || !engine::is_to_be_taken_back(snapshot)) return false;
+    const auto now = session_.clock().monotonic_ms();
+    if (failed_ms_ < 0) failed_ms_ = now;
+    return now - failed_ms_ < kTakesBackWithin_ms && left_within(kRedraw) == 0;
   }
 
   void show(const engine::Snapshot& snapshot) {
@@ -253,6 +263,7 @@ class Follower {
   const bool screen_;
   const bool goes_on_;
   std::int64_t last_ms_ = 0;
+  std::int64_t failed_ms_ = -1;
   std::mutex mutex_;
   std::condition_variable left_;
   int left_by_ = 0;
@@ -330,11 +341,13 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
   return success();
 }
 
-Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
+namespace {
+
+/// To its end, without the last words.
+Result<engine::Outcome> run_to_end(Session& session, const ForegroundRun& run) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   SignalWatch signals;
   engine::Outcome outcome;
-  const std::int64_t begin_ms = session.clock().monotonic_ms();
   {
     DUNLIN_ASSIGN(const auto execution, engine->attach(run.id, run.goal, run.take_over));
     if (run.prepare) DUNLIN_TRY(run.prepare(*execution));
@@ -349,9 +362,62 @@ Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
   // Not the summary: what the ledger says now is the new owner's doing.
   if (outcome.reason && outcome.reason->type == ErrorType::stale_owner)
     return std::move(*outcome.reason);
-  DUNLIN_TRY(print_end(session, run.id, &outcome, outcome.exit_code,
-                       session.clock().monotonic_ms() - begin_ms));
-  return outcome.exit_code;
+  return outcome;
+}
+
+/// Nothing is kept for a rollback of one that has completed, where its settings say so.
+void drop_undo(Session& session, engine::Engine& engine, const engine::Snapshot& snapshot) {
+  if (!snapshot.row.drops_undo || snapshot.row.status != store::ExecutionStatus::completed) return;
+  const Status dropped = engine.accept(snapshot.row.id, session.actor());
+  if (!dropped.ok() && !session.options().quiet)
+    session.err().write("dunlin: what a rollback would need stays for now: " +
+                        printable(dropped.error().text()) + "\n");
+}
+
+/// Takes back what was done; the outcome of that, or nullopt where it could not begin: then the
+/// execution stays failed, and `resume` takes it back.
+std::optional<engine::Outcome> after_failure(Session& session, const ForegroundRun& run,
+                                             const engine::Outcome& failed) {
+  const std::string why = failed.reason ? failed.reason->text() : "";
+  session.event("rolling_back", {{"execution_id", run.id.value}, {"reason", why}});
+  session.print("failed: " + printable(why) +
+                "; what was done is taken back (on_failure: rollback)\n");
+  auto outcome = run_to_end(session, take_back_failure(session, run));
+  if (outcome.ok()) return *std::move(outcome);
+  session.err().write("dunlin: it cannot be taken back now: " + printable(outcome.error().text()) +
+                      "\n");
+  return std::nullopt;
+}
+
+}  // namespace
+
+ForegroundRun take_back_failure(const Session& session, const ForegroundRun& failed) {
+  ForegroundRun back = failed;
+  back.goal = engine::Goal::roll_back;
+  back.take_over = false;
+  back.prepare = [actor = session.actor()](engine::Execution& execution) {
+    return execution.take_back_failure(actor);
+  };
+  return back;
+}
+
+Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
+  const std::int64_t begin_ms = session.clock().monotonic_ms();
+  DUNLIN_ASSIGN(engine::Outcome outcome, run_to_end(session, run));
+  DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  const auto snapshot = engine->snapshot(run.id);
+  if (snapshot.ok() && run.goal == engine::Goal::migrate) {
+    drop_undo(session, *engine, *snapshot);
+    if (engine::is_to_be_taken_back(*snapshot)) {
+      if (auto back = after_failure(session, run, outcome)) outcome = *std::move(back);
+    }
+  }
+  int code = outcome.exit_code;
+  if (const auto end = engine->snapshot(run.id);
+      end.ok() && end->failure_taken_back && code == kDone)
+    code = exit_code_of(*end);
+  DUNLIN_TRY(print_end(session, run.id, &outcome, code, session.clock().monotonic_ms() - begin_ms));
+  return code;
 }
 
 Result<int> follow(Session& session, const ExecutionId& id, bool screen, bool goes_on) {

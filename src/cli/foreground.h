@@ -18,9 +18,13 @@ struct ForegroundRun {
   bool take_over = false;
 };
 
-/// Owns the execution until it ends, pauses or fails; returns its exit code. lock_held when another
-/// process owns it: nothing was done then.
+/// Owns the execution until it ends, pauses or fails, and cleans up as its settings say
+/// (`cleanup_policy`); returns its exit code, which is that of items that failed where a failure
+/// was taken back. lock_held when another process owns it: nothing was done then.
 [[nodiscard]] Result<int> run_in_foreground(Session& session, const ForegroundRun& run);
+
+/// The rollback of one that has failed and whose settings say that this is to be taken back.
+[[nodiscard]] ForegroundRun take_back_failure(const Session& session, const ForegroundRun& failed);
 
 /// Follows an execution that lives in another process until it ends or pauses; returns the code
 /// that its owner ended with. `screen`: the whole status screen on a terminal, else one line.

@@ -50,6 +50,8 @@ std::vector<NextCommand> next_commands(const Snapshot& snapshot) {
       if (failures) out.push_back({command("errors"), "what failed and why"});
       if (counters.differences > 0)
         out.push_back({command("verify"), "compare again once the cause is mended"});
+      else if (engine::is_to_be_taken_back(snapshot))
+        out.push_back({command("resume"), "take back what was done (on_failure: rollback)"});
       else
         out.push_back({command("resume"), "go on once the cause is mended"});
       break;

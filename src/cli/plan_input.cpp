@@ -188,11 +188,18 @@ SettingsFlags::SettingsFlags(CLI::App& app) {
   text(
       "undo_retention", "--undo-retention", "TIME",
       "how long what a rollback needs is kept after the end (default 7d); forever: until accepted");
+  text("cleanup_policy.undo", "--undo", "keep|drop",
+       "what a rollback would need, once it has completed: keep (default) or drop");
+  text("cleanup_policy.on_failure", "--on-failure", "keep|rollback",
+       "when it fails as a whole: what was done stays (default), or is taken back at once");
   text("max_failures", "--max-failures", "N|P%", "stop after so many failed items");
   text("max_retries", "--retries", "N", "tries after the first one (default 2)");
   stop_on_first_error_ = add_flag(app, "--stop-on-first-error", "stop when an item has failed");
   dry_run_ = add_flag(app, "-n,--dry-run",
                       "show what would be done to each item, and change nothing on either side");
+  incremental_ =
+      add_flag(app, "--incremental",
+               "only what has changed since the last time that this was done to the end");
   test_ =
       add_text(app, "--test", "N",
                "copy a sample of N files into a place of its own, prove it, remove it, and say how "
@@ -243,6 +250,11 @@ Result<Json> SettingsFlags::read() const {
     problems.emplace_back(
         "--dry-run and --test exclude each other: the one does nothing, the other "
         "a sample of it");
+  if (*incremental_ && !test_->empty())
+    problems.emplace_back(
+        "--incremental and --test exclude each other: a sample is taken of everything");
+  if (*incremental_)
+    put_setting(out, "mode", std::string(engine::kIncremental), "--incremental", problems);
   if (!test_->empty()) {
     put_setting(out, "mode", std::string(engine::kTest), "--test", problems);
     put_setting(out, "test_items", value_of(*test_), "--test", problems);

@@ -31,7 +31,7 @@ class SettingsFlags {
   Text bandwidth_kib_;
   Text memory_;
   Flag stop_on_first_error_;
-  Flag dry_run_;
+  Flag dry_run_, incremental_;
   Text test_;
 };
 

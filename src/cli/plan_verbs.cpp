@@ -11,6 +11,7 @@
 #include "cli/verb_families.h"
 #include "engine/claims.h"
 #include "engine/dependencies.h"
+#include "engine/incremental.h"
 #include "engine/plan_schema.h"
 #include "engine/settings_table.h"
 #include "engine/test_run.h"
@@ -240,6 +241,7 @@ Result<int> check(Session& session, const std::string& word) {
   const engine::Kind* kind = session.kinds().find(plan.kind);
   if (kind == nullptr) return Error(ErrorType::defect, "a plan without a kind");
   if (plan.settings.mode == engine::kTest) DUNLIN_TRY(engine::check_test(*kind, plan));
+  if (plan.settings.incremental) DUNLIN_TRY(engine::check_incremental(*kind, plan));
   DUNLIN_ASSIGN(const auto all_claims, kind->claims(plan));
   const auto claims = engine::shown_claims(all_claims);
   std::vector<engine::Dependency> dependencies;

@@ -281,7 +281,8 @@ std::string groups(const Json& rows, std::string_view key, std::string_view titl
     const std::int64_t done = number_at(row, "successful");
     const std::int64_t skipped = number_at(row, "skipped");
     const std::int64_t failed = number_at(row, "failed");
-    std::string name = text_at(row, key);
+    std::string name =
+        row[std::string(key)].is_number() ? format_count(number_at(row, key)) : text_at(row, key);
     if (number_at(row, "groups") > 1)
       name = fmt::format("{} others", format_count(number_at(row, "groups")));
     else if (name.empty())
@@ -304,9 +305,12 @@ std::string results(const Json& report) {
   const std::string directories =
       groups(by["directories"], "path", "directory", "directly in it", hint);
   const std::string endings = groups(by["endings"], "ending", "ending", "none", "");
+  const std::string types = groups(by["types"], "type", "type", "not known", "");
   const std::string sizes = groups(by["sizes"], "up_to", "size up to", "", "");
-  return section("Results by directory", directories) + section("Results by ending", endings) +
-         section("Results by size", sizes);
+  const std::string batches = groups(by["batches"], "batch", "batch", "", "");
+  return section("Results by directory", directories) + section("Results by type", types) +
+         section("Results by ending", endings) + section("Results by size", sizes) +
+         section("Results by batch", batches);
 }
 
 std::string tasks(const Json& report) {
@@ -379,19 +383,21 @@ std::string runs(const Json& report) {
   for (const Json& row : rows)
     longest = std::max(longest, number_at(row, "running_duration_seconds"));
   std::string out =
-      "<div class=\"scroll\"><table><tr><th class=\"n\">no</th><th>started</th><th>status</th><th "
+      "<div class=\"scroll\"><table><tr><th "
+      "class=\"n\">no</th><th>started</th><th>mode</th><th>status</th><th "
       "class=\"n\">done</th><th class=\"n\">skipped</th><th class=\"n\">failed</th><th "
       "class=\"n\">data</th><th class=\"n\">took</th><th></th></tr>\n";
   for (const Json& row : rows) {
     const std::int64_t seconds = number_at(row, "running_duration_seconds");
     out += fmt::format(
-        "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td "
+        "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td class=\"bar\">{}</td></tr>\n",
-        number_at(row, "number"), when(text_at(row, "started_at")), text_at(row, "status"),
-        format_count(number_at(row, "successful")), format_count(number_at(row, "skipped")),
-        format_count(number_at(row, "failed")), format_bytes(number_at(row, "transferred_bytes")),
-        took(seconds), stack(0, 0, 0, seconds, longest));
+        number_at(row, "number"), when(text_at(row, "started_at")), text_at(row, "mode"),
+        text_at(row, "status"), format_count(number_at(row, "successful")),
+        format_count(number_at(row, "skipped")), format_count(number_at(row, "failed")),
+        format_bytes(number_at(row, "transferred_bytes")), took(seconds),
+        stack(0, 0, 0, seconds, longest));
   }
   return out + "</table></div>\n";
 }

@@ -16,6 +16,7 @@
 #include "cli/text_layout.h"
 #include "cli/verb_families.h"
 #include "engine/breakdown.h"
+#include "engine/incremental.h"
 #include "engine/test_run.h"
 
 namespace dunlin::cli {
@@ -90,17 +91,38 @@ Json groups_json(const std::vector<engine::ResultGroup>& groups, Put&& put) {
   return out;
 }
 
-/// Items by where they lie, what their names end in and how large they are.
-Result<Json> results_by(const store::Ledger& ledger) {
-  DUNLIN_ASSIGN(const engine::Breakdown by, engine::breakdown_of(ledger, kGroups));
+/// Who knows what its items are; none: then nobody does.
+engine::TypeOf type_of_items(const engine::Engine& engine, const engine::Snapshot& snapshot) {
+  const engine::Kind* kind = engine.kinds().find(snapshot.row.kind);
+  const auto document = parse_json(snapshot.row.plan_json, "stored plan");
+  if (kind == nullptr || !document.ok()) return {};
+  const auto plan = engine::decode_plan(*document, engine.kinds());
+  if (!plan.ok()) return {};
+  auto run = kind->open(*plan);
+  if (!run.ok()) return {};
+  return [run = std::shared_ptr<engine::Run>(*std::move(run))](const store::ItemRow& item) {
+    return run->type_of(item);
+  };
+}
+
+/// Items by where they lie, what they are, what their names end in, how large they are, and their
+/// batch.
+Result<Json> results_by(const engine::Engine& engine, const engine::Snapshot& snapshot,
+                        const store::Ledger& ledger) {
+  DUNLIN_ASSIGN(const engine::Breakdown by,
+                engine::breakdown_of(ledger, kGroups, type_of_items(engine, snapshot)));
   const auto named = [](const char* key) {
     return [key](Json& row, const std::string& name) { put_path(row, key, name); };
   };
   Json out = Json::object();
   put_path(out, "path", by.below);
   out["directories"] = groups_json(by.by_directory, named("path"));
+  out["types"] = groups_json(by.by_type, named("type"));
   out["endings"] = groups_json(by.by_ending, named("ending"));
   out["sizes"] = groups_json(by.by_size, named("up_to"));
+  out["batches"] = groups_json(by.by_batch, [](Json& row, const std::string& name) {
+    row["batch"] = name.empty() ? Json(nullptr) : Json(std::stoll(name));
+  });
   return out;
 }
 
@@ -169,7 +191,9 @@ std::string groups_text(std::string_view title, std::string_view column, const J
                {"SIZE", Align::right, false}});
   for (const auto& row : rows) {
     const std::int64_t groups = row["groups"];
-    std::string name = row[key].get<std::string>();
+    std::string name = row[key].is_string()   ? row[key].get<std::string>()
+                       : row[key].is_number() ? std::to_string(row[key].get<std::int64_t>())
+                                              : "";
     if (groups > 1)
       name = format_count(groups) + " others";
     else if (name.empty())
@@ -186,8 +210,10 @@ std::string results_by_text(const Json& by, const Terminal& terminal) {
   const std::string title =
       "Results by directory" + (below.empty() ? "" : " below " + printable(below));
   return groups_text(title, "DIRECTORY", by["directories"], "path", "directly in it", terminal) +
+         groups_text("Results by type", "TYPE", by["types"], "type", "not known", terminal) +
          groups_text("Results by ending", "ENDING", by["endings"], "ending", "none", terminal) +
-         groups_text("Results by size", "UP TO", by["sizes"], "up_to", "", terminal);
+         groups_text("Results by size", "UP TO", by["sizes"], "up_to", "", terminal) +
+         groups_text("Results by batch", "BATCH", by["batches"], "batch", "", terminal);
 }
 
 /// Each type with its number and some of its items.
@@ -228,13 +254,24 @@ Result<Json> interventions(const store::Ledger& ledger) {
   return out;
 }
 
-/// Executions of the same words, oldest first, the last of them.
+/// What an execution is compared with: a dry run and a test do something else.
+bool does_the_work(const store::ExecutionRow& row) {
+  return row.mode != engine::kDryRun && row.mode != engine::kTest;
+}
+
+/// Executions that did the same, oldest first, the last of them. Those that try it are compared
+/// with their own kind.
 Result<std::vector<engine::Snapshot>> runs_like(engine::Engine& engine,
                                                 const engine::Snapshot& snapshot) {
   DUNLIN_ASSIGN(auto list, engine.list());
+  DUNLIN_ASSIGN(const Json plan, parse_json(snapshot.row.plan_json, "stored plan"));
   std::erase_if(list, [&](const engine::Snapshot& one) {
-    return one.row.description != snapshot.row.description ||
-           one.row.number > snapshot.row.number || one.row.started_ms == 0;
+    if (one.row.number > snapshot.row.number || one.row.started_ms == 0) return true;
+    if (one.row.kind != snapshot.row.kind) return true;
+    if (does_the_work(one.row) != does_the_work(snapshot.row)) return true;
+    if (!does_the_work(one.row) && one.row.mode != snapshot.row.mode) return true;
+    const auto other = parse_json(one.row.plan_json, "stored plan");
+    return !other.ok() || !engine::same_work(plan, *other);
   });
   std::sort(list.begin(), list.end(),
             [](const auto& a, const auto& b) { return a.row.number < b.row.number; });
@@ -247,6 +284,7 @@ Json runs_json(const std::vector<engine::Snapshot>& runs) {
   for (const engine::Snapshot& run : runs)
     out.push_back({{"number", run.row.number},
                    {"execution_id", run.row.id.value},
+                   {"mode", run.row.mode},
                    {"status", std::string(store::to_string(run.shown_status))},
                    {"started_at", rfc3339(run.row.started_ms)},
                    {"running_duration_seconds", run.progress.running_seconds},
@@ -261,6 +299,7 @@ std::string runs_text(const std::vector<engine::Snapshot>& runs, const Terminal&
   if (runs.size() < 2) return "";
   Table table({{"NO", Align::right, false},
                {"STARTED", Align::left, false},
+               {"MODE", Align::left, false},
                {"STATUS", Align::left, false},
                {"DONE", Align::right, false},
                {"SKIPPED", Align::right, false},
@@ -269,7 +308,7 @@ std::string runs_text(const std::vector<engine::Snapshot>& runs, const Terminal&
                {"TOOK", Align::right, false}});
   for (const engine::Snapshot& run : runs) {
     const auto& counters = run.row.counters;
-    table.add({std::to_string(run.row.number), rfc3339(run.row.started_ms),
+    table.add({std::to_string(run.row.number), rfc3339(run.row.started_ms), run.row.mode,
                std::string(store::to_string(run.shown_status)),
                format_count(counters.succeeded_items), format_count(counters.skipped_items),
                format_count(counters.failed_items), format_bytes(counters.transferred_bytes),
@@ -304,7 +343,7 @@ Result<Json> report_json(engine::Engine& engine, const engine::Snapshot& snapsho
   out["timing"] = timing(snapshot);
   out["errors"] = error_summary(snapshot, ledger);
   DUNLIN_ASSIGN(out["results"], results(ledger));
-  DUNLIN_ASSIGN(out["results_by"], results_by(ledger));
+  DUNLIN_ASSIGN(out["results_by"], results_by(engine, snapshot, ledger));
   DUNLIN_ASSIGN(out["remarks"], remarks_json(ledger));
   DUNLIN_ASSIGN(out["audit_summary"], audit_summary(ledger));
   DUNLIN_ASSIGN(out["interventions"], interventions(ledger));

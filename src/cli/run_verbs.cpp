@@ -5,6 +5,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "cli/detach.h"
 #include "cli/exit_code.h"
 #include "cli/foreground.h"
@@ -14,6 +15,7 @@
 #include "cli/verb_families.h"
 #include "cli/waiting.h"
 #include "engine/settings_convert.h"
+#include "engine/settings_table.h"
 #include "engine/test_run.h"
 
 namespace dunlin::cli {
@@ -51,12 +53,12 @@ std::string_view plan_status_of(ExecutionStatus status) {
 
 Result<int> own(Session& session, ForegroundRun run) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
+  session.expire();
   auto code = run_in_foreground(session, run);
   if (const auto snapshot = engine->snapshot(run.id); snapshot.ok() && code.ok())
     note_plan(*engine, snapshot->row.plan_id, plan_status_of(snapshot->row.status),
               session.clock().wall_ms())
         .ignore("shown by `plan list` only; the execution itself is recorded");
-  session.expire();
   return code;
 }
 
@@ -126,17 +128,51 @@ Status let_go(Session& session, engine::Engine& engine, const engine::Snapshot& 
   return success();
 }
 
+/// Goes on from a point that comes before where it was.
+ForegroundRun resume_from_run(Session& session, const ExecutionId& id, const Json& point) {
+  const auto prepare = [&session, id, point](engine::Execution& execution) -> Status {
+    DUNLIN_ASSIGN(const auto doubted, execution.resume_from(point, session.actor()));
+    if (doubted.batches == 0) return success();
+    session.event("resume_from", {{"execution_id", id.value},
+                                  {"batch_number", doubted.from.value},
+                                  {"batches", doubted.batches},
+                                  {"items", doubted.items}});
+    session.print(fmt::format(
+        "looks again at what was done from batch {} on: {} {}, {} {}; what holds stays as it is\n",
+        format_count(doubted.from.value), format_count(doubted.batches),
+        doubted.batches == 1 ? "batch" : "batches", format_count(doubted.items),
+        doubted.items == 1 ? "item" : "items"));
+    return success();
+  };
+  return {id, Goal::migrate, prepare};
+}
+
+Result<int> resume_from(Session& session, const engine::Snapshot& snapshot, const Json& point,
+                        bool detach) {
+  if (snapshot.live) {
+    const std::string number = std::to_string(snapshot.row.number);
+    Error error(ErrorType::invalid_state, "execution " + number + " runs");
+    error.remediation = "`dunlin pause " + number + "` first";
+    return error;
+  }
+  const ExecutionId& id = snapshot.row.id;
+  if (detach) return hand_over(session, {id, "migrate", dump_json(Json{{"resume_from", point}})});
+  return own(session, resume_from_run(session, id, point));
+}
+
 struct Resume {
   std::string execution;
   Json part = Json::object();
+  Json from;  ///< not null: the point that what was done is trusted up to
   bool detach = false;
   bool take_over = false;
   bool wait = false;
 };
 
 Result<int> resume(Session& session, const Resume& given) {
-  const auto& [text, part, detach, take_over, wait] = given;
+  const auto& [text, part, from, detach, take_over, wait] = given;
   DUNLIN_ASSIGN(auto snapshot, session.snapshot(text));
+  if (!from.is_null()) return resume_from(session, snapshot, from, detach);
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const ExecutionId id = snapshot.row.id;
   if (snapshot.live || allows(snapshot, "resume"))
@@ -160,14 +196,22 @@ Result<int> resume(Session& session, const Resume& given) {
     session.print("its process has ended; it goes on here\n");
   }
   if (!allows(snapshot, "resume")) return not_allowed(snapshot, "resume");
-  const Goal goal = engine::goal_of(snapshot.row);
+  const bool failed = engine::is_to_be_taken_back(snapshot);
+  const Goal goal = failed ? Goal::roll_back : engine::goal_of(snapshot.row);
   const bool waits = wait && snapshot.shown_status == ExecutionStatus::pending;
   if (detach) return hand_over(session, {id, std::string(name_of(goal)), "", waits});
   if (waits) {
     DUNLIN_ASSIGN(const bool begins, wait_for_dependencies(session, id));
     if (!begins) return kPausedOrCancelled;
   }
-  auto code = own(session, {id, goal, {}});
+  const ForegroundRun plain{id, goal, {}};
+  if (failed) {
+    session.event("rolling_back", {{"execution_id", id.value}});
+    session.print(
+        fmt::format("execution {} has failed; what it did is taken back (on_failure: rollback)\n",
+                    snapshot.row.number));
+  }
+  auto code = own(session, failed ? take_back_failure(session, plain) : plain);
   // Somebody else was faster: that is as good.
   if (!code.ok() && code.error().type == ErrorType::lock_held) return follow(session, id, false);
   return code;
@@ -237,12 +281,18 @@ Result<int> run_owner(Session& session, const std::string& id, const std::string
   }
   if (!selector.empty()) {
     DUNLIN_ASSIGN(const Json json, parse_json(selector, "--select"));
+    const Json* point = find_member(json, "resume_from");
     run = goal == "roll_back" ? roll_back_run(ExecutionId(id), json)
+          : point != nullptr  ? resume_from_run(session, ExecutionId(id), *point)
                               : retry_run(session, ExecutionId(id), json);
   }
   run.goal = goal == "verify"      ? Goal::verify
              : goal == "roll_back" ? Goal::roll_back
                                    : Goal::migrate;
+  if (run.goal == Goal::roll_back && selector.empty()) {
+    DUNLIN_ASSIGN(const auto snapshot, session.snapshot(id));
+    if (engine::is_to_be_taken_back(snapshot)) run = take_back_failure(session, run);
+  }
   run.line_every_ms = kOwnerLineEvery_ms;
   return own(session, run);
 }
@@ -253,6 +303,12 @@ Text add_execution(CLI::App& app) {
 
 Flag add_detach(CLI::App& app) {
   return add_flag(app, "--detach", "in the background, in a process of its own");
+}
+
+/// The flag that says the same as --mode.
+std::string_view mode_flag(std::string_view mode) {
+  if (mode == engine::kDryRun) return "--dry-run";
+  return mode == engine::kTest ? "--test" : "--incremental";
 }
 
 void add_run(Verbs& verbs) {
@@ -272,12 +328,15 @@ void add_run(Verbs& verbs) {
         DUNLIN_ASSIGN(Json flags, run->settings->read());
         std::vector<std::string> problems;
         const std::string by_flag = string_or(flags, "mode", "");
-        if (by_flag.empty() && !run->mode->empty())
-          put_setting(flags, "mode", *run->mode, "--mode", problems);
-        if (!by_flag.empty() && !run->mode->empty() && engine::normal_key(*run->mode) != by_flag)
-          problems.push_back(fmt::format("{} and --mode {} exclude each other",
-                                         by_flag == engine::kDryRun ? "--dry-run" : "--test",
-                                         *run->mode));
+        const std::string mode = engine::normal_key(*run->mode);
+        // A dry run of what would be incremental; else the two have to say the same.
+        const bool both = mode == engine::kIncremental && by_flag == engine::kDryRun;
+        Json by_mode = Json::object();
+        if (!mode.empty()) put_setting(by_mode, "mode", *run->mode, "--mode", problems);
+        if (!by_flag.empty() && !mode.empty() && mode != by_flag && !both)
+          problems.push_back(
+              fmt::format("{} and --mode {} exclude each other", mode_flag(by_flag), *run->mode));
+        flags = engine::merge_settings(by_mode, flags);
         if (!problems.empty()) return Error(ErrorType::invalid_input, problems.front());
         DUNLIN_ASSIGN(const engine::Plan plan, plan_from_word(session, *run->plan));
         DUNLIN_ASSIGN(const engine::Plan effective, with_settings(session, plan, flags));
@@ -287,7 +346,8 @@ void add_run(Verbs& verbs) {
   run->mode =
       add_text(run_app, "--mode", "MODE",
                "full (default); dry_run: changes nothing, shows what would be done; test: tries "
-               "a sample of test_items files (100) in a place of its own");
+               "a sample of test_items files (100) in a place of its own; incremental: takes only "
+               "what has changed since the last time");
   run->settings = std::make_unique<SettingsFlags>(run_app);
   run->wait = add_flag(run_app, "--wait",
                        "until the plans that it depends on have completed; else it is refused");
@@ -313,28 +373,54 @@ void add_retry(Verbs& verbs) {
   again->detach = add_detach(retry_app);
 }
 
+/// null: where it was.
+Result<Json> point_from(const std::string& batch, const std::string& checkpoint) {
+  if (batch.empty() && checkpoint.empty()) return Json();
+  if (!batch.empty() && !checkpoint.empty())
+    return Error(ErrorType::invalid_input, "--from-batch and --from-checkpoint exclude each other");
+  const bool by_batch = !batch.empty();
+  DUNLIN_ASSIGN(
+      const std::int64_t number,
+      whole_number(by_batch ? batch : checkpoint, by_batch ? "--from-batch" : "--from-checkpoint"));
+  return Json{{by_batch ? "batch_number" : "checkpoint_id", number}};
+}
+
 void add_resume(Verbs& verbs) {
   struct Given {
     Text execution;
     std::unique_ptr<PartFlags> part;
     Flag held, wait, detach, take_over;
+    Text from_batch, from_checkpoint;
   };
   auto given = std::make_shared<Given>();
   CLI::App& app = verbs.add(
       "resume",
       "Goes on with an execution where it was, after a pause, a crash or a failure. With a part of "
-      "the work: lets that part go, as `dunlin pause` has named it.",
-      "dunlin resume last\ndunlin resume 3 --detach\ndunlin resume 3 --path 'videos/*'",
+      "the work: lets that part go, as `dunlin pause` has named it. From a batch or a checkpoint: "
+      "also of one that has ended; what was done since is looked at again, and done again where it "
+      "does not hold.",
+      "dunlin resume last\ndunlin resume 3 --detach\ndunlin resume 3 --path 'videos/*'\n"
+      "dunlin resume 3 --from-checkpoint 7  # the disk has lost what was written since",
       [given](Session& session) -> Result<int> {
         DUNLIN_ASSIGN(Json part, given->part->read());
+        DUNLIN_ASSIGN(Json from, point_from(*given->from_batch, *given->from_checkpoint));
+        if (!from.is_null() && (!part.empty() || *given->held || *given->wait || *given->take_over))
+          return Error(ErrorType::invalid_input,
+                       "--from-batch and --from-checkpoint go with --detach only");
         if (*given->held && !part.empty())
           return Error(ErrorType::invalid_input,
                        "--held lets go all that is held back, or name a part");
         if (*given->held) part["held"] = true;
-        return resume(session, {*given->execution, std::move(part), *given->detach,
+        return resume(session, {*given->execution, std::move(part), std::move(from), *given->detach,
                                 *given->take_over, *given->wait});
       });
   given->part = std::make_unique<PartFlags>(app);
+  given->from_batch = add_text(app, "--from-batch", "N",
+                               "trust nothing that was done from this batch on (`dunlin items "
+                               "EXEC --batch N` shows what is in one)");
+  given->from_checkpoint =
+      add_text(app, "--from-checkpoint", "ID",
+               "trust nothing that was done after this checkpoint (`dunlin checkpoints`)");
   given->held = add_flag(app, "--held", "also with all that is held back");
   given->wait = add_flag(app, "--wait",
                          "of one that has not begun: until what its plan depends on has completed");

@@ -45,6 +45,13 @@ class Lines {
   std::string out_;
 };
 
+/// Of an incremental execution that found none before it; else the description says which.
+std::string builds_on_text(const store::ExecutionRow& row) {
+  if (row.mode != engine::kIncremental || row.baseline) return "";
+  return "nothing yet: no execution of this plan has taken all of it before, so this one looks at "
+         "all of it, as a full one does";
+}
+
 /// What the kind does with an item, past tense.
 std::string done_word(const Snapshot& snapshot) {
   if (snapshot.row.mode == engine::kDryRun) return "to do";
@@ -507,6 +514,7 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
       printable(snapshot.row.description) +
       terminal.paint(Colour::dim, fmt::format("  (execution {})", snapshot.row.number)));
   add_problems(lines, shown);
+  lines.add("builds on", builds_on_text(snapshot.row));
   const bool ended_well = snapshot.shown_status == ExecutionStatus::completed ||
                           snapshot.shown_status == ExecutionStatus::rolled_back;
   if (!ended_well) {
@@ -518,6 +526,10 @@ std::string summary_text(const Shown& shown, const Terminal& terminal) {
   if (snapshot.row.phase == "rolling_back" ||
       snapshot.shown_status == ExecutionStatus::rolled_back) {
     const bool to_the_end = snapshot.shown_status == ExecutionStatus::rolled_back;
+    if (snapshot.failure_taken_back)
+      lines.add("cause", fmt::format("it had failed, and on_failure: rollback was asked for; why: "
+                                     "dunlin errors {}",
+                                     snapshot.row.number));
     lines.add("part", part_text(snapshot));
     lines.add("taken back",
               to_the_end || snapshot.row.rollback_part
@@ -574,6 +586,7 @@ std::string status_screen(const Shown& shown, const Terminal& terminal) {
   lines.add_title(fmt::format("execution {}: {}", row.number, printable(row.description)));
   lines.add("status", terminal.paint(colour_of(snapshot), status_words(snapshot)) +
                           (row.phase.empty() || !snapshot.live ? "" : ", " + row.phase));
+  lines.add("builds on", builds_on_text(row));
   lines.add("cause", reason_text(shown));
   lines.add("try", printable(remedy_text(shown)));
   const std::size_t bar = width == 0 ? kBarWidth : std::clamp(width / 2, kNarrowest / 2, kBarWidth);

@@ -69,11 +69,9 @@ std::string_view child_of(std::string_view path, std::size_t length) {
   return path.substr(begin, end == std::string_view::npos ? end : end - begin);
 }
 
-std::vector<ResultGroup> largest(std::vector<ResultGroup> groups, std::size_t most,
-                                 std::int64_t unnamed_groups, const ResultSums& unnamed) {
-  std::stable_sort(groups.begin(), groups.end(), [](const ResultGroup& a, const ResultGroup& b) {
-    return a.sums.items > b.sums.items;
-  });
+/// The first `most`, those after them as one; `unnamed` with these.
+std::vector<ResultGroup> first_of(std::vector<ResultGroup> groups, std::size_t most,
+                                  std::int64_t unnamed_groups, const ResultSums& unnamed) {
   ResultGroup others{"", unnamed_groups, unnamed};
   const std::size_t kept = groups.size() <= most && unnamed_groups == 0 ? most : most - 1;
   while (groups.size() > kept) {
@@ -83,6 +81,14 @@ std::vector<ResultGroup> largest(std::vector<ResultGroup> groups, std::size_t mo
   }
   if (others.groups > 0) groups.push_back(std::move(others));
   return groups;
+}
+
+std::vector<ResultGroup> largest(std::vector<ResultGroup> groups, std::size_t most,
+                                 std::int64_t unnamed_groups, const ResultSums& unnamed) {
+  std::stable_sort(groups.begin(), groups.end(), [](const ResultGroup& a, const ResultGroup& b) {
+    return a.sums.items > b.sums.items;
+  });
+  return first_of(std::move(groups), most, unnamed_groups, unnamed);
 }
 
 std::vector<ResultGroup> as_groups(const std::map<std::string, ResultSums, std::less<>>& sums) {
@@ -103,7 +109,7 @@ ResultSums& ResultSums::operator+=(const ResultSums& other) {
   return *this;
 }
 
-void BreakdownBuilder::add(const store::ItemRow& item) {
+void BreakdownBuilder::add(const store::ItemRow& item, std::string_view type) {
   ResultSums sums;
   sums.items = 1;
   sums.succeeded = item.status == ItemStatus::completed ? 1 : 0;
@@ -116,6 +122,18 @@ void BreakdownBuilder::add(const store::ItemRow& item) {
   if (endings_.size() >= kGroupsKept && !endings_.contains(ending)) ending.clear();
   endings_[std::move(ending)] += sums;
   sizes_[size_class(sums.bytes)] += sums;
+  types_[std::string(type)] += sums;
+  add_batch(item.batch, sums);
+}
+
+void BreakdownBuilder::add_batch(BatchId batch, const ResultSums& sums) {
+  if (batches_.size() < kGroupsKept || batches_.contains(batch.value)) {
+    batches_[batch.value] += sums;
+    return;
+  }
+  unnamed_batch_items_ += sums;
+  if (batch != last_unnamed_) ++unnamed_batches_;  // at most: items come batch by batch, as a rule
+  last_unnamed_ = batch;
 }
 
 void BreakdownBuilder::add_directory(std::string_view directory, const ResultSums& sums) {
@@ -158,6 +176,13 @@ Breakdown BreakdownBuilder::finish(std::size_t most) const {
   if (here_.items > 0) directories.push_back({"", 1, here_});
   out.by_directory = largest(std::move(directories), most, unnamed_groups_, unnamed_);
   out.by_ending = largest(as_groups(endings_), most, 0, {});
+  out.by_type = largest(as_groups(types_), most, 0, {});
+  std::vector<ResultGroup> batches;
+  for (const auto& [number, sums] : batches_) batches.push_back({std::to_string(number), 1, sums});
+  std::stable_sort(batches.begin(), batches.end(), [](const ResultGroup& a, const ResultGroup& b) {
+    return a.sums.failed > b.sums.failed;
+  });
+  out.by_batch = first_of(std::move(batches), most, unnamed_batches_, unnamed_batch_items_);
   for (const auto& [number, sums] : sizes_)
     out.by_size.push_back({std::string(kSizes.at(static_cast<std::size_t>(number)).name), 1, sums});
   return out;
@@ -184,10 +209,11 @@ Status for_each_item(const store::Ledger& ledger,
   }
 }
 
-Result<Breakdown> breakdown_of(const store::Ledger& ledger, std::size_t most) {
+Result<Breakdown> breakdown_of(const store::Ledger& ledger, std::size_t most,
+                               const TypeOf& type_of) {
   BreakdownBuilder builder;
   DUNLIN_TRY(for_each_item(ledger, [&](const store::ItemRow& item, store::CountAs count_as) {
-    if (count_as == store::CountAs::items) builder.add(item);
+    if (count_as == store::CountAs::items) builder.add(item, type_of ? type_of(item) : "");
     return success();
   }));
   return builder.finish(most);

@@ -1,4 +1,5 @@
-// Results of one execution by where its items lie, what their names end in and how large they are.
+// Results of one execution by where its items lie, what they are, what their names end in, how
+// large they are and in which batch.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,8 @@ struct ResultGroup {
 struct Breakdown {
   std::string below;  ///< the directory that all items lie in, bytes; "" the root
   std::vector<ResultGroup> by_directory;  ///< its children, most items first; "" is itself
+  std::vector<ResultGroup> by_type;       ///< "symlink", most items first; "" where none is known
+  std::vector<ResultGroup> by_batch;      ///< by number: most failures first, then the first ones
   std::vector<ResultGroup> by_ending;     ///< ".jpg", most items first; "" for names without one
   std::vector<ResultGroup> by_size;       ///< "4 KiB", the upper end of each class, smallest first
 };
@@ -40,12 +43,15 @@ struct Breakdown {
 /// Adds up items, in any order. Its memory is bounded whatever there are. One thread.
 class BreakdownBuilder {
  public:
-  void add(const store::ItemRow& item);
-  /// At most `most` groups by directory and by ending; the others are summed up as the last one.
+  /// `type`: a word for what it is (Run::type_of); there are few.
+  void add(const store::ItemRow& item, std::string_view type = {});
+  /// At most `most` groups by directory, ending and batch; the others are summed up as the last
+  /// one.
   [[nodiscard]] Breakdown finish(std::size_t most) const;
 
  private:
   using Groups = std::map<std::string, ResultSums, std::less<>>;
+  void add_batch(BatchId batch, const ResultSums& sums);
   void add_directory(std::string_view directory, const ResultSums& sums);
   void climb_to(std::size_t length);
   bool any_ = false;
@@ -53,6 +59,11 @@ class BreakdownBuilder {
   ResultSums here_;     ///< of those in itself
   Groups children_;
   Groups endings_;
+  Groups types_;
+  std::map<std::int64_t, ResultSums> batches_;
+  ResultSums unnamed_batch_items_;  ///< of batches that are too many to be kept apart
+  std::int64_t unnamed_batches_ = 0;
+  BatchId last_unnamed_;
   std::map<int, ResultSums> sizes_;
   ResultSums unnamed_;  ///< of children that are too many to be kept apart
   std::int64_t unnamed_groups_ = 0;
@@ -79,6 +90,9 @@ struct ActionResults {
 
 /// Reads every item: some seconds for a million. Only those that count as items: directories and
 /// steps do not. `most` as in BreakdownBuilder::finish().
-[[nodiscard]] Result<Breakdown> breakdown_of(const store::Ledger& ledger, std::size_t most);
+/// `type_of`: a word for what an item is; none: nobody knows.
+using TypeOf = std::function<std::string(const store::ItemRow&)>;
+[[nodiscard]] Result<Breakdown> breakdown_of(const store::Ledger& ledger, std::size_t most,
+                                             const TypeOf& type_of = {});
 
 }  // namespace dunlin::engine

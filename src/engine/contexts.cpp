@@ -75,7 +75,8 @@ Result<std::unique_ptr<LedgerEnumerateContext>> LedgerEnumerateContext::make(Hos
   DUNLIN_ASSIGN(context->last_, parts.ledger.last_ids());
   context->cursor_ = row.cursor;
   context->waiting_ = store::all_planned(row.counters) - store::all_ended(row.counters);
-  context->may_skip_ = parts.settings.preflight != Preflight::complete && !parts.all_or_nothing;
+  context->may_skip_ = parts.settings.preflight != Preflight::complete && !parts.all_or_nothing &&
+                       !parts.settings.rolls_back_failure();
   context->continued_ =
       context->last_.task.valid() || context->last_.directory.valid() || !row.cursor.empty();
   return context;

@@ -34,11 +34,28 @@ void Stepper::advance() {
   }
 }
 
-/// Every batch that an earlier owner left open, oldest first, before any new work. A person's pause
-/// or cancel lets this end (it cleans up); an error does not.
+/// What is only doubted was done once, and leaves nothing to clean up: a person who pauses or
+/// cancels does not wait for it. It stays open, for whoever goes on or takes it back.
+void Stepper::leave_doubted() {
+  std::erase_if(s_.to_settle, [](const BatchRow& row) { return row.doubted; });
+  // What a crash has left is cleaned up first: one word stops all that runs.
+  const bool only_doubted =
+      s_.to_settle.empty() && std::all_of(s_.open.begin(), s_.open.end(),
+                                          [](const auto& one) { return one.second.row.doubted; });
+  if (only_doubted && !s_.open.empty()) cancel_work();
+}
+
+/// Every batch that an earlier owner left open, oldest first, before any new work; those of a
+/// barrier stage once all of the stages below are settled, for they may ask how these ended. A
+/// person's pause or cancel lets this end (it cleans up); an error does not.
 bool Stepper::advance_settling() {
   if (s_.target && !s_.asked_by_person) s_.to_settle.clear();
-  while (s_.open.size() < parallel() && !s_.to_settle.empty()) {
+  if (s_.target && s_.asked_by_person) leave_doubted();
+  const auto waits = [&](const BatchRow& row) {
+    return std::any_of(s_.open.begin(), s_.open.end(),
+                       [&](const auto& one) { return one.second.row.stage < row.stage; });
+  };
+  while (s_.open.size() < parallel() && !s_.to_settle.empty() && !waits(s_.to_settle.front())) {
     OpenBatch open;
     open.row = s_.to_settle.front();
     open.token = open.row.token;
@@ -196,13 +213,17 @@ void Stepper::begin_verifying() {
   persist({store::SetPhase{"verifying"}, store::AddMilestone{"verify_start"}});
 }
 
-bool Stepper::advance_draining() {
+/// Once for each reason.
+void Stepper::cancel_work() {
   const CancelReason reason =
       s_.target == ExecutionStatus::cancelled ? CancelReason::cancel : CancelReason::pause;
-  if (s_.cancel_sent < reason) {
-    s_.cancel_sent = reason;
-    out_.push_back(CancelWork{reason});
-  }
+  if (s_.cancel_sent >= reason) return;
+  s_.cancel_sent = reason;
+  out_.push_back(CancelWork{reason});
+}
+
+bool Stepper::advance_draining() {
+  cancel_work();
   s_.window.clear();
   s_.load.call = 0;
   const bool quiet = s_.open.empty() && s_.persists.empty() && s_.preflight.call == 0 &&

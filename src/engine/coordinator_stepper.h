@@ -60,6 +60,8 @@ class Stepper {
 
   // Stages
   bool advance_settling();
+  void leave_doubted();
+  void cancel_work();
   bool advance_pass(Pass pass);
   void refuse_part_of_the_whole();
   [[nodiscard]] bool hold_items();

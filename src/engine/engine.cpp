@@ -14,6 +14,7 @@
 #include "engine/control_socket.h"
 #include "engine/creation.h"
 #include "engine/dependencies.h"
+#include "engine/incremental.h"
 #include "engine/live_limits.h"
 #include "engine/selector.h"
 #include "engine/test_run.h"
@@ -134,6 +135,8 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
   const bool dry = plan.settings.is_dry_run();
   const bool test = plan.settings.mode == kTest;
   if (test) DUNLIN_TRY(check_test(*kind, plan));
+  if (plan.settings.incremental) DUNLIN_TRY(check_incremental(*kind, plan));
+  const std::vector<Claim> places = claims;
   if (dry || test) claims.clear();  // it writes nowhere, or where nobody else does
   const std::int64_t now = clock_.wall_ms();
   store::ExecutionSummary summary;
@@ -141,11 +144,18 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
   summary.plan_id = plan.id.valid() ? plan.id : PlanId(new_uuid_v7(now));
   summary.kind = plan.kind;
   summary.description = (dry ? "dry run: " : test ? "test: " : "") + kind->describe(plan);
+  // From here on nobody begins to take back what is built on.
+  DUNLIN_ASSIGN(const UniqueFd turn, creation_turn(*state_));
+  std::optional<store::Baseline> baseline;
+  if (plan.settings.incremental) {
+    DUNLIN_ASSIGN(baseline, find_baseline(*state_, *kind, plan, places));
+  }
+  if (baseline)
+    summary.description += ", what has changed since execution " + std::to_string(baseline->number);
   summary.claims = claims;
   summary.depends_on = plan.depends_on;
   summary.created_ms = now;
   summary.updated_ms = now;
-  DUNLIN_ASSIGN(const UniqueFd turn, creation_turn(*state_));
   DUNLIN_ASSIGN(summary.number, state_->store().put_execution(summary));
   Status status = check_claims(summary);
   if (status.ok()) {
@@ -159,8 +169,10 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
     row.description = summary.description;
     row.mode = plan.settings.mode;
     row.undo_retention_ms = plan.settings.undo_retention_ms();
+    row.drops_undo = plan.settings.drops_undo() && !dry && !test;
     row.claims = claims;
     row.depends_on = plan.depends_on;
+    row.baseline = baseline;
     row.created_ms = now;
     row.updated_ms = now;
     const Result<std::unique_ptr<store::Ledger>> ledger = state_->create_ledger(row);
@@ -179,6 +191,12 @@ namespace {
 constexpr std::string_view kUndoGivenUp = "undo_given_up";
 constexpr std::string_view kUndoRemoved = "undo_removed";
 
+Result<bool> has_milestone(const store::Ledger& ledger, std::string_view name) {
+  DUNLIN_ASSIGN(const auto milestones, ledger.milestones());
+  return std::any_of(milestones.begin(), milestones.end(),
+                     [name](const store::MilestoneRow& one) { return one.name == name; });
+}
+
 Result<Undo> undo_of(const store::Ledger& ledger) {
   DUNLIN_ASSIGN(const auto milestones, ledger.milestones());
   Undo undo = Undo::kept;
@@ -196,6 +214,7 @@ Status may_begin(store::StateDirectory& state, const store::ExecutionRow& row, G
     DUNLIN_ASSIGN(const auto dependencies, dependencies_of(state, row.depends_on, row.plan_id));
     return all_met(dependencies);
   }
+  if (goal == Goal::migrate && row.baseline) DUNLIN_TRY(check_baseline(state, row));
   if (!has_ended(row.status) || goal == Goal::verify) return success();
   return claim_again(
       state, row,
@@ -340,9 +359,14 @@ Result<std::unique_ptr<Execution>> Engine::own(const ExecutionId& id, Goal goal,
 }
 
 Status Engine::evict_owner(const ExecutionId& id) {
-  DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id, true));
-  DUNLIN_ASSIGN(const store::ExecutionRow row, ledger->execution());
-  DUNLIN_ASSIGN(const ProcessIdentity owner, identity_from(row.owner_json));
+  // The ledger last: that process may hold it.
+  Result<ProcessIdentity> named = state_->owner(id);
+  if (!named.ok()) {
+    DUNLIN_ASSIGN(const std::unique_ptr<store::Ledger> ledger, state_->open_ledger(id, true));
+    DUNLIN_ASSIGN(const store::ExecutionRow row, ledger->execution());
+    named = identity_from(row.owner_json);
+  }
+  DUNLIN_ASSIGN(const ProcessIdentity owner, std::move(named));
   DUNLIN_TRY(kill_process(owner, SIGKILL));
   for (std::int64_t waited = 0; waited < kEvictWaitMs; waited += 10) {
     DUNLIN_ASSIGN(const bool held, state_->owned(id));
@@ -350,7 +374,8 @@ Status Engine::evict_owner(const ExecutionId& id) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return Error(ErrorType::lock_held, "process " + std::to_string(owner.pid) +
-                                         " still holds execution " + std::to_string(row.number));
+                                         " still holds execution " +
+                                         std::to_string(number_of(*state_, id)));
 }
 
 // ---- Looking
@@ -412,6 +437,11 @@ Result<Snapshot> Engine::snapshot(const ExecutionId& id) {
   snapshot.interrupted = in_progress && !snapshot.live;
   snapshot.shown_status = snapshot.interrupted ? ExecutionStatus::paused : status;
   DUNLIN_ASSIGN(snapshot.undo, undo_of(*ledger));
+  const bool back = snapshot.row.status == store::ExecutionStatus::rolled_back ||
+                    goal_of(snapshot.row) == Goal::roll_back;
+  if (back) {
+    DUNLIN_ASSIGN(snapshot.failure_taken_back, has_milestone(*ledger, kFailureTakenBack));
+  }
   snapshot.allowed_verbs = allowed_verbs(snapshot.row, snapshot.shown_status, snapshot.undo);
   const Kind* kind = kinds_.find(snapshot.row.kind);
   snapshot.noun = kind != nullptr ? std::string(kind->item_noun()) : "items";

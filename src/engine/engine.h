@@ -38,6 +38,7 @@ struct Snapshot {
   std::vector<std::pair<std::string, std::int64_t>> warning_counts;
   /// What the plan's rules left out of the source, in words; empty: nothing, or not known yet.
   std::string left_out;
+  bool failure_taken_back = false;  ///< it had failed, and was rolled back for that (on_failure)
   /// Whether it can still be rolled back, as far as what it keeps for that goes.
   Undo undo = Undo::kept;
   /// What the owner keeps to now (`dunlin limits`), when it answers: LiveLimits::json().
@@ -64,6 +65,10 @@ struct Snapshot {
 [[nodiscard]] Error undo_given_up(std::int64_t number);
 /// Goes on with what its owner was at: a rollback that was paused, or the migration.
 [[nodiscard]] Goal goal_of(const store::ExecutionRow& row);
+/// It has failed, has done something that can be taken back, and its settings say that this is to
+/// be. What a verification has found to differ, and a start that the checks refuse, are no such
+/// failure: of these a person decides.
+[[nodiscard]] bool is_to_be_taken_back(const Snapshot& snapshot);
 
 struct ControlAnswer {
   bool by_owner = false;  ///< the owner answered; otherwise a control row waits for it

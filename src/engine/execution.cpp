@@ -22,8 +22,16 @@ Result<std::int64_t> Execution::reopen_at_start(const Json& selector, store::Ite
   return host_->reopen_at_start(selector, to, actor);
 }
 
+Result<Execution::Doubted> Execution::resume_from(const Json& point, const std::string& actor) {
+  return host_->resume_from(point, actor);
+}
+
 Status Execution::roll_back_part(const Json& part) {
   return host_->roll_back_part(part);
+}
+
+Status Execution::take_back_failure(const std::string& actor) {
+  return host_->take_back_failure(actor);
 }
 
 void Execution::cancel_at_start(const std::string& actor) {

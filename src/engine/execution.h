@@ -27,6 +27,9 @@ enum class Goal : std::uint8_t {
   roll_back,  ///< undo, last batch first
 };
 
+/// The milestone of an execution whose failure is taken back.
+inline constexpr std::string_view kFailureTakenBack = "failure_taken_back";
+
 /// How an attempt ended.
 struct Outcome {
   store::ExecutionStatus status = store::ExecutionStatus::failed;
@@ -76,11 +79,27 @@ class Execution {
   [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to,
                                                      const std::string& actor);
 
+  /// What a person no longer takes for done.
+  struct Doubted {
+    BatchId from;  ///< what ended before it stays as it is
+    std::int64_t batches = 0;
+    std::int64_t items = 0;
+  };
+  /// `dunlin resume --from-batch`: {"batch_number": N}, or {"checkpoint_id": N}. What was done from
+  /// that batch on, or after that checkpoint was written, is looked at again by run(): what holds
+  /// stays, all else is done again. Before run(), with Goal::migrate. Durable on return, may be
+  /// repeated. not_found where there is no such batch or checkpoint, state_corrupt where the
+  /// checkpoint is damaged, invalid_state where nothing of it can be doubted.
+  [[nodiscard]] Result<Doubted> resume_from(const Json& point, const std::string& actor);
+
   /// `dunlin rollback`: only the part that undo_selector_from() reads is taken back, and the
   /// execution is then what it was before; empty: all of it. Without this call a rollback that was
   /// paused goes on with what it was of. Before run(). invalid_state where the whole is being taken
   /// back, or was.
   [[nodiscard]] Status roll_back_part(const Json& part);
+  /// With Goal::roll_back, before run(): records that the rollback is of a failure
+  /// (`on_failure: rollback`). Durable on return, may be repeated.
+  [[nodiscard]] Status take_back_failure(const std::string& actor);
 
   /// The attempt settles what is open, cleans up and ends as cancelled. Before run().
   void cancel_at_start(const std::string& actor);

@@ -29,7 +29,8 @@ void keep_newest(Map& map) {
 std::int64_t hold_up_to_items(const ExecutionSettings& settings, bool all_or_nothing) {
   constexpr std::int64_t kWaitedFor = 100'000;
   const Preflight mode = settings.preflight;
-  if (mode == Preflight::complete || all_or_nothing || settings.is_dry_run() ||
+  if (mode == Preflight::complete || all_or_nothing || settings.rolls_back_failure() ||
+      settings.is_dry_run() ||
       settings.mode == kTest)  // whose work is timed from where the listing has ended
     return std::numeric_limits<std::int64_t>::max();
   return mode == Preflight::streaming ? 0 : kWaitedFor;

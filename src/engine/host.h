@@ -35,7 +35,9 @@ class Execution::Host {
   [[nodiscard]] Progress progress();
   [[nodiscard]] Result<std::int64_t> reopen_at_start(const Json& selector, store::ItemStatus to,
                                                      const std::string& actor);
+  [[nodiscard]] Result<Doubted> resume_from(const Json& point, const std::string& actor);
   [[nodiscard]] Status roll_back_part(const Json& part);
+  [[nodiscard]] Status take_back_failure(const std::string& actor);
   void cancel_at_start(const std::string& actor) { cancel_actor_ = actor; }
   [[nodiscard]] Result<std::int64_t> skip_now(const Json& selector, const std::string& actor);
   [[nodiscard]] Result<std::string> change_now(const std::string& verb, const Json& arguments,
@@ -106,6 +108,7 @@ class Execution::Host {
   [[nodiscard]] Status have_run();
   /// Is there anything that a rollback of this part would take back?
   [[nodiscard]] Result<bool> any_of_part(const UndoSelector& part);
+  [[nodiscard]] Status roots_are_there();
   [[nodiscard]] Status reorder(coordinator::Control& control, const Json& arguments);
   [[nodiscard]] Result<std::vector<BatchId>> pending_batches(const Json& selector);
   [[nodiscard]] Status prepare(coordinator::Control& control, const Json& arguments);

@@ -1,12 +1,16 @@
 // The part of the host that knows parts of the work: those that a person holds back, lets go, or
-// wants first (engine.md ), or takes back.
+// wants first (engine.md ), takes back, or no longer takes for done.
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/crash_point.h"
 #include "base/text.h"
+#include "engine/engine.h"
 #include "engine/host.h"
+#include "engine/resume_point.h"
+#include "engine/test_run.h"
 
 namespace dunlin::engine {
 namespace {
@@ -82,6 +86,82 @@ Status Execution::Host::roll_back_part(const Json& part) {
                          row.phase == "rolling_back" ? "reporting" : row.phase, row.reason_json};
   }
   row.rollback_part->of_json = dump_json(part);
+  return success();
+}
+
+Result<Execution::Doubted> Execution::Host::resume_from(const Json& point,
+                                                        const std::string& actor) {
+  const std::int64_t number = parts.row.number;
+  if (parts.row.mode == kDryRun) return nothing_done(number);
+  if (is_test()) return only_a_test(number);
+  DUNLIN_TRY(have_run());
+  if (run_->commit_scope() == CommitScope::execution)
+    return Error(ErrorType::invalid_state,
+                 "it commits all or nothing, so there is no point in between to go on from");
+  if (dynamic_cast<const SettlesDoubt*>(run_.get()) == nullptr)
+    return Error(ErrorType::invalid_input,
+                 "of kind " + parts.row.kind + " nothing that was done can be looked at again yet");
+  if (parts.plan.settings.rolls_back_failure()) {
+    Error error(ErrorType::invalid_state,
+                "were it to fail, all that it did would be taken back (on_failure: rollback)");
+    error.remediation = "`dunlin verify " + std::to_string(number) +
+                        "` says what does not hold; a new run of the plan makes it good";
+    return error;
+  }
+  DUNLIN_ASSIGN(const std::optional<BatchId> from, first_in_doubt(*parts.ledger, point));
+  if (!from && has_ended(parts.row.status))
+    return Error(ErrorType::not_found, "nothing was done after that checkpoint");
+  if (!from) return Doubted{};
+  DUNLIN_TRY(roots_are_there());
+  Doubted doubted{*from, 0, 0};
+  std::vector<store::Mutation> mutations;
+  if (parts.row.status == store::ExecutionStatus::running)  // its owner was killed
+    mutations.emplace_back(
+        store::SetStatus{store::ExecutionStatus::paused, "", "", "engine", std::nullopt});
+  mutations.emplace_back(store::DoubtBatches{*from, actor});
+  DUNLIN_CRASH_POINT("engine.doubt.before");
+  DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
+  for (const Status& result : results) DUNLIN_TRY(result);
+  DUNLIN_CRASH_POINT("engine.doubt.after");
+  DUNLIN_ASSIGN(const std::vector<store::BatchRow> open, parts.ledger->open_batches());
+  for (const store::BatchRow& batch : open) {
+    if (!batch.doubted) continue;
+    ++doubted.batches;
+    doubted.items += batch.item_count;
+  }
+  DUNLIN_ASSIGN(parts.row, parts.ledger->execution());
+  const std::lock_guard lock(progress_mutex_);
+  counters_ = parts.row.counters;
+  row_ = parts.row;
+  phase_ = parts.row.phase;
+  meter_.begin(counters_.transferred_bytes);
+  return doubted;
+}
+
+/// Before anything is doubted that only they could settle.
+Status Execution::Host::roots_are_there() {
+  if (parts.row.roots.empty()) return success();
+  make_parts();
+  std::string roots;
+  Status same = success();
+  {
+    PlainContext context(*shared_, cancel_.token());
+    same = check_roots(context, roots);
+  }
+  shared_.reset();
+  aside_.reset();
+  pool_.reset();
+  writer_.reset();
+  return same;
+}
+
+Status Execution::Host::take_back_failure(const std::string& actor) {
+  const std::string milestone(kFailureTakenBack);
+  const std::vector<store::Mutation> mutations{
+      store::AddAudit{actor, "execution." + milestone, "{}"}, store::AddMilestone{milestone}};
+  DUNLIN_CRASH_POINT("engine.take_back_failure.before");
+  DUNLIN_ASSIGN(const std::vector<Status> results, parts.ledger->apply(parts.row.epoch, mutations));
+  for (const Status& result : results) DUNLIN_TRY(result);
   return success();
 }
 

@@ -27,8 +27,9 @@ bool refuses(const std::vector<Problem>& problems) {
 
 Result<std::unique_ptr<Run>> Execution::Host::open_run() const {
   DUNLIN_ASSIGN(std::unique_ptr<Run> run, parts.kind.open(parts.plan));
-  if (parts.plan.settings.is_dry_run()) run = std::make_unique<DryRun>(std::move(run));
   if (!parts.row.roots.empty()) run->started_with(parts.row.roots);
+  if (parts.row.baseline) run->build_on(*parts.row.baseline);
+  if (parts.plan.settings.is_dry_run()) run = std::make_unique<DryRun>(std::move(run));
   if (!is_test()) return run;
   // Without it the whole would go to the destination itself.
   auto* const testable = dynamic_cast<TestableRun*>(run.get());

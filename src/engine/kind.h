@@ -63,6 +63,17 @@ class Kind {
   [[nodiscard]] virtual std::string describe(const Plan& plan) const = 0;
   /// What people ask before they dare: printed by `plan check`. Paths are escaped.
   [[nodiscard]] virtual std::vector<Meaning> meanings(const Plan& /*plan*/) const { return {}; }
+  /// Why this plan cannot be run as `incremental`, in words behind "cannot be incremental: ";
+  /// empty: it can, and its Run does Run::build_on().
+  [[nodiscard]] virtual std::string why_not_incremental(const Plan& /*plan*/) const {
+    return "what has changed since an earlier execution cannot be told";
+  }
+  /// Of such a plan: are both sides now the ones of `roots` (ExecutionRow::roots)? May look at
+  /// them; the error of what is not there.
+  [[nodiscard]] virtual Result<bool> has_roots_of(const Plan& /*plan*/,
+                                                  const std::string& /*roots*/) const {
+    return false;
+  }
   /// The kind's part of the plan's JSON Schema: properties by section.
   [[nodiscard]] virtual Json schema() const = 0;
   /// Cheap: connects to nothing that can block; preflight does.

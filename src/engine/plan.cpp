@@ -23,8 +23,7 @@ namespace {
 constexpr std::string_view kSettingsAbove[] = {"mode", "execution_type", "dry_run", "dry-run",
                                                "undo_retention"};
 /// Of every kind, beside what the kind itself lists.
-constexpr std::string_view kNotBuilt[] = {"schedule", "cleanup_policy", "resume_from",
-                                          "on_failure"};
+constexpr std::string_view kNotBuilt[] = {"schedule", "resume_from"};
 constexpr std::string_view kUnknown = "unknown key";
 
 /// The value of a key that was to be `kind`; nullptr: there is none.

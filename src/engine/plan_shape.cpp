@@ -227,7 +227,7 @@ std::string unknown_key(const std::string& key, const std::vector<std::string>& 
   const Json& promised = member(schema, "x-not-built");
   if (promised.is_array() &&
       std::find(promised.begin(), promised.end(), Json(key)) != promised.end())
-    return "this version does not have it yet; leave it out";
+    return not_built_yet(key);
   const std::string meant = did_you_mean(key, known);
   return "unknown key" +
          (meant.empty() ? "; take it out (docs/plans.md shows what there is)" : meant);

@@ -178,6 +178,13 @@ std::string suggestion_in(std::string_view message) {
   return std::string(rest.substr(0, rest.find('?')));
 }
 
+std::string not_built_yet(std::string_view key) {
+  if (key == "resume_from")
+    return "is said of an execution, not in its plan; leave it out and run `dunlin resume EXEC "
+           "--from-batch N` or `--from-checkpoint ID`";
+  return "this version does not have it yet; leave it out";
+}
+
 std::string shown_value(const Json& value) {
   if (value.is_null()) return "nothing";
   if (value.is_array()) return "a list";

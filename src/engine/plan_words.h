@@ -26,6 +26,9 @@ namespace dunlin::engine {
 /// What did_you_mean suggested in a message; empty: nothing.
 [[nodiscard]] std::string suggestion_in(std::string_view message);
 
+/// Of a key that the specification has and plans of this version have not.
+[[nodiscard]] std::string not_built_yet(std::string_view key);
+
 /// A value for a message: short, printable; "a list" and "a table" for what holds values.
 [[nodiscard]] std::string shown_value(const Json& value);
 

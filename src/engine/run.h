@@ -210,6 +210,9 @@ class Run {
   /// What root_identity() said at the first start, for a Run that goes on with it: called before
   /// anything else. It may keep more of that start than an identity needs.
   virtual void started_with(const std::string& /*identity*/) {}
+  /// Mode `incremental`: all that has not changed since `baseline` began is left out, where the
+  /// destination still has it. Before anything but started_with().
+  virtual void build_on(const store::Baseline& /*baseline*/) {}
   /// Identity of both roots in the kind's own encoding; stored at start, compared at resume, for
   /// undo too. A difference pauses with root_changed.
   [[nodiscard]] virtual Result<std::string> root_identity(RunContext& context) = 0;
@@ -255,7 +258,10 @@ class Run {
   [[nodiscard]] virtual Status execute(BatchContext& context) = 0;
   /// After a crash, before the batch runs again: looks at the destination, reports those items that
   /// are done, removes what an earlier epoch's attempt left (temporaries, uploads), leaves the
-  /// others pending. Repeatable.
+  /// others pending. Repeatable. So too of what had ended and is in doubt (BatchRow::doubted): the
+  /// intent of an item is then what it had reported for its undo, its checksum, proof and message
+  /// stand in the row; what does not hold is brought back to what stood there before it, as far as
+  /// nobody else has changed it.
   [[nodiscard]] virtual Status settle(BatchContext& context) = 0;
   /// commit_scope execution: makes everything that is staged visible in one step, with a mark that
   /// committed() finds.
@@ -287,6 +293,9 @@ class Run {
   [[nodiscard]] virtual std::optional<std::string> manifest_path(const ItemRow&) const {
     return std::nullopt;
   }
+  /// What an item is, in a word of those that Selector::type takes ("file", "symlink"), for
+  /// reports; empty: all of them are alike. Looks at nothing outside.
+  [[nodiscard]] virtual std::string type_of(const ItemRow&) const { return {}; }
   [[nodiscard]] virtual bool matches(const Selector& selector, const ItemRow& item) const = 0;
   /// The kind's own part of report and finished event.
   [[nodiscard]] virtual Json report_sections() const { return Json::object(); }

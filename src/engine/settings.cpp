@@ -55,6 +55,10 @@ void read_max_failures(const Json& from, ExecutionSettings& settings) {
 ExecutionSettings from_canonical(const Json& section) {
   ExecutionSettings out;
   read(section, "mode", out.mode);
+  out.incremental = out.mode == kIncremental;
+  bool dry_run = false;
+  read(section, "dry_run", dry_run);
+  if (dry_run) out.mode = kDryRun;
   out.batch_size_set = section.contains("batch_size");
   read(section, "batch_size", out.batch_size);
   read(section, "batch_bytes", out.batch_bytes);
@@ -86,12 +90,16 @@ ExecutionSettings from_canonical(const Json& section) {
   const Json& checkpoint = group(section, "checkpoint");
   read(checkpoint, "frequency", out.checkpoint.frequency);
   read(checkpoint, "n_batches", out.checkpoint.n_batches);
+  out.checkpoint.named = checkpoint.contains("frequency") || checkpoint.contains("n_batches");
   read(checkpoint, "time_interval_minutes", out.checkpoint.time_interval_minutes);
   read(checkpoint, "keep_last_n", out.checkpoint.keep_last_n);
   read(checkpoint, "expire_after_hours", out.checkpoint.expire_after_hours);
   read_max_failures(section, out);
   read(section, "priority", out.priority);
   read(section, "undo_retention", out.undo_retention);
+  const Json& cleanup = group(section, "cleanup_policy");
+  read(cleanup, "undo", out.undo);
+  read(cleanup, "on_failure", out.on_failure);
   if (const Json* parts = find_member(section, "selective_pause"); parts != nullptr) {
     for (const Json& part : *parts) {
       if (auto selector = selector_from(part); selector.ok())
@@ -169,8 +177,8 @@ Json encode_settings(const ExecutionSettings& settings) {
   const auto& limits = settings.limits;
   const auto& retry = settings.retry;
   const auto& checkpoint = settings.checkpoint;
-  return Json{
-      {"mode", settings.mode},
+  Json out{
+      {"mode", settings.incremental ? std::string(kIncremental) : settings.mode},
       {"batch_size", settings.batch_size},
       {"batch_size_set", settings.batch_size_set},
       {"batch_bytes", settings.batch_bytes},
@@ -203,8 +211,11 @@ Json encode_settings(const ExecutionSettings& settings) {
       {"max_failures", failures},
       {"priority", settings.priority},
       {"undo_retention", settings.undo_retention},
+      {"cleanup_policy", {{"undo", settings.undo}, {"on_failure", settings.on_failure}}},
       {"selective_pause", std::move(parts)},
   };
+  if (settings.incremental && settings.is_dry_run()) out["dry_run"] = true;
+  return out;
 }
 
 }  // namespace dunlin::engine

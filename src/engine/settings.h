@@ -49,6 +49,7 @@ struct ResourceLimits {
 struct CheckpointPolicy {
   std::string frequency = "every_n_batches";  ///< every_batch, every_n_batches, time_based
   std::int32_t n_batches = 10;
+  bool named = false;  ///< a person has said how often; else it follows the work (X-8)
   std::int32_t time_interval_minutes = 5;
   std::int32_t keep_last_n = 10;
   std::int32_t expire_after_hours = 24;
@@ -57,8 +58,12 @@ struct CheckpointPolicy {
 /// The mode of an execution that changes nothing: engine/dry_run.h.
 inline constexpr std::string_view kDryRun = "dry_run";
 
+/// The mode of an execution that takes what has changed: engine/incremental.h.
+inline constexpr std::string_view kIncremental = "incremental";
+
 struct ExecutionSettings {
   std::string mode = "full";
+  bool incremental = false;        ///< that mode, or a dry run of one
   std::int64_t batch_size = 1000;  ///< items; `batch_size_set` tells whether a person named it
   bool batch_size_set = false;
   std::int64_t batch_bytes = 64LL << 20;
@@ -75,9 +80,13 @@ struct ExecutionSettings {
   double max_failures_percent = -1;  ///< -1: no limit
   std::string priority = "normal";
   std::string undo_retention = "7d";      ///< as parse_duration() reads it, or forever
+  std::string undo = "keep";              ///< what a rollback needs, after a good end: keep or drop
+  std::string on_failure = "keep";        ///< of what was done when it fails: keep or rollback
   std::vector<Selector> selective_pause;  ///< parts that are held back
 
   [[nodiscard]] bool is_dry_run() const { return mode == kDryRun; }
+  [[nodiscard]] bool drops_undo() const { return undo == "drop"; }
+  [[nodiscard]] bool rolls_back_failure() const { return on_failure == "rollback"; }
   /// 0: forever.
   [[nodiscard]] std::int64_t undo_retention_ms() const;
 };

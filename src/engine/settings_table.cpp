@@ -31,7 +31,7 @@ std::vector<SettingInfo> flow_infos() {
        0,
        0,
        "what the execution is for",
-       "\"full\", \"dry_run\" or \"test\""},
+       "\"full\", \"dry_run\", \"test\" or \"incremental\""},
       {"test_items",
        T::integer,
        {"sample_size"},
@@ -216,6 +216,20 @@ std::vector<SettingInfo> outcome_infos() {
        0,
        "how long after its end an execution keeps what its rollback needs at the destination; "
        "forever: until `dunlin accept`"},
+      {"cleanup_policy.undo",
+       T::choice,
+       {},
+       {"keep", "drop"},
+       0,
+       0,
+       "once it has completed, what its rollback would need"},
+      {"cleanup_policy.on_failure",
+       T::choice,
+       {"on_failure"},
+       {"keep", "rollback"},
+       0,
+       0,
+       "when it fails as a whole: what was done stays, or is taken back at once"},
       {"selective_pause",
        T::parts,
        {},
@@ -234,8 +248,7 @@ std::vector<SettingInfo> make_infos() {
 }
 
 /// Settings of the specification that no part of this version acts on: refused, never ignored.
-constexpr std::string_view kNotBuilt[] = {"cleanup_policy", "schedule",  "resume_from",
-                                          "incremental",    "preflight", "on_failure",
+constexpr std::string_view kNotBuilt[] = {"schedule", "resume_from", "incremental", "preflight",
                                           "commit_scope"};
 
 class Reader {
@@ -282,6 +295,10 @@ class Reader {
       }
       (*place)[std::string(rest)] = it->second.value;
     }
+    if (dry_run_of_incremental_) {
+      out["mode"] = kIncremental;
+      out["dry_run"] = true;
+    }
     return out;
   }
 
@@ -319,8 +336,18 @@ class Reader {
     if (!value.is_boolean())
       problems_.push_back(
           fmt::format("{}: must be true or false, not {}", pointer, shown_value(value)));
-    else if (value.get<bool>())
-      take(pointer, *by_path_.at("mode"), Json("dry_run"));
+    else if (value.get<bool>()) {
+      dry_run_at_ = pointer;
+      take(pointer, *by_path_.at("mode"), Json(kDryRun));
+    }
+  }
+
+  /// `dry_run: true` beside `mode: incremental`: what that would do.
+  [[nodiscard]] bool of_incremental(const SettingInfo& info, const Found& before,
+                                    const std::string& pointer, const Json& value) const {
+    if (info.path != "mode" || dry_run_at_.empty()) return false;
+    return (before.pointer == dry_run_at_ && value == kIncremental) ||
+           (pointer == dry_run_at_ && before.value == kIncremental);
   }
 
   void take(const std::string& pointer, const SettingInfo& info, const Json& value) {
@@ -337,6 +364,11 @@ class Reader {
     }
     const auto [it, fresh] =
         found_.try_emplace(std::string(info.path), Found{pointer, *converted.value});
+    if (!fresh && of_incremental(info, it->second, pointer, *converted.value)) {
+      it->second = {dry_run_at_, Json(kDryRun)};
+      dry_run_of_incremental_ = true;
+      return;
+    }
     if (!fresh && it->second.value != *converted.value)
       problems_.push_back(
           fmt::format("{}: says {}, but {} says {}, and both mean {}; keep one of the two", pointer,
@@ -347,8 +379,7 @@ class Reader {
   void refuse(const std::string& pointer, const std::string& prefix, const std::string& key,
               const std::string& path) {
     if (std::find(std::begin(kNotBuilt), std::end(kNotBuilt), path) != std::end(kNotBuilt)) {
-      problems_.push_back(
-          fmt::format("{}: this version does not have it yet; leave it out", pointer));
+      problems_.push_back(fmt::format("{}: {}", pointer, not_built_yet(path)));
       return;
     }
     for (const auto& [name, info] : by_path_) {
@@ -379,6 +410,8 @@ class Reader {
   std::map<std::string, const SettingInfo*, std::less<>> by_path_;
   std::map<std::string, bool, std::less<>> groups_;
   std::map<std::string, Found, std::less<>> found_;
+  std::string dry_run_at_;  ///< where `dry_run: true` stands
+  bool dry_run_of_incremental_ = false;
 };
 
 Json leaf_schema(const SettingInfo& info) {
@@ -467,11 +500,19 @@ Json canonical_settings(std::span<const SettingsSource> sources, std::vector<std
 Json merge_settings(Json under, const Json& over) {
   if (!under.is_object()) under = Json::object();
   if (!over.is_object()) return under;
+  const auto modes = std::pair(string_or(under, "mode", ""), string_or(over, "mode", ""));
+  const bool of_incremental = modes == std::pair<std::string, std::string>(kIncremental, kDryRun) ||
+                              modes == std::pair<std::string, std::string>(kDryRun, kIncremental);
+  if (over.contains("mode")) under.erase("dry_run");
   for (const auto& [key, value] : over.items()) {
     if (value.is_object() && under.contains(key) && under[key].is_object())
       under[key] = merge_settings(under[key], value);
     else
       under[key] = value;
+  }
+  if (of_incremental) {
+    under["mode"] = kIncremental;
+    under["dry_run"] = true;
   }
   return under;
 }

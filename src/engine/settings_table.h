@@ -56,7 +56,8 @@ struct SettingsSource {
                                       std::vector<std::string>& problems,
                                       std::span<const std::string> foreign = {});
 
-/// The settings of `over` on top of those of `under`, both canonical.
+/// The settings of `over` on top of those of `under`, both canonical. A dry run and an incremental
+/// mode are, in either order, the dry run of that mode.
 [[nodiscard]] Json merge_settings(Json under, const Json& over);
 
 /// JSON Schema of the settings section.

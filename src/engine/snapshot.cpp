@@ -121,6 +121,30 @@ Goal goal_of(const store::ExecutionRow& row) {
   return row.phase == "rolling_back" ? Goal::roll_back : Goal::migrate;
 }
 
+namespace {
+
+/// As they were frozen; the defaults where they cannot be read.
+ExecutionSettings settings_of(const store::ExecutionRow& row) {
+  std::vector<std::string> problems;
+  const auto stored = parse_json(row.settings_json, "settings");
+  const auto settings = stored.ok() ? decode_settings(*stored, problems) : stored.error();
+  return settings.ok() ? *settings : ExecutionSettings();
+}
+
+}  // namespace
+
+bool is_to_be_taken_back(const Snapshot& snapshot) {
+  const store::ExecutionRow& row = snapshot.row;
+  if (row.status != ExecutionStatus::failed || snapshot.undo != Undo::kept) return false;
+  if (row.mode == kDryRun || row.mode == kTest || store::all_succeeded(row.counters) == 0)
+    return false;
+  const auto reason = parse_json(row.reason_json, "reason");
+  const auto type = error_type_from_name(reason.ok() ? string_or(*reason, "type", "") : "");
+  if (!type || *type == ErrorType::verification_mismatch || *type == ErrorType::preflight_refused)
+    return false;
+  return settings_of(row).rolls_back_failure();
+}
+
 Json snapshot_json(const Snapshot& snapshot) {
   const auto& row = snapshot.row;
   const Json settings = json_or_null(row.settings_json);
@@ -144,6 +168,11 @@ Json snapshot_json(const Snapshot& snapshot) {
   out["kind"] = row.kind;
   put_path(out, "description", row.description);
   out["mode"] = row.mode;
+  out["builds_on"] = nullptr;
+  if (row.baseline)
+    out["builds_on"] = {{"execution_id", row.baseline->execution.value},
+                        {"number", row.baseline->number},
+                        {"since", time_or_null(row.baseline->since_ms)}};
   out["status"] = std::string(store::to_string(snapshot.shown_status));
   out["interrupted"] = snapshot.interrupted;
   out["live"] = snapshot.live;
@@ -168,6 +197,7 @@ Json snapshot_json(const Snapshot& snapshot) {
       row.rollback_part ? json_or_null(row.rollback_part->of_json) : Json(nullptr);
   out["kept_bytes"] = row.counters.kept_bytes;
   out["keeps_until"] = time_or_null(store::keeps_until_ms(row));
+  out["failure_taken_back"] = snapshot.failure_taken_back;
   out["undo"] = snapshot.undo == Undo::kept       ? "kept"
                 : snapshot.undo == Undo::given_up ? "given_up"
                                                   : "removed";

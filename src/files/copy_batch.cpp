@@ -56,6 +56,7 @@ Status CopyBatch::prepare() {
   DUNLIN_ASSIGN(destination_, site_.destination());
   DUNLIN_ASSIGN(traits_, site_.destination_traits());
   DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
+  DUNLIN_ASSIGN(changed_since_, site_.changed_since());
   const bool verified = context_.settings().verification_level != engine::VerificationLevel::none;
   if (verified || site_.plan.hashes_named) hashes_ = site_.plan.hashes;
   DUNLIN_ASSIGN(rows_, context_.items());
@@ -165,6 +166,7 @@ void CopyBatch::finish(Copy& copy) {
   if (copy.witness.written_again)
     outcome.error = Error(ErrorType::lost_write,
                           "written twice: at first the device did not hold what it had taken");
+  if (copy.doubt) outcome.error = std::move(copy.doubt);
   if (copy.witness.replaced && copy.witness.aside.empty())
     outcome.kept_bytes = copy.witness.replaced->size;
   copy.witness.checksum.clear();
@@ -440,12 +442,12 @@ CopyBatch::~CopyBatch() {
 /// Those that an earlier try has recorded, perhaps in a process that died with them open.
 Status CopyBatch::enter_recorded() {
   if (!rows_.empty() && !rows_.front().intent.empty()) {
-    DUNLIN_ASSIGN(carrier_, decode_witness(rows_.front().intent));
+    DUNLIN_ASSIGN(carrier_, decode_witness(rows_.front().intent, rows_.front().detail));
     carrier_.reopened.clear();
   }
   for (const ItemRow& row : rows_) {
     if (row.intent.empty()) continue;
-    DUNLIN_ASSIGN(const Witness intent, decode_witness(row.intent));
+    DUNLIN_ASSIGN(const Witness intent, decode_witness(row.intent, row.detail));
     if (intent.reopened.empty()) continue;
     DUNLIN_ASSIGN(const DirectoryStates recorded, decode_directory_states(intent.reopened));
     for (const auto& [path, state] : recorded) DUNLIN_TRY(enter(path, state));
@@ -525,8 +527,8 @@ Status CopyBatch::discard(Copy& copy) {
 }
 
 ConflictRules CopyBatch::rules_for(const ItemRow& row) const {
-  return {site_.plan.conflict_rule(), site_.plan.by_content, granularity_ns_,
-          context_.was_answered(row.id), !site_.plan.moves()};
+  return {site_.plan.conflict_rule(),    site_.plan.by_content, granularity_ns_,
+          context_.was_answered(row.id), !site_.plan.moves(),   changed_since_};
 }
 
 Result<Decision> CopyBatch::decide_alone(const ItemRow& row, const fs::FileInfo& source,

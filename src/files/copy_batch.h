@@ -55,6 +55,7 @@ class CopyBatch {
     bool written_again = false;     ///< the device did not hold what was written first
     bool rename_refused = false;    ///< by the file system (EXDEV): the move is a copy
     std::optional<Error> refusal;   ///< of stage `refused`
+    std::optional<Error> doubt;     ///< done once; why it does not hold and was not done again
   };
   using Handle = std::shared_ptr<const fs::Directory>;
   /// The first name of a set of hard links, at the destination.
@@ -211,6 +212,18 @@ class CopyBatch {
   [[nodiscard]] Status take_away(const Copy& copy, const fs::Directory& directory,
                                  const Witness& intent, const Placed& found);
   [[nodiscard]] Status settle_one(Copy& copy);
+  // doubt.cpp
+  [[nodiscard]] Status keep_recorded();
+  [[nodiscard]] Status settle_doubted(Copy& copy, const fs::Directory* directory);
+  [[nodiscard]] Status look_again(Copy& copy, const fs::Directory* directory, Witness& intent);
+  [[nodiscard]] Result<bool> still_as_done(Copy& copy, const fs::Directory& directory,
+                                           const fs::FileInfo& there, Witness& intent);
+  [[nodiscard]] bool can_be_done_again(const Copy& copy) const;
+  void end_as_done(Copy& copy, Witness intent);
+  [[nodiscard]] Status call_done(Copy& copy, const fs::Directory& directory, Witness intent);
+  void leave_as_it_is(Copy& copy, Witness intent, Error why);
+  [[nodiscard]] Result<std::optional<bool>> is_inode_of_first(const Copy& copy,
+                                                              const Witness& intent);
   [[nodiscard]] Status settle_waiting();
   [[nodiscard]] Result<bool> find_done(Copy& copy, const fs::Directory& directory, Witness& intent);
   [[nodiscard]] Result<bool> content_holds(const fs::Directory& directory, const Copy& copy,
@@ -234,6 +247,7 @@ class CopyBatch {
   std::vector<HashKind> hashes_;
   fs::FileSystemTraits traits_;
   std::int64_t granularity_ns_ = 1;
+  std::shared_ptr<const ChangedSince> changed_since_;
   SourceTrees* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;
   std::optional<Nearest> nearest_;  ///< of a rehearsal, as what it holds

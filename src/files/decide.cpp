@@ -1,6 +1,8 @@
 // Decisions; see decide.h.
 #include "files/decide.h"
 
+#include <algorithm>
+
 #include "fs/file_system.h"
 
 namespace dunlin::files {
@@ -12,7 +14,19 @@ bool same_attributes(const fs::FileInfo& source, const fs::FileInfo& there,
          fs::same_time(there.mtime, source.mtime, granularity_ns);
 }
 
+bool ChangedSince::takes(const fs::FileInfo& source) const {
+  const bool known = std::find(devices.begin(), devices.end(), source.device) != devices.end();
+  const fs::Time& since = known ? on_roots : elsewhere;
+  return source.ctime == fs::Time() || !(source.ctime < since);
+}
+
 namespace {
+
+bool looks_the_same(const fs::FileInfo& source, const fs::FileInfo& there,
+                    const ConflictRules& rules) {
+  return same_attributes(source, there, rules.granularity_ns) &&
+         !(rules.changed_since && rules.changed_since->takes(source));
+}
 
 /// The entry that stands there is to be replaced by the source's.
 Decision replace(const fs::FileInfo& there) {
@@ -45,19 +59,20 @@ Decision decide(const fs::FileInfo& source, const std::optional<fs::FileInfo>& t
         return {Action::skip, "not newer than what stands at the destination", {}};
       break;
     case Conflict::ask:
-      if (same_attributes(source, *there, rules.granularity_ns))
+      if (looks_the_same(source, *there, rules))
         return {Action::skip, "unchanged: same type, size and time", {}};
       if (rules.answered) break;
       return {Action::refuse, "another one stands at the destination, and a person is to decide",
               ErrorType::destination_exists};
     case Conflict::rename:
     case Conflict::keep_both:
-      if (rules.leave_same && same_attributes(source, *there, rules.granularity_ns))
+      if (rules.leave_same && looks_the_same(source, *there, rules))
         return {Action::skip, "unchanged: same type, size and time", {}};
       return {rules.conflict == Conflict::rename ? Action::aside : Action::beside, "", {}};
     case Conflict::overwrite_if_different:
+      if (rules.changed_since && rules.changed_since->takes(source)) break;
       if (rules.by_content) return compare_content(source, *there);
-      if (same_attributes(source, *there, rules.granularity_ns))
+      if (looks_the_same(source, *there, rules))
         return {Action::skip, "unchanged: same type, size and time", {}};
       break;
     case Conflict::overwrite:

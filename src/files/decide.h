@@ -2,8 +2,11 @@
 // execute(). Pure.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "files/plan.h"
@@ -28,6 +31,16 @@ struct Decision {
   ErrorType type = ErrorType::destination_exists;  ///< of refuse
 };
 
+/// Mode incremental: which entries of the source may have been written, or given other attributes,
+/// since the execution that is built on began.
+struct ChangedSince {
+  fs::Time on_roots;   ///< on the file systems of the roots
+  fs::Time elsewhere;  ///< on others, which are mounted there or linked to: their clock is another
+  std::vector<std::uint64_t> devices;  ///< of the roots
+  /// By its ctime. True also where none is known.
+  [[nodiscard]] bool takes(const fs::FileInfo& source) const;
+};
+
 /// By what is decided where an entry stands already.
 struct ConflictRules {
   Conflict conflict = Conflict::overwrite_if_different;
@@ -37,6 +50,8 @@ struct ConflictRules {
   /// Conflict::rename and keep_both: what looks the same is left. Not so for a move, whose source
   /// may only go where its own content has been proven.
   bool leave_same = true;
+  /// Mode incremental, null else: what looks the same is not, if it may have changed.
+  std::shared_ptr<const ChangedSince> changed_since = nullptr;
 };
 
 /// For everything but directories.

@@ -109,7 +109,7 @@ Status DirectoryBatch::record_what_stands() {
 DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
   Witness witness;
   if (!row.intent.empty()) {
-    DUNLIN_ASSIGN(witness, decode_witness(row.intent));
+    DUNLIN_ASSIGN(witness, decode_witness(row.intent, row.detail));
     witness.reopened.clear();
   }
   DUNLIN_TRY(context_.fence());
@@ -144,6 +144,10 @@ DirectoryBatch::Made DirectoryBatch::create_one(ItemRow& row) {
       ::fchmod(directory->fd(), witness.placed->mode | kWhileWorking) != 0) {
     return directory->error(errno, "change mode of", "");
   }
+  return made(row, witness);
+}
+
+ItemOutcome DirectoryBatch::made(const ItemRow& row, const Witness& witness) {
   ItemOutcome outcome =
       outcome_of(row, ItemStatus::completed, witness.replaced ? "existing" : "created");
   outcome.undo = encode(witness, row.detail);
@@ -381,7 +385,12 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
     }
   }
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
-  DUNLIN_ASSIGN(const auto directory, root->get(path_of(row)));
+  const auto found = root->get(path_of(row));
+  if (!found.ok() && is_absent(found.error()) && !row.intent.empty()) {
+    outcome.undo = row.intent;  // it was set once, and has been taken back with all that was in it
+    return outcome;
+  }
+  DUNLIN_ASSIGN(const auto directory, found);
   DUNLIN_TRY(flush_.prepare(*directory));
   DUNLIN_TRY(context_.fence());
   // A try that was killed may have set them already, and nothing can be set over them.
@@ -399,6 +408,39 @@ DirectoryBatch::Made DirectoryBatch::times_one(ItemRow& row) {
   DUNLIN_ASSIGN(witness.attributes, attributes_mark(there, site_.plan.preserve));
   witness.final_flags = there.flags.value_or(0) & fs::kFinalFlags;
   outcome.undo = encode(witness, row.detail);
+  return outcome;
+}
+
+Status DirectoryBatch::settle_times() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  std::vector<ItemOutcome> outcomes;
+  const Status status = run_by_level(
+      context_, rows_, LevelOrder::parents_first, flush_,
+      [this](ItemRow& row) { return times_doubted(row); }, outcomes);
+  for (ItemOutcome& outcome : outcomes) {
+    if (outcome.status == ItemStatus::completed) context_.report(std::move(outcome));
+  }
+  return status;
+}
+
+DirectoryBatch::Made DirectoryBatch::times_doubted(ItemRow& row) {
+  ItemOutcome outcome = outcome_of(row, ItemStatus::pending, "set");
+  if (row.intent.empty()) return outcome;
+  DUNLIN_ASSIGN(const Witness witness, decode_witness(row.intent, row.detail));
+  DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
+  const auto directory = root->get(path_of(row));
+  if (!directory.ok() && is_absent(directory.error())) return outcome;
+  DUNLIN_TRY(directory);
+  row.undo = row.intent;
+  DUNLIN_ASSIGN(const auto differs, difference(row));
+  const bool another = !witness.placed || (*directory)->inode() != witness.placed->inode;
+  if (differs || another) {
+    DUNLIN_TRY(undo_times_one(row));
+    return outcome;
+  }
+  outcome.status = ItemStatus::completed;
+  outcome.undo = row.intent;
+  outcome.message = row.message;
   return outcome;
 }
 

@@ -26,8 +26,12 @@ class DirectoryBatch {
   DirectoryBatch& operator=(const DirectoryBatch&) = delete;
 
   [[nodiscard]] Status create();
-  /// After a crash: parents that a second try had opened are finished again.
+  /// After a crash: parents that a second try had opened are finished again. Of what is in doubt:
+  /// the directories that were made and are there.
   [[nodiscard]] Status settle_create();
+  /// Of what is in doubt: those that are as they were set. All others are opened, so that what lies
+  /// in them can be taken back, or done again.
+  [[nodiscard]] Status settle_times();
   [[nodiscard]] Status rehearse();
   [[nodiscard]] Status undo_create();
   [[nodiscard]] Status set_times();
@@ -45,7 +49,10 @@ class DirectoryBatch {
   [[nodiscard]] static engine::ItemOutcome outcome_of(const engine::ItemRow& row,
                                                       engine::ItemStatus status,
                                                       std::string action);
+  [[nodiscard]] Status settle_doubted();
+  [[nodiscard]] Made times_doubted(engine::ItemRow& row);
   [[nodiscard]] Made create_one(engine::ItemRow& row);
+  [[nodiscard]] static engine::ItemOutcome made(const engine::ItemRow& row, const Witness& witness);
   [[nodiscard]] static Error no_directory(const fs::Directory& parent, const engine::ItemRow& row,
                                           const fs::FileInfo& there);
   [[nodiscard]] Made foresee_one(const engine::ItemRow& row, const Nearest& nearest,

@@ -15,13 +15,28 @@ Status DirectoryBatch::settle_create() {
   DUNLIN_ASSIGN(rows_, context_.items());
   for (const ItemRow& row : rows_) {
     if (row.intent.empty()) continue;
-    DUNLIN_ASSIGN(const Witness intent, decode_witness(row.intent));
+    DUNLIN_ASSIGN(const Witness intent, decode_witness(row.intent, row.detail));
     if (intent.reopened.empty()) continue;
     DUNLIN_TRY(site_.check_roots(context_));
     DUNLIN_TRY(enter_recorded());
     return leave_parents();
   }
-  return success();
+  return context_.batch().doubted ? settle_doubted() : success();
+}
+
+/// Those that still are the directories that were made are not made again.
+Status DirectoryBatch::settle_doubted() {
+  DUNLIN_TRY(site_.check_destination(context_));
+  const auto root = site_.destination();
+  if (!root.ok()) return success();  // its turn will say why, or make it
+  return context_.for_each_item(rows_, [&](ItemRow& row) {
+    if (row.intent.empty()) return;
+    const auto witness = decode_witness(row.intent, row.detail);
+    if (!witness.ok() || !witness->placed) return;
+    const auto directory = (*root)->get(path_of(row));
+    if (!directory.ok() || (*directory)->inode() != witness->placed->inode) return;
+    context_.report(made(row, *witness));
+  });
 }
 
 /// What was not left: who tries the batch next has the record.
@@ -33,7 +48,7 @@ Status DirectoryBatch::enter_recorded() {
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   for (const ItemRow& row : rows_) {
     if (row.intent.empty()) continue;
-    DUNLIN_ASSIGN(const Witness intent, decode_witness(row.intent));
+    DUNLIN_ASSIGN(const Witness intent, decode_witness(row.intent, row.detail));
     if (intent.reopened.empty()) continue;
     DUNLIN_ASSIGN(const DirectoryStates recorded, decode_directory_states(intent.reopened));
     for (const auto& [path, state] : recorded) {
@@ -68,7 +83,7 @@ Status DirectoryBatch::open_parents() {
   const auto carrier = std::find_if(rows_.begin(), rows_.end(),
                                     [](const ItemRow& row) { return !row.intent.empty(); });
   if (carrier == rows_.end()) return success();
-  DUNLIN_ASSIGN(Witness intent, decode_witness(carrier->intent));
+  DUNLIN_ASSIGN(Witness intent, decode_witness(carrier->intent, carrier->detail));
   intent.reopened = encode(reopened_);
   carrier->intent = encode(intent);
   DUNLIN_TRY(context_.record_intents({{carrier->id, carrier->intent}}));
@@ -98,7 +113,7 @@ Status DirectoryBatch::leave_parents() {
   std::vector<engine::ItemIntent> intents;
   for (ItemRow& row : rows_) {
     if (row.intent.empty()) continue;
-    DUNLIN_ASSIGN(Witness intent, decode_witness(row.intent));
+    DUNLIN_ASSIGN(Witness intent, decode_witness(row.intent, row.detail));
     if (intent.reopened.empty()) continue;
     intent.reopened.clear();
     row.intent = encode(intent);

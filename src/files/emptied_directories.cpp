@@ -70,6 +70,22 @@ Status EmptiedDirectories::record_what_stands() {
   return success();
 }
 
+Status EmptiedDirectories::settle() {
+  DUNLIN_ASSIGN(rows_, context_.items());
+  DUNLIN_ASSIGN(SourceTrees* const source, site_.source());
+  for (const ItemRow& row : rows_) {
+    if (row.intent.empty()) continue;
+    const auto directory = source->get(row.directory_path);
+    if (directory.ok() || !is_absent(directory.error())) continue;
+    ItemOutcome outcome;
+    outcome.item = row.id;
+    outcome.action = "removed";
+    outcome.undo = row.intent;
+    context_.report(std::move(outcome));
+  }
+  return success();
+}
+
 Result<ItemOutcome> EmptiedDirectories::remove_one(const ItemRow& row) {
   ItemOutcome outcome;
   outcome.action = "removed";

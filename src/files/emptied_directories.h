@@ -22,6 +22,8 @@ class EmptiedDirectories {
 
   [[nodiscard]] Status remove();
   [[nodiscard]] Status undo();
+  /// Of what is in doubt: those that are gone are as they were.
+  [[nodiscard]] Status settle();
   /// That they are gone is not compared: somebody may need the name again.
   [[nodiscard]] Status verify();
   [[nodiscard]] Status rehearse();

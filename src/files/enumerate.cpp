@@ -14,10 +14,10 @@
 // are known, the last found first: a child is found after its parent. Each batch of them waits for
 // the one before.
 //
-// With a selection (selection.h) the cursor also keeps the moment from which `modified_since`
-// counts, and what was left out of the directories that were read to their end: a half-read one is
-// counted again with its second reading. Of a set of hard links the first name that is taken is
-// the one that is copied.
+// With a selection (selection.h), or in an incremental execution (unchanged.h), the cursor also
+// keeps the moment from which `modified_since` counts, and what was left out of the directories
+// that were read to their end: a half-read one is counted again with its second reading. Of a set
+// of hard links the first name that is taken is the one that is copied.
 //
 // Several sources are read as if they were the entries of one directory: their names are listed,
 // each is looked at where it stands, and the rest is as with one.
@@ -138,6 +138,7 @@ class Enumerator {
   Selection::Inside inside_;      ///< of the directory that is being read
   SelectionCounts in_directory_;  ///< of it, until it is read to its end
   SelectionCounts counts_;
+  bool counts_what_is_left_out_ = false;
 };
 
 void Enumerator::add(Draft& draft, DirectoryId directory, std::string_view name,
@@ -242,7 +243,7 @@ Status Enumerator::commit(bool complete) {
   for (const DirectoryId id : half_read_) cursor.varint(static_cast<std::uint64_t>(id.value));
   cursor.varint(static_cast<std::uint64_t>(emptied_before_.value));
   cursor.varint(static_cast<std::uint64_t>(last_emptied_.value));
-  if (!selection_.takes_everything()) {
+  if (counts_what_is_left_out_) {
     const auto since = selection_.modified_since(0);
     cursor.u8(since ? 1 : 0);
     if (since) cursor.zigzag(since->seconds).varint(since->nanoseconds);
@@ -276,7 +277,7 @@ Status Enumerator::read_cursor() {
   }
   emptied_before_ = DirectoryId(static_cast<std::int64_t>(in.varint()));
   last_emptied_ = BatchId(static_cast<std::int64_t>(in.varint()));
-  if (!selection_.takes_everything()) {
+  if (counts_what_is_left_out_) {
     if (in.u8() != 0) {
       const std::int64_t seconds = in.zigzag();
       selection_.freeze({seconds, static_cast<std::uint32_t>(in.varint())});
@@ -468,6 +469,10 @@ Status Enumerator::add_entry(const DirectoryRow& row, BatchId made_by, const Loo
     if (left_out) copy_.depends_on.insert(made_by);
     if (left_out) return success();
   }
+  if (entry.left_out) {
+    ++in_directory_.left_out[static_cast<std::size_t>(Rule::incremental)];
+    return success();
+  }
   if (!entry.skip_reason.empty()) return add_unchanged(row, entry, info);
   copy_.depends_on.insert(made_by);
   return add_file(row, entry.name, info);
@@ -635,6 +640,8 @@ Status Enumerator::run() {
   DUNLIN_ASSIGN(at_destination_, Unchanged::make(site_, context_));
   ahead_.emplace(*source_, at_destination_.get(), context_);
   selection_ = site_.plan.selection;
+  DUNLIN_ASSIGN(const auto changed, site_.changed_since());
+  counts_what_is_left_out_ = !selection_.takes_everything() || changed != nullptr;
   DUNLIN_TRY(own_state_.find(site_));
   if (context_.continued()) {
     DUNLIN_TRY(find_tasks());

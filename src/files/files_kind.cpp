@@ -74,6 +74,17 @@ class FilesKind final : public engine::Kind,
                                           "would change the source"
                                         : "";
   }
+  [[nodiscard]] std::string why_not_incremental(const Plan& plan) const override {
+    const auto files = decoded(plan);
+    if (!files.ok()) return "";  // found out when it begins
+    if (files->moves()) return "a move leaves nothing at the source that could be left out";
+    return files->links() ? "further names of the source's files change with them" : "";
+  }
+  [[nodiscard]] Result<bool> has_roots_of(const Plan& plan,
+                                          const std::string& roots) const override {
+    DUNLIN_ASSIGN(FilesPlan files, decoded(plan));
+    return Site(std::move(files), features_, parser_).has_roots_of(roots);
+  }
   [[nodiscard]] Result<std::vector<engine::Claim>> claims(const Plan& plan) const override;
   [[nodiscard]] std::string describe(const Plan& plan) const override;
   [[nodiscard]] std::vector<engine::Meaning> meanings(const Plan& plan) const override {

@@ -121,8 +121,14 @@ Status FilesRun::execute(BatchContext& context) {
 Status FilesRun::settle(BatchContext& context) {
   if (context.batch().task_type == kCreateDirectory)
     return DirectoryBatch(site_, context).settle_create();
-  if (!of_files(context)) return success();
-  DUNLIN_TRY(site_.check_roots(context));
+  const bool doubted = context.batch().doubted;
+  if (!of_files(context) && !doubted) return success();
+  // What is in doubt can be told without its source, unless that has to change.
+  DUNLIN_TRY(doubted && !site_.plan.moves() ? site_.check_destination(context)
+                                            : site_.check_roots(context));
+  if (context.batch().task_type == kDirectoryTimes)
+    return DirectoryBatch(site_, context).settle_times();
+  if (of_emptied(context)) return EmptiedDirectories(site_, context).settle();
   return CopyBatch(site_, context).settle();
 }
 
@@ -203,15 +209,18 @@ std::optional<std::string> FilesRun::manifest_path(const engine::ItemRow& item) 
   return item.directory_path.empty() ? *name : item.directory_path + "/" + *name;
 }
 
+std::string FilesRun::type_of(const engine::ItemRow& item) const {
+  const auto detail = decode_detail(item.detail);
+  return detail.ok() ? std::string(fs::to_string(detail->info.type)) : std::string();
+}
+
 bool FilesRun::matches(const engine::Selector& selector, const engine::ItemRow& item) const {
   const std::string path =
       item.directory_path.empty() ? item.name : item.directory_path + "/" + item.name;
   if (!selector.path_glob.empty() && ::fnmatch(selector.path_glob.c_str(), path.c_str(), 0) != 0)
     return false;
   if (!selector.entity.empty() && selector.entity != item.directory_path) return false;
-  if (selector.type.empty()) return true;
-  const auto detail = decode_detail(item.detail);
-  return detail.ok() && selector.type == fs::to_string(detail->info.type);
+  return selector.type.empty() || selector.type == type_of(item);
 }
 
 Json FilesRun::report_sections() const {

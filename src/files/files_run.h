@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "engine/resume_point.h"
 #include "engine/run.h"
 #include "engine/test_run.h"
 #include "files/site.h"
 
 namespace dunlin::files {
 
-class FilesRun final : public engine::Run, public engine::TestableRun {
+class FilesRun final : public engine::Run, public engine::TestableRun, public engine::SettlesDoubt {
  public:
   FilesRun(FilesPlan plan, fs::Features features, sandbox::ParserCommand parser)
       : site_(std::move(plan), features, std::move(parser)) {}
@@ -20,6 +21,7 @@ class FilesRun final : public engine::Run, public engine::TestableRun {
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::ledger; }
   void started_with(const std::string& identity) override { site_.started_with(identity); }
+  void build_on(const store::Baseline& baseline) override { site_.build_on(baseline); }
   void begin_test(const ExecutionId& execution, std::int64_t items) override {
     site_.begin_test(execution, items);
   }
@@ -52,6 +54,7 @@ class FilesRun final : public engine::Run, public engine::TestableRun {
   [[nodiscard]] Status release(engine::RunContext& context) override;
   [[nodiscard]] std::optional<std::string> manifest_path(
       const engine::ItemRow& item) const override;
+  [[nodiscard]] std::string type_of(const engine::ItemRow& item) const override;
   [[nodiscard]] bool matches(const engine::Selector& selector,
                              const engine::ItemRow& item) const override;
   [[nodiscard]] Json report_sections() const override;

@@ -84,6 +84,7 @@ Status ItemChecks::open() {
   looks_ = destination_ != nullptr && (refuses || exact_ || asks_rights);
   if (looks_) {
     DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
+    DUNLIN_ASSIGN(changed_since_, site_.changed_since());
   }
   return success();
 }
@@ -188,6 +189,7 @@ Result<std::optional<Decision>> ItemChecks::decision(const ItemRow& item,
   rules.by_content = site_.plan.by_content;
   rules.granularity_ns = granularity_ns_;
   rules.leave_same = !site_.plan.moves();
+  rules.changed_since = changed_since_;
   return std::optional(decide(info, *there, rules));
 }
 
@@ -249,7 +251,8 @@ Status ItemChecks::check_room() {
 }
 
 bool ItemChecks::all_or_nothing() const {
-  return context_.settings().preflight == engine::Preflight::complete;
+  const engine::ExecutionSettings& settings = context_.settings();
+  return settings.preflight == engine::Preflight::complete || settings.rolls_back_failure();
 }
 
 void ItemChecks::add(Error error) {

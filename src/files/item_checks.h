@@ -64,6 +64,7 @@ class ItemChecks {
   SourceTrees* source_ = nullptr;
   fs::DirectoryCache* destination_ = nullptr;  ///< null: it does not stand yet
   std::int64_t granularity_ns_ = 1;
+  std::shared_ptr<const ChangedSince> changed_since_;
   Holds holds_;
   bool folds_ = false;
   std::set<std::uint64_t> roomless_;  ///< devices from which no content is written

@@ -30,6 +30,7 @@ struct LookedAt {
   fs::EntryType type = fs::EntryType::unknown;  ///< as listed, for one that cannot be looked at
   Result<std::optional<fs::FileInfo>> info;
   std::string skip_reason = {};  ///< not empty: the destination has it, and it is to be left there
+  bool left_out = false;         ///< of an incremental execution: nothing has happened to it
 };
 
 class LookAhead {

@@ -18,7 +18,7 @@ Status OpenedDirectories::enter_recorded(const std::vector<ItemRow>& rows) {
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   for (const ItemRow& row : rows) {
     if (row.intent.empty()) continue;
-    DUNLIN_ASSIGN(Witness intent, decode_witness(row.intent));
+    DUNLIN_ASSIGN(Witness intent, decode_witness(row.intent, row.detail));
     if (intent.reopened.empty()) continue;
     DUNLIN_ASSIGN(const DirectoryStates recorded, decode_directory_states(intent.reopened));
     for (const auto& [path, state] : recorded) {
@@ -48,7 +48,7 @@ Status OpenedDirectories::open(const std::vector<ItemRow>& rows) {
   if (states_.empty()) return success();
   Witness intent;
   if (!rows.front().intent.empty()) {
-    DUNLIN_ASSIGN(intent, decode_witness(rows.front().intent));
+    DUNLIN_ASSIGN(intent, decode_witness(rows.front().intent, rows.front().detail));
   }
   intent.reopened.clear();
   if (without_record_.empty() || without_record_.front().item != rows.front().id)

@@ -31,7 +31,7 @@ Result<CopyBatch::Handle> CopyBatch::part_folder(bool make) {
 Status CopyBatch::adopt_part(Copy& copy) {
   copy.part.reset();
   if (copy.row->intent.empty()) return success();
-  DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
+  DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent, copy.row->detail));
   if (intent.chunks.empty()) return success();
   const std::scoped_lock lock(site_.part_folder_mutex);
   DUNLIN_ASSIGN(const Handle folder, part_folder(false));

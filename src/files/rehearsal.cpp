@@ -52,6 +52,7 @@ Status CopyBatch::rehearse() {
   if (nearest_->missing.empty()) {  // else there is nothing yet, and all is created
     DUNLIN_ASSIGN(destination_, site_.destination());
     DUNLIN_ASSIGN(granularity_ns_, site_.time_granularity_ns());
+    DUNLIN_ASSIGN(changed_since_, site_.changed_since());
   }
   FirstError ended;
   const Status ran = context_.for_each_item(rows_, [&](ItemRow& row) {

@@ -36,8 +36,8 @@ bool has_below(const std::vector<std::string>& sorted, std::string_view director
 }
 
 constexpr std::array<std::string_view, kRules> kFlags{
-    "--files-from", "--exclude",  "--include",        "--file-types",
-    "--min-size",   "--max-size", "--modified-since", "--one-file-system"};
+    "--files-from", "--exclude",        "--include",         "--file-types", "--min-size",
+    "--max-size",   "--modified-since", "--one-file-system", "--incremental"};
 
 struct Group {
   FileGroup group;
@@ -191,6 +191,15 @@ std::optional<fs::Time> Selection::modified_since(std::int64_t now_ms) const {
   return fs::Time{(then - ms) / 1000, static_cast<std::uint32_t>(ms * 1'000'000)};
 }
 
+namespace {
+
+/// Entries that were not asked for.
+bool leaves_entries_out(Rule rule) {
+  return rule != Rule::one_file_system && rule != Rule::incremental;
+}
+
+}  // namespace
+
 void SelectionCounts::add(const SelectionCounts& more) {
   taken += more.taken;
   for (std::size_t n = 0; n < kRules; ++n) left_out[n] += more.left_out[n];
@@ -199,7 +208,7 @@ void SelectionCounts::add(const SelectionCounts& more) {
 std::int64_t SelectionCounts::all_left_out() const {
   std::int64_t all = 0;
   for (std::size_t n = 0; n < kRules; ++n)
-    if (n != static_cast<std::size_t>(Rule::one_file_system)) all += left_out[n];
+    if (leaves_entries_out(static_cast<Rule>(n))) all += left_out[n];
   return all;
 }
 
@@ -214,9 +223,11 @@ std::string SelectionCounts::text() const {
   const std::int64_t all = all_left_out();
   if (all > 0 && taken == 0) add("nothing matched, all was left out");
   for (std::size_t n = 0; n < kRules; ++n) {
-    if (left_out[n] == 0 || n == static_cast<std::size_t>(Rule::one_file_system)) continue;
+    if (left_out[n] == 0 || !leaves_entries_out(static_cast<Rule>(n))) continue;
     add(entries(left_out[n]) + " by " + std::string(kFlags[n]));
   }
+  if (const std::int64_t same = left_out[static_cast<std::size_t>(Rule::incremental)]; same > 0)
+    add(entries(same) + " unchanged since the last time");
   if (const std::int64_t mounts = left_out[static_cast<std::size_t>(Rule::one_file_system)];
       mounts > 0)
     add("what is mounted on " + format_count(mounts) +

@@ -33,8 +33,9 @@ enum class Rule : std::uint8_t {
   max_size = 5,
   modified_since = 6,
   one_file_system = 7,  ///< what is mounted on a directory; the directory itself is taken
+  incremental = 8,      ///< no rule of the plan: unchanged since the execution that it builds on
 };
-inline constexpr std::size_t kRules = 8;
+inline constexpr std::size_t kRules = 9;
 /// As people type it: "--exclude".
 [[nodiscard]] std::string_view flag_of(Rule rule);
 
@@ -129,7 +130,8 @@ struct SelectionCounts {
 
   void add(const SelectionCounts& more);
   [[nodiscard]] std::int64_t all_left_out() const;
-  /// "1,200 entries by --exclude, …"; empty when nothing was left out.
+  /// "1,200 entries by --exclude, …, 50,000 entries unchanged since the last time"; empty when
+  /// nothing was left out.
   [[nodiscard]] std::string text() const;
 };
 void put(ByteWriter& out, const SelectionCounts& counts);

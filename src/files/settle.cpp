@@ -28,14 +28,20 @@ Status CopyBatch::settle() {
   // No destination root: nothing was ever begun there.
   if (!root.ok() && root.error().type == ErrorType::destination_changed) return success();
   DUNLIN_TRY(prepare());
+  const bool doubted = context_.batch().doubted;
+  if (doubted) DUNLIN_TRY(keep_recorded());
   DUNLIN_TRY(enter_recorded());
   for (const auto& [path, state] : reopened_) {
     DUNLIN_ASSIGN(const Handle directory, destination_->get(path));
     DUNLIN_TRY(context_.fence());
     DUNLIN_TRY(ReopenedDirectories::open(*directory, state));
   }
-  DUNLIN_TRY(settle_waiting());
-  return leave_all();
+  // What had been done lies in directories that are finished.
+  if (doubted && !rows_.empty()) DUNLIN_TRY(enter_all());
+  const Status settled = settle_waiting();
+  if (!settled.ok() && context_.cancel().reason() == CancelReason::stop) return settled;
+  DUNLIN_TRY(leave_all());
+  return settled;
 }
 
 Status CopyBatch::settle_waiting() {
@@ -55,12 +61,14 @@ Status CopyBatch::settle_one(Copy& copy) {
   if (!directory.ok()) {
     // Not made yet (or gone): then there is nothing in it.
     if (directory.error().native.code != "ENOENT") return std::move(directory).error();
+    if (context_.batch().doubted) return settle_doubted(copy, nullptr);
     return site_.plan.moves() ? settle_aside(copy, false) : success();
   }
+  if (context_.batch().doubted) return settle_doubted(copy, directory->get());
   DUNLIN_TRY(flush_->prepare(**directory));
   bool done = false;
   if (!copy.row->intent.empty()) {
-    DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent));
+    DUNLIN_ASSIGN(Witness intent, decode_witness(copy.row->intent, copy.row->detail));
     intent.reopened.clear();
     copy.settled_removal = intent.removing;
     copy.name = intent.name.empty() ? copy.target : intent.name;
@@ -184,7 +192,9 @@ Status CopyBatch::take_away(const Copy& copy, const fs::Directory& directory, co
       DUNLIN_ASSIGN(const UniqueFd file, directory.open_file(copy.name, O_RDONLY));
       DUNLIN_TRY(fs::remove_final_flags(file.get(), directory, copy.name));
     }
-    if (!intent.replaced || two_steps) DUNLIN_TRY(directory.remove_file(copy.name));
+    // Nothing takes its name where the old version is not kept any more.
+    if (!intent.replaced || two_steps || !found.have_old)
+      DUNLIN_TRY(directory.remove_file(copy.name));
     DUNLIN_TRY(flush_->directory_changed(directory));
   }
   if (!found.have_old) return success();

@@ -19,6 +19,12 @@
 namespace dunlin::files {
 namespace {
 
+/// Times of a local file system are those of this machine's clock at its last tick; old ext
+/// file systems keep whole seconds, and do not tell.
+constexpr std::int64_t kTickMs = 1100;
+/// Of a server's clock nothing is known but that a good one is not so much behind.
+constexpr std::int64_t kServerClockMs = 600'000;
+
 bool is_absent(const Error& error) {
   return error.native.code == "ENOENT";
 }
@@ -306,6 +312,51 @@ Result<bool> Site::same_sources_left(const std::string& identity) {
     if (std::find(known.begin(), known.end(), now) == known.end()) return false;
   }
   return true;
+}
+
+Result<bool> Site::has_roots_of(const std::string& identity) {
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  for (const SourceTrees::Root& root : trees->roots())
+    if (root.missing) return *root.missing;
+  DUNLIN_ASSIGN(const bool sources, same_sources_left(identity));
+  if (!sources) return false;
+  return same_destination(identity);
+}
+
+Result<std::shared_ptr<const ChangedSince>> Site::changed_since() {
+  using Made = std::shared_ptr<const ChangedSince>;
+  if (!baseline_) return Made();
+  {
+    const std::scoped_lock lock(mutex_);
+    if (changed_since_) return changed_since_;
+  }
+  DUNLIN_ASSIGN(const bool same, has_roots_of(baseline_->roots));
+  if (!same) {
+    Error error(ErrorType::root_changed, "source or destination is not the one that execution " +
+                                             std::to_string(baseline_->number) +
+                                             ", which this one builds on, worked with");
+    error.remediation = "bring back the disks that were there, or cancel it and begin anew";
+    return error;
+  }
+  DUNLIN_ASSIGN(SourceTrees* const trees, source());
+  const auto before_start = [&](std::int64_t margin_ms) {
+    const std::int64_t ms = baseline_->since_ms - margin_ms;
+    return fs::Time{ms / 1000, static_cast<std::uint32_t>(ms % 1000 * 1'000'000)};
+  };
+  auto made = std::make_shared<ChangedSince>();
+  std::int64_t margin_ms = kTickMs;
+  for (const SourceTrees::Root& root : trees->roots()) {
+    DUNLIN_ASSIGN(const SourceTrees::Handle held, trees->open_root(root));
+    DUNLIN_ASSIGN(const fs::FileSystemTraits traits, fs::traits_of(*held));
+    const std::int64_t coarse_ms = kTickMs + traits.time_granularity_ns / 1'000'000;
+    margin_ms = std::max(margin_ms, traits.clock_known ? coarse_ms : kServerClockMs);
+    made->devices.push_back(root.device);
+  }
+  made->on_roots = before_start(margin_ms);
+  made->elsewhere = before_start(kServerClockMs);
+  const std::scoped_lock lock(mutex_);
+  changed_since_ = std::move(made);
+  return changed_since_;
 }
 
 Status Site::check_roots(engine::BatchContext& context) {

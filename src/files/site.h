@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/run.h"
+#include "files/decide.h"
 #include "files/layout.h"
 #include "files/names.h"
 #include "files/plan.h"
@@ -56,6 +57,13 @@ class Site {
     tested_ = std::move(execution);
     test_items_ = items;
   }
+  /// Mode `incremental`. Before anything else but started_with().
+  void build_on(const store::Baseline& baseline) { baseline_ = baseline; }
+  /// Of mode `incremental`, null else, or where it builds on none. root_changed where the roots are
+  /// not those of the execution that it builds on.
+  [[nodiscard]] Result<std::shared_ptr<const ChangedSince>> changed_since();
+  /// Are both sides the roots of that identity?
+  [[nodiscard]] Result<bool> has_roots_of(const std::string& identity);
   /// The largest sample; 0: this is no test.
   [[nodiscard]] std::int64_t test_items() const { return test_items_; }
   /// Removes what the test has at the destination; repeatable.
@@ -103,6 +111,8 @@ class Site {
   /// destination's the one that the execution has made or found (kRootItem)? If not, root_changed:
   /// a disk was taken away, or another one put over it.
   [[nodiscard]] Status check_roots(engine::BatchContext& context);
+  /// Its half of that.
+  [[nodiscard]] Status check_sources();
   /// The destination alone, for verification and undo. `may_be_gone`: an undo removes it.
   [[nodiscard]] Status check_destination(engine::BatchContext& context, bool may_be_gone = false);
   [[nodiscard]] Result<std::vector<engine::Problem>> problems(engine::RunContext& context);
@@ -130,7 +140,6 @@ class Site {
   [[nodiscard]] Result<const Layout*> layout_locked();
   [[nodiscard]] Result<Json> destination_identity();
   [[nodiscard]] Result<fs::Directory> open_destination_root(const Layout& where) const;
-  [[nodiscard]] Status check_sources();
   [[nodiscard]] Status look_at_sources(engine::RunContext& context, const Nearest* to,
                                        std::vector<engine::Problem>& found);
   [[nodiscard]] Status look_for_state(const std::string& state_path, const Nearest* to,
@@ -143,7 +152,9 @@ class Site {
   std::string began_;
   ExecutionId tested_;
   std::int64_t test_items_ = 0;
-  std::optional<ScratchHolder> scratch_;  ///< of a test, with its layout
+  std::optional<store::Baseline> baseline_;
+  std::shared_ptr<const ChangedSince> changed_since_;  ///< once it has been asked for
+  std::optional<ScratchHolder> scratch_;               ///< of a test, with its layout
   std::mutex mutex_;
   std::optional<Layout> layout_;
   std::optional<std::int64_t> probed_clock_ns_;

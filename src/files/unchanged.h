@@ -5,6 +5,9 @@
 // skipped with its listing. Whatever needs a second look (a type that is no plain file, a name that
 // the destination may take for another one, content to be compared, an error) is left to its turn.
 //
+// In an incremental execution what has not changed since the one it builds on, and stands at the
+// destination as it was left there, is no item at all.
+//
 // Any thread.
 #pragma once
 
@@ -27,17 +30,20 @@ class Unchanged {
   /// know.
   [[nodiscard]] static Result<std::unique_ptr<const Unchanged>> make(
       Site& site, engine::EnumerateContext& context);
-  /// Sets `skip_reason` of those that are to be left. `path`: of their directory.
+  /// Sets `skip_reason` of those that are to be left, `left_out` of those that are no items of an
+  /// incremental execution. `path`: of their directory.
   void mark(const std::string& path, std::vector<LookedAt>& entries) const;
 
  private:
-  Unchanged(fs::DirectoryCache& destination, ConflictRules rules, bool links)
-      : destination_(destination), rules_(rules), links_(links) {}
+  Unchanged(fs::DirectoryCache& destination, ConflictRules rules, bool links, bool skips)
+      : destination_(destination), rules_(rules), links_(links), skips_(skips) {}
+  void leave_out(const fs::Directory& directory, LookedAt& entry, const fs::FileInfo& source) const;
   void look(const fs::Directory& directory, LookedAt& entry) const;
 
   fs::DirectoryCache& destination_;
   const ConflictRules rules_;
   const bool links_;  ///< sets of hard links stay sets: their names are decided about together
+  const bool skips_;  ///< what is skipped may be said with the listing
 };
 
 }  // namespace dunlin::files

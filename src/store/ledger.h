@@ -158,6 +158,16 @@ struct ReopenItems {
   /// where it was a question, for good (answered_items()); skip, the other answer, takes it back.
   bool answers = false;
 };
+/// What batches have done is in doubt: those from `from` on, and all of the barrier stages, which
+/// come after every other. They execute again, as if their owner had died, so that the next one
+/// settles them (BatchRow::doubted): items that had completed are pending, with their undo data as
+/// intent and their checksum and proof in the row; those that had failed or were skipped are
+/// pending as if never tried. What a person has skipped, and what was taken back, stays. The
+/// execution is paused. Refused unless it is paused, failed or completed, and in no rollback.
+struct DoubtBatches {
+  BatchId from;
+  std::string actor;
+};
 /// A new verification run: every batch counts as not verified again; old differences are kept as
 /// not final.
 struct ResetVerification {};
@@ -166,7 +176,7 @@ using Mutation =
     std::variant<AppendWork, StartBatches, RecordIntents, RecordOutcomes, EndBatch, SetStatus,
                  SetPhase, AddMilestone, AddAudit, AddError, SetRoots, SetSettings, ReleaseHeld,
                  ForgetKept, SetPriority, BeginCommit, CompleteStaged, UnstageAll, AddCheckpoint,
-                 ReopenItems, ResetVerification>;
+                 ReopenItems, DoubtBatches, ResetVerification>;
 
 /// BatchRow::not_before_ms of a batch that ended as BatchResult::held.
 inline constexpr std::int64_t kHeldMs = std::numeric_limits<std::int64_t>::max();

@@ -61,7 +61,7 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
           "SELECT b.id, task_id, b.stage, b.barrier, count_as, status, before, pass, token, "
           "attempt, not_before_ms, started_ms, first_item, item_count, blocked_by, verified, "
           "undo_tried, succeeded, failed, skipped, rolled_back, succeeded_bytes, other_bytes, "
-          "transferred_bytes, verified_items, differences, committed "
+          "transferred_bytes, verified_items, differences, committed, doubted "
           "FROM batch b JOIN task t ON t.id = b.task_id WHERE b.id = ?1"));
   DUNLIN_ASSIGN(const bool found, row.query(id));
   if (!found) return std::optional<Batch>{};
@@ -88,6 +88,7 @@ Result<std::optional<LedgerWriter::Batch>> LedgerWriter::find_batch(std::int64_t
     *number = row.column_int64(i++);
   }
   batch.committed = row.column_int64(i++) != 0;
+  batch.doubted = row.column_int64(i++) != 0;
   return std::optional(batch);
 }
 
@@ -100,7 +101,7 @@ Status LedgerWriter::save_batch(const Batch& batch) {
       "?13, "
       "rolled_back = ?14, succeeded_bytes = ?15, other_bytes = ?16, transferred_bytes = ?17, "
       "verified_items = ?18, "
-      "differences = ?19, committed = ?20 WHERE id = ?1",
+      "differences = ?19, committed = ?20, doubted = ?21 WHERE id = ?1",
       batch.id, static_cast<int>(batch.status),
       batch.status == BatchStatus::executing ? std::optional<int>(static_cast<int>(batch.before))
                                              : std::nullopt,
@@ -109,7 +110,8 @@ Status LedgerWriter::save_batch(const Batch& batch) {
       batch.undo_tried ? std::optional<int>(1) : std::nullopt, tally.succeeded, tally.failed,
       tally.skipped, tally.rolled_back, tally.succeeded_bytes, tally.other_bytes,
       tally.transferred_bytes, batch.verified_items, batch.differences,
-      batch.committed ? std::optional<int>(1) : std::nullopt);
+      batch.committed ? std::optional<int>(1) : std::nullopt,
+      batch.doubted ? std::optional<int>(1) : std::nullopt);
 }
 
 LedgerWriter::Applied LedgerWriter::own_batch(BatchId id, std::int64_t token, Batch& batch) {
@@ -304,6 +306,7 @@ LedgerWriter::Applied LedgerWriter::change(const EndBatch& end) {
     DUNLIN_TRY(add_error(*end.error, place));
   }
   batch.not_before_ms = 0;
+  batch.doubted = false;
   if (end.result == BatchResult::retry) {
     ++batch.attempt;
     ++state_.counters.retries;
@@ -388,7 +391,10 @@ Status LedgerWriter::end_verify(const EndBatch& end, Batch& batch) {
 }
 
 Status LedgerWriter::end_undo(const EndBatch& end, Batch& batch) {
-  if (end.result == BatchResult::done && state_.rollback_part && batch.tally.succeeded > 0) {
+  // One that never had anything to take back stays, too: what it depends on waits for it, and for
+  // what depends on it, in a later rollback of all.
+  const bool stays = batch.tally.succeeded > 0 || batch.tally.rolled_back == 0;
+  if (end.result == BatchResult::done && state_.rollback_part && stays) {
     batch.undo_tried = true;
     // One that the part has nothing of was only looked at.
     if (batch.tally.rolled_back > 0) DUNLIN_TRY(audit_batch(end, batch, "batch.undone_in_part"));

@@ -82,6 +82,26 @@ Result<RollbackPart> rollback_part_from_json(std::string_view text) {
                       string_or(json, "reason", "")};
 }
 
+std::string baseline_json(const Baseline& baseline) {
+  Json json = Json::object();
+  json["execution"] = baseline.execution.value;
+  json["number"] = baseline.number;
+  json["since_ms"] = baseline.since_ms;
+  json["roots"] = baseline.roots;
+  return dump_json(json);
+}
+
+Result<Baseline> baseline_from_json(std::string_view text) {
+  DUNLIN_ASSIGN(const Json json, parse_json(text, "baseline"));
+  Baseline baseline;
+  baseline.execution = ExecutionId(string_or(json, "execution", ""));
+  baseline.number = integer_or(json, "number", 0);
+  baseline.since_ms = integer_or(json, "since_ms", 0);
+  baseline.roots = string_or(json, "roots", "");
+  if (baseline.execution.valid() && baseline.since_ms > 0) return baseline;
+  return Error(ErrorType::state_corrupt, "what the execution builds on is damaged");
+}
+
 bool pack_checksum(std::string_view text, std::string& out) {
   out.clear();
   if (text.empty()) return false;

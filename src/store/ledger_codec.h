@@ -18,6 +18,9 @@
 
 namespace dunlin::store {
 
+/// The first byte of a blob of intents: pairs of an item's offset in its batch and its intent.
+inline constexpr std::uint8_t kIntentFormat = 1;
+
 /// Every counter with its name, in the order of the columns of `state` and of a checkpoint's
 /// statistics.
 struct CounterField {
@@ -65,6 +68,10 @@ static_assert(sizeof(Counters) == kCounterFields.size() * sizeof(std::int64_t),
 [[nodiscard]] std::string rollback_part_json(const RollbackPart& part);
 /// state_corrupt for what the other has not made.
 [[nodiscard]] Result<RollbackPart> rollback_part_from_json(std::string_view json);
+
+[[nodiscard]] std::string baseline_json(const Baseline& baseline);
+/// state_corrupt for what the other has not made.
+[[nodiscard]] Result<Baseline> baseline_from_json(std::string_view json);
 
 /// "md5:<hex> xxh3:<hex>" as (code, raw digest) pairs: half the size. False when the text is
 /// anything else; it is then stored as text. `out` is overwritten and keeps its capacity.

@@ -238,7 +238,8 @@ LedgerWriter::Applied LedgerWriter::change(const AddCheckpoint& mutation) {
         database_.cached(
             "SELECT id FROM (SELECT id FROM batch INDEXED BY batch_executing WHERE status = 1 "
             "UNION ALL SELECT id FROM (SELECT id FROM batch INDEXED BY batch_pending "
-            "WHERE status = 0 ORDER BY id LIMIT 1000)) ORDER BY id LIMIT 1000"));
+            "WHERE status = 0 ORDER BY id LIMIT ?1)) ORDER BY id LIMIT ?1"));
+    id.bind(1, static_cast<std::int64_t>(kPendingNamed));
     while (true) {
       DUNLIN_ASSIGN(const bool more, id.step());
       if (!more) break;

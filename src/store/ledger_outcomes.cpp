@@ -13,8 +13,6 @@
 namespace dunlin::store {
 namespace {
 
-constexpr std::uint8_t kIntentFormat = 1;
-
 Status defect(std::string text) {
   return Error(ErrorType::defect, std::move(text));
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "store/ledger_codec.h"
 #include "store/ledger_writer.h"
 
 namespace dunlin::store {
@@ -18,7 +19,7 @@ constexpr int kMaxDepth = 4096;  // a longer chain of parents is a cycle
 #define DUNLIN_BATCH_COLUMNS                                                                       \
   "b.id, b.task_id, t.task_type, b.stage, b.status, b.pass, b.token, b.attempt, b.not_before_ms, " \
   "b.first_item, "                                                                                 \
-  "b.item_count, b.bytes, b.verified, b.payload, t.count_as"
+  "b.item_count, b.bytes, b.verified, b.doubted, b.payload, t.count_as"
 // What undo looks at; the same rule as undoable() in ledger_batches.cpp.
 #define DUNLIN_UNDOABLE(b)                                                            \
   "((" b ".status = 3 OR (" b ".status IN (0, 4, 5) AND " b ".succeeded > 0)) AND " b \
@@ -40,6 +41,7 @@ BatchRow batch_row(const sql::Statement& row) {
   batch.item_count = row.column_int64(i++);
   batch.bytes = row.column_int64(i++);
   batch.verified = row.column_int64(i++) == 1;
+  batch.doubted = row.column_int64(i++) == 1;
   batch.payload = row.column_blob(i++);
   batch.count_as = static_cast<CountAs>(row.column_int64(i++));
   return batch;
@@ -74,7 +76,8 @@ Result<ExecutionRow> LedgerReader::execution() {
       sql::Statement row,
       database_.cached(
           "SELECT id, plan_id, number, kind, plan_json, settings_json, description, mode, "
-          "created_ms, claims, depends_on, undo_retention_ms FROM execution"));
+          "created_ms, claims, depends_on, undo_retention_ms, drops_undo, baseline_json "
+          "FROM execution"));
   DUNLIN_ASSIGN(const bool found, row.query());
   if (!found) return Error(ErrorType::state_corrupt, "the ledger has no row in `execution`");
   ExecutionRow execution;
@@ -90,6 +93,10 @@ Result<ExecutionRow> LedgerReader::execution() {
   execution.claims = strings_of(row.column_text(9));
   execution.depends_on = strings_of(row.column_text(10));
   execution.undo_retention_ms = row.column_int64(11);
+  execution.drops_undo = row.column_int64(12) != 0;
+  if (const std::string baseline = row.column_string(13); !baseline.empty()) {
+    DUNLIN_ASSIGN(execution.baseline, baseline_from_json(baseline));
+  }
   execution.status = state.status;
   execution.phase = std::move(state.phase);
   execution.reason_json = std::move(state.reason_json);

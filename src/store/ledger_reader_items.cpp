@@ -109,7 +109,7 @@ Status LedgerReader::add_intents(std::int64_t batch, std::int64_t first_item,
     DUNLIN_ASSIGN(const bool more, row.step());
     if (!more) return success();
     ByteReader blob(row.column_blob(0));
-    if (blob.u8() != 1) blob.fail();
+    if (blob.u8() != kIntentFormat) blob.fail();
     while (blob.ok() && blob.remaining() > 0) {
       const std::int64_t id = first_item + static_cast<std::int64_t>(blob.varint());
       const std::string_view intent = blob.bytes();

@@ -228,7 +228,7 @@ Status LedgerWriter::reopen_batch(Batch& batch) {
 
 Status LedgerWriter::skip_items(const ReopenItems& mutation, const ByBatch& batches) {
   DUNLIN_TRY(note_answers(mutation));
-  const std::string message = "skipped by " + mutation.actor;
+  const std::string message = std::string(kSkippedBy) + mutation.actor;
   for (const auto& [id, items] : batches) {
     DUNLIN_ASSIGN(auto batch, find_batch(id));
     if (!batch || batch->status == BatchStatus::executing) continue;

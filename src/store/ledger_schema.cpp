@@ -25,7 +25,8 @@ CREATE TABLE execution(
   one INTEGER PRIMARY KEY CHECK(one = 1),
   id TEXT NOT NULL, plan_id TEXT, number INTEGER NOT NULL, kind TEXT NOT NULL, plan_json TEXT, settings_json TEXT,
   description TEXT, mode TEXT, created_ms INTEGER NOT NULL, claims TEXT, depends_on TEXT,
-  operation TEXT, undo_retention_ms INTEGER NOT NULL) STRICT;
+  operation TEXT, undo_retention_ms INTEGER NOT NULL, drops_undo INTEGER NOT NULL,
+  baseline_json TEXT) STRICT;
 
 -- One row: status, cursor, owner, counters, highest ids, head of the audit chain, the part that is being taken back.
 CREATE TABLE state(
@@ -58,7 +59,8 @@ CREATE INDEX directory_open ON directory(id) WHERE open = 1;
 
 -- `committed`: was part of a final commit (commit_scope execution).
 -- `before`: status at the start, while executing. `verified`: NULL no, 1 yes, 2 could not be. `undo_tried`: not tried
--- again in this rollback, which it has failed in or (a rollback of a part) has given what it was to give. The sums are over its items, so that staging and reopening are arithmetic.
+-- again in this rollback, which it has failed in or (a rollback of a part) has given what it was to give. `doubted`: it executes
+-- since a person doubts what it has done. The sums are over its items, so that staging and reopening are arithmetic.
 CREATE TABLE batch(
   id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, stage INTEGER NOT NULL, barrier INTEGER NOT NULL,
   priority INTEGER NOT NULL, status INTEGER NOT NULL, pass INTEGER NOT NULL DEFAULT 0, before INTEGER,
@@ -68,7 +70,7 @@ CREATE TABLE batch(
   skipped INTEGER NOT NULL DEFAULT 0, rolled_back INTEGER NOT NULL DEFAULT 0,
   succeeded_bytes INTEGER NOT NULL DEFAULT 0, other_bytes INTEGER NOT NULL DEFAULT 0,
   transferred_bytes INTEGER NOT NULL DEFAULT 0, verified_items INTEGER NOT NULL DEFAULT 0,
-  differences INTEGER NOT NULL DEFAULT 0, payload BLOB, committed INTEGER) STRICT;
+  differences INTEGER NOT NULL DEFAULT 0, payload BLOB, committed INTEGER, doubted INTEGER) STRICT;
 -- What may start, in the order in which it should.
 CREATE INDEX batch_ready ON batch(priority, stage, id) WHERE status = 0 AND blocked_by = 0;
 -- The first pending batches of a checkpoint.
@@ -106,7 +108,7 @@ CREATE TABLE place(name BLOB PRIMARY KEY, source TEXT, destination TEXT) STRICT,
 -- How an item ended; status 0 (pending) when it failed and is tried again. No row: nothing has happened to it.
 -- `action` and `message`: a number is a row of `word`. `transferred_bytes` NULL: the item's size. `ended_after_ms`:
 -- since execution.created_ms. `checksum`: packed as in ledger_codec.h, or text.
--- `kept_bytes`: of old versions, for its undo; NULL: none.
+-- `kept_bytes`: of old versions, for its undo; NULL: none. Status 0 with a checksum: had completed, and is in doubt.
 CREATE TABLE outcome(
   item_id INTEGER PRIMARY KEY, status INTEGER NOT NULL, proof INTEGER, action ANY, transferred_bytes INTEGER,
   ended_after_ms INTEGER, attempt INTEGER, checksum ANY, undo BLOB, message ANY, kept_bytes INTEGER) STRICT;

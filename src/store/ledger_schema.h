@@ -23,8 +23,9 @@ struct FormatVersion {
   std::int64_t min_writer = 1;
 };
 // 2: first_item; 3: count_as; 4: answer, place, roots of files; 5: seals of audit entries;
-// 6: rollback of a part, what is kept for a rollback
-inline constexpr FormatVersion kLedgerFormat{6, 6, 6};
+// 6: rollback of a part, what is kept for a rollback; 7: what an incremental one builds on, what is
+// dropped at its end
+inline constexpr FormatVersion kLedgerFormat{7, 7, 7};
 // 2: seals of audit anchors; 3: keeps_until_ms, operators, tokens, who has written a control row
 inline constexpr FormatVersion kStateFormat{3, 3, 3};
 

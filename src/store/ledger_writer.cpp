@@ -165,12 +165,14 @@ Status LedgerWriter::write_first_rows(sql::Database& database, const ExecutionRo
   DUNLIN_TRY(database.run(
       "INSERT INTO execution(one, id, plan_id, number, kind, plan_json, settings_json, "
       "description, mode, created_ms, "
-      "claims, depends_on, operation, undo_retention_ms) "
-      "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+      "claims, depends_on, operation, undo_retention_ms, drops_undo, "
+      "baseline_json) "
+      "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
       row.id.value, non_empty(row.plan_id.value), row.number, row.kind, non_empty(row.plan_json),
       non_empty(row.settings_json), non_empty(row.description), non_empty(row.mode), row.created_ms,
       dump_json(Json(row.claims)), dump_json(Json(row.depends_on)),
-      non_empty(operation_of(row.plan_json)), row.undo_retention_ms));
+      non_empty(operation_of(row.plan_json)), row.undo_retention_ms, row.drops_undo ? 1 : 0,
+      non_empty(row.baseline ? baseline_json(*row.baseline) : std::string())));
   LedgerState state;
   state.status = row.status;
   state.phase = row.phase;

@@ -112,6 +112,7 @@ class LedgerWriter {
     std::int64_t verified = 0;  ///< 0 no, 1 yes, 2 given up
     bool undo_tried = false;
     bool committed = false;  ///< was part of a final commit
+    bool doubted = false;    ///< BatchRow::doubted
     Tally tally;
     std::int64_t verified_items = 0;
     std::int64_t differences = 0;
@@ -250,6 +251,11 @@ class LedgerWriter {
   [[nodiscard]] Status reopen_followers(const Directories& directories, Reopened& sum);
   [[nodiscard]] Status reopen_batch(Batch& batch);
   [[nodiscard]] Result<bool> has_failed_dependency(std::int64_t batch);
+
+  // ledger_doubt.cpp
+  [[nodiscard]] Applied change(const DoubtBatches& mutation);
+  [[nodiscard]] Status doubt(Batch& batch);
+  [[nodiscard]] Status doubt_items(Batch& batch);
 
   // ledger_journal.cpp
   [[nodiscard]] Applied change(const SetStatus& mutation);

@@ -105,6 +105,7 @@ std::int64_t all_failed(const Counters& counters) {
 }
 std::int64_t keeps_until_ms(const ExecutionRow& row) {
   const bool ended = row.ended_ms > 0 && row.counters.kept_bytes > 0;
+  if (ended && row.drops_undo && row.status == ExecutionStatus::completed) return row.ended_ms;
   return ended && row.undo_retention_ms > 0 ? row.ended_ms + row.undo_retention_ms : 0;
 }
 

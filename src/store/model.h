@@ -136,6 +136,15 @@ struct RollbackPart {
   friend bool operator==(const RollbackPart&, const RollbackPart&) = default;
 };
 
+/// What an incremental execution builds on: an earlier one of the same work that has ended well.
+struct Baseline {
+  ExecutionId execution;
+  std::int64_t number = 0;
+  std::int64_t since_ms = 0;  ///< wall clock: what has not changed since then needs nothing
+  std::string roots;          ///< its ExecutionRow::roots
+  friend bool operator==(const Baseline&, const Baseline&) = default;
+};
+
 /// The one row of `execution` in a ledger.
 struct ExecutionRow {
   ExecutionId id;
@@ -164,7 +173,9 @@ struct ExecutionRow {
   bool committing = false;  ///< commit_scope execution: the final commit may have been sent
   /// What is kept for a rollback is given up so long after the end; 0: only when a person says so.
   std::int64_t undo_retention_ms = 0;
+  bool drops_undo = false;                    ///< and at once where it has completed
   std::optional<RollbackPart> rollback_part;  ///< of a rollback that has not ended
+  std::optional<Baseline> baseline;           ///< of an incremental one that has found any
   Counters counters;
   std::vector<std::string>
       claims;  ///< canonical destinations written (X-4): state.db can be rebuilt from them
@@ -259,6 +270,7 @@ struct BatchRow {
   std::int64_t item_count = 0;
   std::int64_t bytes = 0;
   bool verified = false;
+  bool doubted = false;  ///< executing: had ended before, and is to be settled (DoubtBatches)
   std::string payload;
   CountAs count_as = CountAs::items;  ///< of its task
 };
@@ -301,6 +313,9 @@ struct ItemIntent {
   std::string intent;  ///< what settle needs after a crash; the kind's own encoding
 };
 
+/// How the message of an item begins that a person has skipped (ReopenItems); the actor follows.
+inline constexpr std::string_view kSkippedBy = "skipped by ";
+
 struct ErrorRow {
   std::int64_t id = 0;
   ItemId item;  ///< 0: of the batch or the execution as a whole
@@ -322,13 +337,15 @@ struct Remark {
   std::int64_t items = 0;  ///< whatever they count as
 };
 
+inline constexpr std::size_t kPendingNamed = 1000;
+
 /// Derived at a batch boundary; recovery never reads it (ARCHITECTURE, "Recovery").
 struct CheckpointRow {
   std::int64_t id = 0;
   std::int64_t last_processed_batch = 0;
   std::int64_t last_processed_record_id = 0;
   std::string cumulative_stats_json;
-  std::vector<std::int64_t> pending_batch_ids;  ///< the first 1,000
+  std::vector<std::int64_t> pending_batch_ids;  ///< the first kPendingNamed
   std::string error_summary_json;
   std::int64_t ledger_sequence = 0;
   std::int64_t created_ms = 0;

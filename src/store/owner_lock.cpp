@@ -56,14 +56,24 @@ Status write_identity(int fd, std::string_view path) {
   return success();
 }
 
+std::optional<ProcessIdentity> identity_in(const std::string& path) {
+  const auto text = read_file(path, 4096);
+  if (!text) return std::nullopt;
+  const auto json = parse_json(*text, "owner");
+  if (!json.ok() || integer_or(*json, "pid", 0) <= 0) return std::nullopt;
+  ProcessIdentity identity;
+  identity.pid = static_cast<pid_t>(integer_or(*json, "pid", 0));
+  identity.boot_id = string_or(*json, "boot_id", "");
+  identity.start_time = static_cast<std::uint64_t>(integer_or(*json, "start_time", 0));
+  identity.host = string_or(*json, "host", "this machine");
+  return identity;
+}
+
 /// "process 123 on host" as far as the file tells.
 std::string holder_of(const std::string& path) {
-  const auto text = read_file(path, 4096);
-  if (!text) return "another process";
-  const auto json = parse_json(*text, "owner");
-  const std::int64_t pid = json.ok() ? integer_or(*json, "pid", 0) : 0;
-  if (pid == 0) return "another process";
-  return fmt::format("process {} on {}", pid, string_or(*json, "host", "this machine"));
+  const auto identity = identity_in(path);
+  if (!identity) return "another process";
+  return fmt::format("process {} on {}", identity->pid, identity->host);
 }
 
 bool same_file(int fd, const std::string& path) {
@@ -131,6 +141,13 @@ Result<OwnerLock> StateDirectory::acquire(const ExecutionId& id, bool force) {
   }
   return Error(ErrorType::lock_held,
                fmt::format("the owner of execution '{}' changes all the time", id.value));
+}
+
+Result<ProcessIdentity> StateDirectory::owner(const ExecutionId& id) const {
+  const auto identity = identity_in(execution_path(id) + "/owner");
+  if (identity) return *identity;
+  return Error(ErrorType::not_found,
+               fmt::format("no owner of execution '{}' is recorded", id.value));
 }
 
 Result<bool> StateDirectory::owned(const ExecutionId& id) const {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "store/audit_key.h"
@@ -109,6 +110,9 @@ class StateDirectory {
 
   /// True while a process holds the lock.
   [[nodiscard]] Result<bool> owned(const ExecutionId& id) const;
+  /// Who holds it, or held it last, by the lock's own file: known also while that process holds the
+  /// ledger in the midst of a write. not_found where none has, or another has taken it over.
+  [[nodiscard]] Result<ProcessIdentity> owner(const ExecutionId& id) const;
 
   /// Gives up the reserve; true when there was one to give. make_reserve() makes it again when 64
   /// MiB are free: it must not take the last space itself. open() does both as needed.

@@ -6,6 +6,7 @@
 // process, for speed: only those that are killed have one of their own.
 #include "e2e/foresight.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,12 +62,21 @@ class Foresight : public ::testing::Test {
   /// A process of its own does so, and is killed after a while, or earlier by its own end.
   void go_and_be_killed(const ScratchDirectory& scratch, const ExecutionId& id, Goal goal,
                         std::chrono::microseconds after, const Json& part = nullptr) const {
+    fork_and_kill(
+        [&](Engine& engine) {
+          static_cast<void>(goal == Goal::roll_back ? take_back(engine, id, part)
+                                                    : go(engine, id, goal));
+        },
+        scratch, after);
+  }
+  template <typename Act>
+  void fork_and_kill(const Act& act, const ScratchDirectory& scratch,
+                     std::chrono::microseconds after) const {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
       const auto engine = open(scratch);
-      static_cast<void>(goal == Goal::roll_back ? take_back(*engine, id, part)
-                                                : go(*engine, id, goal));
+      act(*engine);
       ::_exit(0);
     }
     std::this_thread::sleep_for(after);
@@ -137,7 +147,19 @@ class Foresight : public ::testing::Test {
     }
   }
 
+  /// What was done from that batch on is in doubt, settled, and done again where it does not hold.
+  static engine::Outcome go_on_from(Engine& engine, const ExecutionId& id, const Json& point) {
+    auto execution = engine.attach(id, Goal::migrate);
+    EXPECT_TRUE(execution.ok()) << execution.error().text();
+    if (!execution.ok()) return {};
+    const auto doubted = (*execution)->resume_from(point, "foresight");
+    EXPECT_TRUE(doubted.ok()) << doubted.error().text();
+    return (*execution)->run();
+  }
+
   void one(std::uint64_t seed);
+  void doubt_some(Engine& engine, const ExecutionId& id, const ScratchDirectory& scratch,
+                  const std::string& destination, bool move, bool killed, Rng rng);
   void take_back_parts(Engine& engine, const ExecutionId& id, const ScratchDirectory& scratch,
                        const std::string& source, const std::string& destination, bool killed,
                        Rng& rng);
@@ -151,11 +173,13 @@ class Foresight : public ::testing::Test {
   engine::KindRegistry kinds_;
   const SystemClock clock_;
   std::string parts_;  ///< taken back before the rest
+  std::string lost_;   ///< by the destination, and doubted
 };
 
 void Foresight::one(std::uint64_t seed) {
   Rng rng(seed);
   parts_.clear();
+  lost_.clear();
   const ScratchDirectory scratch = ScratchDirectory::in_memory();
   const bool across = rng.chance(0.15);  // another file system
   const ScratchDirectory elsewhere = across ? ScratchDirectory() : ScratchDirectory::in_memory();
@@ -206,6 +230,10 @@ void Foresight::one(std::uint64_t seed) {
   }
 
   if (rehearsed.status != ExecutionStatus::completed) return;
+  Rng more(seed ^ 0xd0b7);  // of its own: what follows is the same with it and without
+  const bool move = document["strategy"]["operation"] == "move";
+  if (more.chance(0.4)) doubt_some(*engine, full, scratch, destination, move, killed, more);
+  if (HasFailure()) return;
   // Of a set of hard links some names of which have not been moved, those that come back to another
   // file system are a set of their own (docs/files.md).
   const auto left = outside_view(source, Look::all);
@@ -228,7 +256,8 @@ void Foresight::one(std::uint64_t seed) {
     return expect_only_left(*engine, full, changed, destination_before,
                             outside_by_path(destination));
   EXPECT_EQ(both(look), before.at(look))
-      << "the rollback has not given everything back; first the parts" << parts_;
+      << "the rollback has not given everything back; first the parts" << parts_ << "; lost before"
+      << lost_;
 }
 
 /// Without the numbers that two versions beside each other have got.
@@ -311,6 +340,67 @@ void Foresight::expect_only_left(Engine& engine, const ExecutionId& id,
                             }))
         << path << " is not named";
   }
+}
+
+/// The destination loses some of what has come, and holds other bytes under an old time: after that
+/// it is what it was.
+void Foresight::doubt_some(Engine& engine, const ExecutionId& id, const ScratchDirectory& scratch,
+                           const std::string& destination, bool move, bool killed, Rng rng) {
+  const auto before = outside_by_path(destination);
+  std::int64_t last = 0;
+  std::vector<store::ItemRow> done;
+  {
+    const auto ledger = engine.open_ledger(id);
+    const auto ids = (*ledger)->last_ids();
+    ASSERT_TRUE(ids.ok());
+    last = ids->batch.value;
+    store::ItemFilter completed;
+    completed.status = store::ItemStatus::completed;
+    const auto items = (*ledger)->items(completed);
+    ASSERT_TRUE(items.ok());
+    done = *items;
+  }
+  if (last == 0) return;
+  const std::int64_t from = rng.chance(0.5) ? 1 : rng.between(1, last);
+  for (const store::ItemRow& item : done) {
+    const std::string name = item.placed_name.empty() ? item.name : item.placed_name;
+    const std::string path =
+        destination + "/" + (item.directory_path.empty() ? "" : item.directory_path + "/") + name;
+    struct stat there{};
+    // Of a move there is nothing to do it again from.
+    if (move || name.empty() || item.batch.value < from || ::lstat(path.c_str(), &there) != 0 ||
+        S_ISDIR(there.st_mode))
+      continue;
+    if (rng.chance(0.2)) {
+      lost_ += " " + path;
+      ASSERT_EQ(::unlink(path.c_str()), 0) << path;
+    } else if (S_ISREG(there.st_mode) && there.st_nlink == 1 && there.st_size > 0 &&
+               rng.chance(0.15)) {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+      if (!file) continue;
+      file.put('\x7f');
+      file.close();
+      const timespec times[2] = {there.st_atim, there.st_mtim};
+      ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+      lost_ += " (" + path + ")";
+    }
+  }
+  const Json point = {{"batch_number", from}};
+  lost_ += " from " + std::to_string(from);
+  if (killed)
+    fork_and_kill([&](Engine& own) { static_cast<void>(go_on_from(own, id, point)); }, scratch,
+                  std::chrono::microseconds(rng.between(500, 25'000)));
+  EXPECT_EQ(go_on_from(engine, id, point).status, ExecutionStatus::completed);
+  const auto now = outside_by_path(destination);
+  const auto own = [](const std::string& path) { return path.find(".dunlin-") != path.npos; };
+  for (const auto& [path, line] : before) {
+    const auto found = now.find(path);
+    EXPECT_TRUE(own(path) || (found != now.end() && found->second == line))
+        << line << " has become " << (found == now.end() ? "nothing" : found->second) << " after"
+        << lost_;
+  }
+  for (const auto& [path, line] : now)
+    EXPECT_TRUE(own(path) || before.contains(path)) << line << " was not there before" << lost_;
 }
 
 void Foresight::take_back_parts(Engine& engine, const ExecutionId& id,

@@ -35,6 +35,39 @@ std::int64_t items(const std::vector<ResultGroup>& groups) {
   return sum;
 }
 
+TEST(Breakdown, BatchesWithFailuresComeFirstAndTypesAreWhatTheyAreCalled) {
+  BreakdownBuilder builder;
+  for (int n = 0; n < 300; ++n) {
+    store::ItemRow row =
+        item("a", "x", 10, n % 100 == 42 ? ItemStatus::failed : ItemStatus::completed);
+    row.batch = BatchId(1 + n / 10);
+    builder.add(row, n < 250 ? "file" : "symlink");
+  }
+  const Breakdown by = builder.finish(20);
+  EXPECT_THAT(names(by.by_type), ::testing::ElementsAre("file", "symlink"));
+  EXPECT_EQ(by.by_type[1].sums.items, 50);
+  ASSERT_EQ(by.by_batch.size(), 20U);
+  EXPECT_EQ(by.by_batch[0].name, "5");
+  EXPECT_EQ(by.by_batch[1].name, "15");
+  EXPECT_EQ(by.by_batch[2].name, "25");
+  EXPECT_EQ(by.by_batch[3].name, "1");
+  EXPECT_EQ(by.by_batch.back().groups, 11);
+  EXPECT_EQ(items(by.by_batch), 300);
+}
+
+TEST(Breakdown, ABatchTooManyIsSummedUp) {
+  BreakdownBuilder builder;
+  store::ItemRow row = item("a", "x", 10);
+  for (int n = 1; n <= 100'200; ++n) {
+    row.batch = BatchId(n);
+    builder.add(row);
+    builder.add(row);
+  }
+  const Breakdown by = builder.finish(20);
+  EXPECT_EQ(items(by.by_batch), 200'400);
+  EXPECT_EQ(by.by_batch.back().groups, 100'200 - 19);
+}
+
 TEST(Breakdown, NothingIsNothing) {
   const Breakdown by = BreakdownBuilder().finish(20);
   EXPECT_TRUE(by.by_directory.empty());

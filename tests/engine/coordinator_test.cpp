@@ -277,6 +277,61 @@ TEST_F(CoordinatorTest, OpenBatchesAreSettledBeforeNewWork) {
   EXPECT_EQ(of<Enumerate>(feed(ended)).size(), 1U);
 }
 
+/// What is only doubted leaves nothing to clean up, however long it would take to look at it.
+TEST_F(CoordinatorTest, APauseDoesNotWaitForWhatIsInDoubt) {
+  state_.config.parallel_batches = 1;
+  for (const bool doubted : {true, false}) {
+    state_ = State{};
+    state_.config.parallel_batches = 1;
+    Begin begin;
+    begin.row.status = ExecutionStatus::paused;
+    for (const int id : {7, 8}) {
+      BatchRow open = batch(id);
+      open.token = 99;
+      open.doubted = doubted;
+      begin.open.push_back(open);
+    }
+    const auto run = only<RunBatch>(start(begin));
+    Control pause;
+    pause.request = 1;
+    pause.verb = "pause";
+    pause.actor = "test";
+    EXPECT_EQ(of<CancelWork>(settle_persists(feed(pause))).size(), doubted ? 1U : 0U);
+    BatchEnded ended;
+    ended.batch = run.batch.id;
+    ended.token = run.token;
+    ended.result = store::BatchResult::interrupted;
+    if (doubted) ended.persist_error = Error(ErrorType::interrupted, "paused");
+    const auto commands = settle_persists(feed(ended));
+    EXPECT_EQ(of<RunBatch>(commands).size(), doubted ? 0U : 1U);
+    EXPECT_EQ(of<CloseRun>(commands).size(), doubted ? 1U : 0U);
+  }
+}
+
+TEST_F(CoordinatorTest, APauseLetsWhatACrashHasLeftBeCleanedUpBesideWhatIsInDoubt) {
+  state_.config.parallel_batches = 2;
+  Begin begin;
+  begin.row.status = ExecutionStatus::paused;
+  for (const int id : {7, 8}) {
+    BatchRow open = batch(id);
+    open.token = 99;
+    open.doubted = id == 8;
+    begin.open.push_back(open);
+  }
+  const auto runs = of<RunBatch>(start(begin));
+  ASSERT_EQ(runs.size(), 2U);
+  Control pause;
+  pause.request = 1;
+  pause.verb = "pause";
+  pause.actor = "test";
+  EXPECT_TRUE(of<CancelWork>(settle_persists(feed(pause))).empty());
+  BatchEnded ended;
+  ended.batch = runs[0].batch.id;
+  ended.token = runs[0].token;
+  ended.result = store::BatchResult::interrupted;
+  EXPECT_EQ(of<CancelWork>(settle_persists(feed(ended))).size(), 1U);
+}
+
 TEST_F(CoordinatorTest, DoubledAndUnknownEventsAreIgnored) {
   const auto load = only<LoadWindow>(start());
   const auto persist = only<Persist>(feed(window(load, {batch(1)}, 1)));
@@ -381,6 +436,30 @@ TEST_F(CoordinatorTest, MaxFailuresEndsTheExecution) {
   feed(ended);
   EXPECT_EQ(state_.target, ExecutionStatus::failed);
   EXPECT_EQ(state_.reason->type, ErrorType::too_many_failures);
+}
+
+/// engine.md X-8; what a person has named holds whatever the size.
+TEST_F(CoordinatorTest, ALargeExecutionIsCheckpointedWithEachBatch) {
+  const auto checkpoints = [this](std::int64_t items, bool named) {
+    state_ = State();
+    state_.config.checkpoint.named = named;
+    const auto load = only<LoadWindow>(start());
+    const auto run =
+        only<RunBatch>(feed(durable(only<Persist>(feed(window(load, {batch(1)}, 1))))));
+    BatchEnded ended;
+    ended.batch = run.batch.id;
+    ended.token = run.token;
+    ended.counters.total_items = items;
+    ended.as_of = 5'000;
+    int found = 0;
+    for (const Persist& persist : of<Persist>(feed(ended)))
+      for (const Mutation& mutation : persist.mutations)
+        if (std::holds_alternative<store::AddCheckpoint>(mutation)) ++found;
+    return found;
+  };
+  EXPECT_EQ(checkpoints(100'000, false), 0) << "every tenth";
+  EXPECT_EQ(checkpoints(100'001, false), 1);
+  EXPECT_EQ(checkpoints(100'001, true), 0);
 }
 
 TEST_F(CoordinatorTest, BatchesThatCanNeverStartAreADefectAndNotAHang) {

@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/engine.h"
+#include "engine/resume_point.h"
 #include "support/scratch.h"
 
 namespace dunlin::engine {
@@ -72,7 +73,7 @@ class SetClock final : public Clock {
   SystemClock machine_;
 };
 
-class ScriptedRun final : public Run {
+class ScriptedRun final : public Run, public SettlesDoubt {
  public:
   explicit ScriptedRun(Script& script) : script_(script) {}
   CommitScope commit_scope() const override { return script_.scope; }

@@ -122,10 +122,10 @@ TEST(Settings, EveryProblemIsReportedAtOnce) {
 }
 
 TEST(Settings, WhatThisVersionDoesNotDoIsRefusedNotIgnored) {
-  EXPECT_NE(problem_of({{"cleanup_policy", {{"undo", "keep"}}}}).find("does not have it yet"),
+  EXPECT_NE(problem_of({{"schedule", {{"at", "22:00"}}}}).find("does not have it yet"),
             std::string::npos);
   for (const Json& section :
-       std::vector<Json>{{{"mode", "resume"}}, {{"execution_type", "incremental"}}}) {
+       std::vector<Json>{{{"mode", "resume"}}, {{"execution_type", "resume"}}}) {
     EXPECT_NE(problem_of(section).find("this version only has"), std::string::npos);
   }
 }
@@ -137,6 +137,39 @@ TEST(Settings, ADryRunIsAskedForInAnySpelling) {
                                                {{"dry-run", true}}}) {
     EXPECT_TRUE(decoded(section).is_dry_run()) << section;
   }
+}
+
+TEST(Settings, WhatIsCleanedUpAndWhen) {
+  EXPECT_FALSE(decoded(Json::object()).rolls_back_failure());
+  EXPECT_FALSE(decoded(Json::object()).drops_undo());
+  EXPECT_TRUE(decoded({{"on_failure", "rollback"}}).rolls_back_failure());
+  const ExecutionSettings both =
+      decoded({{"cleanup_policy", {{"undo", "drop"}, {"on_failure", "rollback"}}}});
+  EXPECT_TRUE(both.drops_undo() && both.rolls_back_failure());
+  const ExecutionSettings stored = decoded(encode_settings(both));
+  EXPECT_TRUE(stored.drops_undo() && stored.rolls_back_failure());
+  EXPECT_NE(problem_of({{"cleanup_policy", {{"undo", "no"}}}}), "");
+}
+
+TEST(Settings, ADryRunOfAnIncrementalExecutionIsBoth) {
+  const ExecutionSettings plain = decoded({{"mode", "incremental"}});
+  EXPECT_TRUE(plain.incremental);
+  EXPECT_FALSE(plain.is_dry_run());
+  EXPECT_FALSE(decoded({{"dry_run", true}}).incremental);
+  for (const Json& section :
+       std::vector<Json>{{{"mode", "incremental"}, {"dry_run", true}},
+                         {{"execution_type", "incremental"}, {"dry-run", true}},
+                         merge_settings({{"mode", "incremental"}}, {{"mode", "dry_run"}})}) {
+    const ExecutionSettings settings = decoded(section);
+    EXPECT_TRUE(settings.incremental) << section;
+    EXPECT_TRUE(settings.is_dry_run()) << section;
+    const Json stored = encode_settings(settings);
+    EXPECT_TRUE(decoded(stored).incremental && decoded(stored).is_dry_run()) << stored;
+    // Any other mode replaces both.
+    EXPECT_EQ(merge_settings(section, {{"mode", "full"}}).value("dry_run", false), false);
+  }
+  EXPECT_NE(problem_of({{"mode", "test"}, {"dry_run", true}}), "");
+  EXPECT_NE(problem_of({{"mode", "dry_run"}, {"execution_type", "incremental"}}), "");
 }
 
 TEST(Settings, ALimitOfMemoryLeavesRoomForTheProgram) {

@@ -51,6 +51,41 @@ TEST(FilesDecide, ByContentOnlyWhatHasTheSameSizeIsRead) {
   EXPECT_EQ(decide_by_content(false).action, Action::overwrite);
 }
 
+TEST(FilesDecide, WhatWasTouchedSinceIsNotTheSameForLookingSo) {
+  fs::FileInfo touched = entry(100);
+  touched.ctime = {50, 0};
+  touched.device = 7;
+  const auto since = [](std::int64_t seconds) {
+    ChangedSince made;
+    made.on_roots = {seconds, 0};
+    made.elsewhere = {seconds - 10, 0};
+    made.devices = {7};
+    return std::make_shared<const ChangedSince>(std::move(made));
+  };
+  for (const Conflict rule :
+       {Conflict::overwrite_if_different, Conflict::keep_both, Conflict::rename, Conflict::ask}) {
+    ConflictRules rules{rule};
+    rules.changed_since = since(51);
+    EXPECT_EQ(action(touched, entry(100), rules), Action::skip);
+    rules.changed_since = since(50);
+    EXPECT_NE(action(touched, entry(100), rules), Action::skip) << "in the same instant";
+    EXPECT_NE(action(entry(100), entry(100), rules), Action::skip) << "no ctime is known";
+    rules.changed_since = since(55);
+    EXPECT_EQ(action(touched, entry(100), rules), Action::skip);
+    touched.device = 8;
+    EXPECT_NE(action(touched, entry(100), rules), Action::skip) << "by another clock";
+    touched.device = 7;
+  }
+  ConflictRules content{Conflict::overwrite_if_different, true};
+  content.changed_since = since(1);
+  EXPECT_EQ(action(touched, entry(100), content), Action::overwrite) << "its mode may be another";
+  content.changed_since = since(51);
+  EXPECT_EQ(action(touched, entry(100), content), Action::compare);
+  ConflictRules rules{Conflict::skip};
+  rules.changed_since = since(1);
+  EXPECT_EQ(action(touched, entry(100), rules), Action::skip) << "never replaced";
+}
+
 TEST(FilesDecide, AskAsksOnlyAboutWhatDiffersAndTakesAnAnswer) {
   ConflictRules rules{Conflict::ask};
   EXPECT_EQ(action(entry(100), entry(100), rules), Action::skip);

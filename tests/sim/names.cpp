@@ -115,6 +115,7 @@ struct MutationText {
   std::string operator()(const store::ReopenItems& m) const {
     return fmt::format("ReopenItems({} to {})", m.items.size(), to_string(m.to));
   }
+  std::string operator()(const store::DoubtBatches&) const { return "DoubtBatches"; }
   std::string operator()(const store::ResetVerification&) const { return "ResetVerification"; }
 };
 

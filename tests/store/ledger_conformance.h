@@ -35,13 +35,13 @@ REGISTER_TYPED_TEST_SUITE_P(
     StagedBatchesCountWhenTheTargetHasCommitted, UnstagingMakesEverythingPendingAgain,
     ACommitStandsWhenALaterTransactionIsLost, VerifiesWhatIsDoneAndMayBeginAnew,
     UndoGoesBackwardsAndKeepsWhatWasChangedByOthers,
-    ARollbackOfAPartLeavesTheRestAndTheExecutionWhatItWas,
+    ARollbackOfAPartLeavesTheRestAndTheExecutionWhatItWas, ARollbackOfAPartBreaksNoChain,
     WhatIsKeptForUndoIsCountedUntilItIsTakenBackOrForgotten,
     AFurtherRollbackTriesWhatTheOneBeforeLeftAloneAndNothingElse,
     RetryReopensFailedItemsAndLeavesTheRest, ARetryOfSingleItemsAnswersThemUntilTheyAreSkipped,
-    RetryOfAFailedBatchBringsItsDependantsBack, ARetryOpensWhatFollowsTheContentsOfItsDirectory,
-    FollowsTheStateMachine, KeepsMilestonesAuditErrorsRootsAndSettings,
-    FiltersItemsAndErrorsAndPagesThem, CheckpointsAreDerivedAndTheNewestStays,
-    TheAuditChainNamesEveryBatch);
+    WhatIsDoubtedIsOpenAgainWithAllThatSettlesIt, RetryOfAFailedBatchBringsItsDependantsBack,
+    ARetryOpensWhatFollowsTheContentsOfItsDirectory, FollowsTheStateMachine,
+    KeepsMilestonesAuditErrorsRootsAndSettings, FiltersItemsAndErrorsAndPagesThem,
+    CheckpointsAreDerivedAndTheNewestStays, TheAuditChainNamesEveryBatch);
 
 }  // namespace dunlin::store::test

@@ -6,6 +6,7 @@
 // DUNLIN_MODEL_SEED runs alone.
 #include <cstdlib>
 #include <functional>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -30,6 +31,7 @@ struct ModelBatch {
   int verified = 0;
   bool undo_failed = false;
   std::vector<bool> committed;  ///< by item: a final commit holds it
+  bool was_committed = false;
 
   [[nodiscard]] BatchStatus counted() const { return status == executing ? before : status; }
   [[nodiscard]] std::int64_t count(ItemStatus wanted) const {
@@ -139,7 +141,7 @@ class ModelRun {
   void run(int steps) {
     for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
       clock_.advance_ms(1);
-      switch (rng_.below(12)) {
+      switch (rng_.below(13)) {
         case 0:
         case 1:
           append();
@@ -164,6 +166,9 @@ class ModelRun {
           break;
         case 10:
           settle_staged(rng_.chance(0.5));
+          break;
+        case 11:
+          doubt();
           break;
         default:
           reset_verification();
@@ -330,10 +335,15 @@ class ModelRun {
         const bool hit = named(batch.first_item + static_cast<std::int64_t>(i));
         any_named = any_named || hit;
         if (!retry && hit && batch.status != executing && batch.items[i] == ItemStatus::failed)
-          batch.items[i] = ItemStatus::skipped;
+          skip_by_person(batch, i);
       }
       if (retry && any_named) model_.reopen(index, named);
     }
+  }
+
+  void skip_by_person(ModelBatch& batch, std::size_t index) {
+    batch.items[index] = ItemStatus::skipped;
+    by_person_.insert(batch.first_item + static_cast<std::int64_t>(index));
   }
 
   void settle_staged(bool commit) {
@@ -341,11 +351,52 @@ class ModelRun {
     for (ModelBatch& batch : model_.batches) {
       if (batch.status != staged) continue;
       batch.status = commit ? done : pending;
+      batch.was_committed = batch.was_committed || commit;
       batch.committed.resize(batch.items.size());
       for (std::size_t i = 0; i < batch.items.size(); ++i) {
         if (commit) batch.committed[i] = batch.items[i] == ItemStatus::completed;
         if (!commit && !batch.committed[i]) batch.items[i] = ItemStatus::pending;
       }
+    }
+  }
+
+  /// All or nothing is never doubted; else what has ended from a batch on, and every barrier, is
+  /// open.
+  void doubt() {
+    if (!rng_.chance(0.3) || model_.batches.empty()) return;
+    const std::size_t from = rng_.below(model_.batches.size());
+    const auto whole = [](const ModelBatch& batch) {
+      return batch.status == staged || batch.was_committed;
+    };
+    const bool refused = std::any_of(model_.batches.begin(), model_.batches.end(), whole);
+    EXPECT_TRUE(apply(SetStatus{}));
+    EXPECT_TRUE(apply(SetStatus{ExecutionStatus::paused, "", "", "me"}));
+    EXPECT_EQ(apply(DoubtBatches{BatchId(static_cast<std::int64_t>(from) + 1), "me"}), !refused);
+    if (refused) return;
+    for (std::size_t index = 0; index < model_.batches.size(); ++index) {
+      ModelBatch& batch = model_.batches[index];
+      const bool half = batch.status == pending &&
+                        batch.count(ItemStatus::pending) + batch.count(ItemStatus::rolled_back) <
+                            static_cast<std::int64_t>(batch.items.size());
+      const bool ended =
+          half || batch.status == done || batch.status == failed || batch.status == skipped;
+      if (!ended || (index < from && !batch.barrier)) continue;
+      const bool waits =
+          batch.status == skipped &&
+          std::any_of(batch.needs.begin(), batch.needs.end(), [&](std::size_t need) {
+            return model_.batches[need].status == failed || model_.batches[need].status == skipped;
+          });
+      if (waits) continue;
+      for (std::size_t i = 0; i < batch.items.size(); ++i) {
+        const bool by_person = by_person_.contains(batch.first_item + static_cast<std::int64_t>(i));
+        if (batch.items[i] != ItemStatus::rolled_back && !by_person)
+          batch.items[i] = ItemStatus::pending;
+      }
+      batch.status = executing;
+      batch.before = pending;
+      batch.pass = Pass::work;
+      batch.verified = 0;
+      batch.token = std::max<std::int64_t>(batch.token, 1);
     }
   }
 
@@ -377,8 +428,10 @@ class ModelRun {
       EXPECT_EQ(ledger_->batch(id)->status, batch.status) << "batch " << id.value;
       const auto items = ledger_->items_of(id, false);
       ASSERT_EQ(items->size(), batch.items.size());
-      for (std::size_t k = 0; k < batch.items.size(); ++k)
+      for (std::size_t k = 0; k < batch.items.size(); ++k) {
         EXPECT_EQ(items->at(k).status, batch.items[k]) << "item " << items->at(k).id.value;
+        if (batch.items[k] != ItemStatus::skipped) by_person_.erase(items->at(k).id.value);
+      }
     }
     const Counters& counters = row->counters;
     for (const CountAs one : {CountAs::items, CountAs::directories, CountAs::steps}) {
@@ -412,6 +465,7 @@ class ModelRun {
   std::unique_ptr<SqliteLedger> ledger_;
   Model model_;
   std::int64_t next_item_ = 1;
+  std::set<std::int64_t> by_person_;  ///< items that a person has skipped
   std::int64_t token_ = 0;
   bool has_tasks_ = false;
 };

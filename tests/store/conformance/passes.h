@@ -150,6 +150,37 @@ TYPED_TEST_P(LedgerConformance, ARollbackOfAPartLeavesTheRestAndTheExecutionWhat
             ErrorType::invalid_state);
 }
 
+/// The second has nothing to take back; the third, which is built upon it and so upon the first, is
+/// still to be taken back before that.
+TYPED_TEST_P(LedgerConformance, ARollbackOfAPartBreaksNoChain) {
+  using To = ExecutionStatus;
+  AppendWork work;
+  work.tasks = {task(1)};
+  work.batches = {batch(1, 1, 1, 1), batch(2, 1, 2, 1, {1}), batch(3, 1, 3, 1, {2}),
+                  batch(4, 1, 4, 1)};
+  work.complete = true;
+  ItemOutcome back = completed(4);
+  back.status = ItemStatus::rolled_back;
+  must_apply(
+      this->ledger(),
+      {SetStatus{}, work, start({{1, 1}}), end(1, 1, BatchResult::done, {completed(1)}),
+       start({{2, 1}}), end(2, 1, BatchResult::done, {skipped(2)}), start({{3, 1}, {4, 1}}),
+       end(3, 1, BatchResult::done, {completed(3)}), end(4, 1, BatchResult::done, {completed(4)}),
+       SetStatus{To::completed, "reporting", "", "test"}});
+  const RollbackPart part{R"({"item":4})", To::completed, "reporting", ""};
+  must_apply(this->ledger(),
+             {SetStatus{To::rolling_back, "rolling_back", "", "test", part},
+              start({{4, 2}, {3, 2}}, Pass::undo), end(4, 2, BatchResult::done, {back}, Pass::undo),
+              end(3, 2, BatchResult::done, {}, Pass::undo), start({{2, 2}}, Pass::undo),
+              end(2, 2, BatchResult::done, {}, Pass::undo), start({{1, 2}}, Pass::undo),
+              end(1, 2, BatchResult::done, {}, Pass::undo),
+              SetStatus{To::completed, "reporting", "", "test"}});
+  EXPECT_EQ(this->ledger().batch(BatchId(4))->status, BatchStatus::undone);
+  must_apply(this->ledger(), {SetStatus{To::rolling_back, "rolling_back", "", "test"}});
+  EXPECT_EQ(ready_ids(this->ledger(), Pass::undo), (std::vector<std::int64_t>{3}));
+  EXPECT_TRUE(this->ledger().check().ok());
+}
+
 TYPED_TEST_P(LedgerConformance, WhatIsKeptForUndoIsCountedUntilItIsTakenBackOrForgotten) {
   this->append(1, 3);
   const auto keeping = [](std::int64_t item, std::int64_t bytes) {

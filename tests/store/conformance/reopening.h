@@ -76,6 +76,73 @@ TYPED_TEST_P(LedgerConformance, ARetryOfSingleItemsAnswersThemUntilTheyAreSkippe
   EXPECT_EQ(answered(), (std::vector<std::int64_t>{2}));
 }
 
+TYPED_TEST_P(LedgerConformance, WhatIsDoubtedIsOpenAgainWithAllThatSettlesIt) {
+  AppendWork work;
+  work.tasks = {task(1), task(2, 1, true)};
+  work.batches = {batch(1, 1, 1, 1), batch(2, 1, 2, 3), batch(3, 1, 5, 1), batch(4, 2, 6, 1)};
+  work.complete = true;
+  ItemOutcome proven = completed(2, 60);
+  proven.undo = "undo of 2";
+  proven.checksum = "md5:00112233445566778899aabbccddeeff";
+  proven.proof = Proof::device;
+  proven.message = "without its owner";
+  proven.placed_name = "2 beside it";
+  proven.kept_bytes = 7;
+  must_apply(this->ledger(),
+             {SetStatus{}, work, start({{1, 1}, {2, 1}, {3, 1}}),
+              RecordIntents{BatchId(2), 1, {{ItemId(2), "intent of 2"}, {ItemId(3), "of 3"}}},
+              end(1, 1, BatchResult::done, {completed(1)}),
+              end(2, 1, BatchResult::done, {proven, failed(3), skipped(4)}),
+              end(3, 1, BatchResult::done, {failed(5)}), start({{4, 1}}),
+              end(4, 1, BatchResult::done, {completed(6)})});
+  must_apply(this->ledger(), {ReopenItems{{ItemId(5)}, ItemStatus::skipped, "me", {}},
+                              SetStatus{ExecutionStatus::completed, "reporting", "", "me"}});
+  EXPECT_EQ(this->counters().kept_bytes, 7);
+
+  must_apply(this->ledger(), {DoubtBatches{BatchId(2), "me"}});
+  const auto row = this->ledger().execution();
+  EXPECT_EQ(row->status, ExecutionStatus::paused);
+  EXPECT_EQ(row->phase, "loading");
+  EXPECT_EQ(row->counters.succeeded_items, 1);
+  EXPECT_EQ(row->counters.failed_items, 0);
+  EXPECT_EQ(row->counters.skipped_items, 1) << "by a person";
+  EXPECT_EQ(row->counters.kept_bytes, 0);
+  EXPECT_EQ(row->counters.transferred_bytes, 100);
+  EXPECT_EQ(row->counters.ended_batches, 1);
+  EXPECT_TRUE(this->ledger().error_counts()->empty());
+  const auto open = this->ledger().open_batches();
+  EXPECT_EQ(ids(*open), (std::vector<std::int64_t>{2, 3, 4})) << "a barrier comes after all";
+  for (const BatchRow& one : *open) EXPECT_TRUE(one.doubted);
+  EXPECT_EQ(open->front().token, 1);
+  const auto items = this->ledger().items_of(BatchId(2), true);
+  ASSERT_EQ(items->size(), 3U);
+  EXPECT_EQ(items->at(0).intent, "undo of 2");
+  EXPECT_EQ(items->at(0).checksum, proven.checksum);
+  EXPECT_EQ(items->at(0).proof, Proof::device);
+  EXPECT_EQ(items->at(0).message, "without its owner");
+  EXPECT_EQ(items->at(0).attempt, 0);
+  EXPECT_TRUE(items->at(0).placed_name.empty());
+  EXPECT_EQ(items->at(1).intent, "of 3") << "a retry may want to know what was begun";
+  EXPECT_TRUE(this->ledger().check().ok()) << this->ledger().check().error().text();
+  EXPECT_EQ(this->ledger().audit(0, 1000)->back().action, "execution.doubted");
+
+  must_apply(this->ledger(),
+             {SetStatus{}, end(2, 1, BatchResult::interrupted, {completed(2, 60)}),
+              end(3, 1, BatchResult::done), end(4, 1, BatchResult::interrupted), start({{2, 2}}),
+              end(2, 2, BatchResult::done, {completed(3), skipped(4)}), start({{4, 2}})});
+  EXPECT_FALSE(this->ledger().batch(BatchId(4))->doubted);
+  must_apply(this->ledger(), {end(4, 2, BatchResult::done, {completed(6)})});
+  EXPECT_EQ(this->counters().succeeded_items, 4);
+  EXPECT_TRUE(this->ledger().check().ok()) << this->ledger().check().error().text();
+
+  EXPECT_EQ(refusal(this->ledger(), DoubtBatches{BatchId(1), "me"}), ErrorType::invalid_state)
+      << "while it runs";
+  must_apply(this->ledger(), {SetStatus{ExecutionStatus::rolling_back, "rolling_back", "", "me"},
+                              SetStatus{ExecutionStatus::paused, "", "", "me"}});
+  EXPECT_EQ(refusal(this->ledger(), DoubtBatches{BatchId(1), "me"}), ErrorType::invalid_state)
+      << "while it is taken back";
+}
+
 TYPED_TEST_P(LedgerConformance, RetryOfAFailedBatchBringsItsDependantsBack) {
   AppendWork work;
   work.tasks = {task(1), task(2, 1, true)};
