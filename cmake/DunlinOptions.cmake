@@ -20,6 +20,10 @@ target_compile_options(dunlin_options INTERFACE
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread;-Wno-maybe-uninitialized>"
   # Paths inside objects are relative to the checkout: reproducible, and shared by ccache between checkouts.
   "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+if(CMAKE_UNITY_BUILD)
+  # g++ takes every source of a unity build for a header, where a type may not lean on an unnamed namespace.
+  target_compile_options(dunlin_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 target_compile_definitions(dunlin_options INTERFACE _GLIBCXX_ASSERTIONS)
 
 # Read by src/base/crash_point.h only. No definition on the command line: what has no crash point in it is the same object with and without.

@@ -14,6 +14,13 @@
 
 namespace dunlin {
 
+/// CLOCK_MONOTONIC, for what is measured and never recorded.
+[[nodiscard]] inline std::int64_t steady_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -93,4 +93,9 @@ struct Error {
 /// thing: "open '/a/b'". `on_write` tells apart EIO of a read (the source's fault) and of a write.
 [[nodiscard]] Error error_from_errno(int errno_value, std::string_view what, bool on_write = false);
 
+/// A name that is not there (ENOENT).
+[[nodiscard]] inline bool is_absent(const Error& error) {
+  return error.native.code == "ENOENT";
+}
+
 }  // namespace dunlin

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view kEnvironment = "env:";
 constexpr std::string_view kFile = "file:";
-constexpr std::int64_t kLargest = 64 << 10;
+constexpr std::int64_t kLargestSecret = 64 << 10;
 
 Error unusable(std::string message, std::string remedy) {
   Error error(ErrorType::invalid_input, std::move(message));
@@ -77,7 +77,7 @@ Result<Secret> SecretRef::resolve() const {
                     fmt::format("export {}, or refer to a file: file:PATH", name_));
   }
   const std::string shown = "'" + escape_bytes(name_) + "'";
-  auto content = read_file(name_, kLargest);
+  auto content = read_file(name_, kLargestSecret);
   if (!content.ok())
     return unusable(
         fmt::format("the secret in {} cannot be read: {}", shown, content.error().text()),

@@ -15,7 +15,7 @@
 namespace dunlin {
 namespace {
 
-constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view kSizeForms =
     R"(a number, or one with B, kB, MB, GB, TB, PB (powers of 1000) or KiB, MiB, GiB, TiB, PiB, K, M, G, T, P (powers of 1024), such as "64MiB")";
 constexpr std::string_view kDurationForms =
@@ -189,7 +189,7 @@ Result<CountOrPercent> parse_count_or_percent(std::string_view text) {
 std::string format_bytes(std::int64_t bytes) {
   constexpr std::array<std::string_view, 7> kUnits = {"B",   "KiB", "MiB", "GiB",
                                                       "TiB", "PiB", "EiB"};
-  if (bytes < 0) return "-" + format_bytes(bytes == -kLargest - 1 ? kLargest : -bytes);
+  if (bytes < 0) return "-" + format_bytes(bytes == -kInt64Max - 1 ? kInt64Max : -bytes);
   if (bytes < 1024) return fmt::format("{} B", bytes);
   double value = static_cast<double>(bytes);
   std::size_t unit = 0;
@@ -218,7 +218,7 @@ std::string format_count(std::int64_t count) {
 std::string format_duration(std::chrono::milliseconds duration) {
   const std::int64_t ms = duration.count();
   if (ms < 0)
-    return "-" + format_duration(std::chrono::milliseconds(ms == -kLargest - 1 ? kLargest : -ms));
+    return "-" + format_duration(std::chrono::milliseconds(ms == -kInt64Max - 1 ? kInt64Max : -ms));
   if (ms < 1000) return fmt::format("{}ms", ms);
   if (ms < 10'000) return fmt::format("{}.{}s", ms / 1000, ms % 1000 / 100);
   const std::int64_t s = ms / 1000;

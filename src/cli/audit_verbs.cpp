@@ -97,9 +97,9 @@ struct ShowFlags {
   Text action;
 };
 
-class Shown {
+class Entries {
  public:
-  Shown(Session& session, std::size_t limit) : session_(session), limit_(limit) {}
+  Entries(Session& session, std::size_t limit) : session_(session), limit_(limit) {}
 
   /// The last of them, or (no limit) a page at a time, so that memory stays bounded.
   void add(const store::AuditRow& entry, Origin origin) {
@@ -169,7 +169,7 @@ Result<int> show(Session& session, const ShowFlags& flags) {
   DUNLIN_ASSIGN(const ExecutionId id, session.execution(exec_or_last(flags.execution)));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
-  Shown shown(session, limit);
+  Entries shown(session, limit);
   Origins origins;
   DUNLIN_TRY(each_entry(*ledger, [&](const store::AuditRow& entry) -> Status {
     Origin origin = origins.of(entry);

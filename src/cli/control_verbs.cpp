@@ -24,7 +24,7 @@ using store::ExecutionStatus;
 /// A verb takes effect within a second; a little longer is waited, to show the result
 /// instead of a request.
 constexpr std::int64_t kEffectWithin_ms = 3000;
-constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::milliseconds kAnswerEvery{20};
 
 /// `part`: the verb was given for a part of the work, and has its effect when it is answered.
 bool took_effect(const engine::Snapshot& snapshot, std::string_view verb, bool part) {
@@ -39,8 +39,8 @@ Result<int> show_effect(Session& session, const ExecutionId& id, std::string_vie
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(auto snapshot, engine->snapshot(id));
   for (std::int64_t waited = 0; waited < kEffectWithin_ms && !took_effect(snapshot, verb, part);
-       waited += kLook.count()) {
-    std::this_thread::sleep_for(kLook);
+       waited += kAnswerEvery.count()) {
+    std::this_thread::sleep_for(kAnswerEvery);
     DUNLIN_ASSIGN(snapshot, engine->snapshot(id));
   }
   const bool effective = took_effect(snapshot, verb, part);

@@ -24,7 +24,7 @@ namespace {
 
 /// A slow disk needs seconds to open a large ledger; longer means that something is wrong.
 constexpr std::int64_t kOwnedWithin_ms = 30'000;
-constexpr std::chrono::milliseconds kLook{10};
+constexpr std::chrono::milliseconds kOwnerEvery{10};
 constexpr std::size_t kLogShown = 2000;
 
 Result<std::vector<std::string>> words_of(Session& session, const Handover& handover) {
@@ -131,7 +131,7 @@ Result<int> hand_over(Session& session, const Handover& handover) {
   DUNLIN_ASSIGN(const auto before, engine->snapshot(handover.id));
   DUNLIN_ASSIGN(std::vector<std::string> words, words_of(session, handover));
   DUNLIN_ASSIGN(const pid_t pid, spawn(std::move(words), log));
-  for (std::int64_t waited = 0; waited < kOwnedWithin_ms; waited += kLook.count()) {
+  for (std::int64_t waited = 0; waited < kOwnedWithin_ms; waited += kOwnerEvery.count()) {
     int status = 0;
     const bool ended = ::waitpid(pid, &status, WNOHANG) == pid;
     DUNLIN_ASSIGN(const auto snapshot, engine->snapshot(handover.id));
@@ -139,7 +139,7 @@ Result<int> hand_over(Session& session, const Handover& handover) {
     if (snapshot.row.epoch > before.row.epoch || (handover.wait && !ended))
       return announce(session, snapshot, pid, log);
     if (ended) return early_end(log, status);
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kOwnerEvery);
   }
   return Error(ErrorType::temporary_failure,
                fmt::format("the background process {} does not take the execution over", pid));

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kDefaultLimit = 1000;
 
-struct Flags {
+struct DetailFlags {
   Text execution;
   Text status;
   Text batch;
@@ -30,14 +30,14 @@ struct Flags {
   Flag history;
 };
 
-Result<std::size_t> limit_of(const Flags& flags) {
+Result<std::size_t> limit_of(const DetailFlags& flags) {
   if (flags.limit->empty()) return kDefaultLimit;
   if (*flags.limit == "0") return SIZE_MAX;
   DUNLIN_ASSIGN(const std::int64_t limit, whole_number(*flags.limit, "--limit"));
   return static_cast<std::size_t>(limit);
 }
 
-Result<store::ItemFilter> filter_of(const Flags& flags) {
+Result<store::ItemFilter> filter_of(const DetailFlags& flags) {
   store::ItemFilter out;
   if (flags.status && !flags.status->empty()) {
     out.status = store::item_status_from(*flags.status);
@@ -61,7 +61,7 @@ Result<store::ItemFilter> filter_of(const Flags& flags) {
   return out;
 }
 
-Result<std::unique_ptr<store::Ledger>> ledger_of(Session& session, const Flags& flags) {
+Result<std::unique_ptr<store::Ledger>> ledger_of(Session& session, const DetailFlags& flags) {
   DUNLIN_ASSIGN(const ExecutionId id, session.execution(*flags.execution));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   return engine->open_ledger(id);
@@ -149,7 +149,7 @@ class Listing {
   std::size_t count_ = 0;
 };
 
-Result<int> items(Session& session, const Flags& flags) {
+Result<int> items(Session& session, const DetailFlags& flags) {
   DUNLIN_ASSIGN(const std::size_t limit, limit_of(flags));
   DUNLIN_ASSIGN(const store::ItemFilter filter, filter_of(flags));
   DUNLIN_ASSIGN(const auto ledger, ledger_of(session, flags));
@@ -183,7 +183,7 @@ Result<int> items(Session& session, const Flags& flags) {
   return kDone;
 }
 
-Result<int> errors(Session& session, const Flags& flags) {
+Result<int> errors(Session& session, const DetailFlags& flags) {
   DUNLIN_ASSIGN(const engine::Snapshot snapshot, session.snapshot(*flags.execution));
   DUNLIN_ASSIGN(const std::size_t limit, limit_of(flags));
   DUNLIN_ASSIGN(const store::ItemFilter filter, filter_of(flags));
@@ -220,7 +220,7 @@ Result<int> errors(Session& session, const Flags& flags) {
   return kDone;
 }
 
-Result<int> tasks(Session& session, const Flags& flags) {
+Result<int> tasks(Session& session, const DetailFlags& flags) {
   DUNLIN_ASSIGN(const std::size_t limit, limit_of(flags));
   DUNLIN_ASSIGN(const auto ledger, ledger_of(session, flags));
   Listing listing(session, {{"UID", Align::left, false},
@@ -241,7 +241,7 @@ Result<int> tasks(Session& session, const Flags& flags) {
   return kDone;
 }
 
-Result<int> checkpoints(Session& session, const Flags& flags) {
+Result<int> checkpoints(Session& session, const DetailFlags& flags) {
   DUNLIN_ASSIGN(const auto ledger, ledger_of(session, flags));
   Listing listing(session, {{"ID", Align::right, false},
                             {"BATCH", Align::right, false},
@@ -262,8 +262,8 @@ Result<int> checkpoints(Session& session, const Flags& flags) {
 
 void add_detail_verbs(Verbs& verbs) {
   const auto verb = [&](std::string_view name, std::string_view summary, std::string_view examples,
-                        Result<int> (*act)(Session&, const Flags&)) {
-    auto flags = std::make_shared<Flags>();
+                        Result<int> (*act)(Session&, const DetailFlags&)) {
+    auto flags = std::make_shared<DetailFlags>();
     CLI::App& app = verbs.add(name, summary, examples,
                               [flags, act](Session& session) { return act(session, *flags); });
     flags->execution =

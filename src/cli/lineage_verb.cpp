@@ -27,7 +27,7 @@ constexpr std::size_t kMostOfOne = 1000;  ///< items of one execution
 constexpr milliseconds kQuietFor{1000};
 constexpr milliseconds kSaidEvery{500};
 
-struct Flags {
+struct LineageFlags {
   Text item;
   Text execution;
 };
@@ -207,7 +207,7 @@ std::string ledger_file(engine::Engine& engine, const ExecutionId& id) {
 }
 
 /// `lineage 17 --exec 3`: an item is meant, and with it the place it went to.
-Result<std::string> path_of_item(Session& session, const Flags& flags) {
+Result<std::string> path_of_item(Session& session, const LineageFlags& flags) {
   std::int64_t number = 0;
   const std::string& text = *flags.item;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -249,7 +249,7 @@ Status look_into(engine::Engine& engine, const store::ExecutionSummary& summary,
   return success();
 }
 
-Result<Found> find_events(Session& session, const Flags& flags, const std::string& text) {
+Result<Found> find_events(Session& session, const LineageFlags& flags, const std::string& text) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   const bool as_number = text != *flags.item;  // then all of its history is wanted
   std::vector<store::ExecutionSummary> summaries;
@@ -276,7 +276,7 @@ Result<Found> find_events(Session& session, const Flags& flags, const std::strin
   return found;
 }
 
-Result<int> lineage(Session& session, const Flags& flags) {
+Result<int> lineage(Session& session, const LineageFlags& flags) {
   DUNLIN_ASSIGN(const std::string text, path_of_item(session, flags));
   DUNLIN_ASSIGN(const Found found, find_events(session, flags, text));
   const int code = found.unreadable > 0 ? kItemsFailed : kDone;
@@ -316,7 +316,7 @@ Result<int> lineage(Session& session, const Flags& flags) {
 }  // namespace
 
 void add_lineage_verb(Verbs& verbs) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<LineageFlags>();
   CLI::App& app = verbs.add(
       "lineage", "Says where an item came from and what came of it, out of all executions.",
       "dunlin lineage /mnt/backup/photos/a.jpg\n"

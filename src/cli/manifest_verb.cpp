@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kPage = 1000;
 
-struct Flags {
+struct ManifestFlags {
   Text execution;
   Text hash;
   Text file;
@@ -123,7 +123,7 @@ Result<std::string> hash_asked_for(const std::string& text) {
                fmt::format("--hash takes md5, sha256 or xxh3, not '{}'", escape_bytes(name)));
 }
 
-Result<int> manifest(Session& session, const Flags& flags) {
+Result<int> manifest(Session& session, const ManifestFlags& flags) {
   DUNLIN_ASSIGN(const std::string kind, hash_asked_for(*flags.hash));
   DUNLIN_ASSIGN(const auto snapshot, session.snapshot(*flags.execution));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
@@ -170,7 +170,7 @@ Result<int> manifest(Session& session, const Flags& flags) {
 }  // namespace
 
 void add_manifest_verb(Verbs& verbs) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ManifestFlags>();
   CLI::App& app =
       verbs.add("manifest", "Lists the checksums of the files written, for md5sum -c and the like.",
                 "dunlin manifest last -o MD5SUMS\n"

@@ -372,13 +372,13 @@ Result<std::string> report_text(Session& session, const engine::Snapshot& snapsh
   return out + errors + warnings + runs_text(runs, terminal) + ends_text(json);
 }
 
-struct Flags {
+struct ReportFlags {
   Text execution;
   Text format;
   Text file;
 };
 
-Result<int> report(Session& session, const Flags& flags) {
+Result<int> report(Session& session, const ReportFlags& flags) {
   const std::string format =
       flags.format->empty() ? (session.options().json ? "json" : "text") : *flags.format;
   if (format != "text" && format != "json" && format != "html")
@@ -409,7 +409,7 @@ Result<int> report(Session& session, const Flags& flags) {
 }  // namespace
 
 void add_report_verbs(Verbs& verbs) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ReportFlags>();
   CLI::App& app =
       verbs.add("report", "Reports one execution: timing, results, errors, proof, audit.",
                 "dunlin report last\ndunlin report last --format html -o report.html\n"

@@ -19,10 +19,6 @@ namespace dunlin::cli {
 
 namespace {
 
-const char* environment(const char* name) {
-  return std::getenv(name);
-}
-
 Result<ExecutionId> not_named() {
   return Error(ErrorType::not_found, "no execution is named");
 }
@@ -41,7 +37,9 @@ Session::Session(const engine::KindRegistry& kinds, const Clock& clock,
 Status Session::begin(std::string verb, std::string execution) {
   verb_ = std::move(verb);
   verb_execution_ = std::move(execution);
-  DUNLIN_ASSIGN(config_, load_config(options_.config, environment));
+  DUNLIN_ASSIGN(config_, load_config(options_.config, [](const char* name) -> const char* {
+                  return std::getenv(name);
+                }));
   const std::string name = options_.log_level.empty() ? config_.log_level : options_.log_level;
   if (name.empty()) return success();
   const auto level = log_level_from_name(name);
@@ -57,7 +55,7 @@ Status Session::begin(std::string verb, std::string execution) {
 }
 
 std::string Session::state_path() const {
-  const char* variable = environment("DUNLIN_STATE");
+  const char* variable = std::getenv("DUNLIN_STATE");
   const bool set = variable != nullptr && *variable != '\0';
   return store::default_state_path(options_.state.empty() && !set ? config_.state : options_.state);
 }
@@ -108,7 +106,7 @@ Status Session::authorize(store::StateDirectory& state, const std::string& verb)
 Result<Secret> Session::token() const {
   std::string reference = options_.as_token;
   if (reference.empty()) {
-    const char* variable = environment("DUNLIN_TOKEN");
+    const char* variable = std::getenv("DUNLIN_TOKEN");
     reference = variable == nullptr ? "" : variable;
     if (!reference.starts_with("file:")) return Secret(reference);
   }

@@ -21,7 +21,7 @@ namespace {
 
 using engine::Dependency;
 
-constexpr std::chrono::milliseconds kLook{500};
+constexpr std::chrono::milliseconds kWaitEvery{500};
 
 bool any_is_hopeless(const std::vector<Dependency>& dependencies) {
   return std::any_of(dependencies.begin(), dependencies.end(),
@@ -61,7 +61,7 @@ class Waiting {
   /// True when somebody has ended the wait.
   bool pause() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kLook, [this] { return left_; });
+    return changed_.wait_for(lock, kWaitEvery, [this] { return left_; });
   }
 
   Result<bool> look_until_met() {

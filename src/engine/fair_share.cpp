@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "base/clock.h"
+
 namespace dunlin::engine {
 namespace {
 
@@ -10,12 +12,6 @@ using std::chrono::milliseconds;
 /// The first in the line looks whether its turn has come; the others hear of it.
 constexpr milliseconds kFirst{2};
 constexpr milliseconds kOthers{50};
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
@@ -26,8 +22,8 @@ void FairShare::set_priority(std::string_view priority) {
 
 Status FairShare::take(std::int64_t bytes, std::int64_t operations, const CancelToken& cancel) {
   std::unique_lock lock(mutex_);
-  if (line_.empty() && policy_.may_take(now_ns())) {  // the usual case
-    policy_.took(share_cost(bytes, operations), now_ns());
+  if (line_.empty() && policy_.may_take(steady_ns())) {  // the usual case
+    policy_.took(share_cost(bytes, operations), steady_ns());
     return cancel.check();
   }
   std::condition_variable turn;
@@ -35,10 +31,10 @@ Status FairShare::take(std::int64_t bytes, std::int64_t operations, const Cancel
   Status status = cancel.check();
   for (; status.ok() && !closed_; status = cancel.check()) {
     const bool first = place == line_.begin();
-    if (first && policy_.may_take(now_ns())) break;
+    if (first && policy_.may_take(steady_ns())) break;
     turn.wait_for(lock, first ? kFirst : kOthers);
   }
-  if (status.ok()) policy_.took(share_cost(bytes, operations), now_ns());
+  if (status.ok()) policy_.took(share_cost(bytes, operations), steady_ns());
   line_.erase(place);
   if (!line_.empty()) line_.front()->notify_one();
   return status;
@@ -46,7 +42,7 @@ Status FairShare::take(std::int64_t bytes, std::int64_t operations, const Cancel
 
 void FairShare::bounded() {
   const std::lock_guard lock(mutex_);
-  policy_.bounded(now_ns());
+  policy_.bounded(steady_ns());
 }
 
 void FairShare::close() {

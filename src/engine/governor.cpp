@@ -8,6 +8,8 @@
 
 #include <time.h>
 
+#include "base/clock.h"
+
 namespace dunlin::engine {
 namespace {
 
@@ -17,12 +19,6 @@ constexpr std::int64_t kBurstNs = 100'000'000;
 
 /// The token wakes nobody here, so nobody sleeps longer than a person would notice.
 constexpr std::int64_t kLongestSleepNs = 50'000'000;
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 std::int64_t cost_ns(std::int64_t amount, std::int64_t per_second) {
   return static_cast<std::int64_t>(static_cast<double>(amount) * 1e9 /
@@ -136,7 +132,7 @@ Status Governor::wait_locked(std::unique_lock<std::mutex>& lock, Line::iterator 
     if (!limits_locked()) return success();
     std::int64_t sleep = kLongestSleepNs;
     if (place == line_.begin()) {
-      const std::int64_t now = now_ns();
+      const std::int64_t now = steady_ns();
       const std::int64_t due = due_locked(now);
       if (due <= now) {
         grant_locked(bytes, operations, now);

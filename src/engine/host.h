@@ -24,6 +24,9 @@
 
 namespace dunlin::engine {
 
+/// conventions.md, exit codes; execution.h, "emergency stop".
+inline constexpr int kExitPaused = 4;
+
 class Execution::Host {
  public:
   explicit Host(Parts parts);

@@ -24,7 +24,6 @@ constexpr milliseconds kSocketWait{kControlAnswerMs};
 /// ARCHITECTURE, "Processes, ownership, control": calls in flight get this long after an emergency
 /// stop.
 constexpr milliseconds kStopGrace{500};
-constexpr int kExitPaused = 4;
 
 /// `--item` names one, and answers it.
 bool names_one(const Json& selector) {

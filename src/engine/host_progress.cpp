@@ -8,8 +8,6 @@
 namespace dunlin::engine {
 namespace {
 
-/// conventions.md, exit codes; execution.h, "emergency stop".
-constexpr int kExitPaused = 4;
 /// What a killed owner leaves unanchored at most; one small transaction of state.db each.
 constexpr std::int64_t kAnchorEveryMs = 5000;
 

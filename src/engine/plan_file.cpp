@@ -22,7 +22,7 @@ namespace dunlin::engine {
 
 namespace {
 
-constexpr std::int64_t kLargest = 16 << 20;
+constexpr std::int64_t kLargestPlan = 16 << 20;
 
 /// Plans in a directory, for somebody who has named another file; a few, sorted.
 std::vector<std::string> plans_in(const std::string& directory) {
@@ -77,10 +77,10 @@ std::optional<Error> unfit(const std::string& path) {
                    names.empty() ? "name a plan file"
                                  : "name a plan file in it, such as " + folder + names.front());
   }
-  if (S_ISREG(about.st_mode) && about.st_size > kLargest)
+  if (S_ISREG(about.st_mode) && about.st_size > kLargestPlan)
     return refused(ErrorType::invalid_input,
                    fmt::format("{} is {} large, and a plan is text of at most {}", shown,
-                               format_bytes(about.st_size), format_bytes(kLargest)),
+                               format_bytes(about.st_size), format_bytes(kLargestPlan)),
                    "look whether this is the file that you meant");
   return std::nullopt;
 }
@@ -104,7 +104,7 @@ PlacedMessage told_without_secrets(const std::string& text, const std::string& p
 
 Result<PlanReading> read_plan_file(const std::string& path, const KindRegistry& kinds) {
   if (auto why = unfit(path)) return *std::move(why);
-  auto text = read_file(path, kLargest);
+  auto text = read_file(path, kLargestPlan);
   if (!text.ok()) {
     Error error = std::move(text).error();
     if (error.type == ErrorType::permission_denied)

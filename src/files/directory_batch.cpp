@@ -29,10 +29,6 @@ namespace {
 constexpr mode_t kWhileWorking = 0700;
 constexpr mode_t kAsMkdir = 0777;  ///< less the umask
 
-bool is_absent(const Error& error) {
-  return error.native.code == "ENOENT";
-}
-
 }  // namespace
 
 ItemOutcome DirectoryBatch::outcome_of(const ItemRow& row, ItemStatus status, std::string action) {

@@ -48,7 +48,7 @@ DirectoryBatch::Made DirectoryBatch::foresee_one(const ItemRow& row, const Neare
   const auto parent = destination_directory(row.directory_path, nearest);
   if (!parent.ok()) {
     const bool to_be_made =
-        parent.error().native.code == "ENOENT" && !site_.rehearsal.has_failed(row.directory_path);
+        is_absent(parent.error()) && !site_.rehearsal.has_failed(row.directory_path);
     if (to_be_made) return made("created");
     return parent.error();
   }

@@ -63,7 +63,7 @@ Status CopyBatch::look_again(Copy& copy, const fs::Directory* directory, Witness
   }
   if (intent.replaced) {
     const auto place = kept_place(copy, intent, false);
-    if (!place.ok() && place.error().native.code != "ENOENT") return place.error();
+    if (!place.ok() && !is_absent(place.error())) return place.error();
     if (place.ok()) {
       found.kept = *place;
       DUNLIN_ASSIGN(const auto kept, place->folder->find(place->name));

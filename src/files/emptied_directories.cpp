@@ -31,10 +31,6 @@ std::pair<std::string, std::string> split(const std::string& path) {
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
-bool is_absent(const Error& error) {
-  return error.native.code == "ENOENT";
-}
-
 }  // namespace
 
 Status EmptiedDirectories::remove() {

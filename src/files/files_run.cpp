@@ -173,7 +173,7 @@ Status FilesRun::settle_undo(BatchContext& context) {
 Status FilesRun::release(RunContext& context) {
   if (site_.test_items() > 0) return site_.remove_scratch(context);
   auto root = site_.destination();
-  if (!root.ok()) return root.error().native.code == "ENOENT" ? success() : Status(root.error());
+  if (!root.ok()) return is_absent(root.error()) ? success() : Status(root.error());
   const fs::Directory& directory = (*root)->root();
   DUNLIN_ASSIGN(const fs::FileInfo before, directory.info());
   bool any = false;

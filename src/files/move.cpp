@@ -105,7 +105,7 @@ Status CopyBatch::bring_back(const Copy& copy, const Witness& intent) {
 Status CopyBatch::settle_rename(const Copy& copy, const fs::Directory& to, const Witness& intent) {
   DUNLIN_TRY(bring_back(copy, intent));
   const auto from = source_->holder(copy.row->directory_path, copy.row->name);
-  if (!from.ok()) return from.error().native.code == "ENOENT" ? success() : Status(from.error());
+  if (!from.ok()) return is_absent(from.error()) ? success() : Status(from.error());
   DUNLIN_TRY(flush_->prepare(**from));
   DUNLIN_TRY(flush_->directory_changed(**from));
   DUNLIN_ASSIGN(const auto at_source, (*from)->find(copy.row->name));
@@ -148,7 +148,7 @@ Result<bool> CopyBatch::source_moved_on(const Copy& copy, const Witness& intent)
   if (!site_.plan.moves() || intent.renamed || intent.removing) return false;
   const auto from = source_->holder(copy.row->directory_path, copy.row->name);
   if (!from.ok()) {
-    if (from.error().native.code == "ENOENT") return false;
+    if (is_absent(from.error())) return false;
     return from.error();
   }
   DUNLIN_ASSIGN(const auto now, (*from)->find(copy.row->name));
@@ -209,7 +209,7 @@ Status CopyBatch::record_removals() {
 
 Status CopyBatch::remove_source(Copy& copy) {
   const auto from = source_->holder(copy.row->directory_path, copy.row->name);
-  if (!from.ok() && from.error().native.code != "ENOENT") return from.error();
+  if (!from.ok() && !is_absent(from.error())) return from.error();
   std::optional<fs::FileInfo> now;
   if (from.ok()) {
     DUNLIN_ASSIGN(now, (*from)->find(copy.row->name));
@@ -288,7 +288,7 @@ Status CopyBatch::refuse(Copy& copy, const fs::Directory& from, const fs::Direct
 /// it is what was copied; else it gets its name back.
 Status CopyBatch::settle_aside(const Copy& copy, bool done) {
   const auto from = source_->holder(copy.row->directory_path, copy.row->name);
-  if (!from.ok()) return from.error().native.code == "ENOENT" ? success() : Status(from.error());
+  if (!from.ok()) return is_absent(from.error()) ? success() : Status(from.error());
   DUNLIN_ASSIGN(const auto aside, find_aside(copy, **from));
   if (!aside) return success();
   DUNLIN_TRY(flush_->prepare(**from));

@@ -80,7 +80,7 @@ Status OpenedDirectories::close() {
       DUNLIN_TRY(flush_.prepare(**directory));
       DUNLIN_TRY(site_.reopened.leave(last->first, **directory));
       DUNLIN_TRY(flush_.directory_changed(**directory));
-    } else if (directory.error().native.code == "ENOENT") {
+    } else if (is_absent(directory.error())) {
       site_.reopened.forget(last->first);  // taken back itself
     } else {
       return directory.error();

@@ -8,7 +8,7 @@ namespace dunlin::files {
 Status remove_own_folder(const fs::Directory& root, const std::string& name,
                          engine::RunContext& context, bool until_cancelled) {
   const auto folder = root.open_directory(name);
-  if (!folder.ok()) return folder.error().native.code == "ENOENT" ? success() : folder.error();
+  if (!folder.ok()) return is_absent(folder.error()) ? success() : folder.error();
   DUNLIN_TRY(context.fence());
   DUNLIN_CRASH_POINT("files.release.before");
   DUNLIN_ASSIGN(fs::Listing listing, fs::Listing::open(*folder));

@@ -21,7 +21,7 @@ Result<CopyBatch::Handle> CopyBatch::part_folder(bool make) {
     DUNLIN_TRY(flush_->directory_changed(root));
   }
   auto opened = root.open_directory(name);
-  if (!opened.ok() && !make && opened.error().native.code == "ENOENT") return Handle();
+  if (!opened.ok() && !make && is_absent(opened.error())) return Handle();
   if (!opened.ok()) return std::move(opened).error();
   return std::make_shared<const fs::Directory>(std::move(opened).value());
 }

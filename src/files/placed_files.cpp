@@ -51,7 +51,7 @@ Result<std::optional<Error>> PlacedFiles::difference(const ItemRow& row) {
   std::optional<fs::FileInfo> there;
   if (directory.ok()) {
     DUNLIN_ASSIGN(there, (*directory)->find(name));
-  } else if (directory.error().native.code != "ENOENT") {
+  } else if (!is_absent(directory.error())) {
     return directory.error();
   }
   const auto differs = [&](std::string_view what) {
@@ -261,8 +261,7 @@ Status PlacedFiles::check_ours(const ItemRow& row, const Witness& witness) {
   DUNLIN_ASSIGN(const std::string name, name_of(row, witness));
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(row.directory_path);
-  if (!directory.ok())
-    return directory.error().native.code == "ENOENT" ? success() : Status(directory.error());
+  if (!directory.ok()) return is_absent(directory.error()) ? success() : Status(directory.error());
   DUNLIN_ASSIGN(const auto there, (*directory)->find(name));
   if (!there || (witness.replaced && there->inode == witness.replaced->inode)) return success();
   DUNLIN_ASSIGN(const bool ours, still_ours(**directory, name, *there, row, witness));
@@ -312,7 +311,7 @@ Result<std::optional<PlacedFiles::Kept>> PlacedFiles::find_kept(const ItemRow& r
   Kept kept;
   if (witness.aside.empty()) {
     auto folder = root->root().open_directory(undo_folder_name(context_.execution()));
-    if (!folder.ok() && folder.error().native.code == "ENOENT") return std::optional<Kept>();
+    if (!folder.ok() && is_absent(folder.error())) return std::optional<Kept>();
     if (!folder.ok()) return std::move(folder).error();
     kept = {std::make_shared<const fs::Directory>(std::move(folder).value()),
             std::to_string(row.id.value), std::nullopt};
@@ -381,7 +380,7 @@ Status PlacedFiles::take_back(const ItemRow& row) {
   DUNLIN_ASSIGN(fs::DirectoryCache* const root, site_.destination());
   const auto directory = root->get(row.directory_path);
   if (!directory.ok()) {
-    if (directory.error().native.code == "ENOENT" && !witness.replaced) return success();
+    if (is_absent(directory.error()) && !witness.replaced) return success();
     return directory.error();
   }
   if (witness.renamed) return rename_back(row, witness, **directory, name);

@@ -84,7 +84,7 @@ Result<CopyBatch::Standing> CopyBatch::look_at_destination(const ItemRow& row,
                                     : nearest_->directory.error(ENOENT, "open", row.directory_path);
   if (!opened.ok()) {
     const bool to_be_made =
-        opened.error().native.code == "ENOENT" && !site_.rehearsal.has_failed(row.directory_path);
+        is_absent(opened.error()) && !site_.rehearsal.has_failed(row.directory_path);
     if (to_be_made) return standing;
     return as_name_error(opened.error(), row.directory_path);
   }

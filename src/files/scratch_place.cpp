@@ -25,10 +25,6 @@ void let_in(const fs::Directory& holder, const std::string& name) {
   if (::fchmodat(holder.fd(), name.c_str(), kOurs, AT_SYMLINK_NOFOLLOW) != 0) return;
 }
 
-bool is_absent(const Error& error) {
-  return error.native.code == "ENOENT";
-}
-
 /// Directories are entered one at a time, by their paths below the place: one descriptor whatever
 /// the depth.
 class Removal {

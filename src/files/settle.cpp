@@ -60,7 +60,7 @@ Status CopyBatch::settle_one(Copy& copy) {
   auto directory = destination_of(copy);
   if (!directory.ok()) {
     // Not made yet (or gone): then there is nothing in it.
-    if (directory.error().native.code != "ENOENT") return std::move(directory).error();
+    if (!is_absent(directory.error())) return std::move(directory).error();
     if (context_.batch().doubted) return settle_doubted(copy, nullptr);
     return site_.plan.moves() ? settle_aside(copy, false) : success();
   }
@@ -113,7 +113,7 @@ Result<bool> CopyBatch::find_done(Copy& copy, const fs::Directory& directory, Wi
     auto found = kept_place(copy, intent, false);
     if (found.ok()) {
       place = *std::move(found);
-    } else if (exchanged || found.error().native.code != "ENOENT") {
+    } else if (exchanged || !is_absent(found.error())) {
       return std::move(found).error();
     }
     if (place.folder) {

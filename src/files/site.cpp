@@ -25,10 +25,6 @@ constexpr std::int64_t kTickMs = 1100;
 /// Of a server's clock nothing is known but that a good one is not so much behind.
 constexpr std::int64_t kServerClockMs = 600'000;
 
-bool is_absent(const Error& error) {
-  return error.native.code == "ENOENT";
-}
-
 bool is_no_directory(const Error& error) {
   return is_absent(error) || error.native.code == "ENOTDIR" ||
          error.type == ErrorType::destination_exists;
@@ -234,7 +230,7 @@ Result<Nearest> Site::nearest_destination() {
       std::reverse(missing.begin(), missing.end());
       return Nearest{std::move(opened).value(), std::move(missing)};
     }
-    if (opened.error().native.code != "ENOENT" || path == "/") return std::move(opened).error();
+    if (!is_absent(opened.error()) || path == "/") return std::move(opened).error();
     const std::size_t slash = path.rfind('/');
     missing.push_back(path.substr(slash + 1));
     path = slash == 0 ? "/" : path.substr(0, slash);

@@ -11,10 +11,6 @@ namespace {
 
 constexpr mode_t kWhileWorking = 0700;
 
-bool is_absent(const Error& error) {
-  return error.native.code == "ENOENT";
-}
-
 }  // namespace
 
 Status SourceDirectories::make(const std::string& path) {

@@ -94,7 +94,7 @@ Status SourceRestorer::remove_half_made(const Restored& one) {
   }
   for (const Result<Handle>& from : holders) {
     if (!from.ok()) {
-      if (from.error().native.code == "ENOENT") continue;
+      if (is_absent(from.error())) continue;
       return from.error();
     }
     DUNLIN_TRY(flush_->prepare(**from));

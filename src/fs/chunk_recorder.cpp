@@ -11,7 +11,7 @@ namespace dunlin::fs {
 namespace {
 
 constexpr std::size_t kWaitingMax = 8;
-constexpr std::chrono::milliseconds kWaitMax{200};  ///< see block_pipeline.cpp
+constexpr std::chrono::milliseconds kRecorderWait{200};  ///< kWaitMax of block_pipeline.cpp
 
 }  // namespace
 
@@ -45,7 +45,7 @@ Status ChunkRecorder::record_one(const std::string& hashes) {
 void ChunkRecorder::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    while (!ending_ && !error_ && waiting_.empty()) changed_.wait_for(lock, kWaitMax);
+    while (!ending_ && !error_ && waiting_.empty()) changed_.wait_for(lock, kRecorderWait);
     if (error_ || waiting_.empty()) return;
     const std::string next = std::move(waiting_.front());
     waiting_.pop_front();
@@ -59,7 +59,7 @@ void ChunkRecorder::run() {
 
 Status ChunkRecorder::add(std::string hashes) {
   std::unique_lock lock(mutex_);
-  while (!error_ && waiting_.size() >= kWaitingMax) changed_.wait_for(lock, kWaitMax);
+  while (!error_ && waiting_.size() >= kWaitingMax) changed_.wait_for(lock, kRecorderWait);
   if (error_) return *error_;
   if (!thread_.joinable()) return record_one(hashes);
   waiting_.push_back(std::move(hashes));

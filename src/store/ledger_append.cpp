@@ -9,7 +9,7 @@
 namespace dunlin::store {
 namespace {
 
-Status defect(std::string text) {
+Status bad_append(std::string text) {
   return Error(ErrorType::defect, "append of work: " + std::move(text));
 }
 
@@ -62,13 +62,13 @@ LedgerWriter::Applied LedgerWriter::change(const AppendWork& mutation) {
 }
 
 LedgerWriter::Applied LedgerWriter::check_append(const AppendWork& mutation) {
-  if (state_.enumeration_complete) return defect("enumeration is complete already");
+  if (state_.enumeration_complete) return bad_append("enumeration is complete already");
   std::int64_t task = state_.last_task;
   for (const NewTask& one : mutation.tasks) {
     if (one.id.value != ++task)
-      return defect(fmt::format("task {} where {} is next", one.id.value, task));
+      return bad_append(fmt::format("task {} where {} is next", one.id.value, task));
     if (one.stage < 0 || one.task_type.empty())
-      return defect(fmt::format("task {} has no stage or type", task));
+      return bad_append(fmt::format("task {} has no stage or type", task));
   }
   DUNLIN_ASSIGN(Status directories, check_append_directories(mutation));
   if (!directories) return directories;
@@ -82,23 +82,23 @@ LedgerWriter::Applied LedgerWriter::check_append_directories(const AppendWork& m
   std::unordered_set<std::int64_t> fresh;
   for (const NewDirectory& one : mutation.directories) {
     if (!one.id.valid() || !fresh.insert(one.id.value).second) {
-      return defect(fmt::format("directory {} is given twice, or is none", one.id.value));
+      return bad_append(fmt::format("directory {} is given twice, or is none", one.id.value));
     }
     if (one.id.value <= state_.last_directory) {  // ids may come in any order, but each once
       DUNLIN_ASSIGN(const auto taken, database_.query_int64(kFindDirectory, one.id.value));
-      if (taken) return defect(fmt::format("directory {} is journaled already", one.id.value));
+      if (taken) return bad_append(fmt::format("directory {} is journaled already", one.id.value));
     }
     if (one.parent.valid() && !fresh.contains(one.parent.value)) {
       DUNLIN_ASSIGN(const bool found, known.has(one.parent.value));
       if (!found)
-        return defect(
+        return bad_append(
             fmt::format("directory {} has an unknown parent {}", one.id.value, one.parent.value));
     }
   }
   for (const DirectoryId closed : mutation.closed_directories) {
     if (fresh.contains(closed.value)) continue;
     DUNLIN_ASSIGN(const bool found, known.has(closed.value));
-    if (!found) return defect(fmt::format("closes the unknown directory {}", closed.value));
+    if (!found) return bad_append(fmt::format("closes the unknown directory {}", closed.value));
   }
   return success();
 }
@@ -112,26 +112,26 @@ LedgerWriter::Applied LedgerWriter::check_append_batches(const AppendWork& mutat
   std::int64_t item = state_.last_item;
   for (const NewBatch& one : mutation.batches) {
     if (one.id.value != ++batch)
-      return defect(fmt::format("batch {} where {} is next", one.id.value, batch));
+      return bad_append(fmt::format("batch {} where {} is next", one.id.value, batch));
     if (!one.task.valid() || one.task.value > last_task) {
-      return defect(fmt::format("batch {} of the unknown task {}", batch, one.task.value));
+      return bad_append(fmt::format("batch {} of the unknown task {}", batch, one.task.value));
     }
     for (const BatchId dependency : one.depends_on) {
       // Only older ones: that alone keeps the graph free of cycles.
       if (!dependency.valid() || dependency.value >= batch) {
-        return defect(fmt::format("batch {} depends on batch {}", batch, dependency.value));
+        return bad_append(fmt::format("batch {} depends on batch {}", batch, dependency.value));
       }
     }
     if (!one.skip_reason.empty() && (one.items.empty() || !one.depends_on.empty()))
-      return defect(fmt::format("batch {} is skipped, and has no items or waits", batch));
+      return bad_append(fmt::format("batch {} is skipped, and has no items or waits", batch));
     for (const NewItem& row : one.items) {
       if (row.id.value != ++item)
-        return defect(fmt::format("item {} where {} is next", row.id.value, item));
-      if (row.size < 0) return defect(fmt::format("item {} has a negative size", item));
+        return bad_append(fmt::format("item {} where {} is next", row.id.value, item));
+      if (row.size < 0) return bad_append(fmt::format("item {} has a negative size", item));
       if (!row.directory.valid()) continue;
       DUNLIN_ASSIGN(const bool found, directories.has(row.directory.value));
       if (!found)
-        return defect(
+        return bad_append(
             fmt::format("item {} in the unknown directory {}", item, row.directory.value));
     }
   }
@@ -143,12 +143,12 @@ LedgerWriter::Applied LedgerWriter::check_append_first_items(const AppendWork& m
   std::unordered_set<std::string_view> fresh;
   for (const NewFirstItem& first : mutation.first_items) {
     if (!first.item.valid() || first.item.value > last_item)
-      return defect(fmt::format("the unknown item {} as the first", first.item.value));
+      return bad_append(fmt::format("the unknown item {} as the first", first.item.value));
     DUNLIN_ASSIGN(const auto taken,
                   database_.query_int64("SELECT item_id FROM first_item WHERE key = ?1",
                                         sql::Blob{first.key}));
     if (taken || !fresh.insert(first.key).second)
-      return defect(fmt::format("item {} as the first where another is", first.item.value));
+      return bad_append(fmt::format("item {} as the first where another is", first.item.value));
   }
   return success();
 }
@@ -158,7 +158,8 @@ LedgerWriter::Applied LedgerWriter::check_append_places(const AppendWork& mutati
   for (const NewPlace& place : mutation.places) {
     DUNLIN_ASSIGN(const auto taken, database_.query_int64("SELECT 1 FROM place WHERE name = ?1",
                                                           sql::Blob{place.name}));
-    if (taken || !fresh.insert(place.name).second) return defect("a place that is known already");
+    if (taken || !fresh.insert(place.name).second)
+      return bad_append("a place that is known already");
   }
   return success();
 }

@@ -16,9 +16,6 @@ namespace {
 Status refused(std::string text) {
   return Error(ErrorType::invalid_state, std::move(text));
 }
-Status defect(std::string text) {
-  return Error(ErrorType::defect, std::move(text));
-}
 
 std::optional<std::int64_t> non_zero(std::int64_t value) {
   return value == 0 ? std::nullopt : std::optional<std::int64_t>(value);

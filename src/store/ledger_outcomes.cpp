@@ -13,10 +13,6 @@
 namespace dunlin::store {
 namespace {
 
-Status defect(std::string text) {
-  return Error(ErrorType::defect, std::move(text));
-}
-
 bool has_ended(ItemStatus status) {
   return status != ItemStatus::pending && status != ItemStatus::executing;
 }

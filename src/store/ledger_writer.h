@@ -30,6 +30,11 @@
 
 namespace dunlin::store {
 
+/// The caller gave what it never may.
+[[nodiscard]] inline Status defect(std::string text) {
+  return Error(ErrorType::defect, std::move(text));
+}
+
 /// The hot row `state`, held in memory during a transaction.
 struct LedgerState {
   ExecutionStatus status = ExecutionStatus::pending;

@@ -101,21 +101,22 @@ TEST(ItemPool, NothingToDoIsDone) {
 // ---- Governor
 // ------------------------------------------------------------------------------------------------------
 
-constexpr std::int64_t kMiB = 1 << 20;
+constexpr std::int64_t kPartMiB = 1 << 20;
 
 TEST(Memory, WithoutALimitLargeFilesAtTheSameTimeGetLessAndNobodyWaits) {
   Governor governor;
-  const auto first = governor.memory(40 * kMiB, 3 * kMiB, CancelToken());
-  const auto second = governor.memory(40 * kMiB, 3 * kMiB, CancelToken());
-  EXPECT_EQ(first->bytes(), 40 * kMiB);
-  EXPECT_EQ(second->bytes(), 24 * kMiB);
-  EXPECT_EQ(governor.memory(24 * kMiB, 3 * kMiB, CancelToken())->bytes(), 3 * kMiB);
+  const auto first = governor.memory(40 * kPartMiB, 3 * kPartMiB, CancelToken());
+  const auto second = governor.memory(40 * kPartMiB, 3 * kPartMiB, CancelToken());
+  EXPECT_EQ(first->bytes(), 40 * kPartMiB);
+  EXPECT_EQ(second->bytes(), 24 * kPartMiB);
+  EXPECT_EQ(governor.memory(24 * kPartMiB, 3 * kPartMiB, CancelToken())->bytes(), 3 * kPartMiB);
 }
 
 TEST(Memory, WhoeverIsTheOnlyOneGoesOnUnderAnyLimit) {
   Governor governor;
   governor.set_memory(1);
-  EXPECT_EQ(governor.memory(900 * kMiB, 100 * kMiB, CancelToken())->bytes(), 100 * kMiB);
+  EXPECT_EQ(governor.memory(900 * kPartMiB, 100 * kPartMiB, CancelToken())->bytes(),
+            100 * kPartMiB);
 }
 
 TEST(Memory, UnderALimitWhoeverFindsTooLittleWaitsForWhatIsGivenBack) {
