@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <utility>
+
+#include "content.h"
 
 namespace dunlin::crash {
 namespace {
@@ -30,11 +30,6 @@ std::string plain_path(const SystemCall& call, std::size_t path_argument) {
 
 bool below(const std::string& path, const std::string& folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
-
-std::string content_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 /// Moves the entries of `folder` and below; the map's keys are paths.

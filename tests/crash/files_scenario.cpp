@@ -12,9 +12,9 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "base/check.h"
+#include "content.h"
 #include "scenario.h"
 #include "support/scratch.h"
 
@@ -34,13 +34,6 @@ void write(const std::string& path, std::size_t size, unsigned seed, mode_t mode
   DUNLIN_CHECK(::chmod(path.c_str(), mode) == 0, path);
   const timespec times[2] = {{mtime, 111}, {mtime, 123456789}};
   DUNLIN_CHECK(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0, path);
-}
-
-std::string content_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << in.rdbuf();
-  return bytes.str();
 }
 
 /// FNV-1a (Fowler, Noll, Vo): of our own, so that the judge shares nothing with the judged.

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "content.h"
+
 namespace dunlin::crash {
 namespace {
 
@@ -18,11 +20,6 @@ std::string layer_of(const std::string& point) {
   return std::find(std::begin(kLayers), std::end(kLayers), layer) != std::end(kLayers)
              ? layer
              : std::string();
-}
-
-std::string content_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 /// The words in backticks of the first column: `files.write.before`, `.after` (of the same step),

@@ -40,7 +40,12 @@ class Cleanup : public World {
   /// file is to stand.
   void get_in_its_way() const {
     ASSERT_TRUE(is_under_way());
-    for (const char* side : {"dst", "before"}) write(std::string(side) + "/z/bad/in", "somebody's");
+    // The same on both sides, its time too.
+    write("dst/z/bad/in", "somebody's");
+    EXPECT_EQ(
+        testing::run_process({{"/bin/cp", "-a", path("dst/z/bad"), path("before/z")}, {}, "", 0})
+            .code,
+        0);
     static_cast<void>(run({"limits", "last", "--io", "none"}));
   }
   /// Of both sides' names and contents; times of directories are somebody's now.
