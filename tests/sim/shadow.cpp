@@ -240,7 +240,9 @@ std::string Shadow::end(const store::EndBatch& ended) {
       break;
     case Pass::undo:
       batch.status = ended.result == BatchResult::done ? BatchStatus::undone : BatchStatus::done;
-      if (part_ && batch.status == BatchStatus::undone && has_completed(id)) {
+      // Nor is one of which nothing was taken back: what depends on it may have something.
+      if (part_ && batch.status == BatchStatus::undone &&
+          (has(id, ItemStatus::completed) || !has(id, ItemStatus::rolled_back))) {
         batch.status = BatchStatus::done;
         batch.tried = true;
       }
@@ -249,9 +251,9 @@ std::string Shadow::end(const store::EndBatch& ended) {
   return {};
 }
 
-bool Shadow::has_completed(std::int64_t batch) const {
+bool Shadow::has(std::int64_t batch, ItemStatus status) const {
   return std::any_of(items_.begin(), items_.end(), [&](const auto& one) {
-    return one.second.batch == batch && one.second.status == ItemStatus::completed;
+    return one.second.batch == batch && one.second.status == status;
   });
 }
 

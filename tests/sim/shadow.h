@@ -63,7 +63,7 @@ class Shadow {
                        const std::vector<store::ItemOutcome>& outcomes);
   std::string end(const store::EndBatch& end);
   void skip_dependants(std::int64_t batch);
-  [[nodiscard]] bool has_completed(std::int64_t batch) const;
+  [[nodiscard]] bool has(std::int64_t batch, store::ItemStatus status) const;
   /// Something that it waits for has failed or was skipped.
   [[nodiscard]] bool doomed(std::int64_t batch) const;
   void reopen(const store::ReopenItems& reopen);
