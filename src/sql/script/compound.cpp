@@ -34,7 +34,6 @@ void CompoundTracker::reset() {
 }
 
 void CompoundTracker::see(const Token& token, std::string_view text) {
-  if (stage_ == Stage::plain) return;
   if (token.kind == TokenKind::word) {
     if (!after_dot_) {
       word(token.of(text), token.begin);

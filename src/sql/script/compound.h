@@ -20,6 +20,8 @@ class CompoundTracker {
   void reset();
   /// Of everything but white space and comments.
   void see(const Token& token, std::string_view text);
+  /// No block can come any more: seeing what is left changes nothing.
+  [[nodiscard]] bool is_plain() const { return stage_ == Stage::plain; }
   [[nodiscard]] bool within() const { return !blocks_.empty(); }
   /// Where the innermost open block begins; within() only.
   [[nodiscard]] std::size_t opened_at() const { return blocks_.back().at; }

@@ -179,21 +179,19 @@ Token Scanner::slash() {
 
 Token Scanner::quote(std::size_t prefix, char mark, TokenKind kind, bool backslashes) {
   std::size_t at = at_ + prefix + 1;
-  while (at < text_.size()) {
-    if (!backslashes) {
-      at = text_.find(mark, at);
-      if (at == kNone) break;
-    } else {
-      while (at < text_.size() && text_[at] != mark && text_[at] != '\\') ++at;
-      if (at >= text_.size()) break;
-      if (text_[at] == '\\') {
-        at += 2;
-        continue;
-      }
+  std::size_t end = text_.find(mark, at);
+  while (end != kNone) {
+    // Only what lies before the next mark is looked at: once for each byte.
+    const std::size_t backslash =
+        backslashes ? text_.substr(at, end - at).find('\\') : std::string_view::npos;
+    if (backslash != kNone) {
+      at += backslash + 2;
+      if (at > end) end = text_.find(mark, at);  // it was the mark that was escaped
+      continue;
     }
-    ++at;
-    if (at >= text_.size() || text_[at] != mark) return finish(kind, at);
-    ++at;  // doubled: one of it
+    if (end + 1 >= text_.size() || text_[end + 1] != mark) return finish(kind, end + 1);
+    at = end + 2;  // doubled: one of it
+    end = text_.find(mark, at);
   }
   return finish(kind, text_.size(), true);
 }

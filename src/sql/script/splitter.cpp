@@ -86,7 +86,7 @@ Result<std::optional<Piece>> ScriptSplitter::next() {
       if (begin_ == token.begin) return std::optional<Piece>();
       return finish(code_begin_ ? PieceKind::statement : PieceKind::nothing, token.end);
     }
-    if (auto piece = client_word(token)) return std::move(*piece);
+    if (is_client_word(token)) return client_word(token);
     if (ends_here(token)) {
       copy_follows_ = shape_ == Shape::copy_in;
       copy_at_ = code_begin_.value_or(begin_);
@@ -114,7 +114,7 @@ void ScriptSplitter::begin_statement() {
 /// A custom delimiter may begin within a token ("END$$"): the token is cut there.
 bool ScriptSplitter::ends_here(const Token& token) {
   if (executed_at_) return false;
-  if (delimiter_ == ";") {
+  if (delimiter_.empty()) {
     if (token.kind != TokenKind::symbol || text_[token.begin] != ';') return false;
     switch (dialect_) {
       case Dialect::postgresql:
@@ -139,8 +139,14 @@ bool ScriptSplitter::ends_here(const Token& token) {
   return false;
 }
 
-/// psql's backslash words and mysql's DELIMITER; nullopt where there is none.
-std::optional<Result<std::optional<Piece>>> ScriptSplitter::client_word(const Token& token) {
+bool ScriptSplitter::is_client_word(const Token& token) const {
+  if (token.kind == TokenKind::client) return true;
+  return token.kind == TokenKind::word && !code_begin_ && dialect_ == Dialect::mysql &&
+         is_word(token.of(text_), "DELIMITER");
+}
+
+/// psql's backslash words and mysql's DELIMITER.
+Result<std::optional<Piece>> ScriptSplitter::client_word(const Token& token) {
   if (token.kind == TokenKind::client) {
     if (code_begin_)
       return refused(token.begin, fmt::format("`{}` stands in the midst of a statement; psql's own "
@@ -152,9 +158,6 @@ std::optional<Result<std::optional<Piece>>> ScriptSplitter::client_word(const To
     scanner_.move_to(next_line(text_, token.end));
     return finish(PieceKind::client_command, scanner_.position());
   }
-  if (dialect_ != Dialect::mysql || token.kind != TokenKind::word || code_begin_ ||
-      !is_word(token.of(text_), "DELIMITER"))
-    return std::nullopt;
   const std::size_t end = next_line(text_, token.end);
   std::string_view rest = without_line_end(text_.substr(token.end, end - token.end));
   rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
@@ -162,7 +165,7 @@ std::optional<Result<std::optional<Piece>>> ScriptSplitter::client_word(const To
   if (rest.empty()) return refused(token.begin, "DELIMITER is followed by the new one");
   if (rest.find_first_of("\\'\"`") != kNone)
     return refused(token.begin, "a DELIMITER has no backslash and no quotes");
-  delimiter_ = rest;
+  delimiter_ = rest == ";" ? std::string_view() : rest;
   code_begin_ = token.begin;
   code_end_ = static_cast<std::size_t>(rest.data() - text_.data()) + rest.size();
   scanner_.move_to(end);
@@ -175,10 +178,10 @@ void ScriptSplitter::see(const Token& token) {
       see_postgresql(token);
       break;
     case Dialect::mysql:
-      compound_.see(token, text_);
+      if (!compound_.is_plain()) compound_.see(token, text_);
       break;
     case Dialect::sqlite:
-      see_sqlite(token);
+      if (shape_ != Shape::other) see_sqlite(token);
       break;
     case Dialect::sqlserver:
       break;
@@ -244,7 +247,6 @@ void ScriptSplitter::see_sqlite(const Token& token) {
     }
     return;
   }
-  if (shape_ == Shape::other) return;
   const std::string_view word =
       token.kind == TokenKind::word ? token.of(text_) : std::string_view();
   if (shape_ == Shape::unknown) {

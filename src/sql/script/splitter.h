@@ -55,7 +55,8 @@ class ScriptSplitter {
  private:
   [[nodiscard]] Result<std::optional<Piece>> next_batch();
   [[nodiscard]] Result<std::optional<Piece>> copy_data();
-  [[nodiscard]] std::optional<Result<std::optional<Piece>>> client_word(const Token& token);
+  [[nodiscard]] bool is_client_word(const Token& token) const;
+  [[nodiscard]] Result<std::optional<Piece>> client_word(const Token& token);
   [[nodiscard]] bool ends_here(const Token& token);
   [[nodiscard]] std::optional<Piece> finish(PieceKind kind, std::size_t end);
   [[nodiscard]] Error unended(const Token& token);
@@ -68,7 +69,7 @@ class ScriptSplitter {
   Dialect dialect_;
   std::string_view text_;
   Scanner scanner_;
-  std::string delimiter_ = ";";
+  std::string delimiter_;  ///< empty: ";"
   bool copy_follows_ = false;
   std::size_t copy_at_ = 0;  ///< of the COPY
 
