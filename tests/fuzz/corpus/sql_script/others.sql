@@ -1,0 +1,4 @@
+CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1; END; SELECT [a;], `b;`;
+GO 5
+SELECT 1 /* /* GO */ */
+go;
