@@ -13,7 +13,7 @@ namespace dunlin::sql {
 namespace {
 
 template <std::size_t Size>
-bool any_of(std::string_view word, const std::array<std::string_view, Size>& words) {
+bool is_one_of(std::string_view word, const std::array<std::string_view, Size>& words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
@@ -66,9 +66,9 @@ Result<ClientCommand> client_command(std::string_view line) {
   if (end == 0 && !line.empty()) end = 1;  // \! \? \.
   const std::string_view name = line.substr(0, end);
   const std::vector<std::string> words = words_of(line.substr(end));
-  if (any_of(name, kPassedOver)) return ClientCommand{};
+  if (is_one_of(name, kPassedOver)) return ClientCommand{};
   if (name == "set" || name == "unset") {
-    if (!words.empty() && any_of(std::string_view(words[0]), kVariables)) return ClientCommand{};
+    if (!words.empty() && is_one_of(std::string_view(words[0]), kVariables)) return ClientCommand{};
     return refused(name,
                    "of a variable that statements would be changed by is not supported; write "
                    "its value where it is used");

@@ -5,8 +5,6 @@
 namespace dunlin::sql {
 namespace {
 
-constexpr std::size_t kNone = std::string_view::npos;
-
 enum class Class : std::uint8_t { symbol, space, letter, digit };
 
 constexpr std::array<Class, 256> make_classes() {
@@ -33,7 +31,7 @@ bool goes_on(char c) {
 std::size_t line_end(std::string_view text, std::size_t at) {
   // PostgreSQL alone takes a lone CR for a line's end; one that is none ends no comment elsewhere.
   const std::size_t end = text.find('\n', at);
-  return end == kNone ? text.size() : end;
+  return end == std::string_view::npos ? text.size() : end;
 }
 
 }  // namespace
@@ -86,8 +84,8 @@ Token Scanner::next() {
       if (dialect_ == Dialect::sqlserver) return quote(0, ']', TokenKind::quoted, false);
       if (dialect_ == Dialect::sqlite) {  // knows no way to write a ] in it
         const std::size_t end = text_.find(']', at_);
-        return end == kNone ? finish(TokenKind::quoted, text_.size(), true)
-                            : finish(TokenKind::quoted, end + 1);
+        return end == std::string_view::npos ? finish(TokenKind::quoted, text_.size(), true)
+                                             : finish(TokenKind::quoted, end + 1);
       }
       break;
     case '-':
@@ -140,7 +138,7 @@ Token Scanner::line_comment(std::size_t introducer) {
   std::size_t end = line_end(text_, at_ + introducer);
   if (dialect_ == Dialect::postgresql) {
     const std::size_t carriage = text_.substr(at_, end - at_).find('\r');
-    if (carriage != kNone) end = at_ + carriage;
+    if (carriage != std::string_view::npos) end = at_ + carriage;
   }
   return finish(TokenKind::comment, end);
 }
@@ -161,7 +159,7 @@ Token Scanner::slash() {
   std::size_t at = at_ + 2;
   while (true) {
     at = text_.find_first_of(nests ? "*/" : "*", at);
-    if (at == kNone || at + 1 >= text_.size()) {
+    if (at == std::string_view::npos || at + 1 >= text_.size()) {
       // SQLite: the end of the text ends it.
       return finish(TokenKind::comment, text_.size(), dialect_ != Dialect::sqlite);
     }
@@ -180,11 +178,11 @@ Token Scanner::slash() {
 Token Scanner::quote(std::size_t prefix, char mark, TokenKind kind, bool backslashes) {
   std::size_t at = at_ + prefix + 1;
   std::size_t end = text_.find(mark, at);
-  while (end != kNone) {
+  while (end != std::string_view::npos) {
     // Only what lies before the next mark is looked at: once for each byte.
     const std::size_t backslash =
         backslashes ? text_.substr(at, end - at).find('\\') : std::string_view::npos;
-    if (backslash != kNone) {
+    if (backslash != std::string_view::npos) {
       at += backslash + 2;
       if (at > end) end = text_.find(mark, at);  // it was the mark that was escaped
       continue;
@@ -234,7 +232,7 @@ Token Scanner::dollar() {
   if (tag >= text_.size() || text_[tag] != '$') return finish(TokenKind::symbol, at_ + 1);
   const std::string_view quote = text_.substr(at_, tag + 1 - at_);
   const std::size_t end = text_.find(quote, tag + 1);
-  if (end == kNone) return finish(TokenKind::string, text_.size(), true);
+  if (end == std::string_view::npos) return finish(TokenKind::string, text_.size(), true);
   return finish(TokenKind::string, end + quote.size());
 }
 

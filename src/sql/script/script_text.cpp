@@ -13,7 +13,6 @@ namespace {
 constexpr std::string_view kUtf8Mark = "\xEF\xBB\xBF";
 constexpr std::string_view kUtf16LeMark = "\xFF\xFE";
 constexpr std::string_view kUtf16BeMark = "\xFE\xFF";
-constexpr std::size_t kNone = std::string_view::npos;
 
 Error refused(std::string_view before, std::size_t byte, std::string_view what) {
   return Error(ErrorType::invalid_input,
@@ -110,7 +109,7 @@ Result<ScriptText> script_text(std::string bytes) {
     }
   }
   const std::size_t nul = script.text.find('\0');
-  if (nul != kNone)
+  if (nul != std::string_view::npos)
     return refused(std::string_view(script.text).substr(0, nul), nul + mark,
                    "a NUL byte: no server takes it in SQL (UTF-16 has to begin with its mark)");
   return script;

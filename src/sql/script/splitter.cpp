@@ -10,17 +10,16 @@
 namespace dunlin::sql {
 namespace {
 
-constexpr std::size_t kNone = std::string_view::npos;
 constexpr int kRepeatMax = 1'000'000;
 
 bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\f\v") == kNone;
+  return text.find_first_not_of(" \t\r\f\v") == std::string_view::npos;
 }
 
 /// Behind the line break of the line that `at` is in.
 std::size_t next_line(std::string_view text, std::size_t at) {
   const std::size_t end = text.find('\n', at);
-  return end == kNone ? text.size() : end + 1;
+  return end == std::string_view::npos ? text.size() : end + 1;
 }
 
 std::string_view without_line_end(std::string_view line) {
@@ -163,7 +162,7 @@ Result<std::optional<Piece>> ScriptSplitter::client_word(const Token& token) {
   rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
   rest = rest.substr(0, rest.find_first_of(" \t"));
   if (rest.empty()) return refused(token.begin, "DELIMITER is followed by the new one");
-  if (rest.find_first_of("\\'\"`") != kNone)
+  if (rest.find_first_of("\\'\"`") != std::string_view::npos)
     return refused(token.begin, "a DELIMITER has no backslash and no quotes");
   delimiter_ = rest == ";" ? std::string_view() : rest;
   code_begin_ = token.begin;
@@ -274,7 +273,7 @@ Result<std::optional<Piece>> ScriptSplitter::next_batch() {
       return finish(code_begin_ ? PieceKind::statement : PieceKind::nothing, token.end);
     }
     if (token.kind == TokenKind::space) {
-      line_start = line_start || token.of(text_).find('\n') != kNone;
+      line_start = line_start || token.of(text_).find('\n') != std::string_view::npos;
       continue;
     }
     if (line_start && token.kind == TokenKind::word && is_word(token.of(text_), "GO")) {
