@@ -30,9 +30,9 @@ void cover(Dialect dialect, std::string_view text) {
     if (!*piece) break;
     const Piece& one = **piece;
     DUNLIN_CHECK(one.begin == at && one.end > at && one.end <= text.size(), "a gap");
-    DUNLIN_CHECK(one.begin <= one.code_begin && one.code_begin <= one.code_end &&
-                     one.code_end <= one.end,
-                 "code outside of its piece");
+    DUNLIN_CHECK(
+        one.begin <= one.code_begin && one.code_begin <= one.code_end && one.code_end <= one.end,
+        "code outside of its piece");
     DUNLIN_CHECK(one.line >= line, "a line before the last");
     line = one.line;
     at = one.end;
