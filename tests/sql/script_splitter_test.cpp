@@ -195,6 +195,9 @@ TEST(ScriptSplitter, MysqlDelimiterIsAWordForTheClient) {  // trap 5
               ElementsAre("a; b", "c", "d", "e"));
   EXPECT_THAT(mysql("DELIMITER ;;\nSELECT ';;', `;;`; -- ;;\n;;\nDELIMITER ;\n"),
               ElementsAre("SELECT ';;', `;;`;"));
+  EXPECT_THAT(mysql("DELIMITER 5\n/*!50001 SELECT 1 */5 b5"),
+              ElementsAre("/*!50001 SELECT 1 */", "b"))
+      << "found by the fuzzer";
   EXPECT_THAT(split(Dialect::mysql, "\nDELIMITER\n").error, HasSubstr("line 2: DELIMITER"));
   EXPECT_THAT(mysql("SELECT delimiter FROM t; b"), ElementsAre("SELECT delimiter FROM t", "b"));
 }

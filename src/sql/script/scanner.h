@@ -48,8 +48,11 @@ class Scanner {
 
   [[nodiscard]] Token next();
   [[nodiscard]] std::size_t position() const { return at_; }
-  /// Goes on there; between two tokens only.
-  void move_to(std::size_t position) { at_ = position; }
+  /// Goes on there, outside of whatever was open.
+  void move_to(std::size_t position) {
+    at_ = position;
+    in_executed_ = false;
+  }
 
  private:
   [[nodiscard]] Token finish(TokenKind kind, std::size_t end, bool open = false);

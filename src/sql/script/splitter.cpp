@@ -124,7 +124,9 @@ bool ScriptSplitter::ends_here(const Token& token) {
         return shape_ != Shape::trigger || trigger_end_ == TriggerEnd::end;
     }
   }
-  if (token.kind == TokenKind::string || token.kind == TokenKind::quoted) return false;
+  if (token.kind == TokenKind::string || token.kind == TokenKind::quoted ||
+      token.kind == TokenKind::executed_comment)
+    return false;
   const std::size_t at = text_.find(delimiter_[0], token.begin);
   for (std::size_t found = at; found < token.end; found = text_.find(delimiter_[0], found + 1)) {
     if (text_.substr(found, delimiter_.size()) != delimiter_) continue;
