@@ -112,7 +112,7 @@ class PostgresqlConnection final : public Connection {
                             const Call& call, const Deadline& deadline);
   [[nodiscard]] Status flush(const Call& call, const Deadline& deadline);
   [[nodiscard]] Result<ResultHandle> next_result(const Call& call, const Deadline& deadline);
-  [[nodiscard]] Status watch(const Call& call, const Deadline& deadline);
+  void watch(const Call& call, const Deadline& deadline);
   [[nodiscard]] Result<Done> finish(const Call& call, const Deadline& deadline);
   void end_statement();
   void drain();
@@ -218,10 +218,10 @@ Error PostgresqlConnection::failure(const PGresult* result) {
 }
 
 /// Looks at deadline and token; past either, the server is told, once.
-Status PostgresqlConnection::watch(const Call& call, const Deadline& deadline) {
-  if (told_) return success();
+void PostgresqlConnection::watch(const Call& call, const Deadline& deadline) {
+  if (told_) return;
   const Status cancelled = call.cancel.check();
-  if (cancelled.ok() && !deadline.passed()) return success();
+  if (cancelled.ok() && !deadline.passed()) return;
   told_ = cancelled.ok() ? Error(ErrorType::network_timeout,
                                  fmt::format("not done within {} ms", call.timeout.count()))
                          : cancelled.error();
@@ -230,7 +230,6 @@ Status PostgresqlConnection::watch(const Call& call, const Deadline& deadline) {
                                                               &PQfreeCancel);
   static_cast<void>(handle &&
                     PQcancel(handle.get(), why.data(), static_cast<int>(why.size())) == 1);
-  return success();  // the answer, or its absence, is what counts
 }
 
 Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
@@ -240,7 +239,7 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
     const int left = PQflush(handle_.get());
     if (left == 0) return success();
     if (left < 0) return lost(first_line(PQerrorMessage(handle_.get())));
-    DUNLIN_TRY(watch(call, deadline));
+    watch(call, deadline);
     if (told_ && !confirming) {
       confirming = true;
       confirm = Deadline(kConfirmWithin);
@@ -274,7 +273,7 @@ Result<ResultHandle> PostgresqlConnection::next_result(const Call& call, const D
   Deadline confirm(milliseconds(0));
   bool confirming = false;
   while (PQisBusy(handle_.get()) == 1) {
-    DUNLIN_TRY(watch(call, deadline));
+    watch(call, deadline);
     if (told_ && !confirming) {
       confirming = true;
       confirm = Deadline(kConfirmWithin);
@@ -323,7 +322,7 @@ Result<Done> PostgresqlConnection::finish(const Call& call, const Deadline& dead
     switch (PQresultStatus(result.get())) {
       case PGRES_COMMAND_OK:
       case PGRES_TUPLES_OK: {
-        const std::string_view count(PQcmdTuples(const_cast<PGresult*>(result.get())));
+        const std::string_view count(PQcmdTuples(result.get()));
         std::from_chars(count.data(), count.data() + count.size(), done.affected);
         break;
       }
@@ -426,7 +425,7 @@ Result<Done> PostgresqlConnection::copy_in(std::string_view sql, std::string_vie
     if (taken < 0) return lost(first_line(PQerrorMessage(handle_.get())));
     if (taken == 1) at += chunk.size();
     DUNLIN_TRY(flush(call, deadline));
-    DUNLIN_TRY(watch(call, deadline));
+    watch(call, deadline);
   }
   PQputCopyEnd(handle_.get(), told_ ? "cancelled" : nullptr);
   DUNLIN_TRY(flush(call, deadline));
