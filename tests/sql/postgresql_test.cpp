@@ -133,6 +133,11 @@ TEST_F(PostgresqlConnectionTest, TakesTheDataOfACopy) {  // trap 9
   EXPECT_FALSE(connection_->copy_in("SELECT 1", "x", Call{}).ok());
   EXPECT_FALSE(connection_->run("COPY c FROM stdin", Call{}).ok());
   EXPECT_FALSE(connection_->run("COPY c TO stdout", Call{}).ok());
+  for (const char* copy : {"COPY c FROM stdin", "COPY c TO stdout", ""}) {
+    const auto rows = connection_->query(copy, Call{});
+    ASSERT_FALSE(rows.ok());
+    EXPECT_EQ(rows.error().type, ErrorType::invalid_input) << copy;
+  }
   EXPECT_EQ(text("SELECT count(*) FROM c"), "200003") << "it goes on";
 }
 

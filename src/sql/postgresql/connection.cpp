@@ -114,8 +114,11 @@ class PostgresqlConnection final : public Connection {
   [[nodiscard]] Result<ResultHandle> next_result(const Call& call, const Deadline& deadline);
   void watch(const Call& call, const Deadline& deadline);
   [[nodiscard]] Result<Done> finish(const Call& call, const Deadline& deadline);
+  void tell();
   void end_statement();
+  void refuse_data(const PGresult* result);
   void drain();
+  [[nodiscard]] Error why_it_ended(const PGresult* result);
   [[nodiscard]] Error failure(const PGresult* result);
   [[nodiscard]] Error lost(std::string why);
   [[nodiscard]] Status own_settings(const Call& call);
@@ -217,6 +220,15 @@ Error PostgresqlConnection::failure(const PGresult* result) {
   return error;
 }
 
+/// Where it was told to end: why it was told to, not that it was.
+Error PostgresqlConnection::why_it_ended(const PGresult* result) {
+  Error error = failure(result);
+  if (!told_ || error.native.code != "57014") return error;
+  Error told = *told_;
+  told.native = error.native;
+  return told;
+}
+
 /// Looks at deadline and token; past either, the server is told, once.
 void PostgresqlConnection::watch(const Call& call, const Deadline& deadline) {
   if (told_) return;
@@ -225,11 +237,7 @@ void PostgresqlConnection::watch(const Call& call, const Deadline& deadline) {
   told_ = cancelled.ok() ? Error(ErrorType::network_timeout,
                                  fmt::format("not done within {} ms", call.timeout.count()))
                          : cancelled.error();
-  std::array<char, 256> why{};
-  const std::unique_ptr<PGcancel, void (*)(PGcancel*)> handle(PQgetCancel(handle_.get()),
-                                                              &PQfreeCancel);
-  static_cast<void>(handle &&
-                    PQcancel(handle.get(), why.data(), static_cast<int>(why.size())) == 1);
+  tell();
 }
 
 Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
@@ -292,11 +300,28 @@ Result<ResultHandle> PostgresqlConnection::next_result(const Call& call, const D
   return ResultHandle(PQgetResult(handle_.get()));
 }
 
+/// The results that are left, and data that nobody takes.
 void PostgresqlConnection::drain() {
-  while (const ResultHandle left{PQgetResult(handle_.get())}) {
-    if (PQresultStatus(left.get()) == PGRES_COPY_IN) PQputCopyEnd(handle_.get(), "given up");
-    if (PQresultStatus(left.get()) == PGRES_COPY_OUT) break;
-  }
+  while (const ResultHandle left{PQgetResult(handle_.get())}) refuse_data(left.get());
+}
+
+/// A COPY gets none, and what one gives is dropped.
+void PostgresqlConnection::refuse_data(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  if (status == PGRES_COPY_IN) PQputCopyEnd(handle_.get(), "there are no data");
+  if (status != PGRES_COPY_OUT && status != PGRES_COPY_BOTH) return;
+  tell();
+  char* row = nullptr;
+  while (PQgetCopyData(handle_.get(), &row, 0) > 0) PQfreemem(row);
+}
+
+/// The server is told to end what runs. Its answer, or the absence of one, is what counts.
+void PostgresqlConnection::tell() {
+  std::array<char, 256> why{};
+  const std::unique_ptr<PGcancel, void (*)(PGcancel*)> handle(PQgetCancel(handle_.get()),
+                                                              &PQfreeCancel);
+  static_cast<void>(handle &&
+                    PQcancel(handle.get(), why.data(), static_cast<int>(why.size())) == 1);
 }
 
 /// What is left of it is not wanted: the server is told, and what it still sends is dropped.
@@ -330,24 +355,16 @@ Result<Done> PostgresqlConnection::finish(const Call& call, const Deadline& dead
       case PGRES_EMPTY_QUERY:
         break;
       case PGRES_COPY_IN:
-        error = Error(ErrorType::invalid_input, "COPY FROM STDIN without data");
-        PQputCopyEnd(handle_.get(), "there are no data");
-        break;
       case PGRES_COPY_OUT:
-      case PGRES_COPY_BOTH: {
-        error = Error(ErrorType::invalid_input, "COPY TO STDOUT: nobody takes the data");
-        char* row = nullptr;
-        while (PQgetCopyData(handle_.get(), &row, 0) > 0) PQfreemem(row);
+      case PGRES_COPY_BOTH:
+        error = Error(ErrorType::invalid_input,
+                      "a COPY from or to the client: here are no data, and nobody takes any");
+        refuse_data(result.get());
         break;
-      }
       default:
-        if (!error) error = failure(result.get());
+        if (!error) error = why_it_ended(result.get());
         break;
     }
-  }
-  if (error && told_ && error->native.code == "57014") {
-    told_->native = error->native;
-    error = *told_;  // why it was told to end, not that it was
   }
   if (error) return *std::move(error);
   done.notices = std::move(notices_);
@@ -370,11 +387,10 @@ Result<std::unique_ptr<Rows>> PostgresqlConnection::query(std::string_view sql, 
   DUNLIN_ASSIGN(ResultHandle first, next_result(call, deadline));
   const ExecStatusType status = PQresultStatus(first.get());
   if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-    Error error = failure(first.get());
-    if (told_ && error.native.code == "57014") {
-      told_->native = error.native;
-      error = *told_;
-    }
+    Error error = status == PGRES_FATAL_ERROR
+                      ? why_it_ended(first.get())
+                      : Error(ErrorType::invalid_input, "the statement gives no rows");
+    refuse_data(first.get());
     first.reset();
     drain();
     return error;
@@ -400,8 +416,7 @@ Result<bool> PostgresqlRows::next() {
     connection_.drain();
     return false;
   }
-  Error error = connection_.failure(result->get());
-  if (connection_.told_ && error.native.code == "57014") error = *connection_.told_;
+  Error error = connection_.why_it_ended(result->get());
   connection_.drain();
   return error;
 }
@@ -413,8 +428,9 @@ Result<Done> PostgresqlConnection::copy_in(std::string_view sql, std::string_vie
   DUNLIN_ASSIGN(ResultHandle first, next_result(call, deadline));
   if (PQresultStatus(first.get()) != PGRES_COPY_IN) {
     Error error = PQresultStatus(first.get()) == PGRES_FATAL_ERROR
-                      ? failure(first.get())
+                      ? why_it_ended(first.get())
                       : Error(ErrorType::invalid_input, "the statement takes no data");
+    refuse_data(first.get());
     first.reset();
     drain();
     return error;
