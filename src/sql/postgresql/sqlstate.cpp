@@ -46,7 +46,7 @@ const std::vector<SqlstateInfo>& sqlstate_table() {
       {"53", temporary_failure},
       {"54", invalid_data},
       {"55", invalid_state},
-      {"57", interrupted},
+      {"57", temporary_failure},
       {"58", write_error},
       {"F0", endpoint_unreachable},
   };
