@@ -165,6 +165,16 @@ TEST_F(PostgresqlConnectionTest, AWaitForALockThatTakesTooLongIsToldApart) {
   EXPECT_EQ(waited.error().type, ErrorType::database_locked);
 }
 
+/// Whom the server's own settings or another person ended was not cancelled by us.
+TEST_F(PostgresqlConnectionTest, AStatementTimeoutOfTheServerIsNoRequestOfOurs) {  // trap 33
+  run("SET statement_timeout = '100ms'");
+  const auto ended = connection_->run("SELECT pg_sleep(60)", Call{});
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().type, ErrorType::temporary_failure);
+  EXPECT_EQ(ended.error().native.code, "57014");
+  EXPECT_THAT(ended.error().message, HasSubstr("statement timeout"));
+}
+
 TEST_F(PostgresqlConnectionTest, KnowsThatItMayOnlyRead) {
   run("DROP DATABASE IF EXISTS only_read");
   run("CREATE DATABASE only_read");
