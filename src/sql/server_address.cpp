@@ -57,7 +57,7 @@ std::vector<std::string_view> options_of(Dialect dialect) {
   return {kSqlserverOptions.begin(), kSqlserverOptions.end()};
 }
 
-Error refused(std::string text) {
+Error bad_address(std::string text) {
   return Error(ErrorType::invalid_input, "address of a database: " + std::move(text));
 }
 
@@ -70,7 +70,7 @@ Result<std::string> unescaped(std::string_view part, std::string_view what) {
     }
     const auto byte = unhex(part.substr(i + 1, 2));
     if (part.size() < i + 3 || !byte || (*byte)[0] == '\0')
-      return refused(
+      return bad_address(
           fmt::format("its {} has a `%` that is followed by no two hexadecimal digits; a "
                       "plain one is written %25",
                       what));
@@ -98,7 +98,7 @@ std::string escaped(std::string_view text, bool slashes = false) {
 Status parse_port(std::string_view text, ServerAddress& address) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), address.port);
   if (error != std::errc() || end != text.data() + text.size() || address.port == 0)
-    return refused(fmt::format("`{}` is no port (1 to 65535)", printable(text)));
+    return bad_address(fmt::format("`{}` is no port (1 to 65535)", printable(text)));
   return success();
 }
 
@@ -106,14 +106,15 @@ Status parse_host(std::string_view text, ServerAddress& address) {
   std::string_view port;
   if (text.starts_with('[')) {  // [::1]:5432
     const std::size_t end = text.find(']');
-    if (end == std::string_view::npos) return refused("its host begins with [ and has no ]");
+    if (end == std::string_view::npos) return bad_address("its host begins with [ and has no ]");
     address.host = text.substr(1, end - 1);
     text.remove_prefix(end + 1);
-    if (!text.empty() && text[0] != ':') return refused("its host ends with ], then only a port");
+    if (!text.empty() && text[0] != ':')
+      return bad_address("its host ends with ], then only a port");
     if (!text.empty()) port = text.substr(1);
   } else {
     if (text.find(',') != std::string_view::npos)
-      return refused("it names several hosts; name the one that is to be changed");
+      return bad_address("it names several hosts; name the one that is to be changed");
     const std::size_t colon = text.find(':');
     if (colon != std::string_view::npos) port = text.substr(colon + 1);
     DUNLIN_ASSIGN(address.host, unescaped(text.substr(0, colon), "host"));
@@ -131,28 +132,28 @@ Status parse_option(std::string_view text, ServerAddress& address) {
     return success();
   }
   if (name == "user") {
-    if (!address.user.empty()) return refused("it names its user twice");
+    if (!address.user.empty()) return bad_address("it names its user twice");
     address.user = std::move(value);
     return success();
   }
   const std::vector<std::string_view> known = options_of(address.dialect);
   if (std::find(known.begin(), known.end(), name) == known.end()) {
-    Error error = refused(fmt::format("there is no option `{}`", printable(name)));
+    Error error = bad_address(fmt::format("there is no option `{}`", printable(name)));
     const auto near = nearest_word(name, std::span<const std::string_view>(known));
     if (near) error.remediation = fmt::format("write `{}`", *near);
     return error;
   }
   if (name == "host") {  // libpq's way to name the directory of a socket
-    if (!address.host.empty()) return refused("it names its host twice");
+    if (!address.host.empty()) return bad_address("it names its host twice");
     address.host = std::move(value);
     return success();
   }
   if (name == "port") {
-    if (address.port != 0) return refused("it names its port twice");
+    if (address.port != 0) return bad_address("it names its port twice");
     return parse_port(value, address);
   }
   if (!address.options.emplace(name, std::move(value)).second)
-    return refused(fmt::format("it has the option `{}` twice", name));
+    return bad_address(fmt::format("it has the option `{}` twice", name));
   return success();
 }
 
@@ -165,13 +166,13 @@ bool is_server_address(std::string_view url) {
 Result<ServerAddress> parse_server_address(std::string_view url) {
   const Scheme* const scheme = scheme_of(url);
   if (scheme == nullptr)
-    return refused("it begins with postgres://, mysql:// or mssql:// (a file: sqlite:PATH)");
+    return bad_address("it begins with postgres://, mysql:// or mssql:// (a file: sqlite:PATH)");
   ServerAddress address;
   address.dialect = scheme->dialect;
   std::string_view rest = url.substr(scheme->name.size() + 3);
   const std::size_t fragment = rest.find('#');
   if (fragment != std::string_view::npos)
-    return refused("it holds a `#`; in a password or a name that is written %23");
+    return bad_address("it holds a `#`; in a password or a name that is written %23");
   std::string_view query;
   if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
     query = rest.substr(mark + 1);
@@ -202,7 +203,7 @@ Result<ServerAddress> parse_server_address(std::string_view url) {
     query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
   }
   if (!address.password.empty() && address.password_ref)
-    return refused("it has a password and a reference to one");
+    return bad_address("it has a password and a reference to one");
   return address;
 }
 

@@ -54,7 +54,7 @@ class Watch {
   std::int64_t end_ns_;
 };
 
-bool is_blank(std::string_view sql) {
+bool holds_nothing(std::string_view sql) {
   Scanner scanner(Dialect::sqlite, sql);
   for (Token token = scanner.next(); token.kind != TokenKind::end; token = scanner.next()) {
     if (token.kind == TokenKind::space || token.kind == TokenKind::comment) continue;
@@ -176,7 +176,7 @@ Result<StatementHandle> SqliteConnection::prepare(std::string_view sql, const Wa
       sqlite3_prepare_v2(database_.handle(), sql.data(), static_cast<int>(sql.size()), &raw, &tail);
   StatementHandle statement(raw);
   if (code != SQLITE_OK) return failure(code, watch, sql);
-  if (!is_blank(sql.substr(static_cast<std::size_t>(tail - sql.data()))))
+  if (!holds_nothing(sql.substr(static_cast<std::size_t>(tail - sql.data()))))
     return Error(ErrorType::invalid_input, "the text holds more than one statement");
   for (std::size_t i = 0; statement && i < parameters.size(); ++i) {
     const auto index = static_cast<int>(i + 1);
