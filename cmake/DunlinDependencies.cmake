@@ -11,6 +11,7 @@ find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq>=15)
 pkg_check_modules(libmagic REQUIRED IMPORTED_TARGET libmagic)
 
 if(DUNLIN_TESTS AND NOT DUNLIN_FUZZ)

@@ -1,5 +1,6 @@
 # How the tree becomes targets.
-#   dunlin_layer(NAME [DEPENDS layer...] [LIBS target...])   src/NAME/**.cpp -> static library dunlin_NAME
+#   dunlin_layer(NAME [DEPENDS layer...] [LIBS target...] [PRIVATE_LIBS target...])   src/NAME/**.cpp -> static library dunlin_NAME;
+#     PRIVATE_LIBS: those that no header of the layer names
 #   dunlin_program(NAME GLOB pattern [LIBS target...])       one executable from a folder, if the folder has sources
 # An absent or empty folder is no error: it becomes an interface library, or no program at all.
 include_guard()
@@ -33,12 +34,12 @@ endif()
 add_library(dunlin_all_layers INTERFACE)
 
 function(dunlin_layer name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;LIBS;PRIVATE_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
   list(TRANSFORM arg_DEPENDS PREPEND dunlin_)
   if(sources)
     add_library(dunlin_${name} STATIC ${sources})
-    target_link_libraries(dunlin_${name} PUBLIC ${arg_DEPENDS} ${arg_LIBS} PRIVATE dunlin_options)
+    target_link_libraries(dunlin_${name} PUBLIC ${arg_DEPENDS} ${arg_LIBS} PRIVATE ${arg_PRIVATE_LIBS} dunlin_options)
     dunlin_use_pch(dunlin_${name} dunlin_pch)
   else()
     add_library(dunlin_${name} INTERFACE)

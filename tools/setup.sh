@@ -34,7 +34,8 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 export DEBIAN_FRONTEND=noninteractive
-install() { ${as_root[@]+"${as_root[@]}"} apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null; }
+# RUNLEVEL: a server that comes with a package is not started; tests start their own.
+install() { ${as_root[@]+"${as_root[@]}"} env RUNLEVEL=1 apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null; }
 # The lists may be fresh already (a build machine without a network has only those); if they are not, fetch them and try again.
 install >/dev/null 2>&1 || {
   ${as_root[@]+"${as_root[@]}"} apt-get update -q </dev/null

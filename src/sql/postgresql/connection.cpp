@@ -1,0 +1,582 @@
+// libpq without blocking: every wait is on the socket, in slices after which the token and the
+// deadline are looked at. What the server was told to end is waited for, so that nobody believes a
+// statement ended that still runs (trap: a dead client's ALTER goes on and commits).
+#include "sql/postgresql/connection.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include "base/clock.h"
+#include "base/redact.h"
+#include "base/text.h"
+#include "sql/postgresql/sqlstate.h"
+
+namespace dunlin::sql {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kConnectWithin{10'000};
+/// For the server's answer to being told to end a statement.
+constexpr milliseconds kConfirmWithin{5'000};
+/// engine.md: cancel and pause are looked at every 100 ms at least.
+constexpr int kSlice_ms = 50;
+constexpr std::size_t kCopyChunk = 256 << 10;
+
+struct FreeResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using ResultHandle = std::unique_ptr<PGresult, FreeResult>;
+struct CloseConnection {
+  void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+using Handle = std::unique_ptr<PGconn, CloseConnection>;
+
+class Deadline {
+ public:
+  explicit Deadline(milliseconds timeout)
+      : end_ns_(timeout.count() == 0 ? 0 : steady_ns() + timeout.count() * 1'000'000) {}
+  [[nodiscard]] bool passed() const { return end_ns_ != 0 && steady_ns() >= end_ns_; }
+
+ private:
+  std::int64_t end_ns_;
+};
+
+std::string first_line(const char* text) {
+  std::string line(text == nullptr ? "" : text);
+  line.resize(std::min(line.find('\n'), line.size()));
+  return printable(redact(line));
+}
+
+std::string field(const PGresult* result, int code) {
+  const char* const text = PQresultErrorField(result, code);
+  return text == nullptr ? std::string() : std::string(text);
+}
+
+void wait_for(PGconn* connection, short events) {
+  pollfd socket{PQsocket(connection), events, 0};
+  static_cast<void>(::poll(&socket, 1, kSlice_ms));  // interrupted or not, the caller looks again
+}
+
+/// The parameters of one call as libpq takes them.
+class ParameterList {
+ public:
+  explicit ParameterList(std::span<const Parameter> parameters) {
+    for (const Parameter& one : parameters) {
+      values_.push_back(one ? one->c_str() : nullptr);
+      lengths_.push_back(one ? static_cast<int>(one->size()) : 0);
+    }
+  }
+  [[nodiscard]] int count() const { return static_cast<int>(values_.size()); }
+  [[nodiscard]] const char* const* values() const { return values_.data(); }
+  [[nodiscard]] const int* lengths() const { return lengths_.data(); }
+
+ private:
+  std::vector<const char*> values_;
+  std::vector<int> lengths_;
+};
+
+class PostgresqlConnection final : public Connection {
+ public:
+  explicit PostgresqlConnection(Handle handle) : handle_(std::move(handle)) {
+    PQsetNoticeReceiver(handle_.get(), &PostgresqlConnection::notice, this);
+  }
+  [[nodiscard]] Status introduce(const Call& call);
+
+  [[nodiscard]] Dialect dialect() const override { return Dialect::postgresql; }
+  [[nodiscard]] const ServerInfo& server() const override { return server_; }
+  [[nodiscard]] const SessionId& session() const override { return session_; }
+  [[nodiscard]] TransactionState transaction() const override;
+  [[nodiscard]] Result<Done> run(std::string_view sql, const Call& call,
+                                 std::span<const Parameter> parameters) override;
+  [[nodiscard]] Result<std::unique_ptr<Rows>> query(std::string_view sql, const Call& call,
+                                                    std::span<const Parameter> parameters) override;
+  [[nodiscard]] Result<Done> copy_in(std::string_view sql, std::string_view data,
+                                     const Call& call) override;
+  [[nodiscard]] std::int64_t error_position() const override { return error_position_; }
+  [[nodiscard]] Status reset(const Call& call) override;
+
+ private:
+  friend class PostgresqlRows;
+
+  static void notice(void* self, const PGresult* result);
+  [[nodiscard]] Status send(std::string_view sql, std::span<const Parameter> parameters,
+                            const Call& call, const Deadline& deadline);
+  [[nodiscard]] Status flush(const Call& call, const Deadline& deadline);
+  [[nodiscard]] Result<ResultHandle> next_result(const Call& call, const Deadline& deadline);
+  void watch(const Call& call, const Deadline& deadline);
+  [[nodiscard]] Result<Done> finish(const Call& call, const Deadline& deadline);
+  void tell();
+  void end_statement();
+  void refuse_data(const PGresult* result);
+  void drain();
+  [[nodiscard]] Error why_it_ended(const PGresult* result);
+  [[nodiscard]] Error failure(const PGresult* result);
+  [[nodiscard]] Error lost(std::string why);
+  [[nodiscard]] Status own_settings(const Call& call);
+
+  Handle handle_;
+  ServerInfo server_;
+  SessionId session_;
+  std::vector<std::string> notices_;
+  std::int64_t error_position_ = 0;
+  /// Why the running statement was told to end.
+  std::optional<Error> told_;
+};
+
+class PostgresqlRows final : public Rows {
+ public:
+  PostgresqlRows(PostgresqlConnection& connection, Call call, Deadline deadline, ResultHandle first)
+      : connection_(connection),
+        call_(std::move(call)),
+        deadline_(deadline),
+        result_(std::move(first)) {
+    done_ = PQresultStatus(result_.get()) != PGRES_SINGLE_TUPLE;
+    before_first_ = !done_;
+    if (done_) connection_.drain();
+  }
+  PostgresqlRows(const PostgresqlRows&) = delete;
+  PostgresqlRows& operator=(const PostgresqlRows&) = delete;
+  ~PostgresqlRows() override {
+    if (!done_) connection_.end_statement();
+  }
+
+  [[nodiscard]] Result<bool> next() override;
+  [[nodiscard]] int columns() const override { return PQnfields(result_.get()); }
+  [[nodiscard]] std::string name(int column) const override {
+    const char* const text = PQfname(result_.get(), column);
+    return text == nullptr ? std::string() : std::string(text);
+  }
+  [[nodiscard]] bool is_null(int column) const override {
+    return PQgetisnull(result_.get(), 0, column) == 1;
+  }
+  [[nodiscard]] std::string_view text(int column) const override {
+    return {PQgetvalue(result_.get(), 0, column),
+            static_cast<std::size_t>(PQgetlength(result_.get(), 0, column))};
+  }
+
+ private:
+  PostgresqlConnection& connection_;
+  Call call_;
+  Deadline deadline_;
+  ResultHandle result_;
+  bool before_first_ = false;
+  bool done_ = false;
+};
+
+void PostgresqlConnection::notice(void* self, const PGresult* result) {
+  constexpr std::size_t kNoticesMax = 1000;
+  auto& notices = static_cast<PostgresqlConnection*>(self)->notices_;
+  if (notices.size() >= kNoticesMax) return;
+  notices.push_back(printable(redact(fmt::format("{}: {}", field(result, PG_DIAG_SEVERITY),
+                                                 field(result, PG_DIAG_MESSAGE_PRIMARY)))));
+}
+
+TransactionState PostgresqlConnection::transaction() const {
+  switch (PQtransactionStatus(handle_.get())) {
+    case PQTRANS_IDLE:
+      return TransactionState::none;
+    case PQTRANS_ACTIVE:
+    case PQTRANS_INTRANS:
+      return TransactionState::open;
+    case PQTRANS_INERROR:
+      return TransactionState::failed;
+    case PQTRANS_UNKNOWN:
+      break;
+  }
+  return TransactionState::lost;
+}
+
+Error PostgresqlConnection::lost(std::string why) {
+  Error error(ErrorType::connection_reset, std::move(why));
+  error.possibly_applied = true;
+  return error;
+}
+
+Error PostgresqlConnection::failure(const PGresult* result) {
+  const std::string state = field(result, PG_DIAG_SQLSTATE);
+  if (state.empty()) {
+    const std::string text = first_line(PQerrorMessage(handle_.get()));
+    return lost(text.empty() ? "the connection was cut" : text);
+  }
+  Error error(error_type_of_sqlstate(state),
+              printable(redact(field(result, PG_DIAG_MESSAGE_PRIMARY))));
+  if (const std::string detail = field(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty())
+    error.message += " (" + printable(redact(detail)) + ")";
+  error.remediation = printable(redact(field(result, PG_DIAG_MESSAGE_HINT)));
+  error.native = {"sqlstate", state};
+  error.possibly_applied =
+      error.type == ErrorType::connection_reset || error.type == ErrorType::in_doubt;
+  const std::string position = field(result, PG_DIAG_STATEMENT_POSITION);
+  std::from_chars(position.data(), position.data() + position.size(), error_position_);
+  return error;
+}
+
+/// Where it was told to end: why it was told to, not that it was.
+Error PostgresqlConnection::why_it_ended(const PGresult* result) {
+  Error error = failure(result);
+  if (!told_ || error.native.code != "57014") return error;
+  Error told = *told_;
+  told.native = error.native;
+  return told;
+}
+
+/// Looks at deadline and token; past either, the server is told, once.
+void PostgresqlConnection::watch(const Call& call, const Deadline& deadline) {
+  if (told_) return;
+  const Status cancelled = call.cancel.check();
+  if (cancelled.ok() && !deadline.passed()) return;
+  told_ = cancelled.ok() ? Error(ErrorType::network_timeout,
+                                 fmt::format("not done within {} ms", call.timeout.count()))
+                         : cancelled.error();
+  tell();
+}
+
+Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
+  Deadline confirm(milliseconds(0));
+  bool confirming = false;
+  while (true) {
+    const int left = PQflush(handle_.get());
+    if (left == 0) return success();
+    if (left < 0) return lost(first_line(PQerrorMessage(handle_.get())));
+    watch(call, deadline);
+    if (told_ && !confirming) {
+      confirming = true;
+      confirm = Deadline(kConfirmWithin);
+    }
+    if (confirming && confirm.passed()) return lost("the server takes nothing any more");
+    wait_for(handle_.get(), POLLIN | POLLOUT);
+    if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+  }
+}
+
+Status PostgresqlConnection::send(std::string_view sql, std::span<const Parameter> parameters,
+                                  const Call& call, const Deadline& deadline) {
+  notices_.clear();
+  error_position_ = 0;
+  told_.reset();
+  DUNLIN_TRY(call.cancel.check());
+  if (PQstatus(handle_.get()) != CONNECTION_OK)
+    return Error(ErrorType::connection_reset, "the connection is gone");
+  if (sql.find('\0') != std::string_view::npos)
+    return Error(ErrorType::invalid_input, "a statement holds a NUL byte");
+  const ParameterList list(parameters);
+  // With parameters or without: in this form the server refuses a second statement.
+  if (PQsendQueryParams(handle_.get(), std::string(sql).c_str(), list.count(), nullptr,
+                        list.values(), list.lengths(), nullptr, 0) != 1)
+    return lost(first_line(PQerrorMessage(handle_.get())));
+  return flush(call, deadline);
+}
+
+/// nullptr: the statement has ended.
+Result<ResultHandle> PostgresqlConnection::next_result(const Call& call, const Deadline& deadline) {
+  Deadline confirm(milliseconds(0));
+  bool confirming = false;
+  while (PQisBusy(handle_.get()) == 1) {
+    watch(call, deadline);
+    if (told_ && !confirming) {
+      confirming = true;
+      confirm = Deadline(kConfirmWithin);
+    }
+    if (confirming && confirm.passed()) {
+      Error error = *told_;
+      error.message += "; the server did not confirm that it ended the statement";
+      error.possibly_applied = true;
+      // Nothing is known of the session: whoever goes on asks the server on another connection.
+      handle_.reset();
+      return error;
+    }
+    wait_for(handle_.get(), POLLIN);
+    if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+  }
+  return ResultHandle(PQgetResult(handle_.get()));
+}
+
+/// The results that are left, and data that nobody takes.
+void PostgresqlConnection::drain() {
+  while (const ResultHandle left{PQgetResult(handle_.get())}) refuse_data(left.get());
+}
+
+/// A COPY gets none, and what one gives is dropped.
+void PostgresqlConnection::refuse_data(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  if (status == PGRES_COPY_IN) PQputCopyEnd(handle_.get(), "there are no data");
+  if (status != PGRES_COPY_OUT && status != PGRES_COPY_BOTH) return;
+  tell();
+  char* row = nullptr;
+  while (PQgetCopyData(handle_.get(), &row, 0) > 0) PQfreemem(row);
+}
+
+/// The server is told to end what runs. Its answer, or the absence of one, is what counts.
+void PostgresqlConnection::tell() {
+  std::array<char, 256> why{};
+  const std::unique_ptr<PGcancel, void (*)(PGcancel*)> handle(PQgetCancel(handle_.get()),
+                                                              &PQfreeCancel);
+  static_cast<void>(handle &&
+                    PQcancel(handle.get(), why.data(), static_cast<int>(why.size())) == 1);
+}
+
+/// What is left of it is not wanted: the server is told, and what it still sends is dropped.
+void PostgresqlConnection::end_statement() {
+  CancelSource now;
+  now.request(CancelReason::cancel);
+  const Call call{now.token(), {}};
+  const Deadline none{milliseconds(0)};
+  told_.reset();
+  while (true) {
+    const auto result = next_result(call, none);
+    if (!result.ok() || !*result) return;
+  }
+}
+
+/// All results of the statement; its error, or how many rows it changed.
+Result<Done> PostgresqlConnection::finish(const Call& call, const Deadline& deadline) {
+  Done done;
+  std::optional<Error> error;
+  while (true) {
+    DUNLIN_ASSIGN(const ResultHandle result, next_result(call, deadline));
+    if (!result) break;
+    switch (PQresultStatus(result.get())) {
+      case PGRES_COMMAND_OK:
+      case PGRES_TUPLES_OK: {
+        const std::string_view count(PQcmdTuples(result.get()));
+        std::from_chars(count.data(), count.data() + count.size(), done.affected);
+        break;
+      }
+      case PGRES_SINGLE_TUPLE:
+      case PGRES_EMPTY_QUERY:
+        break;
+      case PGRES_COPY_IN:
+      case PGRES_COPY_OUT:
+      case PGRES_COPY_BOTH:
+        error = Error(ErrorType::invalid_input,
+                      "a COPY from or to the client: here are no data, and nobody takes any");
+        refuse_data(result.get());
+        break;
+      default:
+        if (!error) error = why_it_ended(result.get());
+        break;
+    }
+  }
+  if (error) return *std::move(error);
+  done.notices = std::move(notices_);
+  notices_.clear();
+  return done;
+}
+
+Result<Done> PostgresqlConnection::run(std::string_view sql, const Call& call,
+                                       std::span<const Parameter> parameters) {
+  const Deadline deadline(call.timeout);
+  DUNLIN_TRY(send(sql, parameters, call, deadline));
+  return finish(call, deadline);
+}
+
+Result<std::unique_ptr<Rows>> PostgresqlConnection::query(std::string_view sql, const Call& call,
+                                                          std::span<const Parameter> parameters) {
+  const Deadline deadline(call.timeout);
+  DUNLIN_TRY(send(sql, parameters, call, deadline));
+  PQsetSingleRowMode(handle_.get());
+  DUNLIN_ASSIGN(ResultHandle first, next_result(call, deadline));
+  const ExecStatusType status = PQresultStatus(first.get());
+  if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+    Error error = status == PGRES_FATAL_ERROR
+                      ? why_it_ended(first.get())
+                      : Error(ErrorType::invalid_input, "the statement gives no rows");
+    refuse_data(first.get());
+    first.reset();
+    drain();
+    return error;
+  }
+  return std::unique_ptr<Rows>(
+      std::make_unique<PostgresqlRows>(*this, call, deadline, std::move(first)));
+}
+
+Result<bool> PostgresqlRows::next() {
+  if (std::exchange(before_first_, false)) return true;
+  if (done_) return false;
+  auto result = connection_.next_result(call_, deadline_);
+  if (!result.ok()) {
+    done_ = true;
+    return std::move(result).error();
+  }
+  if (PQresultStatus(result->get()) == PGRES_SINGLE_TUPLE) {
+    result_ = std::move(*result);
+    return true;
+  }
+  done_ = true;
+  if (*result && PQresultStatus(result->get()) == PGRES_TUPLES_OK) {
+    connection_.drain();
+    return false;
+  }
+  Error error = connection_.why_it_ended(result->get());
+  connection_.drain();
+  return error;
+}
+
+Result<Done> PostgresqlConnection::copy_in(std::string_view sql, std::string_view data,
+                                           const Call& call) {
+  const Deadline deadline(call.timeout);
+  DUNLIN_TRY(send(sql, {}, call, deadline));
+  DUNLIN_ASSIGN(ResultHandle first, next_result(call, deadline));
+  if (PQresultStatus(first.get()) != PGRES_COPY_IN) {
+    Error error = PQresultStatus(first.get()) == PGRES_FATAL_ERROR
+                      ? why_it_ended(first.get())
+                      : Error(ErrorType::invalid_input, "the statement takes no data");
+    refuse_data(first.get());
+    first.reset();
+    drain();
+    return error;
+  }
+  for (std::size_t at = 0; at < data.size() && !told_;) {
+    const std::string_view chunk = data.substr(at, kCopyChunk);
+    const int taken = PQputCopyData(handle_.get(), chunk.data(), static_cast<int>(chunk.size()));
+    if (taken < 0) return lost(first_line(PQerrorMessage(handle_.get())));
+    if (taken == 1) at += chunk.size();
+    DUNLIN_TRY(flush(call, deadline));
+    watch(call, deadline);
+  }
+  PQputCopyEnd(handle_.get(), told_ ? "cancelled" : nullptr);
+  DUNLIN_TRY(flush(call, deadline));
+  return finish(call, deadline);
+}
+
+/// Of ours, which DISCARD ALL takes away, too. A server that does not know one of them goes
+/// without: they only help it to notice sooner that we are gone.
+Status PostgresqlConnection::own_settings(const Call& call) {
+  constexpr int kChecksClients = 140000;
+  if (server_.version_number < kChecksClients) return success();
+  const auto set = run("SET client_connection_check_interval = '2s'", call, {});
+  if (!set.ok() && transaction() == TransactionState::lost) return set.error();
+  return success();
+}
+
+Status PostgresqlConnection::introduce(const Call& call) {
+  server_.product = "PostgreSQL";
+  const char* const version = PQparameterStatus(handle_.get(), "server_version");
+  server_.version = version == nullptr ? "" : version;
+  server_.version_number = PQserverVersion(handle_.get());
+  server_.database = PQdb(handle_.get());
+  server_.user = PQuser(handle_.get());
+  PQsetnonblocking(handle_.get(), 1);
+  DUNLIN_ASSIGN(const auto rows,
+                query("SELECT pid, extract(epoch FROM backend_start)::text, pg_is_in_recovery() OR "
+                      "current_setting('default_transaction_read_only')::bool FROM "
+                      "pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()",
+                      call, {}));
+  DUNLIN_ASSIGN(const bool found, rows->next());
+  if (!found)
+    return Error(ErrorType::permission_denied, "the server does not show its own session");
+  const std::string_view pid = rows->text(0);
+  std::from_chars(pid.data(), pid.data() + pid.size(), session_.process);
+  session_.since = rows->text(1);
+  server_.read_only = rows->text(2) == "t";
+  DUNLIN_ASSIGN(const bool more, rows->next());
+  static_cast<void>(more);
+  return own_settings(call);
+}
+
+Status PostgresqlConnection::reset(const Call& call) {
+  const TransactionState state = transaction();
+  if (state == TransactionState::open || state == TransactionState::failed) {
+    DUNLIN_ASSIGN(const Done rolled_back, run("ROLLBACK", call, {}));
+    static_cast<void>(rolled_back);
+  }
+  DUNLIN_ASSIGN(const Done discarded, run("DISCARD ALL", call, {}));
+  static_cast<void>(discarded);
+  return own_settings(call);
+}
+
+/// libpq gives no code of a connection that failed but in its verbose text: "FATAL:  28P01: …".
+Error connect_error(PGconn* connection, const ServerAddress& address) {
+  const std::string text = first_line(PQerrorMessage(connection));
+  Error error(ErrorType::endpoint_unreachable, text);
+  for (std::size_t at = text.find(":  "); at != std::string::npos; at = text.find(":  ", at + 1)) {
+    const std::string state = text.substr(at + 3, 5);
+    const bool is_state = state.size() == 5 && text.substr(at + 8, 2) == ": " &&
+                          std::all_of(state.begin(), state.end(), [](char c) {
+                            return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+                          });
+    if (!is_state) continue;
+    error.type = error_type_of_sqlstate(state);
+    error.native = {"sqlstate", state};
+    error.message = text.substr(at + 10);
+    break;
+  }
+  if (error.type == ErrorType::connection_reset) error.type = ErrorType::endpoint_unreachable;
+  if (PQconnectionNeedsPassword(connection) == 1) {
+    error.type = ErrorType::auth_failure;
+    error.message = "the server wants a password, and there is none";
+    error.remediation =
+        "name one: ?password=env:NAME or ?password=file:PATH in the address, or ~/.pgpass";
+  }
+  return std::move(error).with_context("connecting to " + address.text());
+}
+
+Result<Handle> open(const ServerAddress& address, const Call& call) {
+  DUNLIN_ASSIGN(const Secret password, address.resolve_password());
+  std::vector<std::pair<std::string, std::string>> words = {{"application_name", "dunlin"},
+                                                            {"keepalives", "1"},
+                                                            {"keepalives_idle", "30"},
+                                                            {"keepalives_interval", "10"},
+                                                            {"keepalives_count", "3"}};
+  for (const auto& [name, value] : address.options) words.emplace_back(name, value);
+  words.emplace_back("client_encoding", "UTF8");
+  const auto add = [&](const char* name, std::string value) {
+    if (!value.empty()) words.emplace_back(name, std::move(value));
+  };
+  add("host", address.host);
+  add("port", address.port == 0 ? "" : std::to_string(address.port));
+  add("user", address.user);
+  add("dbname", address.database);
+  add("password", password.reveal());
+  std::vector<const char*> names;
+  std::vector<const char*> values;
+  for (const auto& [name, value] : words) {
+    names.push_back(name.c_str());
+    values.push_back(value.c_str());
+  }
+  names.push_back(nullptr);
+  values.push_back(nullptr);
+
+  Handle handle(PQconnectStartParams(names.data(), values.data(), 0));
+  if (!handle) return Error(ErrorType::out_of_memory, "no memory for a connection");
+  PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);
+  const Deadline deadline(call.timeout.count() > 0 ? call.timeout : kConnectWithin);
+  PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+  while (PQstatus(handle.get()) != CONNECTION_BAD && next != PGRES_POLLING_OK) {
+    DUNLIN_TRY(call.cancel.check());
+    if (deadline.passed()) {
+      Error error(ErrorType::endpoint_unreachable, "the server did not answer in time");
+      return std::move(error).with_context("connecting to " + address.text());
+    }
+    wait_for(handle.get(), next == PGRES_POLLING_READING ? POLLIN : POLLOUT);
+    next = PQconnectPoll(handle.get());
+    if (next == PGRES_POLLING_FAILED) break;
+  }
+  if (PQstatus(handle.get()) != CONNECTION_OK) return connect_error(handle.get(), address);
+  PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
+  return handle;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Connection>> connect_postgresql(const ServerAddress& address,
+                                                       const Call& call) {
+  DUNLIN_ASSIGN(Handle handle, open(address, call));
+  auto connection = std::make_unique<PostgresqlConnection>(std::move(handle));
+  if (Status status = connection->introduce(call); !status.ok()) {
+    Error error = status.error();
+    return std::move(error).with_context("connecting to " + address.text());
+  }
+  return std::unique_ptr<Connection>(std::move(connection));
+}
+
+}  // namespace dunlin::sql
