@@ -179,8 +179,12 @@ Result<ServerAddress> parse_server_address(std::string_view url) {
     rest = rest.substr(0, mark);
   }
   std::string_view path;
-  // A slash in a password would end the host here: what stands before the last @ is a person.
   const std::size_t at = rest.rfind('@');
+  // `user:pass/word@host` or `host/data@base`: a guess could end at another server.
+  if (at != std::string_view::npos && rest.find('/') < at)
+    return bad_address(
+        "a `/` stands before an `@`; in a user or password the one is written %2F, in "
+        "a database's name the other %40");
   const std::size_t host_begin = at == std::string_view::npos ? 0 : at + 1;
   if (const std::size_t slash = rest.find('/', host_begin); slash != std::string_view::npos) {
     path = rest.substr(slash + 1);

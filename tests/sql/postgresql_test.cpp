@@ -103,6 +103,18 @@ TEST_F(PostgresqlConnectionTest, ThePlaceOfAnErrorCountsCharacters) {  // trap 1
   EXPECT_EQ(connection_->error_position(), 14);
 }
 
+TEST_F(PostgresqlConnectionTest, AStatementWhileRowsAreReadIsADefectAndHarmsThemNot) {
+  const auto rows = connection_->query("SELECT generate_series(1, 3)", Call{});
+  ASSERT_TRUE(rows.ok());
+  ASSERT_TRUE(*(*rows)->next());
+  const auto too = connection_->run("SELECT 1", Call{});
+  ASSERT_FALSE(too.ok());
+  EXPECT_EQ(too.error().type, ErrorType::defect);
+  EXPECT_FALSE(too.error().possibly_applied) << "it was never sent";
+  ASSERT_TRUE(*(*rows)->next());
+  EXPECT_EQ((*rows)->text(0), "2");
+}
+
 TEST_F(PostgresqlConnectionTest, AFailedTransactionSaysSo) {
   run("BEGIN");
   EXPECT_FALSE(connection_->run("SELECT 1/0", Call{}).ok());

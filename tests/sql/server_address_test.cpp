@@ -26,7 +26,7 @@ TEST(ServerAddress, IsKeptInOneForm) {
            {"postgres://[::1]:5432/x", "postgres://[::1]:5432/x"},
            {"postgres://a%40b@h/d%2Fe%20f", "postgres://a%40b@h/d%2Fe%20f"},
            {"postgres://me:se%3Acret@h/d", "postgres://me@h/d"},
-           {"postgres://me:p/w@h/d", "postgres://me@h/d"},
+           {"postgres://me:p%2Fw@h/d%40e", "postgres://me@h/d%40e"},
            {"postgres:///d?host=/var/run/pg&port=6000", "postgres://:6000/d?host=/var/run/pg"},
            {"postgres://h/d?sslmode=verify-full&application_name=x",
             "postgres://h/d?application_name=x&sslmode=verify-full"},
@@ -65,6 +65,8 @@ TEST(ServerAddress, WhatIsWrongIsSaidWithoutThePassword) {
   for (const Case& one : std::initializer_list<Case>{
            {"oracle://u:canary@h/d", "begins with postgres://"},
            {"u:canary@h/d", "begins with postgres://"},
+           {"postgres://u:canary/x@h/d", "written %2F"},
+           {"postgres://localhost/my@db", "written %2F"},
            {"postgres://u:canary@h:0/d", "`0` is no port"},
            {"postgres://u:canary@h:65536/d", "is no port"},
            {"postgres://u:canary@h:5432x/d", "is no port"},

@@ -252,7 +252,10 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
       confirming = true;
       confirm = Deadline(kConfirmWithin);
     }
-    if (confirming && confirm.passed()) return lost("the server takes nothing any more");
+    if (confirming && confirm.passed()) {
+      handle_.reset();  // half a message is sent: nothing else can follow it
+      return lost("the server takes nothing any more");
+    }
     wait_for(handle_.get(), POLLIN | POLLOUT);
     if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
   }
@@ -260,14 +263,16 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
 
 Status PostgresqlConnection::send(std::string_view sql, std::span<const Parameter> parameters,
                                   const Call& call, const Deadline& deadline) {
-  notices_.clear();
-  error_position_ = 0;
-  told_.reset();
   DUNLIN_TRY(call.cancel.check());
   if (PQstatus(handle_.get()) != CONNECTION_OK)
     return Error(ErrorType::connection_reset, "the connection is gone");
+  if (PQtransactionStatus(handle_.get()) == PQTRANS_ACTIVE)
+    return Error(ErrorType::defect, "a statement while rows of the last one are still read");
   if (sql.find('\0') != std::string_view::npos)
     return Error(ErrorType::invalid_input, "a statement holds a NUL byte");
+  notices_.clear();
+  error_position_ = 0;
+  told_.reset();
   const ParameterList list(parameters);
   // With parameters or without: in this form the server refuses a second statement.
   if (PQsendQueryParams(handle_.get(), std::string(sql).c_str(), list.count(), nullptr,
