@@ -11,7 +11,11 @@ find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
-pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq>=15)
+# Headers only: src/sql loads the libraries themselves when a server is spoken to.
+pkg_check_modules(libpq REQUIRED libpq>=15)
+pkg_check_modules(libmariadb REQUIRED libmariadb>=3.3)
+add_library(dunlin_client_headers INTERFACE)
+target_include_directories(dunlin_client_headers SYSTEM INTERFACE ${libpq_INCLUDE_DIRS} ${libmariadb_INCLUDE_DIRS})
 pkg_check_modules(libmagic REQUIRED IMPORTED_TARGET libmagic)
 
 if(DUNLIN_TESTS AND NOT DUNLIN_FUZZ)

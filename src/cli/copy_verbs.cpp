@@ -1,4 +1,5 @@
 // copy, move, load, migrate: the one-line forms, each made into a plan by the kind that takes it.
+#include "cli/exit_code.h"
 #include "cli/plan_input.h"
 #include "cli/start.h"
 #include "cli/verb_families.h"
@@ -41,6 +42,110 @@ std::shared_ptr<Line> make_line(std::string verb) {
   auto line = std::make_shared<Line>();
   line->verb = std::move(verb);
   return line;
+}
+
+/// What a kind sees of a database and its migrations; nothing is changed, and there is no
+/// execution.
+Result<int> look(Session& session, const engine::CommandLine& line, const KindFlags& flags,
+                 bool judges) {
+  DUNLIN_ASSIGN(const engine::Engine* const engine, session.engine());  // who asks may look
+  static_cast<void>(engine);
+  const engine::Kind* const kind = session.kinds().for_command(line);
+  if (kind == nullptr) return Error(ErrorType::invalid_input, "nothing here can migrate schemas");
+  engine::CommandLine whole = line;
+  DUNLIN_ASSIGN(whole.options, flags.read(kind->name()));
+  DUNLIN_ASSIGN(const engine::Findings found, kind->look(whole, CancelToken{}));
+  if (session.options().json) {
+    session.emit(found.json);
+  } else {
+    session.result(found.text);
+  }
+  return judges && !found.good ? kDifferences : kDone;
+}
+
+void add_migrate_verbs(Verbs& verbs, CLI::App& migrate) {
+  auto up = make_line("migrate");
+  up->fixed = {"up"};
+  CLI::App& up_app = verbs.add(
+      migrate, "up", "Applies every migration that is pending, in order.",
+      "dunlin migrate up --db sqlite:app.db --dir migrations\n"
+      "dunlin migrate up --db postgres://anna@db.example/shop --dir migrations\n"
+      "dunlin migrate up --db 'postgres://anna@db.example/shop?password=env:SHOP_PASSWORD' "
+      "--dir migrations\n"
+      "dunlin migrate up --db sqlite:app.db --dir migrations --target 20251119143022",
+      [up](Session& session) { return run_line(session, *up); });
+  up->more_places = add_optional_place(up_app, "VERSION", "this one alone");
+  up->flags = std::make_unique<LineFlags>(up_app, "migrate up");
+
+  auto down = make_line("migrate");
+  down->fixed = {"down"};
+  CLI::App& down_app = verbs.add(
+      migrate, "down", "Takes back what was applied last, by the SQL that was recorded with it.",
+      "dunlin migrate down --db sqlite:app.db --dir migrations             # the last one\n"
+      "dunlin migrate down --db sqlite:app.db --dir migrations --steps 3\n"
+      "dunlin migrate down --db sqlite:app.db --dir migrations --target 20251119120000",
+      [down](Session& session) { return run_line(session, *down); });
+  down->flags = std::make_unique<LineFlags>(down_app, "migrate down");
+
+  auto baseline = make_line("migrate");
+  baseline->fixed = {"baseline"};
+  CLI::App& baseline_app = verbs.add(
+      migrate, "baseline",
+      "Calls all migrations up to VERSION applied, and runs none: for a database that is there "
+      "already.",
+      "dunlin migrate baseline 20251119120000 --db postgres://anna@db.example/shop --dir "
+      "migrations",
+      [baseline](Session& session) { return run_line(session, *baseline); });
+  baseline->places = {add_place(baseline_app, "VERSION", "the last one that is called applied")};
+  baseline->flags = std::make_unique<LineFlags>(baseline_app, "migrate baseline");
+
+  auto mark = make_line("migrate");
+  mark->fixed = {"mark-applied"};
+  CLI::App& mark_app =
+      verbs.add(migrate, "mark-applied", "Calls one migration applied, and does not run it.",
+                "dunlin migrate mark-applied 7 --db sqlite:app.db --dir migrations",
+                [mark](Session& session) { return run_line(session, *mark); });
+  mark->places = {add_place(mark_app, "VERSION", "the one that is called applied")};
+  mark->flags = std::make_unique<LineFlags>(mark_app, "migrate mark-applied");
+
+  auto import = make_line("migrate");
+  import->fixed = {"import-history"};
+  CLI::App& import_app = verbs.add(
+      migrate, "import-history",
+      "Takes over the history of golang-migrate, goose, dbmate or Flyway; runs nothing, and "
+      "changes nothing of theirs.",
+      "dunlin migrate import-history --db postgres://anna@db.example/shop --dir migrations",
+      [import](Session& session) { return run_line(session, *import); });
+  import->flags = std::make_unique<LineFlags>(import_app, "migrate import-history");
+
+  auto flags = std::make_shared<std::unique_ptr<KindFlags>>();
+  CLI::App& status_app = verbs.add(
+      migrate, "status", "Shows which migrations are applied and which are pending.",
+      "dunlin migrate status --db sqlite:app.db --dir migrations\n"
+      "dunlin migrate status --db postgres://anna@db.example/shop --dir migrations --json",
+      [flags](Session& session) {
+        return look(session, {"migrate", {"status"}, {}}, **flags, false);
+      });
+  *flags = std::make_unique<KindFlags>(status_app, "migrate status");
+
+  auto validates = std::make_shared<std::unique_ptr<KindFlags>>();
+  CLI::App& validate_app = verbs.add(
+      migrate, "validate", "As status, and ends with 6 when something does not fit together.",
+      "dunlin migrate validate --db sqlite:app.db --dir migrations", [validates](Session& session) {
+        return look(session, {"migrate", {"validate"}, {}}, **validates, true);
+      });
+  *validates = std::make_unique<KindFlags>(validate_app, "migrate validate");
+
+  auto repair = make_line("migrate");
+  repair->fixed = {"repair"};
+  CLI::App& repair_app =
+      verbs.add(migrate, "repair",
+                "Takes files that were changed after they had been applied for what was applied.",
+                "dunlin migrate repair --db sqlite:app.db --dir migrations\n"
+                "dunlin migrate repair 7 --db sqlite:app.db --dir migrations      # this one alone",
+                [repair](Session& session) { return run_line(session, *repair); });
+  repair->more_places = add_optional_place(repair_app, "VERSION", "this one alone");
+  repair->flags = std::make_unique<LineFlags>(repair_app, "migrate repair");
 }
 
 }  // namespace
@@ -107,12 +212,7 @@ void add_copy_verbs(Verbs& verbs) {
   load->flags = std::make_unique<LineFlags>(load_app, "load");
 
   CLI::App& migrate = verbs.group("migrate", "Brings the schema of a database up to date.");
-  auto up = make_line("migrate");
-  up->fixed = {"up"};
-  CLI::App& up_app = verbs.add(migrate, "up", "Applies every migration that is pending, in order.",
-                               "dunlin migrate up --db sqlite:app.db --dir migrations",
-                               [up](Session& session) { return run_line(session, *up); });
-  up->flags = std::make_unique<LineFlags>(up_app, "migrate");
+  add_migrate_verbs(verbs, migrate);
 }
 
 }  // namespace dunlin::cli

@@ -40,6 +40,14 @@ void show_live(Terminal& terminal, const engine::Progress& progress, std::string
                                {width > 1 ? width - 1 : 1, terminal.utf8(), terminal.colour()}));
 }
 
+/// For terminals that have no such signs.
+std::string without_marks(std::string text) {
+  constexpr std::string_view kDone = "✓";
+  for (std::size_t at = text.find(kDone); at != std::string::npos; at = text.find(kDone, at))
+    text.replace(at, kDone.size(), "ok");
+  return text;
+}
+
 /// Shows the progress of an execution of this process until it is destroyed.
 class Display {
  public:
@@ -51,8 +59,9 @@ class Display {
     if (session.options().json) {
       events_ = execution.subscribe(4096);
       thread_ = std::thread([this] { stream_events(); });
-    } else if (session.shows_progress()) {
-      if (session.err().draws()) session.calm_log();
+    } else if (!session.options().quiet) {
+      events_ = execution.subscribe(4096);
+      if (session.shows_progress() && session.err().draws()) session.calm_log();
       thread_ = std::thread([this] { draw(); });
     }
   }
@@ -88,6 +97,8 @@ class Display {
     Terminal& terminal = session_.err();
     std::int64_t last_line_ms = session_.clock().monotonic_ms();
     do {
+      print_messages();
+      if (!session_.shows_progress()) continue;
       const auto progress = execution_.progress();
       if (terminal.draws()) {
         show_live(terminal, progress, noun_, state());
@@ -98,6 +109,18 @@ class Display {
                        progress_line(progress, noun_, state(), {}) + "\n");
       }
     } while (wait(kRedraw));
+    print_messages();
+  }
+
+  /// What the kind has to tell; the live block is drawn again behind it.
+  void print_messages() {
+    while (const auto event = events_->next(0)) {
+      if (event->name != "message") continue;
+      session_.err().set_live({});
+      std::string text = string_or(event->fields, "text", "") + "\n";
+      if (!session_.out().utf8()) text = without_marks(std::move(text));
+      session_.print(text);
+    }
   }
 
   void stream_events() {

@@ -143,8 +143,55 @@ const std::vector<KindFlag>& kind_flags() {
        "MODE",
        "per-batch (the default), or single: all or nothing",
        {"records"}},
-      {"migrate", "db", "URL", "the database: sqlite:PATH", {"schema"}},
+      {"migrate",
+       "db",
+       "URL",
+       "the database: sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE",
+       {"schema"}},
       {"migrate", "dir", "DIR", "where the migrations are", {"schema"}},
+      {"migrate up",
+       "target",
+       "VERSION",
+       "up to this one, and not further (default: all that are pending)",
+       {"schema"}},
+      {"migrate up",
+       "out-of-order",
+       "",
+       "apply also what is older than the last one applied, and go on where files of applied ones "
+       "are gone",
+       {"schema"}},
+      {"migrate down",
+       "steps",
+       "N",
+       "take back so many, the last one first (default 1)",
+       {"schema"}},
+      {"migrate down",
+       "target",
+       "VERSION",
+       "take back all that was applied after this one; 0: everything",
+       {"schema"}},
+      {"migrate up",
+       "transaction-mode",
+       "MODE",
+       "per_migration (default): each in one transaction, as far as its statements let it; none: "
+       "each statement by itself",
+       {"schema"}},
+      {"migrate up",
+       "timeout",
+       "SECONDS",
+       "how long a statement may take (default 300; 0: as long as it takes)",
+       {"schema"}},
+      {"migrate down", "timeout", "SECONDS", "how long a statement may take", {"schema"}},
+      {"migrate up",
+       "lock-timeout",
+       "SECONDS",
+       "how long to wait for others who migrate (default 30)",
+       {"schema"}},
+      {"migrate down",
+       "lock-timeout",
+       "SECONDS",
+       "how long to wait for others who migrate (default 30)",
+       {"schema"}},
   };
   return flags;
 }
@@ -271,7 +318,9 @@ KindFlags::KindFlags(CLI::App& app, std::string_view verb) {
         std::find(flag.kinds.begin(), flag.kinds.end(), "files") != flag.kinds.end();
     const bool for_move =
         verb == "move" && flag.verb == "copy" && of_files && flag.name != kOnlyToCopy;
-    if (flag.verb != verb && !for_move) continue;
+    // "migrate" stands for every verb of that group.
+    const bool of_group = verb.starts_with(std::string(flag.verb) + " ");
+    if (flag.verb != verb && !of_group && !for_move) continue;
     Given given{std::string(flag.name), flag.kinds, nullptr, nullptr};
     std::string names = "--" + given.name;
     if (!flag.also.empty()) names = std::string(flag.also) + "," + names;

@@ -213,6 +213,12 @@ Text add_place(CLI::App& app, const std::string& name, const std::string& help) 
   return value;
 }
 
+Texts add_optional_place(CLI::App& app, const std::string& name, const std::string& help) {
+  auto values = std::make_shared<std::vector<std::string>>();
+  app.add_option(name, *values, help)->expected(0, 1)->type_name("");
+  return values;
+}
+
 Texts add_more_places(CLI::App& app) {
   auto values = std::make_shared<std::vector<std::string>>();
   app.add_option("MORE", *values, "")->type_name("")->group("");

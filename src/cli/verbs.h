@@ -86,6 +86,9 @@ Flag add_flag(CLI::App& app, const std::string& names, const std::string& help);
 /// A word in its place ("SRC"), required.
 Text add_place(CLI::App& app, const std::string& name, const std::string& help);
 
+/// A place that may be left out.
+Texts add_optional_place(CLI::App& app, const std::string& name, const std::string& help);
+
 /// The words behind the last place, which then was not the last: "SRC… DST" for several SRC. They
 /// show in no help text.
 Texts add_more_places(CLI::App& app);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/events.h"
 #include "engine/governor.h"
 #include "engine/ledger_writer.h"
 #include "engine/live_limits.h"
@@ -66,6 +67,7 @@ struct HostParts {
   bool all_or_nothing = false;         ///< commit_scope execution
   const Run* run = nullptr;            ///< who says which items a selector means
   const UndoSelector* part = nullptr;  ///< of a rollback; nullptr: all of it
+  EventBus* events = nullptr;          ///< nullptr: nobody can watch
 };
 
 /// Is a completed item of what a rollback of this part takes back?
@@ -84,6 +86,10 @@ class ContextOver : public Base {
   [[nodiscard]] Permits& permits() override { return parts_.governor; }
   [[nodiscard]] const CancelToken& cancel() const override { return cancel_; }
   [[nodiscard]] const std::string& state_path() const override { return parts_.state.path(); }
+  void tell(std::string_view text) override {
+    if (parts_.events == nullptr) return;
+    parts_.events->publish(Event{"message", parts_.clock.wall_ms(), Json{{"text", text}}, false});
+  }
   [[nodiscard]] Status fence() override {
     if (parts_.stale || !parts_.lock.still_held()) {
       parts_.stale = true;

@@ -198,7 +198,8 @@ void Execution::Host::make_parts() {
                 aside_.get(),
                 run_ != nullptr && run_->commit_scope() == CommitScope::execution,
                 run_.get(),
-                parts.undo_selector ? &*parts.undo_selector : nullptr});
+                parts.undo_selector ? &*parts.undo_selector : nullptr,
+                &events_});
 }
 
 coordinator::Now Execution::Host::now() const {

@@ -45,6 +45,13 @@ struct Meaning {
   std::string words;
 };
 
+/// What a look at a destination found.
+struct Findings {
+  Json json;
+  std::string text;  ///< lines for people, escaped
+  bool good = true;  ///< nothing of it has to be put right
+};
+
 class Kind {
  public:
   virtual ~Kind() = default;
@@ -58,6 +65,12 @@ class Kind {
   /// Decodes the kind's sections; one line per problem, naming the key (as a JSON pointer) and the
   /// nearest valid one.
   [[nodiscard]] virtual std::vector<std::string> check(const Json& document) const = 0;
+  /// A one-line form that changes nothing and is no execution (`dunlin migrate status`); may wait
+  /// for a server. invalid_input where the kind has no such form.
+  [[nodiscard]] virtual Result<Findings> look(const CommandLine& /*line*/,
+                                              const CancelToken& /*cancel*/) const {
+    return Error(ErrorType::invalid_input, "there is nothing to look at");
+  }
   [[nodiscard]] virtual Result<std::vector<Claim>> claims(const Plan& plan) const = 0;
   /// "copy /a/b to /c/b": printed by `plan check`, shown by `ps`.
   [[nodiscard]] virtual std::string describe(const Plan& plan) const = 0;

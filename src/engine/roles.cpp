@@ -53,6 +53,13 @@ constexpr VerbRole kVerbRoles[] = {
     {"move", Role::operator_},
     {"load", Role::operator_},
     {"migrate up", Role::operator_},
+    {"migrate down", Role::operator_},
+    {"migrate baseline", Role::operator_},
+    {"migrate mark-applied", Role::operator_},
+    {"migrate import-history", Role::operator_},
+    {"migrate repair", Role::operator_},
+    {"migrate status", Role::viewer},
+    {"migrate validate", Role::viewer},
     {"run", Role::operator_},
     {"run-owner", Role::operator_},  // what --detach starts
     {"resume", Role::operator_},

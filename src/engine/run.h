@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/cancel.h"
@@ -86,6 +87,8 @@ class RunContext {
   [[nodiscard]] virtual Status fence() = 0;
   /// The state directory, which no migration takes or writes into; empty: there is none.
   [[nodiscard]] virtual const std::string& state_path() const = 0;
+  /// Lines for whoever watches just now, escaped, without the last line end. Nothing keeps them.
+  virtual void tell(std::string_view /*text*/) {}
 };
 
 /// Streams batches into the ledger. One thread.

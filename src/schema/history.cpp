@@ -1,230 +1,301 @@
-// History, log and lock at the target; see history.h.
+// History and log at the target; see history.h.
 #include "schema/history.h"
 
-#include <unistd.h>
-
 #include <array>
+#include <charconv>
 
-#include <pwd.h>
-
-#include "base/clock.h"
 #include "base/crash_point.h"
-#include "base/process.h"
 #include "base/text.h"
+#include "schema/names.h"
 
 namespace dunlin::schema {
 
 namespace {
 
-constexpr const char* kTables =
-    "CREATE TABLE IF NOT EXISTS __MigrationsHistory("
-    "MigrationId TEXT PRIMARY KEY NOT NULL, ProductVersion TEXT NOT NULL, AppliedDate TEXT NOT "
-    "NULL, "
-    "Checksum TEXT NOT NULL, DurationMs INTEGER NOT NULL, AppliedBy TEXT NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS __MigrationsHistoryLog("
-    "Sequence INTEGER PRIMARY KEY AUTOINCREMENT, MigrationId TEXT NOT NULL, Direction TEXT NOT "
-    "NULL, Event TEXT NOT NULL, "
-    "Attempt INTEGER NOT NULL, ExecutionId TEXT NOT NULL, Epoch INTEGER NOT NULL, LoggedAt TEXT "
-    "NOT NULL, "
-    "LoggedBy TEXT NOT NULL, Checksum TEXT, UpSql TEXT, DownSql TEXT, Message TEXT);"
-    "CREATE TABLE IF NOT EXISTS __MigrationsLock("
-    "Id INTEGER PRIMARY KEY CHECK(Id = 1), ExecutionId TEXT NOT NULL, Epoch INTEGER NOT NULL, Pid "
-    "INTEGER NOT NULL, "
-    "Host TEXT NOT NULL, BootId TEXT NOT NULL, StartTime INTEGER NOT NULL, LockedBy TEXT NOT NULL, "
-    "Since TEXT NOT NULL)";
+using sql::Call;
+using sql::Parameter;
 
-/// "anna@host": who is responsible, for people.
-std::string user_at_host() {
-  std::array<char, 4096> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  const bool known = ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
-                     found != nullptr;
-  return (known ? std::string(entry.pw_name) : "uid " + std::to_string(::getuid())) + "@" +
-         host_name();
+std::int64_t number(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+Parameter text(std::int64_t value) {
+  return std::to_string(value);
+}
+
+std::string_view name_of(Direction direction) {
+  return direction == Direction::up ? "up" : "down";
+}
+
+Status run(Target& target, const std::string& sql, std::span<const Parameter> parameters,
+           const Call& call) {
+  DUNLIN_ASSIGN(const sql::Done done, target.connection().run(sql, call, parameters));
+  static_cast<void>(done);
+  return success();
+}
+
+void replace(std::string& text, std::string_view what, std::string_view by) {
+  for (std::size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
+}
+
+/// Names in backticks and `?` for each parameter.
+std::string in_mysql(std::string_view text) {
+  std::string sql;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') {
+      sql.push_back('`');
+    } else if (text[i] == '$') {
+      sql.push_back('?');
+      while (i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9') ++i;
+    } else {
+      sql.push_back(text[i]);
+    }
+  }
+  return sql;
+}
+
+/// What all servers understand, but for the names of the tables, the present time, and how names
+/// and parameters are written. Parameters stand in their order and once each: `$1`, as PostgreSQL
+/// and SQLite take it.
+std::string written_for(const Target& target, std::string_view text) {
+  std::string sql = target.dialect() == sql::Dialect::mysql ? in_mysql(text) : std::string(text);
+  replace(sql, "{history}", target.table(kHistoryTable));
+  replace(sql, "{log}", target.table(kLogTable));
+  replace(sql, "{now}", target.now());
+  return sql;
 }
 
 }  // namespace
 
-Status History::ensure() {
-  DUNLIN_ASSIGN(
-      const std::optional<std::int64_t> there,
-      database_->query_int64("SELECT 1 FROM sqlite_master WHERE name = '__MigrationsLock'"));
-  if (there) return success();
-  DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(*database_));
-  DUNLIN_TRY(database_->exec(kTables));
-  DUNLIN_CRASH_POINT("schema.tables.before");
-  DUNLIN_TRY(transaction.commit());
-  DUNLIN_CRASH_POINT("schema.tables.after");
-  return success();
+struct History::Entry {
+  std::string_view id;
+  Direction direction = Direction::up;
+  std::string_view event;
+  const Migration* migration = nullptr;  ///< whose SQL is kept with it
+  std::string_view message;
+  std::int64_t statement = 0;
+  std::string_view hash;
+};
+
+std::string History::sql(std::string_view text) const {
+  return written_for(*target_, text);
 }
 
-Result<std::map<Version, Applied>> History::applied(sql::Database& database) {
+Result<std::map<Version, Applied>> History::applied(Target& target, const Call& call) {
   std::map<Version, Applied> result;
-  DUNLIN_ASSIGN(
-      const std::optional<std::int64_t> there,
-      database.query_int64("SELECT 1 FROM sqlite_master WHERE name = '__MigrationsHistory'"));
+  DUNLIN_ASSIGN(const bool there, target.has_tables(call));
   if (!there) return result;
-  DUNLIN_ASSIGN(sql::Statement rows,
-                database.prepare("SELECT MigrationId, Checksum FROM __MigrationsHistory"));
-  DUNLIN_ASSIGN(bool more, rows.query());
-  while (more) {
-    result[version_of(rows.column_text(0))] = Applied{rows.column_string(0), rows.column_string(1)};
-    DUNLIN_ASSIGN(more, rows.step());
+  DUNLIN_ASSIGN(
+      const auto rows,
+      target.connection().query(
+          written_for(target, R"(SELECT "MigrationId", "Checksum" FROM {history})"), call));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) return result;
+    result[version_of(rows->text(0))] =
+        Applied{std::string(rows->text(0)), std::string(rows->text(1))};
   }
-  return result;
 }
 
-Result<std::optional<Applied>> History::find(const std::string& id) {
+Result<std::vector<AppliedEntry>> History::in_order(Target& target, const Call& call) {
+  std::vector<AppliedEntry> result;
+  DUNLIN_ASSIGN(const bool there, target.has_tables(call));
+  if (!there) return result;
   DUNLIN_ASSIGN(
-      sql::Statement row,
-      database_->cached(
-          "SELECT MigrationId, Checksum FROM __MigrationsHistory WHERE MigrationId = ?1"));
-  DUNLIN_ASSIGN(const bool found, row.query(id));
+      const auto rows,
+      target.connection().query(
+          written_for(target,
+                      R"(SELECT h."MigrationId", h."Checksum", coalesce(l."Sequence", 0), )" +
+                          target.as_text(R"(h."AppliedDate")") +
+                          R"(, h."AppliedBy", CASE WHEN l."DownSql" IS NULL THEN 0 ELSE 1 END )"
+                          R"(FROM {history} h LEFT JOIN {log} l ON l."Sequence" = (SELECT )"
+                          R"(max(d."Sequence") FROM {log} d WHERE d."MigrationId" = )"
+                          R"(h."MigrationId" AND d."Direction" = 'up' AND d."Event" = 'done') )"
+                          R"(ORDER BY coalesce(l."Sequence", 0) DESC, h."AppliedDate" DESC)"),
+          call));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) return result;
+    AppliedEntry entry;
+    entry.id = rows->text(0);
+    entry.checksum = rows->text(1);
+    entry.sequence = number(rows->text(2));
+    entry.applied_at = rows->text(3);
+    entry.applied_by = rows->text(4);
+    entry.has_way_back = rows->text(5) == "1";
+    result.push_back(std::move(entry));
+  }
+}
+
+Result<std::optional<Applied>> History::find(const std::string& id, const Call& call) {
+  const std::array parameters = {Parameter(id)};
+  DUNLIN_ASSIGN(
+      const auto rows,
+      target_->connection().query(
+          sql(R"(SELECT "MigrationId", "Checksum" FROM {history} WHERE "MigrationId" = $1)"), call,
+          parameters));
+  DUNLIN_ASSIGN(const bool found, rows->next());
   if (!found) return std::optional<Applied>{};
-  return std::optional(Applied{row.column_string(0), row.column_string(1)});
+  Applied applied{std::string(rows->text(0)), std::string(rows->text(1))};
+  DUNLIN_ASSIGN(const bool more, rows->next());
+  static_cast<void>(more);
+  return std::optional(std::move(applied));
 }
 
-Result<std::optional<Record>> History::record_of(const std::string& id) {
-  DUNLIN_ASSIGN(
-      sql::Statement row,
-      database_->cached("SELECT Sequence, ExecutionId, DownSql FROM __MigrationsHistoryLog "
-                        "WHERE MigrationId = ?1 AND Direction = 'up' AND Event = 'done' "
-                        "ORDER BY Sequence DESC LIMIT 1"));
-  DUNLIN_ASSIGN(const bool found, row.query(id));
+Result<std::optional<Record>> History::record_of(const std::string& id, const Call& call) {
+  const std::array parameters = {Parameter(id)};
+  DUNLIN_ASSIGN(const auto rows,
+                target_->connection().query(
+                    sql(R"(SELECT "Sequence", "ExecutionId", "DownSql" FROM {log} WHERE )"
+                        R"("MigrationId" = $1 AND "Direction" = 'up' AND "Event" = 'done' )"
+                        R"(ORDER BY "Sequence" DESC LIMIT 1)"),
+                    call, parameters));
+  DUNLIN_ASSIGN(const bool found, rows->next());
   if (!found) return std::optional<Record>{};
-  Record record{row.column_int64(0), row.column_string(1), std::nullopt};
-  if (!row.is_null(2)) record.down_sql = row.column_string(2);
+  Record record{number(rows->text(0)), std::string(rows->text(1)), std::nullopt};
+  if (!rows->is_null(2)) record.down_sql = std::string(rows->text(2));
+  DUNLIN_ASSIGN(const bool more, rows->next());
+  static_cast<void>(more);
   return std::optional(std::move(record));
 }
 
-Result<std::string> History::applied_after(std::int64_t sequence) {
+Result<std::string> History::last_done(const std::string& id, Direction direction,
+                                       const Call& call) {
+  const std::array parameters = {Parameter(id), Parameter(std::string(name_of(direction)))};
   DUNLIN_ASSIGN(
-      const std::optional<std::string> id,
-      database_->query_text(
-          "SELECT l.MigrationId FROM __MigrationsHistoryLog l JOIN __MigrationsHistory h "
-          "ON h.MigrationId = l.MigrationId WHERE l.Direction = 'up' AND l.Event = 'done' "
-          "AND l.Sequence > ?1 ORDER BY l.Sequence DESC LIMIT 1",
-          sequence));
+      const auto execution,
+      sql::query_text(target_->connection(),
+                      sql(R"(SELECT "ExecutionId" FROM {log} WHERE "MigrationId" = $1 AND )"
+                          R"("Direction" = $2 AND "Event" = 'done' )"
+                          R"(ORDER BY "Sequence" DESC LIMIT 1)"),
+                      call, parameters));
+  return execution.value_or("");
+}
+
+Result<std::string> History::applied_after(std::int64_t sequence, const Call& call) {
+  const std::array parameters = {text(sequence)};
+  DUNLIN_ASSIGN(
+      const auto id,
+      sql::query_text(target_->connection(),
+                      sql(R"(SELECT l."MigrationId" FROM {log} l JOIN {history} h ON )"
+                          R"(h."MigrationId" = l."MigrationId" WHERE l."Direction" = 'up' AND )"
+                          R"(l."Event" = 'done' AND l."Sequence" > $1 )"
+                          R"(ORDER BY l."Sequence" DESC LIMIT 1)"),
+                      call, parameters));
   return id.value_or("");
 }
 
-Status History::add(const Migration& migration, std::int64_t duration_ms, std::int64_t wall_ms) {
-  DUNLIN_TRY(log(migration, "up", "done", "", wall_ms));
-  return database_->run("INSERT INTO __MigrationsHistory VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-                        migration.id, identity_.product_version, rfc3339(wall_ms),
-                        migration.checksum, duration_ms, user_at_host());
-}
-
-Status History::remove(const std::string& id, std::int64_t wall_ms) {
-  Migration migration;
-  migration.id = id;
-  DUNLIN_TRY(log(migration, "down", "done", "", wall_ms));
-  return database_->run("DELETE FROM __MigrationsHistory WHERE MigrationId = ?1", id);
-}
-
-Status History::log_failure(const Migration& migration, const std::string& message,
-                            std::int64_t wall_ms) {
-  DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(*database_));
-  DUNLIN_TRY(check_lock());
-  DUNLIN_TRY(log(migration, "up", "failed", message, wall_ms));
-  return transaction.commit();
-}
-
-Status History::log(const Migration& migration, std::string_view direction, std::string_view event,
-                    std::string_view message, std::int64_t wall_ms) {
-  const bool up = direction == "up";
-  const bool has_down = up && !migration.down.file.empty();
-  return database_->run(
-      "INSERT INTO __MigrationsHistoryLog(MigrationId, Direction, Event, Attempt, ExecutionId, "
-      "Epoch, LoggedAt, LoggedBy, "
-      "Checksum, UpSql, DownSql, Message) VALUES(?1, ?2, ?3, (SELECT 1 + count(*) FROM "
-      "__MigrationsHistoryLog "
-      "WHERE MigrationId = ?1 AND Direction = ?2), ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, ''))",
-      migration.id, direction, event, identity_.execution.value, identity_.epoch, rfc3339(wall_ms),
-      user_at_host(), up ? std::optional(migration.checksum) : std::nullopt,
-      up ? std::optional(migration.up.sql) : std::nullopt,
-      has_down ? std::optional(migration.down.sql) : std::nullopt, message);
-}
-
-Status History::lock(engine::RunContext& context, std::int64_t timeout_ms) {
-  constexpr auto kPoll = std::chrono::milliseconds(100);
-  const std::int64_t give_up_ms = context.clock().monotonic_ms() + timeout_ms;
-  for (;;) {
-    Result<std::string> holder = try_lock(context.clock().wall_ms());
-    if (!holder.ok() && holder.error().type != ErrorType::database_locked)
-      return std::move(holder).error();
-    if (holder.ok() && holder.value().empty()) return success();
-    DUNLIN_TRY(context.cancel().check());
-    if (context.clock().monotonic_ms() >= give_up_ms) {
-      if (!holder.ok())
-        return Error(ErrorType::lock_held, "the database is locked by another connection");
-      return Error(ErrorType::lock_held, "the migration lock is held by " + holder.value());
+Result<std::map<std::string, Unfinished>> History::unfinished(const Call& call) {
+  std::map<std::string, Unfinished> result;
+  DUNLIN_ASSIGN(
+      const auto rows,
+      target_->connection().query(
+          sql(R"(SELECT l."MigrationId", l."Direction", l."Event", l."Statement", )"
+              R"(l."StatementHash" FROM {log} l WHERE l."Event" IN ('begun', 'passed', 'failed') )"
+              R"(AND l."Statement" > 0 AND NOT EXISTS (SELECT 1 FROM {log} d WHERE )"
+              R"(d."MigrationId" = l."MigrationId" AND d."Sequence" > l."Sequence" AND )"
+              R"(d."Event" = 'done') ORDER BY l."Sequence")"),
+          call));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) break;
+    Unfinished& one = result[std::string(rows->text(0))];
+    const std::string_view event = rows->text(2);
+    one.direction = rows->text(1) == "down" ? Direction::down : Direction::up;
+    if (event == "begun") {
+      one.begun = number(rows->text(3));
+      one.fingerprint = rows->text(4);
+    } else {
+      one.begun = 0;  // the server has answered
     }
-    static_cast<void>(context.cancel().wait_for(kPoll));
-  }
-}
-
-Result<std::string> History::try_lock(std::int64_t wall_ms) {
-  DUNLIN_ASSIGN(const ProcessIdentity self, ProcessIdentity::current());
-  DUNLIN_ASSIGN(sql::Transaction transaction, sql::Transaction::begin(*database_));
-  {
-    DUNLIN_ASSIGN(
-        sql::Statement row,
-        database_->cached("SELECT ExecutionId, Epoch, Pid, Host, BootId, StartTime, LockedBy, "
-                          "Since FROM __MigrationsLock"));
-    DUNLIN_ASSIGN(const bool held, row.query());
-    if (held && row.column_text(0) == identity_.execution.value) {
-      if (row.column_int64(1) > identity_.epoch) {
-        return Error(ErrorType::stale_owner,
-                     "another process has taken this execution's migration lock over");
-      }
-    } else if (held) {
-      ProcessIdentity holder{static_cast<pid_t>(row.column_int64(2)), row.column_string(4),
-                             static_cast<std::uint64_t>(row.column_int64(5)), row.column_string(3)};
-      // Of another machine nobody here can tell whether it lives, so its lock is never taken.
-      const bool local = holder.host == self.host;
-      bool alive = !local;
-      if (local) {
-        DUNLIN_ASSIGN(alive, holder.matches());
-      }
-      if (alive) {
-        return printable(row.column_text(6)) + ", process " + std::to_string(holder.pid) +
-               ", since " + row.column_string(7) +
-               (local ? ""
-                      : "; if that machine is gone, delete the row of __MigrationsLock by hand");
-      }
+    if (event == "passed") {
+      one.passed = number(rows->text(3));
+      one.hash = rows->text(4);
     }
   }
-  DUNLIN_TRY(database_->run(
-      "INSERT OR REPLACE INTO __MigrationsLock VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-      identity_.execution.value, identity_.epoch, self.pid, self.host, self.boot_id,
-      self.start_time, user_at_host(), rfc3339(wall_ms)));
-  DUNLIN_CRASH_POINT("schema.lock.before");
-  DUNLIN_TRY(transaction.commit());
-  DUNLIN_CRASH_POINT("schema.lock.after");
-  return std::string();
+  std::erase_if(result, [](const auto& one) {
+    return one.second.passed == 0 && one.second.begun == 0;  // it failed without a trace
+  });
+  return result;
 }
 
-Status History::check_lock() {
-  DUNLIN_ASSIGN(
-      const std::optional<std::int64_t> ours,
-      database_->query_int64("SELECT 1 FROM __MigrationsLock WHERE ExecutionId = ?1 AND Epoch = ?2",
-                             identity_.execution.value, identity_.epoch));
-  if (ours) return success();
-  return Error(ErrorType::stale_owner, "the migration lock is no longer held by this process");
+Status History::add(const Migration& migration, std::int64_t duration_ms, const Call& call) {
+  DUNLIN_TRY(log({migration.id, Direction::up, "done", &migration, {}, 0, {}}, call));
+  const std::array parameters = {Parameter(migration.id), Parameter(product_version_),
+                                 Parameter(migration.checksum), text(duration_ms),
+                                 Parameter(user_at_host())};
+  return run(*target_, sql("INSERT INTO {history} VALUES($1, $2, {now}, $3, $4, $5)"), parameters,
+             call);
 }
 
-Status History::unlock() {
-  DUNLIN_ASSIGN(
-      const std::optional<std::int64_t> there,
-      database_->query_int64("SELECT 1 FROM sqlite_master WHERE name = '__MigrationsLock'"));
-  if (!there) return success();
-  DUNLIN_CRASH_POINT("schema.unlock.before");
-  DUNLIN_TRY(database_->run("DELETE FROM __MigrationsLock WHERE ExecutionId = ?1 AND Epoch <= ?2",
-                            identity_.execution.value, identity_.epoch));
-  DUNLIN_CRASH_POINT("schema.unlock.after");
-  return success();
+Status History::remove(const std::string& id, const Call& call) {
+  DUNLIN_TRY(log({id, Direction::down, "done", nullptr, {}, 0, {}}, call));
+  const std::array parameters = {Parameter(id)};
+  return run(*target_, sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), parameters, call);
+}
+
+Status History::accept(const Migration& migration, const Call& call) {
+  DUNLIN_TRY(log({migration.id, Direction::up, "repaired", &migration, {}, 0, {}}, call));
+  const std::array parameters = {Parameter(migration.checksum), Parameter(migration.id)};
+  return run(*target_, sql(R"(UPDATE {history} SET "Checksum" = $1 WHERE "MigrationId" = $2)"),
+             parameters, call);
+}
+
+Status History::passed(const std::string& id, Direction direction, std::int64_t count,
+                       const std::string& hash, const Call& call) {
+  return log({id, direction, "passed", nullptr, {}, count, hash}, call);
+}
+
+Status History::begun(const std::string& id, Direction direction, std::int64_t statement,
+                      const std::string& fingerprint, const Call& call) {
+  return log({id, direction, "begun", nullptr, {}, statement, fingerprint}, call);
+}
+
+Status History::failed(const Migration& migration, std::int64_t statement,
+                       const std::string& message, const Call& call) {
+  DUNLIN_TRY(target_->begin(owner_, {}, call));
+  Status logged =
+      log({migration.id, Direction::up, "failed", &migration, message, statement, {}}, call);
+  return run(*target_, logged.ok() ? "COMMIT" : "ROLLBACK", {}, call);
+}
+
+Status History::log(const Entry& entry, const Call& call) {
+  const Migration* const migration = entry.migration;
+  const Script* const down = migration == nullptr ? nullptr : migration->way_back();
+  const auto kept = [](std::string_view one) {
+    return one.empty() ? Parameter() : Parameter(std::string(one));
+  };
+  const std::string id(entry.id);
+  const std::string direction(name_of(entry.direction));
+  const std::array parameters = {
+      Parameter(id),
+      Parameter(direction),
+      Parameter(std::string(entry.event)),
+      Parameter(id),
+      Parameter(direction),
+      Parameter(owner_.execution.value),
+      text(owner_.epoch),
+      Parameter(user_at_host()),
+      migration == nullptr ? Parameter() : Parameter(migration->checksum),
+      migration == nullptr ? Parameter() : Parameter(migration->up.sql),
+      down == nullptr ? Parameter() : Parameter(down->sql),
+      kept(entry.message),
+      text(entry.statement),
+      kept(entry.hash),
+  };
+  return run(
+      *target_,
+      sql(R"(INSERT INTO {log}("MigrationId", "Direction", "Event", "Attempt", "ExecutionId", )"
+          R"("Epoch", "LoggedAt", "LoggedBy", "Checksum", "UpSql", "DownSql", "Message", )"
+          R"("Statement", "StatementHash") VALUES($1, $2, $3, (SELECT "n" FROM (SELECT 1 + )"
+          R"(count(*) AS "n" FROM {log} WHERE "MigrationId" = $4 AND "Direction" = $5 AND )"
+          R"("Event" IN ('done', 'failed')) AS "earlier"), )"
+          R"($6, $7, {now}, $8, $9, $10, $11, $12, $13, $14))"),
+      parameters, call);
 }
 
 }  // namespace dunlin::schema

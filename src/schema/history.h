@@ -1,22 +1,19 @@
-// The migrations' records at the target: what is applied, what was tried, and who may change the
-// schema now.
+// The migrations' records at the target: what is applied, and what was tried.
 //
 // The target is the truth (schema.md S-9): __MigrationsHistory holds exactly the applied
-// migrations,
-// __MigrationsHistoryLog every attempt with the SQL of both directions, append-only, so that undo
-// needs neither the files nor the local state. __MigrationsLock holds one row while somebody
-// migrates; that row is the fence, too: every write transaction looks whether it is still its own.
-// One thread at a time, as the Database.
+// migrations, __MigrationsHistoryLog every attempt with the SQL of both directions and how far it
+// came, append-only, so that undo and resume need neither the files nor the local state. Times are
+// the database's, the order is the log's. One thread at a time, as the Target.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "engine/run.h"
 #include "schema/discovery.h"
-#include "sql/sqlite.h"
+#include "schema/target.h"
 
 namespace dunlin::schema {
 
@@ -32,51 +29,76 @@ struct Record {
   std::optional<std::string> down_sql;  ///< none: irreversible
 };
 
-struct Identity {
-  ExecutionId execution;
-  std::int64_t epoch = 0;
-  std::string product_version;
+/// One that is applied, as a list shows it.
+struct AppliedEntry {
+  std::string id;
+  std::string checksum;
+  std::int64_t sequence = 0;  ///< in the log: order of applying; 0: the log does not know it
+  std::string applied_at;     ///< RFC 3339
+  std::string applied_by;
+  bool has_way_back = false;
+};
+
+enum class Direction : std::uint8_t { up, down };
+
+/// How far a migration came that is neither applied nor untouched. Counts are of statements.
+struct Unfinished {
+  Direction direction = Direction::up;
+  std::int64_t passed = 0;  ///< so many are done, from the first on
+  std::string hash;         ///< prefix_hash() of those
+  std::int64_t begun = 0;   ///< announced, and nothing more is known of it; 0: none
+  std::string fingerprint;  ///< before that one, as probe.h has it
 };
 
 class History {
  public:
-  History(sql::Database& database, Identity identity)
-      : database_(&database), identity_(std::move(identity)) {}
+  History(Target& target, Owner owner, std::string product_version)
+      : target_(&target), owner_(std::move(owner)), product_version_(std::move(product_version)) {}
 
-  /// Makes the three tables; a transaction of its own. Repeatable.
-  [[nodiscard]] Status ensure();
-  /// By version; empty when there is no history table. Needs no ensure().
-  [[nodiscard]] static Result<std::map<Version, Applied>> applied(sql::Database& database);
-  [[nodiscard]] Result<std::optional<Applied>> find(const std::string& id);
+  [[nodiscard]] const Owner& owner() const { return owner_; }
+
+  /// By version; empty when there is no history table.
+  [[nodiscard]] static Result<std::map<Version, Applied>> applied(Target& target,
+                                                                  const sql::Call& call);
+  /// The last one applied first; empty when there is no history table.
+  [[nodiscard]] static Result<std::vector<AppliedEntry>> in_order(Target& target,
+                                                                  const sql::Call& call);
+  [[nodiscard]] Result<std::optional<Applied>> find(const std::string& id, const sql::Call& call);
   /// nullopt when the log has no `up` of it.
-  [[nodiscard]] Result<std::optional<Record>> record_of(const std::string& id);
+  [[nodiscard]] Result<std::optional<Record>> record_of(const std::string& id,
+                                                        const sql::Call& call);
+  /// The execution that did it last in that direction; empty: none.
+  [[nodiscard]] Result<std::string> last_done(const std::string& id, Direction direction,
+                                              const sql::Call& call);
   /// The id of a migration that was applied after that place in the log and still is; empty: none.
-  [[nodiscard]] Result<std::string> applied_after(std::int64_t sequence);
+  [[nodiscard]] Result<std::string> applied_after(std::int64_t sequence, const sql::Call& call);
+  /// By id.
+  [[nodiscard]] Result<std::map<std::string, Unfinished>> unfinished(const sql::Call& call);
 
-  /// Inside the migration's transaction.
+  /// Inside the migration's last transaction.
   [[nodiscard]] Status add(const Migration& migration, std::int64_t duration_ms,
-                           std::int64_t wall_ms);
-  [[nodiscard]] Status remove(const std::string& id, std::int64_t wall_ms);
-  /// In a transaction of its own, after the migration's was rolled back.
-  [[nodiscard]] Status log_failure(const Migration& migration, const std::string& message,
-                                   std::int64_t wall_ms);
-
-  /// Waits until the lock is free, at most `timeout_ms`, and takes it; what an earlier owner of
-  /// this execution or a process that has died holds is taken over. lock_held says who holds it.
-  [[nodiscard]] Status lock(engine::RunContext& context, std::int64_t timeout_ms);
-  /// Inside a write transaction: stale_owner when the lock is no longer ours.
-  [[nodiscard]] Status check_lock();
-  /// Gives the lock back, if it is ours or an earlier owner's of this execution. Needs no ensure().
-  [[nodiscard]] Status unlock();
+                           const sql::Call& call);
+  [[nodiscard]] Status remove(const std::string& id, const sql::Call& call);
+  /// Its file, as it is now, is what was applied. The way back stays the one that was recorded.
+  [[nodiscard]] Status accept(const Migration& migration, const sql::Call& call);
+  /// `count` statements are done; inside the transaction of the last ones, if they have one.
+  [[nodiscard]] Status passed(const std::string& id, Direction direction, std::int64_t count,
+                              const std::string& hash, const sql::Call& call);
+  /// That statement (from 1) is sent next, and no transaction holds it.
+  [[nodiscard]] Status begun(const std::string& id, Direction direction, std::int64_t statement,
+                             const std::string& fingerprint, const sql::Call& call);
+  /// After its transaction was rolled back. `statement` from 1; 0: none of them.
+  [[nodiscard]] Status failed(const Migration& migration, std::int64_t statement,
+                              const std::string& message, const sql::Call& call);
 
  private:
-  [[nodiscard]] Status log(const Migration& migration, std::string_view direction,
-                           std::string_view event, std::string_view message, std::int64_t wall_ms);
-  /// One try: empty when taken, else who holds it.
-  [[nodiscard]] Result<std::string> try_lock(std::int64_t wall_ms);
+  struct Entry;
+  [[nodiscard]] Status log(const Entry& entry, const sql::Call& call);
+  [[nodiscard]] std::string sql(std::string_view text) const;
 
-  sql::Database* database_;
-  Identity identity_;
+  Target* target_;
+  Owner owner_;
+  std::string product_version_;
 };
 
 }  // namespace dunlin::schema

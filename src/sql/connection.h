@@ -29,6 +29,9 @@ struct ServerInfo {
   std::string database;
   std::string user;
   bool read_only = false;  ///< a standby, or set so: it takes no writes from this session
+  /// Something between us and the server hands its sessions out (PgBouncer): what a session holds
+  /// may be another one's by the next transaction.
+  bool pooled = false;
 };
 
 /// Tells a session from all others of its server, also from later ones that get its number.

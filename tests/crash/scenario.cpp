@@ -24,6 +24,8 @@ std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "records") return make_records_scenario(false);
   if (name == "records-single") return make_records_scenario(true);
   if (name == "schema") return make_schema_scenario();
+  if (name == "schema-postgresql") return make_server_scenario("postgresql");
+  if (name == "schema-mariadb") return make_server_scenario("mariadb");
   if (name == "scripted") return make_scripted_scenario("item");
   if (name == "scripted-batch") return make_scripted_scenario("batch");
   if (name == "scripted-execution") return make_scripted_scenario("execution");

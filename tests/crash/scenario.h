@@ -35,7 +35,8 @@ class Scenario {
 /// "records-single", "schema", "objects", "scripted", "scripted-batch", "scripted-execution". There
 /// are also "files-adversarial", which needs root and is run by itself, and
 /// "files-rename-existing", "files-several" and "files-several-move" (several sources), which are
-/// near to "files-keep-both", "files" and "files-move".
+/// near to "files-keep-both", "files" and "files-move", and "schema-postgresql" and
+/// "schema-mariadb", which need the servers' programs.
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
@@ -54,6 +55,8 @@ std::unique_ptr<Scenario> make_adversarial_scenario();
 std::unique_ptr<Scenario> make_large_scenario();
 std::unique_ptr<Scenario> make_records_scenario(bool single);
 std::unique_ptr<Scenario> make_schema_scenario();
+/// "postgresql" or "mariadb": starts a server of its own.
+std::unique_ptr<Scenario> make_server_scenario(const std::string& server);
 std::unique_ptr<Scenario> make_objects_scenario();
 std::unique_ptr<Scenario> make_scripted_scenario(const std::string& scope);
 

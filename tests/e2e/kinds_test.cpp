@@ -1,5 +1,9 @@
 // The other kinds through the same verbs: rows, migrations of a schema.
+#include <csignal>
+#include <thread>
+
 #include "e2e/world.h"
+#include "support/postgresql_server.h"
 
 namespace dunlin::e2e {
 namespace {
@@ -86,6 +90,60 @@ TEST_F(Kinds, MigrationsAreAppliedAndAFailingOneIsFatal) {
   const Finished unknown = run({"migrate", "upp"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_THAT(unknown.err, HasSubstr("did you mean 'up'?"));
+}
+
+TEST_F(Kinds, MigrationsGoDownAgainAndTheirStatusIsShown) {
+  write("migrations/1_first.up.sql", "CREATE TABLE a(x INTEGER);\n");
+  write("migrations/1_first.down.sql", "DROP TABLE a;\n");
+  write("migrations/2_second.up.sql", "CREATE TABLE b(x INTEGER);\n");
+  const auto migrate = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "migrate");
+    words.insert(words.end(), {"--db", "sqlite:" + path("s.db"), "--dir", path("migrations")});
+    return run(words);
+  };
+  EXPECT_THAT(migrate({"status"}).out, HasSubstr("□ 1_first"));
+  EXPECT_EQ(migrate({"up", "--target", "1"}).code, 0);
+  const Finished status = migrate({"status"});
+  EXPECT_THAT(status.out, HasSubstr("Current Version: 1_first"));
+  EXPECT_THAT(status.out, HasSubstr("✓ 1_first"));
+  EXPECT_THAT(status.out, HasSubstr("□ 2_second"));
+  EXPECT_THAT(migrate({"status", "--json"}).out, HasSubstr("\"pending\":[\"2_second\"]"));
+  EXPECT_EQ(migrate({"up"}).code, 0);
+  const Finished refused = migrate({"down", "--steps", "2"});
+  EXPECT_EQ(refused.code, 3) << "the second has no way back";
+  EXPECT_THAT(refused.err, HasSubstr("'2_second' is irreversible"));
+  EXPECT_THAT(migrate({"status"}).out, HasSubstr("Current Version: 2_second"));
+  EXPECT_EQ(migrate({"down", "--steps", "two"}).code, 2);
+  EXPECT_EQ(migrate({"up", "--steps", "2"}).code, 2);
+}
+
+TEST_F(Kinds, MigrationsOfAServerSurviveAKillAndALostStateDirectory) {
+  const testing::PostgresqlServer server;
+  const std::string url = server.address();
+  write("migrations/1_first.sql", "CREATE TABLE a(x int);\n-- dunlin:down\nDROP TABLE a;\n");
+  write("migrations/2_long.sql",
+        "INSERT INTO a VALUES (1);\nSELECT pg_sleep(600);\n-- dunlin:down\nDELETE FROM a;\n");
+  const std::vector<std::string> up = {"migrate", "up", "--db", url, "--dir", path("migrations")};
+  testing::Process process(dunlin(up));
+  const std::vector<std::string> status = {"migrate", "status", "--db",
+                                           url,       "--dir",  path("migrations")};
+  while (run(status).out.find("✓ 1_first") == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  process.signal(SIGKILL);
+  static_cast<void>(process.wait());
+  write("migrations/2_long.sql",
+        "INSERT INTO a VALUES (1);\nSELECT 1;\n-- dunlin:down\nDELETE FROM a;\n");
+  const Finished again = run(up);
+  EXPECT_EQ(again.code, 0) << again.out << again.err;
+  EXPECT_THAT(run(status).out, HasSubstr("Current Version: 2_long"));
+  EXPECT_EQ(run({"verify", "latest"}).code, 0);
+  EXPECT_EQ(
+      run({"migrate", "down", "--db", url, "--dir", path("migrations"), "--target", "0"}).code, 0);
+  EXPECT_THAT(run(status).out, HasSubstr("Current Version: none"));
+  const Finished password =
+      run({"migrate", "up", "--db", "postgres://anna:hunter2@h/d", "--dir", path("migrations")});
+  EXPECT_EQ(password.code, 2);
+  EXPECT_EQ(password.err.find("hunter2"), std::string::npos);
 }
 
 }  // namespace

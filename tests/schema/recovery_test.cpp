@@ -226,6 +226,7 @@ TEST_F(SchemaRecovery, WaitingForTheLockIsWokenByCancellation) {
   exec(
       "INSERT INTO __MigrationsLock VALUES(1, 'x', 1, 1, 'elsewhere', 'b', 1, 'anna@elsewhere', "
       "'2026')");
+  file("4_D.sql", "SELECT 1");  // who has nothing to do waits for nothing
   const auto run = make_run(60);
   testing::LocalExecution local(*run, as("0002"));
   const std::int64_t begin = SystemClock().monotonic_ms();

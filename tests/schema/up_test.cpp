@@ -8,7 +8,12 @@ namespace {
 using engine::ItemStatus;
 
 class Up : public SchemaTest {};
-class Discover : public SchemaTest {};
+class Discover : public SchemaTest {
+ protected:
+  Result<Migrations> discovered() const {
+    return discover(directory_.native(), sql::Dialect::sqlite, TransactionMode::per_migration);
+  }
+};
 
 TEST_F(Up, AppliesInOrderOfTheNumbersNotOfTheNames) {
   file("10_Second.sql", "ALTER TABLE t ADD COLUMN b; ");
@@ -27,8 +32,8 @@ TEST_F(Up, RecordsWhoWhatAndWhen) {
   file("1_Make.down.sql", "DROP TABLE t;");
   expect_up();
   EXPECT_EQ(text("SELECT ProductVersion FROM __MigrationsHistory"), "dunlin 9.9");
-  EXPECT_EQ(text("SELECT substr(Checksum, 1, 7) || length(Checksum) FROM __MigrationsHistory"),
-            "sha256:71");
+  EXPECT_EQ(text("SELECT substr(Checksum, 1, 16) || length(Checksum) FROM __MigrationsHistory"),
+            "sha256-script-1:210");
   EXPECT_EQ(text("SELECT AppliedDate LIKE '20__-__-__T%Z' AND AppliedBy LIKE '%@%' AND DurationMs "
                  ">= 0 FROM __MigrationsHistory"),
             "1");
@@ -129,22 +134,104 @@ TEST_F(Up, AMigrationCannotEndItsTransactionOrEditTheHistory) {
       {"BEGIN; CREATE TABLE u(a); COMMIT;", "remove BEGIN"},
       {"ROLLBACK", "remove BEGIN"},
       {"DELETE FROM __MigrationsHistory", "its own history"},
-      {"DROP TABLE __MigrationsLock", "its own history"},
+      {"DROP TABLE \"__migrationslock\"", "its own history"},
       {"ATTACH ':memory:' AS x", "attach"},
-      {"INSERT OR ROLLBACK INTO t VALUES(1), (1)", "UNIQUE"},
-      {"VACUUM", "VACUUM"},
-      {"SELECT 'never closed", "unrecognized"},
+      {"SELECT 'never closed", "line 1"},
   };
   for (const auto& [sql, expected] : bad) {
     SCOPED_TRACE(sql);
     file("1_Bad.sql", "CREATE TABLE t(a UNIQUE); " + sql);
     const Status status = up();
     ASSERT_FALSE(status.ok());
-    EXPECT_EQ(status.error().type, ErrorType::migration_failed);
+    EXPECT_EQ(status.error().type, ErrorType::invalid_input);
+    EXPECT_NE(status.error().message.find("1_Bad.sql"), std::string::npos)
+        << status.error().message;
     EXPECT_NE(status.error().message.find(expected), std::string::npos) << status.error().message;
-    EXPECT_EQ(schema(), "");
-    EXPECT_EQ(history(), "");
+    EXPECT_FALSE(problems().empty());
+    EXPECT_FALSE(std::filesystem::exists(database_path_)) << "found before anything ran";
   }
+}
+
+TEST_F(Up, AStatementThatEndsTheTransactionByItselfFailsAndLeavesNothing) {
+  file("1_Bad.sql", "CREATE TABLE t(a UNIQUE); INSERT OR ROLLBACK INTO t VALUES(1), (1)");
+  const Status status = up();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().type, ErrorType::migration_failed);
+  EXPECT_NE(status.error().message.find("UNIQUE"), std::string::npos) << status.error().message;
+  EXPECT_EQ(schema(), "");
+  EXPECT_EQ(history(), "");
+}
+
+TEST_F(Up, WhatNoTransactionCanHoldRunsAlone) {
+  file("1_Make.sql", "CREATE TABLE t(a); INSERT INTO t VALUES(1); VACUUM; INSERT INTO t VALUES(2)");
+  expect_up();
+  EXPECT_EQ(text("SELECT a FROM t"), "1 2");
+  EXPECT_EQ(text("SELECT Event || Statement FROM __MigrationsHistoryLog"),
+            "passed2 begun3 passed3 done0");
+}
+
+TEST_F(Up, OptionsStandInLinesOfTheirOwn) {
+  file("1_Own.sql",
+       "-- dunlin:transaction false\nBEGIN; CREATE TABLE t(a); INSERT INTO t VALUES(1); COMMIT;\n"
+       "INSERT INTO t VALUES(2);");
+  expect_up();
+  EXPECT_EQ(text("SELECT a FROM t"), "1 2");
+  EXPECT_EQ(text("SELECT Event || Statement FROM __MigrationsHistoryLog"), "passed4 done0");
+  for (const auto& [line, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"-- dunlin:transactoin false", "write transaction"},
+           {"-- dunlin:timeout soon", "a number of seconds"},
+           {"-- dunlin:transaction maybe", "true or false"},
+           {"-- dunlin:transaction true\nVACUUM;", "cannot keep"},
+           {"-- dunlin:transaction false\nBEGIN;", "never committed"},
+           {"-- dunlin:transaction false\nCOMMIT;", "no transaction to commit"},
+           {"-- dunlin:transaction false\nBEGIN; VACUUM; COMMIT;", "begins above"},
+           {"-- dunlin:transaction false\nBEGIN; ROLLBACK;", "take back a part"}}) {
+    SCOPED_TRACE(line);
+    file("2_Bad.sql", "SELECT 1;\n" + line);
+    const auto found = problems();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NE(found.front().find("2_Bad.sql:"), std::string::npos) << found.front();
+    EXPECT_NE(found.front().find(expected), std::string::npos) << found.front();
+  }
+}
+
+TEST_F(Up, AnEmptyOrRenouncedWayBackIsNone) {
+  file("1_A.up.sql", "CREATE TABLE a(x);");
+  file("1_A.down.sql", "-- nothing to see here\n");
+  file("2_B.sql", "-- dunlin:irreversible\nCREATE TABLE b(x);\n-- dunlin:down\nDROP TABLE b;\n");
+  const auto run = make_run();
+  testing::LocalExecution local(*run);
+  ASSERT_TRUE(local.run_to_end().ok());
+  EXPECT_EQ(text("SELECT count(*) FROM __MigrationsHistoryLog WHERE DownSql IS NOT NULL"), "0");
+  ASSERT_TRUE(local.undo().ok());
+  EXPECT_EQ(history(), "1_A 2_B");
+  EXPECT_NE(local.item("2_B")->error->message.find("irreversible"), std::string::npos);
+}
+
+TEST_F(Up, CommentsAndWhiteSpaceMayChangeStatementsMayNot) {
+  file("1_Make.sql", "CREATE TABLE t(a);\n");
+  expect_up();
+  file("1_Make.sql",
+       "\xEF\xBB\xBF"
+       "CREATE TABLE t(a); \r\n-- said since\r\n");
+  ASSERT_EQ(preflight().size(), 1U);
+  EXPECT_FALSE(preflight().front().critical);
+  EXPECT_NE(problems().front().find("only in comments"), std::string::npos) << problems().front();
+  file("1_Make.sql", "CREATE  TABLE\n t(a);\n");
+  EXPECT_FALSE(preflight().front().critical);
+  EXPECT_NE(problems().front().find("only in white space"), std::string::npos)
+      << problems().front();
+  expect_up("0002");
+  file("1_Make.sql", "CREATE TABLE t(b);\n");
+  EXPECT_TRUE(preflight().front().critical);
+  EXPECT_FALSE(preflight().front().can_continue);
+}
+
+TEST_F(Up, WhoHasNothingToDoTakesNoLock) {
+  file("1_Make.sql", "CREATE TABLE t(a);");
+  expect_up();
+  exec("INSERT INTO __MigrationsLock VALUES(1, 'x', 1, 1, 'elsewhere', 'b', 1, 'x', '2026')");
+  expect_up("0002");
 }
 
 TEST_F(Up, RebuildingATableKeepsTheRowsThatReferToIt) {
@@ -189,18 +276,23 @@ TEST_F(Up, AChangedFileIsRefusedBeforeAnythingRuns) {
   EXPECT_EQ(history(), "1_Make");
 }
 
-TEST_F(Up, GapsAndLatecomersAreProblemsThatMayBeAccepted) {
+TEST_F(Up, GapsAndLatecomersAreRefusedUnlessOneIsToldToGoOn) {
   file("1_A.sql", "CREATE TABLE a(x);");
   file("3_C.sql", "CREATE TABLE c(x);");
   expect_up();
   std::filesystem::remove(directory_ / "1_A.sql");
   file("2_B.sql", "CREATE TABLE b(x);");
+  ASSERT_EQ(preflight().size(), 2U);
+  for (const engine::Problem& problem : preflight()) {
+    EXPECT_TRUE(problem.critical && !problem.can_continue);
+    EXPECT_NE(problem.error.remediation.find("--out-of-order"), std::string::npos);
+  }
+  settings_ = {{"out_of_order", true}};
+  for (const engine::Problem& problem : preflight()) EXPECT_FALSE(problem.critical);
   const auto run = make_run();
-  testing::LocalExecution local(*run);
-  const auto found = run->preflight(local.context());
-  ASSERT_TRUE(found.ok());
-  ASSERT_EQ(found->size(), 2U);
-  EXPECT_TRUE((*found)[0].critical && (*found)[0].can_continue && (*found)[1].can_continue);
+  testing::LocalExecution local(*run, as("0002"));
+  EXPECT_TRUE(local.run_to_end().ok());
+  EXPECT_EQ(history(), "1_A 3_C 2_B");
 }
 
 TEST_F(Up, PreflightLeavesNoTrace) {
@@ -300,7 +392,7 @@ TEST_F(Discover, RefusesEveryAmbiguityAtOnce) {
   file("3_Nul.sql", std::string("SELECT 1;\0DROP TABLE x", 22));
   file("4_D.sql", "-- dunlin:down\nSELECT 1");
   file("4_D.down.sql", "SELECT 1");
-  const auto found = discover(directory_.native());
+  const auto found = discovered();
   ASSERT_FALSE(found.ok());
   for (const char* part :
        {"version 1 is used twice", "2_C.up.sql", "NUL", "both say how to go down"}) {
@@ -315,7 +407,7 @@ TEST_F(Discover, LeavesOtherFilesAlone) {
   file("seed.sql", "");
   file("2.sql", "b");
   std::filesystem::create_directory(directory_ / "3_Folder.sql");
-  const auto found = discover(directory_.native());
+  const auto found = discovered();
   ASSERT_TRUE(found.ok()) << found.error().text();
   ASSERT_EQ(found->size(), 2U);
   EXPECT_EQ(found->begin()->second.id, "1_A");
@@ -324,12 +416,76 @@ TEST_F(Discover, LeavesOtherFilesAlone) {
 
 TEST_F(Discover, PartsKeepTheirLineNumbers) {
   file("1_A.sql", "-- head\n-- dunlin:up\nSELECT 1;\n-- dunlin:down  \r\n\nSELECT 2;");
-  const auto found = discover(directory_.native());
+  const auto found = discovered();
   ASSERT_TRUE(found.ok());
   const Migration& migration = found->begin()->second;
-  EXPECT_EQ(migration.up.sql, "-- head\nSELECT 1;\n");
-  EXPECT_EQ(migration.down.sql, "\nSELECT 2;");
-  EXPECT_EQ(migration.down.first_line, 5);
+  EXPECT_EQ(migration.up.sql, "-- head\n-- dunlin:up\nSELECT 1;\n");
+  EXPECT_EQ(migration.up_steps.steps.front().line, 3);
+  EXPECT_EQ(migration.down.sql, "-- dunlin:down  \r\n\nSELECT 2;");
+  EXPECT_EQ(migration.down.first_line, 4);
+}
+
+TEST_F(Discover, ProjectsOfOtherToolsAreReadAsTheyAre) {
+  file("20150101_dbmate.sql",
+       "-- migrate:up transaction:false\nSELECT 1;\nSELECT 2;\n-- migrate:down\nSELECT 3;\n");
+  file("00002_goose.sql",
+       "-- +goose NO TRANSACTION\n-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n-- +goose "
+       "StatementEnd\nSELECT 2;\n-- +goose Down\nSELECT 3;\nSELECT 4;\n");
+  file("000003_migrate.up.sql", "SELECT 1;");
+  file("000003_migrate.down.sql", "SELECT 2;");
+  file("V4.1__flyway.sql", "SELECT 1;");
+  file("V4_10__flyway.sql", "SELECT 1;");
+  file("U4.1__undone.sql", "SELECT 2;");
+  std::filesystem::create_directory(directory_ / "2019-10-06-080000_diesel");
+  file("2019-10-06-080000_diesel/up.sql", "SELECT 1;");
+  file("2019-10-06-080000_diesel/down.sql", "SELECT 2;");
+  std::filesystem::create_directory(directory_ / "7_empty");
+  const auto found = discovered();
+  ASSERT_TRUE(found.ok()) << found.error().text();
+  std::string ids;
+  for (const auto& [version, migration] : *found)
+    ids += migration.id + (migration.has_way_back ? "-" : "") +
+           std::to_string(migration.up_steps.segments.size()) + " ";
+  EXPECT_EQ(ids,
+            "00002_goose-2 000003_migrate-1 V4.1__flyway-1 V4_10__flyway1 20150101_dbmate-2 "
+            "2019-10-06-080000_diesel-1 ");
+  const Migration& goose = found->begin()->second;
+  EXPECT_EQ(goose.up_steps.steps.front().line, 4);
+  const auto down = read_steps(sql::Dialect::sqlite, goose.down, TransactionMode::per_migration);
+  ASSERT_TRUE(down.ok());
+  EXPECT_EQ(down->segments.size(), 2U) << "NO TRANSACTION is for both ways";
+  EXPECT_EQ(down->steps.front().line, 8);
+}
+
+TEST_F(Discover, WhatWouldBePassedOverIsRefused) {
+  file("R__views.sql", "SELECT 1");
+  file("1_A.up.sql", "SELECT 1;\n-- dunlin:down\nSELECT 2;");
+  file("U7__gone.sql", "SELECT 1");
+  file("2_B.sql", "-- +goose ENVSUB ON\n-- +goose Up\nSELECT '${HOME}';");
+  const auto found = discovered();
+  ASSERT_FALSE(found.ok());
+  for (const char* part : {"repeatable", "which way all of it goes", "no migration that goes up",
+                           "2_B.sql:1: values of the environment"})
+    EXPECT_NE(found.error().message.find(part), std::string::npos) << found.error().message;
+}
+
+TEST(MigrationVersion, ComparesNumberByNumber) {
+  const auto before = [](const char* one, const char* other) {
+    return version_of(one) < version_of(other) && !(version_of(other) < version_of(one));
+  };
+  EXPECT_TRUE(before("9_a", "10_b"));
+  EXPECT_TRUE(before("1.2_a", "1.10_b"));
+  EXPECT_TRUE(before("1_a", "1.1_b"));
+  EXPECT_TRUE(before("V1.9__a", "V1_10__b"));
+  EXPECT_TRUE(before("20191100000001000000_a", "20191100000001000001_b"));
+  EXPECT_TRUE(before("99999999999999999999999999999999_a", "100000000000000000000000000000000_b"));
+  EXPECT_EQ(version_of("007.0_a").digits, "7");
+  EXPECT_EQ(version_of("1.02.0_a").digits, "1.2");
+  EXPECT_EQ(version_of("V1__x").digits, "1");
+  EXPECT_EQ(version_of("2019-10-06-080000_x").digits, "20191006080000");
+  EXPECT_EQ(version_of("1_2fa").digits, "1");
+  EXPECT_EQ(version_of("0").digits, "0");
+  EXPECT_EQ(version_of("name").digits, "");
 }
 
 TEST(SchemaPlanForm, OneLineForms) {
@@ -339,16 +495,15 @@ TEST(SchemaPlanForm, OneLineForms) {
   ASSERT_TRUE(plan.ok()) << plan.error().text();
   EXPECT_TRUE(kind->check(plan.value()).empty());
   EXPECT_EQ(plan.value()["source"]["directory"].get<std::string>().front(), '/');
-  const auto down = kind->plan_for({"migrate", {"down"}, {{"db", "sqlite:/x/a.db"}, {"dir", "d"}}});
-  ASSERT_FALSE(down.ok());
-  EXPECT_NE(down.error().message.find("`dunlin migrate down` is not available"), std::string::npos);
-  EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "mysql://h/d"}, {"dir", "d"}}}).ok());
+  const auto redo = kind->plan_for({"migrate", {"redo"}, {{"db", "sqlite:/x/a.db"}, {"dir", "d"}}});
+  ASSERT_FALSE(redo.ok());
+  EXPECT_NE(redo.error().message.find("`dunlin migrate redo` is not available"), std::string::npos);
+  EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "mssql://h/d"}, {"dir", "d"}}}).ok());
   EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "sqlite:/x/a.db"}}}).ok());
-  EXPECT_EQ(
-      kind->check({{"source", {{"dir", "x"}}},
-                   {"settings", {{"transaction_mode", "none"}, {"lock_timeout_seconds", -1}}}})
-          .size(),
-      5U);
+  EXPECT_EQ(kind->check({{"source", {{"dir", "x"}}},
+                         {"settings", {{"transaction_mode", "all"}, {"lock_timeout_seconds", -1}}}})
+                .size(),
+            5U);
 }
 
 }  // namespace

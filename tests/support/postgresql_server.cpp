@@ -1,8 +1,5 @@
 #include "support/postgresql_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+
+#include "support/free_port.h"
 
 namespace dunlin::testing {
 namespace {
@@ -25,19 +24,6 @@ std::string find_programs() {
   if (found.empty())
     throw std::runtime_error("no PostgreSQL server is installed; try: ./dev setup test");
   return std::max_element(found.begin(), found.end())->second;
-}
-
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(socket);
-  if (!bound) throw std::runtime_error("no port is free");
-  return ntohs(address.sin_port);
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ class PostgresqlServer {
   /// By TCP, where a password is asked (scram-sha-256).
   [[nodiscard]] std::string tcp_address(const std::string& user, const std::string& database) const;
   [[nodiscard]] int port() const { return port_; }
+  /// The folder of its socket.
+  [[nodiscard]] std::string sockets() const { return sockets_.path(); }
 
   /// All of it, without a word; its data are recovered at the next start.
   void kill();

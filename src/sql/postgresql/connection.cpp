@@ -12,11 +12,11 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 
 #include "base/clock.h"
 #include "base/redact.h"
 #include "base/text.h"
+#include "sql/postgresql/libpq.h"
 #include "sql/postgresql/sqlstate.h"
 
 namespace dunlin::sql {
@@ -32,11 +32,11 @@ constexpr int kSlice_ms = 50;
 constexpr std::size_t kCopyChunk = 256 << 10;
 
 struct FreeResult {
-  void operator()(PGresult* result) const { PQclear(result); }
+  void operator()(PGresult* result) const { pq().PQclear(result); }
 };
 using ResultHandle = std::unique_ptr<PGresult, FreeResult>;
 struct CloseConnection {
-  void operator()(PGconn* connection) const { PQfinish(connection); }
+  void operator()(PGconn* connection) const { pq().PQfinish(connection); }
 };
 using Handle = std::unique_ptr<PGconn, CloseConnection>;
 
@@ -57,12 +57,12 @@ std::string first_line(const char* text) {
 }
 
 std::string field(const PGresult* result, int code) {
-  const char* const text = PQresultErrorField(result, code);
+  const char* const text = pq().PQresultErrorField(result, code);
   return text == nullptr ? std::string() : std::string(text);
 }
 
 void wait_for(PGconn* connection, short events) {
-  pollfd socket{PQsocket(connection), events, 0};
+  pollfd socket{pq().PQsocket(connection), events, 0};
   static_cast<void>(::poll(&socket, 1, kSlice_ms));  // interrupted or not, the caller looks again
 }
 
@@ -87,7 +87,7 @@ class ParameterList {
 class PostgresqlConnection final : public Connection {
  public:
   explicit PostgresqlConnection(Handle handle) : handle_(std::move(handle)) {
-    PQsetNoticeReceiver(handle_.get(), &PostgresqlConnection::notice, this);
+    pq().PQsetNoticeReceiver(handle_.get(), &PostgresqlConnection::notice, this);
   }
   [[nodiscard]] Status introduce(const Call& call);
 
@@ -139,7 +139,7 @@ class PostgresqlRows final : public Rows {
         call_(std::move(call)),
         deadline_(deadline),
         result_(std::move(first)) {
-    done_ = PQresultStatus(result_.get()) != PGRES_SINGLE_TUPLE;
+    done_ = pq().PQresultStatus(result_.get()) != PGRES_SINGLE_TUPLE;
     before_first_ = !done_;
     if (done_) connection_.drain();
   }
@@ -150,17 +150,17 @@ class PostgresqlRows final : public Rows {
   }
 
   [[nodiscard]] Result<bool> next() override;
-  [[nodiscard]] int columns() const override { return PQnfields(result_.get()); }
+  [[nodiscard]] int columns() const override { return pq().PQnfields(result_.get()); }
   [[nodiscard]] std::string name(int column) const override {
-    const char* const text = PQfname(result_.get(), column);
+    const char* const text = pq().PQfname(result_.get(), column);
     return text == nullptr ? std::string() : std::string(text);
   }
   [[nodiscard]] bool is_null(int column) const override {
-    return PQgetisnull(result_.get(), 0, column) == 1;
+    return pq().PQgetisnull(result_.get(), 0, column) == 1;
   }
   [[nodiscard]] std::string_view text(int column) const override {
-    return {PQgetvalue(result_.get(), 0, column),
-            static_cast<std::size_t>(PQgetlength(result_.get(), 0, column))};
+    return {pq().PQgetvalue(result_.get(), 0, column),
+            static_cast<std::size_t>(pq().PQgetlength(result_.get(), 0, column))};
   }
 
  private:
@@ -181,7 +181,7 @@ void PostgresqlConnection::notice(void* self, const PGresult* result) {
 }
 
 TransactionState PostgresqlConnection::transaction() const {
-  switch (PQtransactionStatus(handle_.get())) {
+  switch (pq().PQtransactionStatus(handle_.get())) {
     case PQTRANS_IDLE:
       return TransactionState::none;
     case PQTRANS_ACTIVE:
@@ -204,7 +204,7 @@ Error PostgresqlConnection::lost(std::string why) {
 Error PostgresqlConnection::failure(const PGresult* result) {
   const std::string state = field(result, PG_DIAG_SQLSTATE);
   if (state.empty()) {
-    const std::string text = first_line(PQerrorMessage(handle_.get()));
+    const std::string text = first_line(pq().PQerrorMessage(handle_.get()));
     return lost(text.empty() ? "the connection was cut" : text);
   }
   Error error(error_type_of_sqlstate(state),
@@ -244,9 +244,9 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
   Deadline confirm(milliseconds(0));
   bool confirming = false;
   while (true) {
-    const int left = PQflush(handle_.get());
+    const int left = pq().PQflush(handle_.get());
     if (left == 0) return success();
-    if (left < 0) return lost(first_line(PQerrorMessage(handle_.get())));
+    if (left < 0) return lost(first_line(pq().PQerrorMessage(handle_.get())));
     watch(call, deadline);
     if (told_ && !confirming) {
       confirming = true;
@@ -257,16 +257,17 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
       return lost("the server takes nothing any more");
     }
     wait_for(handle_.get(), POLLIN | POLLOUT);
-    if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+    if (pq().PQconsumeInput(handle_.get()) == 0)
+      return lost(first_line(pq().PQerrorMessage(handle_.get())));
   }
 }
 
 Status PostgresqlConnection::send(std::string_view sql, std::span<const Parameter> parameters,
                                   const Call& call, const Deadline& deadline) {
   DUNLIN_TRY(call.cancel.check());
-  if (PQstatus(handle_.get()) != CONNECTION_OK)
+  if (pq().PQstatus(handle_.get()) != CONNECTION_OK)
     return Error(ErrorType::connection_reset, "the connection is gone");
-  if (PQtransactionStatus(handle_.get()) == PQTRANS_ACTIVE)
+  if (pq().PQtransactionStatus(handle_.get()) == PQTRANS_ACTIVE)
     return Error(ErrorType::defect, "a statement while rows of the last one are still read");
   if (sql.find('\0') != std::string_view::npos)
     return Error(ErrorType::invalid_input, "a statement holds a NUL byte");
@@ -275,9 +276,9 @@ Status PostgresqlConnection::send(std::string_view sql, std::span<const Paramete
   told_.reset();
   const ParameterList list(parameters);
   // With parameters or without: in this form the server refuses a second statement.
-  if (PQsendQueryParams(handle_.get(), std::string(sql).c_str(), list.count(), nullptr,
-                        list.values(), list.lengths(), nullptr, 0) != 1)
-    return lost(first_line(PQerrorMessage(handle_.get())));
+  if (pq().PQsendQueryParams(handle_.get(), std::string(sql).c_str(), list.count(), nullptr,
+                             list.values(), list.lengths(), nullptr, 0) != 1)
+    return lost(first_line(pq().PQerrorMessage(handle_.get())));
   return flush(call, deadline);
 }
 
@@ -285,7 +286,7 @@ Status PostgresqlConnection::send(std::string_view sql, std::span<const Paramete
 Result<ResultHandle> PostgresqlConnection::next_result(const Call& call, const Deadline& deadline) {
   Deadline confirm(milliseconds(0));
   bool confirming = false;
-  while (PQisBusy(handle_.get()) == 1) {
+  while (pq().PQisBusy(handle_.get()) == 1) {
     watch(call, deadline);
     if (told_ && !confirming) {
       confirming = true;
@@ -300,33 +301,34 @@ Result<ResultHandle> PostgresqlConnection::next_result(const Call& call, const D
       return error;
     }
     wait_for(handle_.get(), POLLIN);
-    if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+    if (pq().PQconsumeInput(handle_.get()) == 0)
+      return lost(first_line(pq().PQerrorMessage(handle_.get())));
   }
-  return ResultHandle(PQgetResult(handle_.get()));
+  return ResultHandle(pq().PQgetResult(handle_.get()));
 }
 
 /// The results that are left, and data that nobody takes.
 void PostgresqlConnection::drain() {
-  while (const ResultHandle left{PQgetResult(handle_.get())}) refuse_data(left.get());
+  while (const ResultHandle left{pq().PQgetResult(handle_.get())}) refuse_data(left.get());
 }
 
 /// A COPY gets none, and what one gives is dropped.
 void PostgresqlConnection::refuse_data(const PGresult* result) {
-  const ExecStatusType status = PQresultStatus(result);
-  if (status == PGRES_COPY_IN) PQputCopyEnd(handle_.get(), "there are no data");
+  const ExecStatusType status = pq().PQresultStatus(result);
+  if (status == PGRES_COPY_IN) pq().PQputCopyEnd(handle_.get(), "there are no data");
   if (status != PGRES_COPY_OUT && status != PGRES_COPY_BOTH) return;
   tell();
   char* row = nullptr;
-  while (PQgetCopyData(handle_.get(), &row, 0) > 0) PQfreemem(row);
+  while (pq().PQgetCopyData(handle_.get(), &row, 0) > 0) pq().PQfreemem(row);
 }
 
 /// The server is told to end what runs. Its answer, or the absence of one, is what counts.
 void PostgresqlConnection::tell() {
   std::array<char, 256> why{};
-  const std::unique_ptr<PGcancel, void (*)(PGcancel*)> handle(PQgetCancel(handle_.get()),
-                                                              &PQfreeCancel);
+  const std::unique_ptr<PGcancel, void (*)(PGcancel*)> handle(pq().PQgetCancel(handle_.get()),
+                                                              pq().PQfreeCancel);
   static_cast<void>(handle &&
-                    PQcancel(handle.get(), why.data(), static_cast<int>(why.size())) == 1);
+                    pq().PQcancel(handle.get(), why.data(), static_cast<int>(why.size())) == 1);
 }
 
 /// What is left of it is not wanted: the server is told, and what it still sends is dropped.
@@ -349,10 +351,10 @@ Result<Done> PostgresqlConnection::finish(const Call& call, const Deadline& dead
   while (true) {
     DUNLIN_ASSIGN(const ResultHandle result, next_result(call, deadline));
     if (!result) break;
-    switch (PQresultStatus(result.get())) {
+    switch (pq().PQresultStatus(result.get())) {
       case PGRES_COMMAND_OK:
       case PGRES_TUPLES_OK: {
-        const std::string_view count(PQcmdTuples(result.get()));
+        const std::string_view count(pq().PQcmdTuples(result.get()));
         std::from_chars(count.data(), count.data() + count.size(), done.affected);
         break;
       }
@@ -388,9 +390,9 @@ Result<std::unique_ptr<Rows>> PostgresqlConnection::query(std::string_view sql, 
                                                           std::span<const Parameter> parameters) {
   const Deadline deadline(call.timeout);
   DUNLIN_TRY(send(sql, parameters, call, deadline));
-  PQsetSingleRowMode(handle_.get());
+  pq().PQsetSingleRowMode(handle_.get());
   DUNLIN_ASSIGN(ResultHandle first, next_result(call, deadline));
-  const ExecStatusType status = PQresultStatus(first.get());
+  const ExecStatusType status = pq().PQresultStatus(first.get());
   if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
     Error error = status == PGRES_FATAL_ERROR
                       ? why_it_ended(first.get())
@@ -412,12 +414,12 @@ Result<bool> PostgresqlRows::next() {
     done_ = true;
     return std::move(result).error();
   }
-  if (PQresultStatus(result->get()) == PGRES_SINGLE_TUPLE) {
+  if (pq().PQresultStatus(result->get()) == PGRES_SINGLE_TUPLE) {
     result_ = std::move(*result);
     return true;
   }
   done_ = true;
-  if (*result && PQresultStatus(result->get()) == PGRES_TUPLES_OK) {
+  if (*result && pq().PQresultStatus(result->get()) == PGRES_TUPLES_OK) {
     connection_.drain();
     return false;
   }
@@ -431,8 +433,8 @@ Result<Done> PostgresqlConnection::copy_in(std::string_view sql, std::string_vie
   const Deadline deadline(call.timeout);
   DUNLIN_TRY(send(sql, {}, call, deadline));
   DUNLIN_ASSIGN(ResultHandle first, next_result(call, deadline));
-  if (PQresultStatus(first.get()) != PGRES_COPY_IN) {
-    Error error = PQresultStatus(first.get()) == PGRES_FATAL_ERROR
+  if (pq().PQresultStatus(first.get()) != PGRES_COPY_IN) {
+    Error error = pq().PQresultStatus(first.get()) == PGRES_FATAL_ERROR
                       ? why_it_ended(first.get())
                       : Error(ErrorType::invalid_input, "the statement takes no data");
     refuse_data(first.get());
@@ -442,13 +444,14 @@ Result<Done> PostgresqlConnection::copy_in(std::string_view sql, std::string_vie
   }
   for (std::size_t at = 0; at < data.size() && !told_;) {
     const std::string_view chunk = data.substr(at, kCopyChunk);
-    const int taken = PQputCopyData(handle_.get(), chunk.data(), static_cast<int>(chunk.size()));
-    if (taken < 0) return lost(first_line(PQerrorMessage(handle_.get())));
+    const int taken =
+        pq().PQputCopyData(handle_.get(), chunk.data(), static_cast<int>(chunk.size()));
+    if (taken < 0) return lost(first_line(pq().PQerrorMessage(handle_.get())));
     if (taken == 1) at += chunk.size();
     DUNLIN_TRY(flush(call, deadline));
     watch(call, deadline);
   }
-  PQputCopyEnd(handle_.get(), told_ ? "cancelled" : nullptr);
+  pq().PQputCopyEnd(handle_.get(), told_ ? "cancelled" : nullptr);
   DUNLIN_TRY(flush(call, deadline));
   return finish(call, deadline);
 }
@@ -457,7 +460,7 @@ Result<Done> PostgresqlConnection::copy_in(std::string_view sql, std::string_vie
 /// without: they only help it to notice sooner that we are gone.
 Status PostgresqlConnection::own_settings(const Call& call) {
   constexpr int kChecksClients = 140000;
-  if (server_.version_number < kChecksClients) return success();
+  if (server_.version_number < kChecksClients || server_.pooled) return success();
   const auto set = run("SET client_connection_check_interval = '2s'", call, {});
   if (!set.ok() && transaction() == TransactionState::lost) return set.error();
   return success();
@@ -465,12 +468,12 @@ Status PostgresqlConnection::own_settings(const Call& call) {
 
 Status PostgresqlConnection::introduce(const Call& call) {
   server_.product = "PostgreSQL";
-  const char* const version = PQparameterStatus(handle_.get(), "server_version");
+  const char* const version = pq().PQparameterStatus(handle_.get(), "server_version");
   server_.version = version == nullptr ? "" : version;
-  server_.version_number = PQserverVersion(handle_.get());
-  server_.database = PQdb(handle_.get());
-  server_.user = PQuser(handle_.get());
-  PQsetnonblocking(handle_.get(), 1);
+  server_.version_number = pq().PQserverVersion(handle_.get());
+  server_.database = pq().PQdb(handle_.get());
+  server_.user = pq().PQuser(handle_.get());
+  pq().PQsetnonblocking(handle_.get(), 1);
   DUNLIN_ASSIGN(const auto rows,
                 query("SELECT pid, extract(epoch FROM backend_start)::text, pg_is_in_recovery() OR "
                       "current_setting('default_transaction_read_only')::bool FROM "
@@ -481,6 +484,8 @@ Status PostgresqlConnection::introduce(const Call& call) {
     return Error(ErrorType::permission_denied, "the server does not show its own session");
   const std::string_view pid = rows->text(0);
   std::from_chars(pid.data(), pid.data() + pid.size(), session_.process);
+  // A proxy gives its clients numbers of its own to cancel by.
+  server_.pooled = pq().PQbackendPID(handle_.get()) != session_.process;
   session_.since = rows->text(1);
   server_.read_only = rows->text(2) == "t";
   DUNLIN_ASSIGN(const bool more, rows->next());
@@ -501,7 +506,7 @@ Status PostgresqlConnection::reset(const Call& call) {
 
 /// libpq gives no code of a connection that failed but in its verbose text: "FATAL:  28P01: …".
 Error connect_error(PGconn* connection, const ServerAddress& address) {
-  const std::string text = first_line(PQerrorMessage(connection));
+  const std::string text = first_line(pq().PQerrorMessage(connection));
   Error error(ErrorType::endpoint_unreachable, text);
   for (std::size_t at = text.find(":  "); at != std::string::npos; at = text.find(":  ", at + 1)) {
     const std::string state = text.substr(at + 3, 5);
@@ -516,7 +521,7 @@ Error connect_error(PGconn* connection, const ServerAddress& address) {
     break;
   }
   if (error.type == ErrorType::connection_reset) error.type = ErrorType::endpoint_unreachable;
-  if (PQconnectionNeedsPassword(connection) == 1) {
+  if (pq().PQconnectionNeedsPassword(connection) == 1) {
     error.type = ErrorType::auth_failure;
     error.message = "the server wants a password, and there is none";
     error.remediation =
@@ -551,23 +556,23 @@ Result<Handle> open(const ServerAddress& address, const Call& call) {
   names.push_back(nullptr);
   values.push_back(nullptr);
 
-  Handle handle(PQconnectStartParams(names.data(), values.data(), 0));
+  Handle handle(pq().PQconnectStartParams(names.data(), values.data(), 0));
   if (!handle) return Error(ErrorType::out_of_memory, "no memory for a connection");
-  PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);
+  pq().PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);
   const Deadline deadline(call.timeout.count() > 0 ? call.timeout : kConnectWithin);
   PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-  while (PQstatus(handle.get()) != CONNECTION_BAD && next != PGRES_POLLING_OK) {
+  while (pq().PQstatus(handle.get()) != CONNECTION_BAD && next != PGRES_POLLING_OK) {
     DUNLIN_TRY(call.cancel.check());
     if (deadline.passed()) {
       Error error(ErrorType::endpoint_unreachable, "the server did not answer in time");
       return std::move(error).with_context("connecting to " + address.text());
     }
     wait_for(handle.get(), next == PGRES_POLLING_READING ? POLLIN : POLLOUT);
-    next = PQconnectPoll(handle.get());
+    next = pq().PQconnectPoll(handle.get());
     if (next == PGRES_POLLING_FAILED) break;
   }
-  if (PQstatus(handle.get()) != CONNECTION_OK) return connect_error(handle.get(), address);
-  PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
+  if (pq().PQstatus(handle.get()) != CONNECTION_OK) return connect_error(handle.get(), address);
+  pq().PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
   return handle;
 }
 
@@ -575,6 +580,7 @@ Result<Handle> open(const ServerAddress& address, const Call& call) {
 
 Result<std::unique_ptr<Connection>> connect_postgresql(const ServerAddress& address,
                                                        const Call& call) {
+  DUNLIN_TRY(load_libpq());
   DUNLIN_ASSIGN(Handle handle, open(address, call));
   auto connection = std::make_unique<PostgresqlConnection>(std::move(handle));
   if (Status status = connection->introduce(call); !status.ok()) {

@@ -331,7 +331,7 @@ std::optional<Piece> ScriptSplitter::finish(PieceKind kind, std::size_t end) {
 std::int64_t ScriptSplitter::line_of(std::size_t position) {
   if (position < counted_to_) {
     counted_to_ = 0;
-    counted_lines_ = 1;
+    counted_lines_ = first_line_;
   }
   counted_lines_ += std::count(text_.begin() + static_cast<std::ptrdiff_t>(counted_to_),
                                text_.begin() + static_cast<std::ptrdiff_t>(position), '\n');

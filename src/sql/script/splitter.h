@@ -32,24 +32,29 @@ struct Piece {
   std::size_t code_begin = 0;  ///< of the first word; white space and comments stand before it
   std::size_t code_end = 0;    ///< behind the last one; the terminator stands behind it
   std::size_t end = 0;
-  std::int64_t line = 1;  ///< of code_begin, from 1
+  std::int64_t line = 1;  ///< of code_begin
   int repeat = 1;         ///< `GO 5`: to be run that often
   [[nodiscard]] std::string_view code(std::string_view text) const {
     return text.substr(code_begin, code_end - code_begin);
   }
 };
 
-/// One thread. `text` (UTF-8, see script_text.h) must outlive it.
+/// One thread. `text` (UTF-8, see script_text.h) must outlive it; `first_line` is its place in the
+/// file, for messages and pieces.
 class ScriptSplitter {
  public:
-  ScriptSplitter(Dialect dialect, std::string_view text)
-      : dialect_(dialect), text_(text), scanner_(dialect, text) {}
+  ScriptSplitter(Dialect dialect, std::string_view text, std::int64_t first_line = 1)
+      : dialect_(dialect),
+        text_(text),
+        scanner_(dialect, text),
+        first_line_(first_line),
+        counted_lines_(first_line) {}
 
   /// nullopt behind the last one. invalid_input, naming the line, for what has no end (strings,
   /// comments, blocks, data) and for a client's word in the midst of a statement; it stays so.
   [[nodiscard]] Result<std::optional<Piece>> next();
 
-  /// The line of a position in the text, from 1. Fast for one behind the last asked for.
+  /// The line of a position in the text. Fast for one behind the last asked for.
   [[nodiscard]] std::int64_t line_of(std::size_t position);
 
  private:
@@ -99,8 +104,9 @@ class ScriptSplitter {
   std::optional<std::size_t> executed_at_;  ///< MySQL: of the `/*!` that is open
   CompoundTracker compound_;                ///< MySQL and MariaDB
 
+  std::int64_t first_line_;
   std::size_t counted_to_ = 0;
-  std::int64_t counted_lines_ = 1;
+  std::int64_t counted_lines_;
 };
 
 }  // namespace dunlin::sql

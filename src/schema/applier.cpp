@@ -1,0 +1,310 @@
+#include "schema/applier.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "base/crash_point.h"
+#include "base/text.h"
+#include "schema/probe.h"
+
+namespace dunlin::schema {
+
+namespace {
+
+using sql::Call;
+using sql::InTransaction;
+using sql::TransactionState;
+using sql::TransactionWord;
+
+/// The byte at which a character (from 1) of UTF-8 text begins.
+std::size_t byte_of(std::string_view text, std::int64_t character) {
+  std::size_t at = 0;
+  for (; at < text.size(); ++at) {
+    if ((static_cast<unsigned char>(text[at]) & 0xC0U) != 0x80U && --character == 0) break;
+  }
+  return at;
+}
+
+}  // namespace
+
+Applier::Applier(Target& target, History& history, Limits limits, CancelToken cancel,
+                 const Clock& clock, std::function<Status()> fence)
+    : target_(target),
+      history_(history),
+      limits_(limits),
+      cancel_(std::move(cancel)),
+      clock_(clock),
+      fence_(std::move(fence)),
+      random_(static_cast<std::minstd_rand::result_type>(::getpid())) {}
+
+Call Applier::call(const Job& job) const {
+  const std::int64_t own = job.steps->statement_timeout_ms;
+  return {cancel_, std::chrono::milliseconds(own >= 0 ? own : limits_.statement_timeout_ms)};
+}
+
+Result<bool> Applier::run(const Job& job, const Unfinished& before) {
+  failed_statement_ = 0;
+  begin_ms_ = clock_.monotonic_ms();
+  DUNLIN_CRASH_POINT("schema.begin.before");
+  DUNLIN_ASSIGN(const std::size_t from, go_on_from(job, before));
+  const std::vector<Segment>& segments = job.steps->segments;
+  bool recorded = false;
+  for (const Segment& segment : segments) {
+    if (segment.end <= from) continue;
+    const bool last = segment.end == job.steps->steps.size();
+    if (segment.in_transaction) {
+      DUNLIN_ASSIGN(const bool wanted,
+                    run_together(job, segment, std::max(from, segment.begin), last));
+      if (!wanted) return false;
+      recorded = last;
+    } else {
+      DUNLIN_TRY(run_alone(job, segment.begin));
+    }
+  }
+  if (!recorded) {
+    DUNLIN_ASSIGN(const bool wanted, record_alone(job));
+    if (!wanted) return false;
+  }
+  return true;
+}
+
+/// The first statement that is not yet done.
+Result<std::size_t> Applier::go_on_from(const Job& job, const Unfinished& before) {
+  const auto done = static_cast<std::size_t>(before.passed);
+  const std::size_t count = job.steps->steps.size();
+  if (done == 0 && before.begun == 0) return std::size_t{0};
+  const auto changed = [&](const std::string& what) {
+    Error error(ErrorType::migration_failed,
+                fmt::format("the first {} of its statements have been applied already, and {}",
+                            std::max(done, static_cast<std::size_t>(before.begun)), what));
+    error.remediation =
+        "let these statements stand in the file as they were, and correct only what follows them";
+    return error;
+  };
+  if (before.direction != job.direction)
+    return Error(ErrorType::migration_failed,
+                 "it has been applied in part, and then taken back in part: put the database back "
+                 "from a backup, or finish what was begun first");
+  if (done > count || static_cast<std::size_t>(before.begun) > count)
+    return changed("the file has fewer now");
+  DUNLIN_ASSIGN(const std::string hash, prefix_hash(*job.script, *job.steps, done));
+  if (done > 0 && hash != before.hash) return changed("they are others now");
+  if (before.begun == 0) return done;
+  const auto index = static_cast<std::size_t>(before.begun - 1);
+  const Step& step = job.steps->steps[index];
+  DUNLIN_ASSIGN(const Probed found,
+                probe(target_, step.sql(*job.script), before.fingerprint, own_call()));
+  if (found == Probed::not_done) return done;
+  if (found == Probed::unknown) {
+    Error error(ErrorType::in_doubt,
+                place_of(*job.script, step) +
+                    ": whether this statement was done before its end cannot be found out: " +
+                    beginning_of(*job.script, step));
+    error.remediation = "look whether it was; if so, take it out of the file's way back and forth";
+    return error;
+  }
+  DUNLIN_TRY(note_passed(job, index + 1));
+  return index + 1;
+}
+
+Status Applier::as_ourselves(const Job& job, const std::function<Status()>& write) {
+  if (!job.steps->may_change_role) return write();
+  DUNLIN_ASSIGN(const std::string script, target_.as_ourselves(own_call()));
+  DUNLIN_TRY(write());
+  return target_.as_script(script, own_call());
+}
+
+Status Applier::note_passed(const Job& job, std::size_t count) {
+  DUNLIN_ASSIGN(const std::string hash, prefix_hash(*job.script, *job.steps, count));
+  return as_ourselves(job, [&] {
+    return history_.passed(job.id, job.direction, static_cast<std::int64_t>(count), hash,
+                           own_call());
+  });
+}
+
+Result<bool> Applier::run_together(const Job& job, const Segment& segment, std::size_t from,
+                                   bool last) {
+  for (int tries = 1;; ++tries) {
+    lock_wait_ms_ = -1;
+    Result<bool> done = work_in_transaction(job, segment, from, last);
+    lock_wait_ms_ = -1;  // what was set in the transaction ended with it
+    if (done.ok() && done.value()) return true;
+    roll_back();
+    if (done.ok()) return false;
+    DUNLIN_ASSIGN(const bool again, tries_again(done.error(), tries));
+    if (!again) return done;
+  }
+}
+
+Result<bool> Applier::tries_again(const Error& error, int tries) {
+  constexpr int kPauseMin_ms = 100;
+  constexpr int kPauseMax_ms = 2'000;
+  if (error.type != ErrorType::database_locked || target_.dialect() == sql::Dialect::sqlite ||
+      target_.is_lost() || tries >= limits_.lock_tries)
+    return false;
+  std::uniform_int_distribution<int> pause(kPauseMin_ms,
+                                           std::min(kPauseMin_ms * (1 + tries * 2), kPauseMax_ms));
+  static_cast<void>(cancel_.wait_for(std::chrono::milliseconds(pause(random_))));
+  DUNLIN_TRY(cancel_.check());
+  return true;
+}
+
+Status Applier::limit_lock_wait(const Job& job, const Step& step) {
+  if (job.steps->sets_lock_timeout) return success();
+  // CREATE INDEX CONCURRENTLY and the like wait for others without keeping anybody waiting.
+  const bool as_long_as_it_takes =
+      step.moves_rows || step.traits.in_transaction == InTransaction::refused;
+  const std::int64_t own = job.steps->lock_timeout_ms;
+  const std::int64_t wanted = as_long_as_it_takes ? 0 : (own >= 0 ? own : limits_.lock_timeout_ms);
+  if (wanted == lock_wait_ms_) return success();
+  DUNLIN_TRY(target_.limit_lock_wait(wanted, own_call()));
+  lock_wait_ms_ = wanted;
+  return success();
+}
+
+Result<bool> Applier::work_in_transaction(const Job& job, const Segment& segment, std::size_t from,
+                                          bool last) {
+  const std::vector<Step>& steps = job.steps->steps;
+  // A transaction that the script begins itself may ask for a level of its own.
+  const bool begins = steps[segment.begin].traits.transaction == TransactionWord::begin;
+  const bool ends = steps[segment.end - 1].traits.transaction == TransactionWord::commit;
+  DUNLIN_TRY(target_.begin(history_.owner(),
+                           begins ? steps[segment.begin].sql(*job.script) : std::string_view(),
+                           own_call()));
+  DUNLIN_ASSIGN(const bool wanted, job.still_wanted());
+  if (!wanted) return false;
+  DUNLIN_CRASH_POINT("schema.begin.after");
+  const std::size_t first = begins ? std::max(from, segment.begin + 1) : from;
+  for (std::size_t i = first; i < segment.end - (ends ? 1 : 0); ++i) {
+    DUNLIN_CRASH_POINT("schema.statement.before");
+    DUNLIN_TRY(send(job, i));
+    DUNLIN_CRASH_POINT("schema.statement.after");
+  }
+  if (last) {
+    DUNLIN_TRY(target_.check_work(call(job)));
+    DUNLIN_TRY(as_ourselves(job, [&] { return job.record(clock_.monotonic_ms() - begin_ms_); }));
+  } else {
+    DUNLIN_TRY(note_passed(job, segment.end));
+  }
+  DUNLIN_CRASH_POINT("schema.history.after");
+  DUNLIN_TRY(fence_());
+  DUNLIN_CRASH_POINT("schema.commit.before");
+  DUNLIN_TRY(commit("COMMIT"));
+  DUNLIN_CRASH_POINT("schema.commit.after");
+  return true;
+}
+
+/// A script may have ended the transaction by means that its words do not show (a procedure that
+/// commits): then what it did stands, and is not to be called undone.
+Status Applier::commit(std::string_view words) {
+  if (target_.connection().transaction() != TransactionState::open)
+    return Error(ErrorType::migration_failed,
+                 "the transaction of the migration was ended by one of its own statements; what "
+                 "stands before that one is applied: take it back by hand, and write the line "
+                 "`-- dunlin:transaction false` into the file");
+  DUNLIN_ASSIGN(const sql::Done done, target_.connection().run(words, own_call()));
+  static_cast<void>(done);
+  return success();
+}
+
+void Applier::roll_back() {
+  const TransactionState state = target_.connection().transaction();
+  if (state != TransactionState::open && state != TransactionState::failed) return;
+  // Not by the token of the run: a pause has to be rolled back, too.
+  const auto done = target_.connection().run("ROLLBACK", Call{{}, std::chrono::seconds(30)});
+  static_cast<void>(done.ok());  // the error before it is the one that counts
+}
+
+Status Applier::run_alone(const Job& job, std::size_t index) {
+  const Step& step = job.steps->steps[index];
+  const std::string_view sql = step.sql(*job.script);
+  DUNLIN_TRY(target_.stand_alone(history_.owner(), own_call()));
+  DUNLIN_TRY(prepare_alone(target_, sql, own_call()));
+  const auto statement = static_cast<std::int64_t>(index + 1);
+  DUNLIN_ASSIGN(const std::string before, fingerprint(target_, sql, own_call()));
+  DUNLIN_TRY(as_ourselves(
+      job, [&] { return history_.begun(job.id, job.direction, statement, before, own_call()); }));
+  DUNLIN_CRASH_POINT("schema.alone.before");
+  DUNLIN_TRY(fence_());
+  DUNLIN_TRY(send_alone(job, index));
+  if (Status status = check_alone(target_, sql, own_call()); !status.ok())
+    return failure(job, index, std::move(status).error());
+  DUNLIN_CRASH_POINT("schema.alone.after");
+  DUNLIN_TRY(note_passed(job, index + 1));
+  DUNLIN_CRASH_POINT("schema.passed.after");
+  return success();
+}
+
+/// Behind a last statement that no transaction could hold, and for an empty script.
+Result<bool> Applier::record_alone(const Job& job) {
+  const auto work = [&]() -> Result<bool> {
+    DUNLIN_TRY(target_.begin(history_.owner(), {}, own_call()));
+    DUNLIN_ASSIGN(const bool wanted, job.still_wanted());
+    if (!wanted) return false;
+    DUNLIN_CRASH_POINT("schema.begin.after");
+    DUNLIN_TRY(target_.check_work(call(job)));
+    DUNLIN_TRY(as_ourselves(job, [&] { return job.record(clock_.monotonic_ms() - begin_ms_); }));
+    DUNLIN_TRY(fence_());
+    DUNLIN_CRASH_POINT("schema.commit.before");
+    DUNLIN_TRY(commit("COMMIT"));
+    DUNLIN_CRASH_POINT("schema.commit.after");
+    return true;
+  };
+  Result<bool> done = work();
+  if (!done.ok() || !done.value()) roll_back();
+  return done;
+}
+
+/// A server that did not get the lock has done nothing.
+Status Applier::send_alone(const Job& job, std::size_t index) {
+  lock_wait_ms_ = -1;
+  for (int tries = 1;; ++tries) {
+    Status sent = send(job, index);
+    if (sent.ok()) return sent;
+    DUNLIN_ASSIGN(const bool again, tries_again(sent.error(), tries));
+    if (!again) return sent;
+  }
+}
+
+Status Applier::send(const Job& job, std::size_t index) {
+  const Step& step = job.steps->steps[index];
+  DUNLIN_TRY(limit_lock_wait(job, step));
+  sql::Connection& connection = target_.connection();
+  for (int i = 0; i < step.repeat; ++i) {
+    const auto done =
+        step.has_data ? connection.copy_in(step.sql(*job.script), step.data(*job.script), call(job))
+                      : connection.run(step.sql(*job.script), call(job));
+    if (!done.ok()) return failure(job, index, done.error());
+  }
+  if (job.on_step) job.on_step(step);
+  return success();
+}
+
+/// What is the script's fault is a failed migration; what is the world's keeps its type.
+Error Applier::failure(const Job& job, std::size_t index, Error error) {
+  const Step& step = job.steps->steps[index];
+  const std::string_view sql = step.sql(*job.script);
+  const std::int64_t position = target_.connection().error_position();
+  const std::size_t offset = position > 0 ? byte_of(sql, position) : 0;
+  const ErrorCategory category = error.category();
+  const bool timed_out = error.type == ErrorType::network_timeout && !error.possibly_applied;
+  if (error.type == ErrorType::database_locked)
+    error.message += "; others hold a lock on it, and it was tried " +
+                     std::to_string(limits_.lock_tries) + " times";
+  const bool of_the_script =
+      timed_out || (category != ErrorCategory::transient && category != ErrorCategory::system);
+  if (timed_out) error.message += "; the line `-- dunlin:timeout SECONDS` gives it more time";
+  if (of_the_script && error.type != ErrorType::stale_owner) {
+    failed_statement_ = static_cast<std::int64_t>(index + 1);
+    error.type = ErrorType::migration_failed;
+  }
+  error.message = place_of(*job.script, step, offset) + ": " + printable(error.message) +
+                  ", in: " + beginning_of(*job.script, step);
+  return error;
+}
+
+}  // namespace dunlin::schema

@@ -1,0 +1,39 @@
+#include "schema/checksum.h"
+
+#include <array>
+
+#include "sql/script/script_hash.h"
+
+namespace dunlin::schema {
+
+namespace {
+
+/// Name, exact, normalised, statements; what is missing is empty.
+std::array<std::string_view, 4> parts_of(std::string_view checksum) {
+  std::array<std::string_view, 4> parts;
+  for (std::string_view& part : parts) {
+    const std::size_t end = checksum.find(':');
+    part = checksum.substr(0, end);
+    checksum = end == std::string_view::npos ? std::string_view() : checksum.substr(end + 1);
+  }
+  return parts;
+}
+
+}  // namespace
+
+Result<std::string> checksum(sql::Dialect dialect, std::string_view bytes, std::string_view text) {
+  DUNLIN_ASSIGN(const sql::ScriptHashes hashes, sql::script_hashes(dialect, bytes, text));
+  return std::string(sql::kScriptHashName) + ":" + hashes.exact + ":" + hashes.normalised + ":" +
+         hashes.statements;
+}
+
+Change change_between(std::string_view recorded, std::string_view now) {
+  if (recorded == now) return Change::none;
+  const auto before = parts_of(recorded);
+  const auto after = parts_of(now);
+  if (before[0] != after[0]) return Change::algorithm;
+  if (before[3] != after[3]) return Change::statements;
+  return before[2] != after[2] ? Change::text : Change::bytes;
+}
+
+}  // namespace dunlin::schema

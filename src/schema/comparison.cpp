@@ -1,0 +1,63 @@
+#include "schema/comparison.h"
+
+#include "base/text.h"
+#include "schema/checksum.h"
+
+namespace dunlin::schema {
+
+namespace {
+
+std::string_view words_for(Change change) {
+  switch (change) {
+    case Change::none:
+      return "";
+    case Change::bytes:
+      return "only in comments, line ends, white space at their ends or encoding";
+    case Change::text:
+      return "only in white space";
+    case Change::statements:
+      return "in its statements";
+    case Change::algorithm:
+      return "by a checksum that this version does not know";
+  }
+  return "";
+}
+
+}  // namespace
+
+Misfits compare(const Migrations& migrations, const std::map<Version, Applied>& applied) {
+  Misfits misfits;
+  for (const auto& [version, row] : applied) {
+    const auto file = migrations.find(version);
+    if (file == migrations.end()) {
+      misfits.missing.push_back("'" + printable(row.id) + "' is applied, but its file is missing");
+      continue;
+    }
+    const Change change = change_between(row.checksum, file->second.checksum);
+    if (change == Change::none) continue;
+    auto& list = is_another(change) ? misfits.changed : misfits.retouched;
+    list.push_back("'" + printable(file->second.up.file) +
+                   "' was changed after it had been applied, " + std::string(words_for(change)));
+  }
+  for (const auto& [version, migration] : migrations) {
+    if (applied.empty() || !(version < applied.rbegin()->first)) break;
+    if (!applied.contains(version)) {
+      misfits.out_of_order.push_back("'" + printable(migration.id) +
+                                     "' is not applied, but is older than '" +
+                                     printable(applied.rbegin()->second.id) + "', which is");
+    }
+  }
+  return misfits;
+}
+
+std::string difference_of(const std::string& id, const Migrations& migrations,
+                          const std::map<Version, Applied>& applied) {
+  const auto row = applied.find(version_of(id));
+  const auto file = migrations.find(version_of(id));
+  if (row == applied.end()) return "is not in the history";
+  if (file == migrations.end()) return "its file is missing";
+  const Change change = change_between(row->second.checksum, file->second.checksum);
+  return is_another(change) ? "its file was changed after it had been applied" : "";
+}
+
+}  // namespace dunlin::schema

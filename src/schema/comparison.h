@@ -1,0 +1,29 @@
+// How the migrations of a directory and those that a target has applied fit together.
+// Pure functions; any thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "schema/discovery.h"
+#include "schema/history.h"
+
+namespace dunlin::schema {
+
+/// How they do not, a sentence each. `changed` alone is never acceptable.
+struct Misfits {
+  std::vector<std::string> changed;       ///< applied, but the file is another one now
+  std::vector<std::string> retouched;     ///< applied, and the file does the same still
+  std::vector<std::string> missing;       ///< applied, but the file is gone
+  std::vector<std::string> out_of_order;  ///< not applied, but older than one that is
+};
+
+[[nodiscard]] Misfits compare(const Migrations& migrations,
+                              const std::map<Version, Applied>& applied);
+
+/// Empty: the history has the migration as its file is.
+[[nodiscard]] std::string difference_of(const std::string& id, const Migrations& migrations,
+                                        const std::map<Version, Applied>& applied);
+
+}  // namespace dunlin::schema

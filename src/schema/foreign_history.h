@@ -1,0 +1,31 @@
+// The histories of other tools: which migrations golang-migrate, goose, dbmate or Flyway has
+// applied to a database (schema.md S-9). Reads only. One thread at a time, as the Target.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "schema/discovery.h"
+#include "schema/target.h"
+
+namespace dunlin::schema {
+
+struct ForeignHistory {
+  std::string tool;              ///< "golang-migrate", "goose", "dbmate", "Flyway"
+  std::string table;             ///< "schema_migrations"
+  std::set<Version> applied;     ///< golang-migrate keeps the last one only, see `up_to`
+  std::optional<Version> up_to;  ///< all up to and including this one
+  std::string broken;            ///< what that tool itself calls unfinished; empty: nothing
+
+  [[nodiscard]] bool has(const Version& version) const {
+    return (up_to && !(*up_to < version)) || applied.contains(version);
+  }
+};
+
+/// nullopt: there is none. Of several the first in the order above.
+[[nodiscard]] Result<std::optional<ForeignHistory>> foreign_history(Target& target,
+                                                                    const sql::Call& call);
+
+}  // namespace dunlin::schema

@@ -1,0 +1,71 @@
+// A run's way to its target: looks without a trace, and from the first change on holds the lock.
+//
+// A connection that was lost is made anew at the next call, and the lock with it. One thread at a
+// time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/run.h"
+#include "schema/applier.h"
+#include "schema/history.h"
+#include "schema/narration.h"
+#include "schema/target.h"
+
+namespace dunlin::schema {
+
+[[nodiscard]] inline sql::Call call_of(engine::RunContext& context) {
+  return {context.cancel(), {}};
+}
+
+class Session {
+ public:
+  struct Options {
+    sql::DatabaseAddress database;
+    std::string product_version;
+    std::int64_t lock_timeout_ms = 0;
+    std::int64_t statement_timeout_ms = 0;
+  };
+  Session(Options options, NarrationWords words)
+      : options_(std::move(options)), narration_(words) {}
+  ~Session() { give_lock_back(); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// The database, if there is one; nothing is made and no lock is taken.
+  [[nodiscard]] Result<Target*> look(engine::RunContext& context);
+  /// What is applied, without the lock.
+  [[nodiscard]] Result<std::map<Version, Applied>> applied(engine::RunContext& context);
+
+  /// The database made, the lock taken, the history's tables made, where that is still to be done.
+  /// lock_held says who holds it.
+  [[nodiscard]] Status open(engine::RunContext& context);
+  /// After open().
+  [[nodiscard]] Target& target() { return *target_; }
+  [[nodiscard]] History& history() { return *history_; }
+  /// Runs a script with its record (Applier::run). What it set in the session does not reach the
+  /// next one. `failed_statement`: see Applier.
+  [[nodiscard]] Result<bool> change(engine::BatchContext& context, Job& job,
+                                    std::int64_t& failed_statement);
+
+  [[nodiscard]] Narration& narration() { return narration_; }
+  /// Gives the lock back, also one that an earlier life of this execution has left.
+  void close(engine::RunContext& context);
+
+ private:
+  [[nodiscard]] Status lock(engine::RunContext& context);
+  [[nodiscard]] Status prepare(engine::RunContext& context);
+  void give_lock_back();
+
+  Options options_;
+  std::unique_ptr<Target> target_;
+  std::optional<History> history_;  ///< the lock is held
+  std::map<std::string, Unfinished> unfinished_;
+  Narration narration_;
+};
+
+}  // namespace dunlin::schema

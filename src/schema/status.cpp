@@ -1,0 +1,103 @@
+#include "schema/status.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "schema/comparison.h"
+
+namespace dunlin::schema {
+
+namespace {
+
+/// "2025-11-19 12:00:00" of RFC 3339: for people, in UTC.
+std::string for_people(std::string time) {
+  time.resize(std::min(time.size(), std::string_view("2025-11-19T12:00:00").size()));
+  std::replace(time.begin(), time.end(), 'T', ' ');
+  return printable(time);
+}
+
+Json entry_json(const AppliedEntry& entry) {
+  return Json{{"id", escape_invalid_utf8(entry.id)},
+              {"applied_at", entry.applied_at},
+              {"applied_by", escape_invalid_utf8(entry.applied_by)},
+              {"reversible", entry.has_way_back}};
+}
+
+void add_section(std::string& text, std::string_view title, const std::vector<std::string>& lines,
+                 std::string_view mark) {
+  if (lines.empty()) return;
+  text += fmt::format("\n{}:\n", title);
+  for (const std::string& line : lines) text += fmt::format("  {} {}\n", mark, line);
+}
+
+}  // namespace
+
+Result<engine::Findings> migration_status(const std::string& directory,
+                                          const sql::DatabaseAddress& database,
+                                          const sql::Call& call) {
+  DUNLIN_ASSIGN(const Migrations migrations,
+                discover(directory, database.dialect, TransactionMode::per_migration));
+  DUNLIN_ASSIGN(const std::unique_ptr<Target> target, open_target(database, Access::look, call));
+  std::vector<AppliedEntry> entries;
+  std::map<std::string, Unfinished> unfinished;
+  if (target) {
+    DUNLIN_ASSIGN(entries, History::in_order(*target, call));
+    DUNLIN_ASSIGN(const bool has_history, target->has_tables(call));
+    if (has_history) {
+      DUNLIN_ASSIGN(unfinished, History(*target, Owner{}, "").unfinished(call));
+    }
+  }
+  std::reverse(entries.begin(), entries.end());  // the first one applied first
+
+  std::map<Version, Applied> applied;
+  std::vector<std::string> done;
+  Json applied_json = Json::array();
+  for (const AppliedEntry& entry : entries) {
+    applied[version_of(entry.id)] = Applied{entry.id, entry.checksum};
+    done.push_back(printable(entry.id) + " (" + for_people(entry.applied_at) + ")");
+    applied_json.push_back(entry_json(entry));
+  }
+  std::vector<std::string> open;
+  Json pending_json = Json::array();
+  for (const auto& [version, migration] : migrations) {
+    if (applied.contains(version)) continue;
+    const auto part = unfinished.find(migration.id);
+    std::string line = printable(migration.id);
+    if (part != unfinished.end())
+      line += fmt::format(" ({} of {} statements are applied)", part->second.passed,
+                          migration.up_steps.steps.size());
+    open.push_back(std::move(line));
+    pending_json.push_back(escape_invalid_utf8(migration.id));
+  }
+  const Misfits misfits = compare(migrations, applied);
+  std::vector<std::string> problems = misfits.changed;
+  problems.insert(problems.end(), misfits.missing.begin(), misfits.missing.end());
+  problems.insert(problems.end(), misfits.out_of_order.begin(), misfits.out_of_order.end());
+  const std::string current = applied.empty() ? "" : applied.rbegin()->second.id;
+  const std::string server = target ? fmt::format("{} {}", target->connection().server().product,
+                                                  target->connection().server().version)
+                                    : "does not exist yet";
+
+  engine::Findings found;
+  found.good = problems.empty();
+  found.text = fmt::format("Database: {} ({})\nCurrent Version: {}\n", printable(database.text()),
+                           printable(server), current.empty() ? "none" : printable(current));
+  add_section(found.text, "Applied Migrations", done, "✓");
+  add_section(found.text, "Pending Migrations", open, "□");
+  add_section(found.text, "Problems", problems, "!");
+  add_section(found.text, "Changed since, without effect", misfits.retouched, "·");
+  found.json = Json{
+      {"event", "migrations"},
+      {"database", database.text()},
+      {"exists", target != nullptr},
+      {"server", target ? Json(server) : Json(nullptr)},
+      {"current_version", current.empty() ? Json(nullptr) : Json(escape_invalid_utf8(current))},
+      {"applied", std::move(applied_json)},
+      {"pending", std::move(pending_json)},
+      {"problems", problems}};
+  return found;
+}
+
+}  // namespace dunlin::schema

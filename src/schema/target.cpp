@@ -1,0 +1,50 @@
+#include "schema/target.h"
+
+#include <unistd.h>
+
+#include <array>
+
+#include <pwd.h>
+
+#include "base/process.h"
+#include "schema/targets/targets.h"
+#include "sql/sqlite_address.h"
+
+namespace dunlin::schema {
+
+Result<std::unique_ptr<Target>> open_target(const sql::DatabaseAddress& address, Access access,
+                                            const sql::Call& call) {
+  if (address.dialect == sql::Dialect::sqlite) return open_sqlite_target(address.path, access);
+  if (address.dialect == sql::Dialect::mysql)
+    return open_mariadb_target(address.server, access, call);
+  return open_postgresql_target(address.server, access, call);
+}
+
+Result<std::string> target_identity(const sql::DatabaseAddress& address, const sql::Call& call) {
+  if (address.dialect == sql::Dialect::sqlite) return sql::sqlite_identity(address.path, true);
+  if (address.dialect == sql::Dialect::mysql) return mariadb_identity(address.server, call);
+  return postgresql_identity(address.server, call);
+}
+
+Status probe_target(const sql::DatabaseAddress& address, bool lock, const sql::Call& call) {
+  if (address.dialect == sql::Dialect::sqlite)
+    return sql::probe_sqlite_write(address.path, lock ? sql::Probe::lock : sql::Probe::rights);
+  if (address.dialect == sql::Dialect::mysql) return probe_mariadb(address.server, call);
+  return probe_postgresql(address.server, call);
+}
+
+const std::string& user_at_host() {
+  static const std::string text = [] {
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    const bool known =
+        ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+        found != nullptr;
+    return (known ? std::string(entry.pw_name) : "uid " + std::to_string(::getuid())) + "@" +
+           host_name();
+  }();
+  return text;
+}
+
+}  // namespace dunlin::schema
