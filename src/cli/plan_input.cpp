@@ -146,7 +146,7 @@ const std::vector<KindFlag>& kind_flags() {
       {"migrate",
        "db",
        "URL",
-       "the database: sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE",
+       "the database: sqlite:PATH, postgres://USER@HOST/DB or mysql://USER@HOST/DB",
        {"schema"}},
       {"migrate", "dir", "DIR", "where the migrations are", {"schema"}},
       {"migrate up",

@@ -151,16 +151,6 @@ SchemaPlan decode(const Json& document, std::vector<std::string>& problems) {
   return plan;
 }
 
-/// What two plans must not change at the same time, whoever they log in as.
-Claim claim_of(const sql::DatabaseAddress& address) {
-  if (address.dialect == sql::Dialect::sqlite) return "sqlite:" + address.path;
-  sql::ServerAddress place = address.server;
-  place.user.clear();
-  place.options.clear();
-  place.password_ref.reset();
-  return place.text();
-}
-
 /// Options of the command line, and the settings that they are.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kNumbers = {{
     {"steps", "steps"},
@@ -271,7 +261,9 @@ class SchemaKind final : public engine::Kind {
 
   [[nodiscard]] Result<std::vector<Claim>> claims(const Plan& plan) const override {
     DUNLIN_ASSIGN(const SchemaPlan decoded, decode_plan(plan));
-    return std::vector<Claim>{claim_of(decoded.database)};
+    // A server's own lock keeps others out, wherever they run, and knows when its holder has died.
+    if (decoded.database.dialect != sql::Dialect::sqlite) return std::vector<Claim>{};
+    return std::vector<Claim>{"sqlite:" + decoded.database.path};
   }
 
   [[nodiscard]] std::string describe(const Plan& plan) const override {

@@ -49,7 +49,8 @@ Result<DatabaseAddress> parse_database_address(std::string_view url) {
     return Error(ErrorType::invalid_input,
                  "a password stands in the address of '" + address.server.text() +
                      "', where plans and the list of processes show it: write "
-                     "?password=env:NAME or ?password=file:PATH behind it, or use ~/.pgpass");
+                     "?password=env:NAME or ?password=file:PATH behind it" +
+                     (address.dialect == Dialect::postgresql ? ", or use ~/.pgpass" : ""));
   if (address.server.password_ref) {
     DUNLIN_ASSIGN(address.server.password_ref, address.server.password_ref->absolute());
   }

@@ -61,6 +61,8 @@ struct VerbCase {
 /// Words that get as far as the state, for each verb of docs/cli.md.
 std::vector<VerbCase> verb_cases(const std::string& folder) {
   const std::string plan = folder + "/plan.yaml";
+  const std::string db = "sqlite:" + folder + "/a.db";
+  const std::string dir = folder + "/migrations";
   return {
       {{"explain", "disk_full"}, 0},
       {{"version"}, 0},
@@ -88,6 +90,13 @@ std::vector<VerbCase> verb_cases(const std::string& folder) {
       {{"move", folder + "/one", folder + "/dst2"}, 2},
       {{"load", "sqlite:" + folder + "/a.db", "sqlite:" + folder + "/b.db", "--all"}, 2},
       {{"migrate", "up", "--db", "sqlite:" + folder + "/a.db", "--dir", folder + "/migrations"}, 2},
+      {{"migrate", "down", "--db", db, "--dir", dir}, 2},
+      {{"migrate", "baseline", "1", "--db", db, "--dir", dir}, 2},
+      {{"migrate", "mark-applied", "1", "--db", db, "--dir", dir}, 2},
+      {{"migrate", "import-history", "--db", db, "--dir", dir}, 2},
+      {{"migrate", "repair", "--db", db, "--dir", dir}, 2},
+      {{"migrate", "status", "--db", db, "--dir", dir}, 1},
+      {{"migrate", "validate", "--db", db, "--dir", dir}, 1},
       {{"run", plan}, 2},
       {{"resume", "1"}, 2},
       {{"pause", "1"}, 2},

@@ -54,9 +54,10 @@ Role expected(std::string_view verb) {
   if (is_one_of({"explain", "version", "completion bash", "completion zsh", "completion fish",
                  "man", "reference", "plan schema", "user whoami"}))
     return Role::nobody;
-  if (is_one_of({"ps", "status", "watch", "items", "errors", "tasks", "checkpoints", "report",
-                 "manifest", "audit show", "audit verify", "audit export", "lineage", "plan list",
-                 "plan show", "plan check", "doctor", "progress"}))
+  if (is_one_of({"ps",           "status",       "watch",    "items",          "errors",
+                 "tasks",        "checkpoints",  "report",   "manifest",       "audit show",
+                 "audit verify", "audit export", "lineage",  "plan list",      "plan show",
+                 "plan check",   "doctor",       "progress", "migrate status", "migrate validate"}))
     return Role::viewer;
   if (is_one_of({"accept", "delete", "doctor --repair", "user add", "user list", "user role",
                  "user remove", "user token"}))
