@@ -184,6 +184,7 @@ Result<bool> Applier::work_in_transaction(const Job& job, const Segment& segment
     DUNLIN_TRY(send(job, i));
     DUNLIN_CRASH_POINT("schema.statement.after");
   }
+  DUNLIN_ASSIGN(const bool is_open, is_still_open());
   if (last) {
     DUNLIN_TRY(target_.check_work(call(job)));
     DUNLIN_TRY(as_ourselves(job, [&] { return job.record(clock_.monotonic_ms() - begin_ms_); }));
@@ -193,20 +194,24 @@ Result<bool> Applier::work_in_transaction(const Job& job, const Segment& segment
   DUNLIN_CRASH_POINT("schema.history.after");
   DUNLIN_TRY(fence_());
   DUNLIN_CRASH_POINT("schema.commit.before");
-  DUNLIN_TRY(commit("COMMIT"));
+  if (is_open) DUNLIN_TRY(commit());
   DUNLIN_CRASH_POINT("schema.commit.after");
   return true;
 }
 
-/// A script may have ended the transaction by means that its words do not show (a procedure that
-/// commits): then what it did stands, and is not to be called undone.
-Status Applier::commit(std::string_view words) {
-  if (target_.connection().transaction() != TransactionState::open)
-    return Error(ErrorType::migration_failed,
-                 "the transaction of the migration was ended by one of its own statements; what "
-                 "stands before that one is applied: take it back by hand, and write the line "
-                 "`-- dunlin:transaction false` into the file");
-  DUNLIN_ASSIGN(const sql::Done done, target_.connection().run(words, own_call()));
+/// A script may have ended the transaction by means that its words do not show: a procedure that
+/// changes the schema, in MariaDB and MySQL. There what it did stands, and is recorded as done.
+Result<bool> Applier::is_still_open() {
+  if (target_.connection().transaction() == TransactionState::open) return true;
+  if (target_.dialect() == sql::Dialect::mysql && !target_.is_lost()) return false;
+  return Error(ErrorType::migration_failed,
+               "the transaction of the migration was ended by one of its own statements; what "
+               "stands before that one is applied: take it back by hand, and write the line "
+               "`-- dunlin:transaction false` into the file");
+}
+
+Status Applier::commit() {
+  DUNLIN_ASSIGN(const sql::Done done, target_.connection().run("COMMIT", own_call()));
   static_cast<void>(done);
   return success();
 }
@@ -250,7 +255,7 @@ Result<bool> Applier::record_alone(const Job& job) {
     DUNLIN_TRY(as_ourselves(job, [&] { return job.record(clock_.monotonic_ms() - begin_ms_); }));
     DUNLIN_TRY(fence_());
     DUNLIN_CRASH_POINT("schema.commit.before");
-    DUNLIN_TRY(commit("COMMIT"));
+    DUNLIN_TRY(commit());
     DUNLIN_CRASH_POINT("schema.commit.after");
     return true;
   };

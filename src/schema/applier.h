@@ -76,7 +76,9 @@ class Applier {
   [[nodiscard]] Error failure(const Job& job, std::size_t index, Error error);
   [[nodiscard]] sql::Call call(const Job& job) const;
   [[nodiscard]] sql::Call own_call() const { return {cancel_, {}}; }
-  [[nodiscard]] Status commit(std::string_view words);
+  /// False: a statement has committed by itself, and what follows is durable at once.
+  [[nodiscard]] Result<bool> is_still_open();
+  [[nodiscard]] Status commit();
   void roll_back();
 
   Target& target_;

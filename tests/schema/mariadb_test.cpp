@@ -78,6 +78,16 @@ TEST_F(MariadbUp, RoutinesWithAndWithoutDelimiter) {
   EXPECT_EQ(text("SELECT a FROM t ORDER BY a"), "1 2 9");
 }
 
+TEST_F(MariadbUp, AProcedureThatChangesTheSchemaCommitsByItself) {
+  file("1_Make.sql",
+       "CREATE TABLE t(a int);\nCREATE PROCEDURE p() BEGIN INSERT INTO t VALUES (1); ALTER TABLE t "
+       "ADD COLUMN b int; END;");
+  file("2_Call.sql", "INSERT INTO t VALUES (0);\nCALL p();\nINSERT INTO t(a) VALUES (2);");
+  expect_up();
+  EXPECT_EQ(history(), "1_Make 2_Call");
+  EXPECT_EQ(text("SELECT a FROM t ORDER BY a"), "0 1 2");
+}
+
 TEST_F(MariadbUp, WhatAMigrationSetsInItsSessionEndsWithIt) {
   file("1_Set.sql", "SET SESSION sql_mode = 'ANSI_QUOTES';\nCREATE TABLE \"t\"(a int);");
   file("2_Plain.sql", "CREATE TABLE u(a varchar(9) DEFAULT \"x\");");
