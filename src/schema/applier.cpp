@@ -211,9 +211,7 @@ Result<bool> Applier::is_still_open() {
 }
 
 Status Applier::commit() {
-  DUNLIN_ASSIGN(const sql::Done done, target_.connection().run("COMMIT", own_call()));
-  static_cast<void>(done);
-  return success();
+  return sql::run_only(target_.connection(), "COMMIT", own_call());
 }
 
 void Applier::roll_back() {

@@ -2,7 +2,6 @@
 #include "schema/history.h"
 
 #include <array>
-#include <charconv>
 
 #include "base/crash_point.h"
 #include "base/text.h"
@@ -15,25 +14,12 @@ namespace {
 using sql::Call;
 using sql::Parameter;
 
-std::int64_t number(std::string_view text) {
-  std::int64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 Parameter text(std::int64_t value) {
   return std::to_string(value);
 }
 
 std::string_view name_of(Direction direction) {
   return direction == Direction::up ? "up" : "down";
-}
-
-Status run(Target& target, const std::string& sql, std::span<const Parameter> parameters,
-           const Call& call) {
-  DUNLIN_ASSIGN(const sql::Done done, target.connection().run(sql, call, parameters));
-  static_cast<void>(done);
-  return success();
 }
 
 void replace(std::string& text, std::string_view what, std::string_view by) {
@@ -123,7 +109,7 @@ Result<std::vector<AppliedEntry>> History::in_order(Target& target, const Call& 
     AppliedEntry entry;
     entry.id = rows->text(0);
     entry.checksum = rows->text(1);
-    entry.sequence = number(rows->text(2));
+    entry.sequence = integer_of(rows->text(2));
     entry.applied_at = rows->text(3);
     entry.applied_by = rows->text(4);
     entry.has_way_back = rows->text(5) == "1";
@@ -156,7 +142,7 @@ Result<std::optional<Record>> History::record_of(const std::string& id, const Ca
                     call, parameters));
   DUNLIN_ASSIGN(const bool found, rows->next());
   if (!found) return std::optional<Record>{};
-  Record record{number(rows->text(0)), std::string(rows->text(1)), std::nullopt};
+  Record record{integer_of(rows->text(0)), std::string(rows->text(1)), std::nullopt};
   if (!rows->is_null(2)) record.down_sql = std::string(rows->text(2));
   DUNLIN_ASSIGN(const bool more, rows->next());
   static_cast<void>(more);
@@ -207,13 +193,13 @@ Result<std::map<std::string, Unfinished>> History::unfinished(const Call& call) 
     const std::string_view event = rows->text(2);
     one.direction = rows->text(1) == "down" ? Direction::down : Direction::up;
     if (event == "begun") {
-      one.begun = number(rows->text(3));
+      one.begun = integer_of(rows->text(3));
       one.fingerprint = rows->text(4);
     } else {
       one.begun = 0;  // the server has answered
     }
     if (event == "passed") {
-      one.passed = number(rows->text(3));
+      one.passed = integer_of(rows->text(3));
       one.hash = rows->text(4);
     }
   }
@@ -228,21 +214,24 @@ Status History::add(const Migration& migration, std::int64_t duration_ms, const 
   const std::array parameters = {Parameter(migration.id), Parameter(product_version_),
                                  Parameter(migration.checksum), text(duration_ms),
                                  Parameter(user_at_host())};
-  return run(*target_, sql("INSERT INTO {history} VALUES($1, $2, {now}, $3, $4, $5)"), parameters,
-             call);
+  return sql::run_only(target_->connection(),
+                       sql("INSERT INTO {history} VALUES($1, $2, {now}, $3, $4, $5)"), call,
+                       parameters);
 }
 
 Status History::remove(const std::string& id, const Call& call) {
   DUNLIN_TRY(log({id, Direction::down, "done", nullptr, {}, 0, {}}, call));
   const std::array parameters = {Parameter(id)};
-  return run(*target_, sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), parameters, call);
+  return sql::run_only(target_->connection(),
+                       sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), call, parameters);
 }
 
 Status History::accept(const Migration& migration, const Call& call) {
   DUNLIN_TRY(log({migration.id, Direction::up, "repaired", &migration, {}, 0, {}}, call));
   const std::array parameters = {Parameter(migration.checksum), Parameter(migration.id)};
-  return run(*target_, sql(R"(UPDATE {history} SET "Checksum" = $1 WHERE "MigrationId" = $2)"),
-             parameters, call);
+  return sql::run_only(target_->connection(),
+                       sql(R"(UPDATE {history} SET "Checksum" = $1 WHERE "MigrationId" = $2)"),
+                       call, parameters);
 }
 
 Status History::passed(const std::string& id, Direction direction, std::int64_t count,
@@ -260,7 +249,7 @@ Status History::failed(const Migration& migration, std::int64_t statement,
   DUNLIN_TRY(target_->begin(owner_, {}, call));
   Status logged =
       log({migration.id, Direction::up, "failed", &migration, message, statement, {}}, call);
-  return run(*target_, logged.ok() ? "COMMIT" : "ROLLBACK", {}, call);
+  return sql::run_only(target_->connection(), logged.ok() ? "COMMIT" : "ROLLBACK", call);
 }
 
 Status History::log(const Entry& entry, const Call& call) {
@@ -287,15 +276,15 @@ Status History::log(const Entry& entry, const Call& call) {
       text(entry.statement),
       kept(entry.hash),
   };
-  return run(
-      *target_,
+  return sql::run_only(
+      target_->connection(),
       sql(R"(INSERT INTO {log}("MigrationId", "Direction", "Event", "Attempt", "ExecutionId", )"
           R"("Epoch", "LoggedAt", "LoggedBy", "Checksum", "UpSql", "DownSql", "Message", )"
           R"("Statement", "StatementHash") VALUES($1, $2, $3, (SELECT "n" FROM (SELECT 1 + )"
           R"(count(*) AS "n" FROM {log} WHERE "MigrationId" = $4 AND "Direction" = $5 AND )"
           R"("Event" IN ('done', 'failed')) AS "earlier"), )"
           R"($6, $7, {now}, $8, $9, $10, $11, $12, $13, $14))"),
-      parameters, call);
+      call, parameters);
 }
 
 }  // namespace dunlin::schema

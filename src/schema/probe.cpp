@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "schema/names.h"
 #include "sql/script/scanner.h"
 
 namespace dunlin::schema {
@@ -180,11 +181,9 @@ Result<Probed> probe_detach(Target& target, Words words, const Call& call) {
                                 call, parameters));
   if (!pending) return Probed::done;
   if (*pending != "t") return Probed::not_done;
-  DUNLIN_ASSIGN(const sql::Done done,
-                target.connection().run("ALTER TABLE " + parent->written + " DETACH PARTITION " +
-                                            part->written + " FINALIZE",
-                                        call));
-  static_cast<void>(done);
+  DUNLIN_TRY(sql::run_only(
+      target.connection(),
+      "ALTER TABLE " + parent->written + " DETACH PARTITION " + part->written + " FINALIZE", call));
   return Probed::done;
 }
 
@@ -264,15 +263,6 @@ Result<std::vector<std::vector<std::string>>> catalogue(Target& target, const st
   }
 }
 
-std::string backticked(std::string_view name) {
-  std::string out = "`";
-  for (const char c : name) {
-    out.push_back(c);
-    if (c == '`') out.push_back(c);
-  }
-  return out + "`";
-}
-
 /// The counter of a table grows by itself.
 std::string without_counter(std::string text) {
   constexpr std::string_view kCounter = " AUTO_INCREMENT=";
@@ -324,7 +314,7 @@ Result<std::string> mysql_fingerprint(Target& target, std::string_view sql, cons
       DUNLIN_ASSIGN(const auto text,
                     catalogue(target,
                               fmt::format("SHOW CREATE {} {}.{}", shown->word,
-                                          backticked(object[0]), backticked(object[1])),
+                                          in_backticks(object[0]), in_backticks(object[1])),
                               {}, call));
       if (!text.empty() && text.front().size() > shown->column)
         hasher.update(without_counter(text.front()[shown->column]));
@@ -403,9 +393,7 @@ Status prepare_alone(Target& target, std::string_view sql, const Call& call) {
   if (state->being_built)
     return Error(ErrorType::database_locked,
                  "somebody else is building the index " + printable(state->name) + " just now");
-  DUNLIN_ASSIGN(const sql::Done done,
-                target.connection().run("DROP INDEX CONCURRENTLY " + state->name, call));
-  static_cast<void>(done);
+  DUNLIN_TRY(sql::run_only(target.connection(), "DROP INDEX CONCURRENTLY " + state->name, call));
   return success();
 }
 

@@ -55,7 +55,7 @@ constexpr std::array<std::string_view, 14> kMovesRows = {
     "DO",     "CALL",   "EXECUTE", "VALUES", "REPLACE", "ANALYZE", "LOAD"};
 
 /// What a statement's words say beyond its traits.
-struct Words {
+struct StatementWords {
   std::string_view first;
   bool names_our_tables = false;
   bool touches_session = false;
@@ -63,8 +63,8 @@ struct Words {
   bool may_change_role = false;
 };
 
-Words words_of(Dialect dialect, std::string_view code) {
-  Words words;
+StatementWords words_of(Dialect dialect, std::string_view code) {
+  StatementWords words;
   sql::Scanner scanner(dialect, code);
   bool makes = false;
   for (Token token = scanner.next(); token.kind != TokenKind::end; token = scanner.next()) {
@@ -223,7 +223,7 @@ class Reader {
   }
 
   Status statement(Step step) {
-    const Words words = words_of(dialect_, step.sql(script_));
+    const StatementWords words = words_of(dialect_, step.sql(script_));
     steps_.touches_session = steps_.touches_session || words.touches_session;
     steps_.may_change_role = steps_.may_change_role || words.may_change_role;
     steps_.sets_lock_timeout = steps_.sets_lock_timeout || words.sets_lock_timeout;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 
 #include <pwd.h>
 
@@ -31,6 +32,12 @@ Status probe_target(const sql::DatabaseAddress& address, bool lock, const sql::C
     return sql::probe_sqlite_write(address.path, lock ? sql::Probe::lock : sql::Probe::rights);
   if (address.dialect == sql::Dialect::mysql) return probe_mariadb(address.server, call);
   return probe_postgresql(address.server, call);
+}
+
+std::int64_t integer_of(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
 }
 
 const std::string& user_at_host() {

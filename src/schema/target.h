@@ -113,6 +113,9 @@ enum class Access : std::uint8_t {
 [[nodiscard]] Status probe_target(const sql::DatabaseAddress& address, bool lock,
                                   const sql::Call& call);
 
+/// Of a column that holds a number; 0 where it holds none.
+[[nodiscard]] std::int64_t integer_of(std::string_view text);
+
 /// "anna@host": who is responsible, for people.
 [[nodiscard]] const std::string& user_at_host();
 

@@ -2,6 +2,12 @@
 
 namespace dunlin::sql {
 
+Status run_only(Connection& connection, std::string_view sql, const Call& call,
+                std::span<const Parameter> parameters) {
+  const Result<Done> done = connection.run(sql, call, parameters);
+  return done.ok() ? success() : Status(done.error());
+}
+
 Result<std::optional<std::string>> query_text(Connection& connection, std::string_view sql,
                                               const Call& call,
                                               std::span<const Parameter> parameters) {

@@ -107,6 +107,10 @@ class Connection {
   [[nodiscard]] virtual Status reset(const Call& call) = 0;
 };
 
+/// As Connection::run(), where nothing of what it did is asked for.
+[[nodiscard]] Status run_only(Connection& connection, std::string_view sql, const Call& call,
+                              std::span<const Parameter> parameters = {});
+
 /// The first column of the first row; nullopt: no row, or NULL.
 [[nodiscard]] Result<std::optional<std::string>> query_text(
     Connection& connection, std::string_view sql, const Call& call,

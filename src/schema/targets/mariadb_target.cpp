@@ -37,22 +37,6 @@ constexpr std::int64_t kLetWork_ms = 3'000;
 /// For a session of our own that was ended to be gone.
 constexpr const char* kOwnWork_s = "10";
 
-std::string in_backticks(std::string_view name) {
-  std::string out = "`";
-  for (const char c : name) {
-    out.push_back(c);
-    if (c == '`') out.push_back(c);
-  }
-  return out + "`";
-}
-
-Status run_plain(Connection& connection, std::string_view sql, const Call& call,
-                 std::span<const Parameter> parameters = {}) {
-  DUNLIN_ASSIGN(const sql::Done done, connection.run(sql, call, parameters));
-  static_cast<void>(done);
-  return success();
-}
-
 class MariadbTarget final : public Target {
  public:
   MariadbTarget(std::unique_ptr<Connection> connection, sql::ServerAddress address)
@@ -76,7 +60,7 @@ class MariadbTarget final : public Target {
   [[nodiscard]] Status begin(const Owner& owner, std::string_view words,
                              const Call& call) override {
     static_cast<void>(owner);
-    DUNLIN_TRY(run_plain(connection(), words.empty() ? "START TRANSACTION" : words, call));
+    DUNLIN_TRY(sql::run_only(connection(), words.empty() ? "START TRANSACTION" : words, call));
     return check_lock(call);
   }
   [[nodiscard]] Status stand_alone(const Owner&, const Call& call) override {
@@ -87,8 +71,8 @@ class MariadbTarget final : public Target {
     constexpr std::int64_t kLongest_s = 31'536'000;
     const std::int64_t seconds =
         limit_ms == 0 ? kLongest_s : std::max<std::int64_t>(limit_ms / 1000, 1);
-    return run_plain(connection(), fmt::format("SET SESSION lock_wait_timeout = {}", seconds),
-                     call);
+    return sql::run_only(connection(), fmt::format("SET SESSION lock_wait_timeout = {}", seconds),
+                         call);
   }
   [[nodiscard]] Status check_work(const Call&) override { return success(); }
   [[nodiscard]] Status refresh(const Call& call) override;
@@ -118,7 +102,7 @@ class MariadbTarget final : public Target {
 Status MariadbTarget::settings(const Call& call) {
   // MySQL has max_execution_time, for SELECT alone, instead.
   if (connection().server().product == "MariaDB")
-    return run_plain(connection(), "SET SESSION max_statement_time = 0", call);
+    return sql::run_only(connection(), "SET SESSION max_statement_time = 0", call);
   return success();
 }
 
@@ -151,7 +135,7 @@ Status MariadbTarget::make_tables(const Call& call) {
   constexpr std::string_view kKind =
       " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
   DUNLIN_CRASH_POINT("schema.tables.before");
-  DUNLIN_TRY(run_plain(
+  DUNLIN_TRY(sql::run_only(
       connection(),
       fmt::format("CREATE TABLE IF NOT EXISTS {}(`MigrationId` varchar(255) PRIMARY KEY, "
                   "`ProductVersion` varchar(255) NOT NULL, `AppliedDate` datetime(6) NOT NULL, "
@@ -159,7 +143,7 @@ Status MariadbTarget::make_tables(const Call& call) {
                   "varchar(255) NOT NULL){}",
                   table(kHistoryTable), kKind),
       call));
-  DUNLIN_TRY(run_plain(
+  DUNLIN_TRY(sql::run_only(
       connection(),
       fmt::format("CREATE TABLE IF NOT EXISTS {}(`Sequence` bigint AUTO_INCREMENT PRIMARY KEY, "
                   "`MigrationId` varchar(255) NOT NULL, `Direction` varchar(8) NOT NULL, `Event` "
@@ -230,24 +214,25 @@ Result<bool> MariadbTarget::take_work(const Call& call) {
   DUNLIN_ASSIGN(const std::string session, session_with(work_lock_, call));
   // Without the right to end another user's session it is waited for.
   if (!session.empty())
-    run_plain(connection(), "KILL " + session, call).ignore("then it ends by itself");
+    sql::run_only(connection(), "KILL " + session, call).ignore("then it ends by itself");
   return false;
 }
 
 /// Who has the lock, for those who wait. Nobody asks this row whether it is free.
 Status MariadbTarget::sign(const Call& call) {
-  DUNLIN_TRY(run_plain(connection(),
-                       "CREATE TABLE IF NOT EXISTS " + table(kLockTable) +
-                           "(`Id` int PRIMARY KEY, `Session` bigint NOT NULL, `LockedBy` "
-                           "varchar(255) NOT NULL, `Since` datetime(6) NOT NULL) ENGINE = InnoDB "
-                           "DEFAULT CHARACTER SET utf8mb4",
-                       call));
+  DUNLIN_TRY(
+      sql::run_only(connection(),
+                    "CREATE TABLE IF NOT EXISTS " + table(kLockTable) +
+                        "(`Id` int PRIMARY KEY, `Session` bigint NOT NULL, `LockedBy` "
+                        "varchar(255) NOT NULL, `Since` datetime(6) NOT NULL) ENGINE = InnoDB "
+                        "DEFAULT CHARACTER SET utf8mb4",
+                    call));
   const std::array parameters = {
       Parameter(std::to_string(lock_holder_->session().process)),
       Parameter(fmt::format("{}, process {}", user_at_host(), ::getpid()))};
-  return run_plain(connection(),
-                   "REPLACE INTO " + table(kLockTable) + " VALUES(1, ?, ?, " + now() + ")", call,
-                   parameters);
+  return sql::run_only(connection(),
+                       "REPLACE INTO " + table(kLockTable) + " VALUES(1, ?, ?, " + now() + ")",
+                       call, parameters);
 }
 
 Result<std::string> MariadbTarget::try_lock(const Owner&, const Call& call) {
@@ -256,7 +241,7 @@ Result<std::string> MariadbTarget::try_lock(const Owner&, const Call& call) {
     has_owner_ = false;
     DUNLIN_ASSIGN(lock_holder_, sql::connect_mariadb(address_, call));
     // Idle for as long as a migration takes.
-    DUNLIN_TRY(run_plain(*lock_holder_, "SET SESSION wait_timeout = 2147483", call));
+    DUNLIN_TRY(sql::run_only(*lock_holder_, "SET SESSION wait_timeout = 2147483", call));
   }
   if (!has_owner_) {
     DUNLIN_ASSIGN(has_owner_, ask(*lock_holder_, "GET_LOCK('" + owner_lock_ + "', 0)", call));
@@ -278,7 +263,7 @@ Status MariadbTarget::unlock(const Owner&, const Call& call) {
   has_owner_ = false;
   if (std::exchange(has_work_, false) && !is_lost()) {
     if (connection().transaction() != sql::TransactionState::none)
-      DUNLIN_TRY(run_plain(connection(), "ROLLBACK", call));
+      DUNLIN_TRY(sql::run_only(connection(), "ROLLBACK", call));
     DUNLIN_ASSIGN(const bool given, ask(connection(), "RELEASE_LOCK('" + work_lock_ + "')", call));
     static_cast<void>(given);
   }
@@ -332,8 +317,8 @@ Result<std::unique_ptr<Target>> open_mariadb_target(const sql::ServerAddress& ad
   if (!connection.ok() && connection.error().native.code == kUnknownDatabase) {
     if (access == Access::look) return std::unique_ptr<Target>();
     DUNLIN_ASSIGN(const auto plain, connect_without_database(address, call));
-    DUNLIN_TRY(
-        run_plain(*plain, "CREATE DATABASE IF NOT EXISTS " + in_backticks(address.database), call));
+    DUNLIN_TRY(sql::run_only(
+        *plain, "CREATE DATABASE IF NOT EXISTS " + in_backticks(address.database), call));
     connection = sql::connect_mariadb(address, call);
   }
   if (!connection.ok()) return std::move(connection).error();

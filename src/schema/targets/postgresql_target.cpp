@@ -40,19 +40,7 @@ constexpr auto kWorkPoll = std::chrono::milliseconds(100);
 constexpr std::int64_t kWorkWithin_ms = 30'000;
 
 std::string in_quotes(std::string_view name) {
-  std::string out = "\"";
-  for (const char c : name) {
-    out.push_back(c);
-    if (c == '"') out.push_back(c);
-  }
-  return out + "\"";
-}
-
-Status run_on(Connection& connection, std::string_view sql, const Call& call,
-              std::span<const Parameter> parameters = {}) {
-  DUNLIN_ASSIGN(const sql::Done done, connection.run(sql, call, parameters));
-  static_cast<void>(done);
-  return success();
+  return quoted_name(name, '"');
 }
 
 /// Two 32-bit halves, as pg_locks shows the key of an advisory lock.
@@ -128,7 +116,7 @@ class PostgresqlTarget final : public Target {
   }
   [[nodiscard]] Status run(std::string_view sql, const Call& call,
                            std::span<const Parameter> parameters = {}) {
-    return run_on(connection(), sql, call, parameters);
+    return sql::run_only(connection(), sql, call, parameters);
   }
   [[nodiscard]] Result<bool> is_there(std::string name, const Call& call);
   /// `how`: pg_try_advisory_lock, pg_try_advisory_xact_lock, pg_advisory_unlock.
@@ -282,8 +270,10 @@ Result<std::string> PostgresqlTarget::try_lock(const Owner&, const Call& call) {
     if (!lock_holder_ || lock_holder_->transaction() == sql::TransactionState::lost) {
       DUNLIN_ASSIGN(lock_holder_, sql::connect_postgresql(address_, call));
     }
-    DUNLIN_TRY(run_on(*lock_holder_, "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED", call));
-    DUNLIN_TRY(run_on(*lock_holder_, "SET LOCAL idle_in_transaction_session_timeout = 0", call));
+    DUNLIN_TRY(
+        sql::run_only(*lock_holder_, "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED", call));
+    DUNLIN_TRY(
+        sql::run_only(*lock_holder_, "SET LOCAL idle_in_transaction_session_timeout = 0", call));
     DUNLIN_ASSIGN(has_owner_, ask(*lock_holder_, "pg_try_advisory_xact_lock", owner_key_, call));
     if (has_owner_) {
       DUNLIN_ASSIGN(const auto pid,
@@ -292,7 +282,7 @@ Result<std::string> PostgresqlTarget::try_lock(const Owner&, const Call& call) {
       std::from_chars(digits.data(), digits.data() + digits.size(), holding_session_);
     } else {
       // The server's session goes back to the others while we wait.
-      DUNLIN_TRY(run_on(*lock_holder_, "ROLLBACK", call));
+      DUNLIN_TRY(sql::run_only(*lock_holder_, "ROLLBACK", call));
     }
   }
   if (!has_owner_) return holder_of(owner_key_, call);
@@ -426,7 +416,7 @@ Result<std::unique_ptr<Connection>> connect_to_maintenance(sql::ServerAddress ad
 /// person at the system. Only the server's answer tells; what is missing names itself.
 Status make_database(const sql::ServerAddress& address, const Call& call) {
   DUNLIN_ASSIGN(const auto connection, connect_to_maintenance(address, call));
-  Status made = run_on(*connection, "CREATE DATABASE " + in_quotes(address.database), call);
+  Status made = sql::run_only(*connection, "CREATE DATABASE " + in_quotes(address.database), call);
   constexpr std::string_view kDuplicateDatabase = "42P04";
   // Somebody else has made it meanwhile; two at the same time collide in the catalogue's index.
   constexpr std::string_view kUniqueViolation = "23505";

@@ -1,6 +1,5 @@
 // SQLite: the lock is a row, since nothing else of a file says who holds it. Every write
 // transaction looks whether that row is still its own; SQLite itself lets one write at a time.
-#include <charconv>
 
 #include "base/crash_point.h"
 #include "base/process.h"
@@ -20,12 +19,6 @@ constexpr std::string_view kLockColumns =
     "(Id INTEGER PRIMARY KEY CHECK(Id = 1), ExecutionId TEXT NOT NULL, Epoch INTEGER NOT NULL, Pid "
     "INTEGER NOT NULL, Host TEXT NOT NULL, BootId TEXT NOT NULL, StartTime INTEGER NOT NULL, "
     "LockedBy TEXT NOT NULL, Since TEXT NOT NULL)";
-
-std::int64_t number(std::string_view text) {
-  std::int64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
 
 class SqliteTarget final : public Target {
  public:
@@ -62,9 +55,7 @@ class SqliteTarget final : public Target {
  private:
   [[nodiscard]] Status run(std::string_view sql, const Call& call,
                            std::span<const Parameter> parameters = {}) {
-    DUNLIN_ASSIGN(const sql::Done done, connection().run(sql, call, parameters));
-    static_cast<void>(done);
-    return success();
+    return sql::run_only(connection(), sql, call, parameters);
   }
   [[nodiscard]] Status check_lock(const Owner& owner, const Call& call);
   [[nodiscard]] Result<std::string> holder(const Owner& owner, const ProcessIdentity& self,
@@ -122,14 +113,14 @@ Result<std::string> SqliteTarget::holder(const Owner& owner, const ProcessIdenti
   DUNLIN_ASSIGN(const bool held, rows->next());
   if (!held) return std::string();
   if (rows->text(0) == owner.execution.value) {
-    if (number(rows->text(1)) > owner.epoch)
+    if (integer_of(rows->text(1)) > owner.epoch)
       return Error(ErrorType::stale_owner,
                    "another process has taken this execution's migration lock over");
     return std::string();
   }
-  const ProcessIdentity other{static_cast<pid_t>(number(rows->text(2))), std::string(rows->text(4)),
-                              static_cast<std::uint64_t>(number(rows->text(5))),
-                              std::string(rows->text(3))};
+  const ProcessIdentity other{
+      static_cast<pid_t>(integer_of(rows->text(2))), std::string(rows->text(4)),
+      static_cast<std::uint64_t>(integer_of(rows->text(5))), std::string(rows->text(3))};
   // Of another machine nobody here can tell whether it lives, so its lock is never taken.
   const bool local = other.host == self.host;
   if (local) {
@@ -202,7 +193,7 @@ Status SqliteTarget::begin(const Owner& owner, std::string_view, const Call& cal
 Result<std::int64_t> SqliteTarget::orphans(sql::Connection& connection, const Call& call) {
   DUNLIN_ASSIGN(const auto found,
                 sql::query_text(connection, "SELECT count(*) FROM pragma_foreign_key_check", call));
-  return number(found.value_or("0"));
+  return integer_of(found.value_or("0"));
 }
 
 /// Rows that refer to none. Migrations run with enforcement off, because the rebuild of a table

@@ -14,9 +14,9 @@
 
 #include <fmt/format.h>
 
-#include "base/clock.h"
 #include "base/redact.h"
 #include "base/text.h"
+#include "sql/deadline.h"
 #include "sql/mariadb/client_library.h"
 #include "sql/mariadb/error_codes.h"
 #include "sql/script/scanner.h"
@@ -39,16 +39,6 @@ struct CloseMariadb {
   void operator()(MYSQL* handle) const { mariadb().mysql_close(handle); }
 };
 using MariadbHandle = std::unique_ptr<MYSQL, CloseMariadb>;
-
-class MariadbDeadline {
- public:
-  explicit MariadbDeadline(milliseconds timeout)
-      : end_ns_(timeout.count() == 0 ? 0 : steady_ns() + timeout.count() * 1'000'000) {}
-  [[nodiscard]] bool passed() const { return end_ns_ != 0 && steady_ns() >= end_ns_; }
-
- private:
-  std::int64_t end_ns_;
-};
 
 /// Waits for what a call that does not block has asked for, at most a slice; what is there.
 int wait_slice(MYSQL* handle, int wanted) {
@@ -96,19 +86,17 @@ class MariadbConnection final : public Connection {
 
   /// Goes on with a call until it has ended: `start` and `go_on` are its two halves.
   template <typename Start, typename GoOn>
-  [[nodiscard]] Status drive(const Call& call, const MariadbDeadline& deadline, Start start,
-                             GoOn go_on);
+  [[nodiscard]] Status drive(const Call& call, const Deadline& deadline, Start start, GoOn go_on);
   [[nodiscard]] Status send(std::string_view sql, std::span<const Parameter> parameters,
-                            const Call& call, const MariadbDeadline& deadline);
+                            const Call& call, const Deadline& deadline);
   [[nodiscard]] Result<std::string> with_literals(std::string_view sql,
                                                   std::span<const Parameter> parameters);
   [[nodiscard]] Result<MYSQL_ROW> fetch(MYSQL_RES* result, const Call& call,
-                                        const MariadbDeadline& deadline);
-  [[nodiscard]] Status free_result(MYSQL_RES* result, const Call& call,
-                                   const MariadbDeadline& deadline);
+                                        const Deadline& deadline);
+  [[nodiscard]] Status free_result(MYSQL_RES* result, const Call& call, const Deadline& deadline);
   /// False: there is none.
-  [[nodiscard]] Result<bool> next_result(const Call& call, const MariadbDeadline& deadline);
-  [[nodiscard]] Status drop_results(const Call& call, const MariadbDeadline& deadline);
+  [[nodiscard]] Result<bool> next_result(const Call& call, const Deadline& deadline);
+  [[nodiscard]] Status drop_results(const Call& call, const Deadline& deadline);
   [[nodiscard]] Status read_warnings(Done& done, const Call& call);
   void tell();
   /// A kill that came too late would end the next statement.
@@ -129,7 +117,7 @@ class MariadbConnection final : public Connection {
 
 class MariadbRows final : public Rows {
  public:
-  MariadbRows(MariadbConnection& connection, Call call, MariadbDeadline deadline, MYSQL_RES* result)
+  MariadbRows(MariadbConnection& connection, Call call, Deadline deadline, MYSQL_RES* result)
       : connection_(connection), call_(std::move(call)), deadline_(deadline), result_(result) {
     columns_ = static_cast<int>(mariadb().mysql_num_fields(result_));
     const MYSQL_FIELD* const fields = mariadb().mysql_fetch_fields(result_);
@@ -185,7 +173,7 @@ class MariadbRows final : public Rows {
 
   MariadbConnection& connection_;
   Call call_;
-  MariadbDeadline deadline_;
+  Deadline deadline_;
   MYSQL_RES* result_;
   MYSQL_ROW row_ = nullptr;
   unsigned long* lengths_ = nullptr;
@@ -240,10 +228,10 @@ Error MariadbConnection::failure(std::string_view sql) {
 }
 
 template <typename Start, typename GoOn>
-Status MariadbConnection::drive(const Call& call, const MariadbDeadline& deadline, Start start,
+Status MariadbConnection::drive(const Call& call, const Deadline& deadline, Start start,
                                 GoOn go_on) {
   int wanted = start();
-  MariadbDeadline confirm(milliseconds(0));
+  Deadline confirm(milliseconds(0));
   bool confirming = false;
   suspended_ = wanted != 0;
   while (wanted != 0) {
@@ -258,7 +246,7 @@ Status MariadbConnection::drive(const Call& call, const MariadbDeadline& deadlin
     }
     if (told_ && !confirming) {
       confirming = true;
-      confirm = MariadbDeadline(kMariadbConfirmWithin);
+      confirm = Deadline(kMariadbConfirmWithin);
     }
     if (confirming && confirm.passed()) {
       Error error = *told_;
@@ -311,7 +299,7 @@ Result<std::string> MariadbConnection::with_literals(std::string_view sql,
 }
 
 Status MariadbConnection::send(std::string_view sql, std::span<const Parameter> parameters,
-                               const Call& call, const MariadbDeadline& deadline) {
+                               const Call& call, const Deadline& deadline) {
   DUNLIN_TRY(call.cancel.check());
   if (transaction() == TransactionState::lost)
     return Error(ErrorType::connection_reset, "the connection is gone");
@@ -337,7 +325,7 @@ Status MariadbConnection::send(std::string_view sql, std::span<const Parameter> 
 }
 
 Result<MYSQL_ROW> MariadbConnection::fetch(MYSQL_RES* result, const Call& call,
-                                           const MariadbDeadline& deadline) {
+                                           const Deadline& deadline) {
   MYSQL_ROW row = nullptr;
   DUNLIN_TRY(drive(
       call, deadline, [&] { return mariadb().mysql_fetch_row_start(&row, result); },
@@ -347,13 +335,13 @@ Result<MYSQL_ROW> MariadbConnection::fetch(MYSQL_RES* result, const Call& call,
 }
 
 Status MariadbConnection::free_result(MYSQL_RES* result, const Call& call,
-                                      const MariadbDeadline& deadline) {
+                                      const Deadline& deadline) {
   return drive(
       call, deadline, [&] { return mariadb().mysql_free_result_start(result); },
       [&](int ready) { return mariadb().mysql_free_result_cont(result, ready); });
 }
 
-Result<bool> MariadbConnection::next_result(const Call& call, const MariadbDeadline& deadline) {
+Result<bool> MariadbConnection::next_result(const Call& call, const Deadline& deadline) {
   int answer = 0;
   DUNLIN_TRY(drive(
       call, deadline, [&] { return mariadb().mysql_next_result_start(&answer, handle_.get()); },
@@ -363,7 +351,7 @@ Result<bool> MariadbConnection::next_result(const Call& call, const MariadbDeadl
 }
 
 /// Of a procedure, which may give several.
-Status MariadbConnection::drop_results(const Call& call, const MariadbDeadline& deadline) {
+Status MariadbConnection::drop_results(const Call& call, const Deadline& deadline) {
   while (true) {
     DUNLIN_ASSIGN(const bool more, next_result(call, deadline));
     if (!more) return success();
@@ -375,7 +363,7 @@ Status MariadbConnection::drop_results(const Call& call, const MariadbDeadline& 
 
 Result<Done> MariadbConnection::run(std::string_view sql, const Call& call,
                                     std::span<const Parameter> parameters) {
-  const MariadbDeadline deadline(call.timeout);
+  const Deadline deadline(call.timeout);
   DUNLIN_TRY(send(sql, parameters, call, deadline));
   Done done;
   while (true) {
@@ -417,7 +405,7 @@ Status MariadbConnection::read_warnings(Done& done, const Call& call) {
 
 Result<std::unique_ptr<Rows>> MariadbConnection::query(std::string_view sql, const Call& call,
                                                        std::span<const Parameter> parameters) {
-  const MariadbDeadline deadline(call.timeout);
+  const Deadline deadline(call.timeout);
   DUNLIN_TRY(send(sql, parameters, call, deadline));
   MYSQL_RES* const result = mariadb().mysql_use_result(handle_.get());
   if (result == nullptr) {
@@ -434,7 +422,7 @@ void MariadbConnection::absorb_kill() {
   constexpr std::string_view kNothing = "DO 0";
   int failed = 0;
   const Status driven = drive(
-      Call{}, MariadbDeadline(kMariadbConfirmWithin),
+      Call{}, Deadline(kMariadbConfirmWithin),
       [&] {
         return mariadb().mysql_real_query_start(&failed, handle_.get(), kNothing.data(),
                                                 static_cast<unsigned long>(kNothing.size()));
@@ -508,7 +496,7 @@ Result<MariadbHandle> open_mariadb(const ServerAddress& address, const Call& cal
   const auto text = [](const std::string& value) {
     return value.empty() ? nullptr : value.c_str();
   };
-  const MariadbDeadline deadline(call.timeout.count() > 0 ? call.timeout : kMariadbConnectWithin);
+  const Deadline deadline(call.timeout.count() > 0 ? call.timeout : kMariadbConnectWithin);
   MYSQL* connected = nullptr;
   int wanted = mariadb().mysql_real_connect_start(
       &connected, handle.get(), local ? "localhost" : text(address.host), text(address.user),
@@ -538,7 +526,7 @@ void MariadbConnection::tell() {
   int failed = 0;
   int wanted = mariadb().mysql_real_query_start(&failed, other->get(), sql.data(),
                                                 static_cast<unsigned long>(sql.size()));
-  const MariadbDeadline deadline(kMariadbTellWithin);
+  const Deadline deadline(kMariadbTellWithin);
   while (wanted != 0 && !deadline.passed()) {
     const int ready = wait_slice(other->get(), wanted);
     if (ready != 0) wanted = mariadb().mysql_real_query_cont(&failed, other->get(), ready);

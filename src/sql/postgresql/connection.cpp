@@ -13,9 +13,9 @@
 
 #include <fmt/format.h>
 
-#include "base/clock.h"
 #include "base/redact.h"
 #include "base/text.h"
+#include "sql/deadline.h"
 #include "sql/postgresql/libpq.h"
 #include "sql/postgresql/sqlstate.h"
 
@@ -39,16 +39,6 @@ struct CloseConnection {
   void operator()(PGconn* connection) const { pq().PQfinish(connection); }
 };
 using Handle = std::unique_ptr<PGconn, CloseConnection>;
-
-class Deadline {
- public:
-  explicit Deadline(milliseconds timeout)
-      : end_ns_(timeout.count() == 0 ? 0 : steady_ns() + timeout.count() * 1'000'000) {}
-  [[nodiscard]] bool passed() const { return end_ns_ != 0 && steady_ns() >= end_ns_; }
-
- private:
-  std::int64_t end_ns_;
-};
 
 std::string first_line(const char* text) {
   std::string line(text == nullptr ? "" : text);
