@@ -58,10 +58,9 @@ Misfits compare(const Migrations& migrations, const std::map<Version, Applied>& 
                                 !migrations.contains(version_of(last_of_all->id)) &&
                                 version < version_of(last_of_all->id);
     if (!before_last && !before_missing) continue;
-    misfits.out_of_order.push_back("'" + printable(migration.id) +
-                                   "' is not applied, but is older than '" +
-                                   printable(before_last ? last->id : last_of_all->id) +
-                                   "', which is");
+    misfits.out_of_order.push_back(
+        "'" + printable(migration.id) + "' is not applied, but is older than '" +
+        printable(before_last ? last->id : last_of_all->id) + "', which is");
   }
   return misfits;
 }

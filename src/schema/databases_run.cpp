@@ -76,8 +76,7 @@ class DatabaseWork {
     DUNLIN_TRY(session_.open(context));
     if (plan_.mode == TransactionMode::all_in_one) {
       std::vector<Change> changes;
-      for (const Work& one : work)
-        changes.push_back({one.id, &migrations_.at(version_of(one.id))});
+      for (const Work& one : work) changes.push_back({one.id, &migrations_.at(version_of(one.id))});
       DUNLIN_ASSIGN(const auto done, migrator_.do_all(context, changes));
       static_cast<void>(done);
     } else {
@@ -230,9 +229,8 @@ Status DatabasesRun::enumerate(engine::EnumerateContext& context) {
     task.value = in.zigzag();
     DUNLIN_TRY(in.finish("cursor of the enumeration"));
   }
-  auto next = std::find_if(all.begin(), all.end(), [&](const Tenant& one) {
-    return one.name == last;
-  });
+  auto next =
+      std::find_if(all.begin(), all.end(), [&](const Tenant& one) { return one.name == last; });
   next = next == all.end() ? all.begin() : next + 1;
   do {
     DUNLIN_TRY(context.cancel().check());
@@ -284,26 +282,21 @@ Status DatabasesRun::for_each(
 }
 
 Status DatabasesRun::execute(BatchContext& context) {
-  return for_each(context,
-                  [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
-                    DUNLIN_ASSIGN(const std::size_t count, database.bring_up(context));
-                    if (count == 0)
-                      return item_done(item.id, ItemStatus::skipped, "skipped", "up to date");
-                    context.tell("✓ " + printable(item.name) + ": " + count_of(count, "applied"));
-                    return item_done(item.id, ItemStatus::completed, "migrated",
-                                     count_of(count, "applied"));
-                  });
+  return for_each(context, [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
+    DUNLIN_ASSIGN(const std::size_t count, database.bring_up(context));
+    if (count == 0) return item_done(item.id, ItemStatus::skipped, "skipped", "up to date");
+    context.tell("✓ " + printable(item.name) + ": " + count_of(count, "applied"));
+    return item_done(item.id, ItemStatus::completed, "migrated", count_of(count, "applied"));
+  });
 }
 
 Status DatabasesRun::rehearse(BatchContext& context) {
-  return for_each(
-      context, [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
-        DUNLIN_ASSIGN(const auto pending, database.pending(context));
-        if (pending.empty())
-          return item_done(item.id, ItemStatus::skipped, "skipped", "up to date");
-        return item_done(item.id, ItemStatus::completed, "migrated",
-                         count_of(pending.size(), "pending"));
-      });
+  return for_each(context, [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
+    DUNLIN_ASSIGN(const auto pending, database.pending(context));
+    if (pending.empty()) return item_done(item.id, ItemStatus::skipped, "skipped", "up to date");
+    return item_done(item.id, ItemStatus::completed, "migrated",
+                     count_of(pending.size(), "pending"));
+  });
 }
 
 Status DatabasesRun::verify(BatchContext& context) {
@@ -327,12 +320,11 @@ Status DatabasesRun::verify(BatchContext& context) {
 }
 
 Status DatabasesRun::undo(BatchContext& context) {
-  return for_each(context,
-                  [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
-                    DUNLIN_ASSIGN(const std::size_t count, database.take_back(context));
-                    return item_done(item.id, ItemStatus::rolled_back, "rolled_back",
-                                     count_of(count, "taken back"));
-                  });
+  return for_each(context, [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
+    DUNLIN_ASSIGN(const std::size_t count, database.take_back(context));
+    return item_done(item.id, ItemStatus::rolled_back, "rolled_back",
+                     count_of(count, "taken back"));
+  });
 }
 
 }  // namespace

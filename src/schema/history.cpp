@@ -201,16 +201,15 @@ Result<std::vector<std::string>> History::applied_by(const ExecutionId& executio
 
 Result<std::map<std::string, Unfinished>> History::unfinished(const Call& call) {
   std::map<std::string, Unfinished> result;
-  DUNLIN_ASSIGN(
-      const auto rows,
-      target_->connection().query(
-          sql(R"(SELECT l."MigrationId", l."Direction", l."Event", l."Statement", )"
-              R"(l."StatementHash", l."Message", l."ExecutionId" FROM {log} l WHERE )"
-              R"((l."Event" IN ('begun', 'passed', 'failed') AND l."Statement" > 0 OR )"
-              R"(l."Event" = 'repaired') AND NOT EXISTS (SELECT 1 FROM {log} d WHERE )"
-              R"(d."MigrationId" = l."MigrationId" AND d."Sequence" > l."Sequence" AND )"
-              R"(d."Event" = 'done') ORDER BY l."Sequence")"),
-          call));
+  DUNLIN_ASSIGN(const auto rows,
+                target_->connection().query(
+                    sql(R"(SELECT l."MigrationId", l."Direction", l."Event", l."Statement", )"
+                        R"(l."StatementHash", l."Message", l."ExecutionId" FROM {log} l WHERE )"
+                        R"((l."Event" IN ('begun', 'passed', 'failed') AND l."Statement" > 0 OR )"
+                        R"(l."Event" = 'repaired') AND NOT EXISTS (SELECT 1 FROM {log} d WHERE )"
+                        R"(d."MigrationId" = l."MigrationId" AND d."Sequence" > l."Sequence" AND )"
+                        R"(d."Event" = 'done') ORDER BY l."Sequence")"),
+                    call));
   while (true) {
     DUNLIN_ASSIGN(const bool more, rows->next());
     if (!more) break;

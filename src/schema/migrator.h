@@ -1,5 +1,6 @@
 // Applies single migrations at a target and takes them back, in an open session: what one database
-// of one execution needs, whatever the engine calls its items. One thread at a time, as the Session.
+// of one execution needs, whatever the engine calls its items. One thread at a time, as the
+// Session.
 #pragma once
 
 #include <optional>

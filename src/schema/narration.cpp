@@ -64,7 +64,7 @@ void Narration::end(engine::RunContext& context) {
   if (done_ == 0) return;
   const double seconds = static_cast<double>(context.clock().monotonic_ms() - begin_ms_) / 1000.0;
   tell(context, fmt::format("\n✓ {} {} {} successfully\nTime: {:.3f}s\n", done_,
-                           done_ == 1 ? "migration" : "migrations", words_.done, seconds));
+                            done_ == 1 ? "migration" : "migrations", words_.done, seconds));
 }
 
 }  // namespace dunlin::schema

@@ -59,9 +59,9 @@ Status set_ranks(Migrations& migrations, const std::set<Version>& elsewhere) {
     }
   }
   if (waits.empty()) return success();
-  return Error(ErrorType::invalid_input, "migrations wait for each other in a circle: " +
-                                             circle_in(waits) +
-                                             "; take one of these `-- dunlin:depends_on` out");
+  return Error(ErrorType::invalid_input,
+               "migrations wait for each other in a circle: " + circle_in(waits) +
+                   "; take one of these `-- dunlin:depends_on` out");
 }
 
 std::vector<const Migration*> in_order(const Migrations& migrations) {

@@ -41,7 +41,7 @@ void check_keys(const Json& document, std::string_view section,
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     problems.push_back("/" + std::string(section) + "/" + json_pointer_token(key) +
                        ": unknown key; did you mean " +
-                       std::string(nearest_word(key, known).value_or(known.front())) + "?");
+                       nearest_word(key, known).value_or(std::string(known.front())) + "?");
   }
 }
 
@@ -182,8 +182,7 @@ void read_mode(const Json& settings, SchemaPlan& plan, std::vector<std::string>&
   }
   // The engine's own default is to go on; migrations stand on each other.
   for (const std::string_view key : {"stop_on_error", "stop_on_first_error"})
-    if (find_member(settings, key) != nullptr)
-      plan.stop_on_error = boolean_or(settings, key, true);
+    if (find_member(settings, key) != nullptr) plan.stop_on_error = boolean_or(settings, key, true);
   plan.validate_checksums = boolean_or(settings, "validate_checksums", true);
   plan.ensure_created = boolean_or(settings, "ensure_created", true);
   if (plan.mode != TransactionMode::all_in_one) return;
@@ -394,14 +393,14 @@ class SchemaKind final : public engine::Kind {
     if (decoded.redo) return "take back and apply again what " + database + " has last";
     if (decoded.mark != SchemaPlan::Mark::no)
       return "call migrations of " + directory + " applied to " + database;
-    if (decoded.direction == Direction::up)
-      return "migrate " + database + " up by " + directory;
+    if (decoded.direction == Direction::up) return "migrate " + database + " up by " + directory;
     if (decoded.target) return "migrate " + database + " down to " + decoded.target->digits;
     return "migrate " + database + " down by " + std::to_string(decoded.steps);
   }
 
   [[nodiscard]] Json schema() const override {
-    const Json path = {{"type", "string"}, {"minLength", 1}, {"examples", {"/srv/shop/migrations"}}};
+    const Json path = {
+        {"type", "string"}, {"minLength", 1}, {"examples", {"/srv/shop/migrations"}}};
     const Json url = {{"type", "string"},
                       {"examples", {"sqlite:/srv/shop.db"}},
                       {"pattern", "^(sqlite:.+|(postgres(ql)?|mysql|mariadb)://.*)"}};
@@ -420,13 +419,12 @@ class SchemaKind final : public engine::Kind {
     return Json{
         {"required", {"source", "destination"}},
         {"properties",
-         {{"source", section("directory", "directories",
-                             {{"directory", path}, {"directories", list(path)}})},
-          {"destination",
-           section("url", "urls",
-                   {{"url", url},
-                    {"urls", list(url)},
-                    {"tenants", {{"type", "string"}, {"examples", {"tenant_*"}}}}})},
+         {{"source",
+           section("directory", "directories", {{"directory", path}, {"directories", list(path)}})},
+          {"destination", section("url", "urls",
+                                  {{"url", url},
+                                   {"urls", list(url)},
+                                   {"tenants", {{"type", "string"}, {"examples", {"tenant_*"}}}}})},
           {"settings",
            {{"properties",
              {{"lock_timeout_seconds",

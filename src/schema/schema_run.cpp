@@ -106,9 +106,7 @@ class SchemaRun final : public engine::Run {
   using Chunk = engine::EnumerateContext::Chunk;
 
   Result<Turn> take_turn(RunContext& context);
-  [[nodiscard]] bool needs_files() const {
-    return plan_.direction == Direction::up || plan_.redo;
-  }
+  [[nodiscard]] bool needs_files() const { return plan_.direction == Direction::up || plan_.redo; }
   /// Read once per Run: whoever corrects a file resumes, which is a new one. None are needed to go
   /// down.
   Result<const Migrations*> migrations();
@@ -266,11 +264,11 @@ SchemaRun::Chunk SchemaRun::chunk_of(engine::EnumerateContext& context,
     store::NewTask created;
     created.id = task = context.new_task_id();
     created.task_type = plan_.direction == Direction::up ? "apply_migration" : "revert_migration";
-    created.description = plan_.redo ? "take back what was applied last, and apply it again"
-                          : plan_.direction == Direction::up
-                              ? "apply the pending migrations of " +
-                                    printable(plan_.directories.front())
-                              : "take back what was applied last";
+    created.description =
+        plan_.redo ? "take back what was applied last, and apply it again"
+        : plan_.direction == Direction::up
+            ? "apply the pending migrations of " + printable(plan_.directories.front())
+            : "take back what was applied last";
     chunk.tasks.push_back(std::move(created));
   }
   // Of those that are in one batch, and of those that are taken back and applied again, the list
@@ -321,8 +319,8 @@ Status SchemaRun::execute(BatchContext& context) {
     Status done = execute_item(context, item);
     if (done.ok()) continue;
     if (plan_.stop_on_error || done.error().type != ErrorType::migration_failed) return done;
-    context.report(failed(item.id, done.error().type, done.error().message,
-                          done.error().remediation));
+    context.report(
+        failed(item.id, done.error().type, done.error().message, done.error().remediation));
     failed_.insert(version_of(item.name).text());
   }
   return success();
@@ -339,8 +337,8 @@ Status SchemaRun::execute_item(BatchContext& context, const ItemRow& item) {
   if (migration == nullptr) return report_applied(context, item);
   for (const Version& on : migration->depends_on)
     if (failed_.contains(on.text()))
-      return Error(ErrorType::migration_failed, "it depends on " + printable(on.text()) +
-                                                    ", which has failed");
+      return Error(ErrorType::migration_failed,
+                   "it depends on " + printable(on.text()) + ", which has failed");
   if (plan_.mark == SchemaPlan::Mark::repair) {
     DUNLIN_ASSIGN(const bool done, migrator_.repair(context, *migration));
     context.report(done ? outcome(item.id, ItemStatus::completed, "repaired")

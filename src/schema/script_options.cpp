@@ -15,9 +15,9 @@ namespace dunlin::schema {
 namespace {
 
 constexpr std::string_view kOption = "-- dunlin:";
-constexpr std::array<std::string_view, 8> kOptionKeys = {"transaction",  "timeout",    "lock_timeout",
-                                                         "irreversible", "depends_on", "tags",
-                                                         "provider",     "requires"};
+constexpr std::array<std::string_view, 8> kOptionKeys = {
+    "transaction", "timeout", "lock_timeout", "irreversible",
+    "depends_on",  "tags",    "provider",     "requires"};
 constexpr std::array<std::string_view, 5> kProducts = {"postgresql", "mariadb", "mysql", "sqlite",
                                                        "sqlserver"};
 constexpr std::int64_t kTimeoutMax_s = 30 * 24 * 3600;

@@ -58,9 +58,9 @@ TEST_F(PostgresqlTenants, EachSchemaOfThatNameIsBroughtUp) {
   file("2_B.sql", "CREATE INDEX CONCURRENTLY ax ON a(x);\n-- dunlin:down\nDROP INDEX ax;");
   const DatabaseResults first(tenants("tenant_*"), "0001");
   EXPECT_THAT(first.problems, IsEmpty());
-  EXPECT_THAT(first.results, ElementsAre("tenant_1: 2 migrations applied",
-                                         "tenant_2: 2 migrations applied",
-                                         "tenant_a b\\\": 2 migrations applied"));
+  EXPECT_THAT(first.results,
+              ElementsAre("tenant_1: 2 migrations applied", "tenant_2: 2 migrations applied",
+                          "tenant_a b\\\": 2 migrations applied"));
   EXPECT_EQ(text("SELECT count(*) FROM pg_tables WHERE tablename = 'a'"), "3");
   exec("CREATE SCHEMA tenant_3");
   const DatabaseResults again(tenants("tenant_?"), "0002", true);
@@ -93,9 +93,9 @@ TEST_F(MariadbTenants, EachDatabaseOfThatNameIsBroughtUp) {
   file("1_A.sql", "CREATE TABLE a(x int);");
   engine::Plan plan = this->plan();
   plan.document["destination"]["tenants"] = database_ + "_x*";
-  EXPECT_THAT(DatabaseResults(plan, "0001").results,
-              ElementsAre(database_ + "_x1: 1 migration applied",
-                          database_ + "_x2: 1 migration applied"));
+  EXPECT_THAT(
+      DatabaseResults(plan, "0001").results,
+      ElementsAre(database_ + "_x1: 1 migration applied", database_ + "_x2: 1 migration applied"));
 }
 
 class SqliteDatabases : public SchemaTest {};
@@ -111,7 +111,8 @@ TEST_F(SqliteDatabases, AreNamedOneByOne) {
   EXPECT_THAT(done.results[0], HasSubstr("one.db: 1 migration applied"));
   EXPECT_THAT(done.results[1], HasSubstr("two.db: 1 migration applied"));
   plan.document["destination"] = {{"url", one}, {"tenants", "x*"}};
-  EXPECT_THAT(DatabaseResults(plan, "0002").problems, ElementsAre(HasSubstr("SQLite has no tenants")));
+  EXPECT_THAT(DatabaseResults(plan, "0002").problems,
+              ElementsAre(HasSubstr("SQLite has no tenants")));
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ TEST_F(Ordering, IsThatOfVersionsAsFarAsDependenciesLetIt) {
   file("12_Early.sql", "SELECT 1;");
   file("R__views.sql", "SELECT 1;");
   file("13_Last.sql", "-- dunlin:depends_on 10_Tenth\nSELECT 1;");
-  EXPECT_THAT(*order(), ElementsAre("9_First", "11_Next", "12_Early", "10_Tenth", "13_Last",
-                                    "R__views"));
+  EXPECT_THAT(*order(),
+              ElementsAre("9_First", "11_Next", "12_Early", "10_Tenth", "13_Last", "R__views"));
 }
 
 TEST_F(Ordering, ACircleAndWhatIsMissingAreNamed) {
@@ -97,8 +97,9 @@ TEST_F(Ordering, AServerThatIsTooOldIsSaidBefore) {
   expect_up();
   file("2_B.sql", "CREATE TABLE b(x);\n-- dunlin:requires sqlite >= 99.1\n");
   EXPECT_THAT(problems(), ElementsAre(HasSubstr("2_B.sql:2: it requires sqlite 99.1 or newer")));
-  file("2_B.sql", "CREATE TABLE b(x);\n-- dunlin:requires sqlite >= 3.9\n-- dunlin:requires "
-                  "postgresql >= 99");
+  file("2_B.sql",
+       "CREATE TABLE b(x);\n-- dunlin:requires sqlite >= 3.9\n-- dunlin:requires "
+       "postgresql >= 99");
   EXPECT_THAT(problems(), IsEmpty());
   file("2_B.sql", "-- dunlin:requires sqlite\n");
   EXPECT_THAT(problems(), ElementsAre(HasSubstr("write for example: postgresql >= 16")));
@@ -121,20 +122,24 @@ class RunOrder : public Base {
     problems_.clear();
     const auto found = run->preflight(local.context());
     EXPECT_TRUE(found.ok()) << found.error().text();
-    for (const auto& problem : *found)
+    for (const auto& problem : *found) {
       if (problem.critical) problems_.push_back(problem.error.text());
+    }
     this->settings_ = Json::object();
     std::vector<std::string> failures;
     if (!problems_.empty()) return failures;
     if (const Status status = local.run_to_end(); !status.ok())
       failures.push_back(status.error().text());
     EXPECT_TRUE(local.verify().ok());
-    if (failures.empty()) EXPECT_EQ(local.differences(), 0);
+    EXPECT_EQ(local.differences(), 0);
     completed_ = local.count(ItemStatus::completed);
-    for (const testing::LocalItem* const item : local.items())
+    for (const testing::LocalItem* const item : local.items()) {
       if (item->row.status == ItemStatus::failed && item->error)
         failures.push_back(item->row.name + ": " + item->error->text());
-    if (undo) EXPECT_TRUE(local.undo().ok());
+    }
+    if (undo) {
+      EXPECT_TRUE(local.undo().ok());
+    }
     return failures;
   }
 
@@ -178,7 +183,8 @@ TYPED_TEST(MigrationRuns, ARepeatableOneIsAppliedAgainWhenItsStatementsChange) {
   this->file("R__seen.sql", "DROP VIEW IF EXISTS seen;\nCREATE VIEW seen AS SELECT x FROM a;");
   EXPECT_THAT(this->run({}), IsEmpty());
   EXPECT_EQ(this->completed_, 4);
-  this->file("R__seen.sql", "DROP VIEW IF EXISTS seen; -- again\nCREATE VIEW seen AS SELECT x FROM a;");
+  this->file("R__seen.sql",
+             "DROP VIEW IF EXISTS seen; -- again\nCREATE VIEW seen AS SELECT x FROM a;");
   EXPECT_THAT(this->run({}), IsEmpty());
   EXPECT_EQ(this->completed_, 0) << "a comment is no reason";
   this->file("R__seen.sql", "DROP VIEW IF EXISTS seen;\nCREATE VIEW seen AS SELECT x AS y FROM b;");
@@ -198,10 +204,10 @@ TYPED_TEST(MigrationRuns, GoesOnWithWhatDoesNotDependOnTheFailedOne) {
   this->file("3_Needs.sql", "-- dunlin:depends_on 2\nCREATE TABLE c(x int);");
   this->file("4_NeedsThat.sql", "-- dunlin:depends_on 3\nCREATE TABLE d(x int);");
   this->file("5_Free.sql", "CREATE TABLE e(x int);");
-  EXPECT_THAT(this->run({{"stop_on_error", false}}),
-              ElementsAre(HasSubstr("2_Bad.sql:2"),
-                          HasSubstr("3_Needs: it depends on 2, which has failed"),
-                          HasSubstr("4_NeedsThat: it depends on 3, which has failed")));
+  EXPECT_THAT(
+      this->run({{"stop_on_error", false}}),
+      ElementsAre(HasSubstr("2_Bad.sql:2"), HasSubstr("3_Needs: it depends on 2, which has failed"),
+                  HasSubstr("4_NeedsThat: it depends on 3, which has failed")));
   EXPECT_EQ(this->history(), "1_A 5_Free");
 }
 
@@ -247,12 +253,14 @@ TEST_F(PostgresqlAllInOne, WhatNoTransactionHoldsIsNamedBefore) {
 }
 
 TEST_F(PostgresqlAllInOne, WhatOneSetsDoesNotReachTheNext) {
-  file("1_A.sql", "CREATE SCHEMA other;\nSET search_path = other;\nCREATE TABLE a(x int);\n"
-                  "SET ROLE pg_monitor;");
+  file("1_A.sql",
+       "CREATE SCHEMA other;\nSET search_path = other;\nCREATE TABLE a(x int);\n"
+       "SET ROLE pg_monitor;");
   file("2_B.sql", "CREATE TABLE b(x int);");
   EXPECT_THAT(run({{"transaction_mode", "all_in_one"}}), IsEmpty());
-  EXPECT_EQ(text("SELECT schemaname FROM pg_tables WHERE tablename IN ('a', 'b') ORDER BY tablename"),
-            "other public");
+  EXPECT_EQ(
+      text("SELECT schemaname FROM pg_tables WHERE tablename IN ('a', 'b') ORDER BY tablename"),
+      "other public");
 }
 
 class MariadbAllInOne : public RunOrder<MariadbSchemaTest> {};
@@ -267,7 +275,8 @@ TEST_F(MariadbAllInOne, IsRefused) {
 class AfterFailure : public RunOrder<MariadbSchemaTest> {};
 
 TEST_F(AfterFailure, NothingGoesOnUntilSomebodyHasSaidSo) {
-  file("1_Bad.sql", "CREATE TABLE a(x int);\nINSERT INTO missing VALUES (1);\nCREATE TABLE b(x int);");
+  file("1_Bad.sql",
+       "CREATE TABLE a(x int);\nINSERT INTO missing VALUES (1);\nCREATE TABLE b(x int);");
   EXPECT_THAT(run({}), ElementsAre(HasSubstr("1_Bad.sql:2")));
   file("1_Bad.sql", "CREATE TABLE a(x int);\nINSERT INTO a VALUES (1);\nCREATE TABLE b(x int);");
   run({});

@@ -11,7 +11,8 @@ class Up : public SchemaTest {};
 class Discover : public SchemaTest {
  protected:
   Result<Migrations> discovered() const {
-    return discover(std::vector{directory_.native()}, sql::Dialect::sqlite, TransactionMode::per_migration);
+    return discover(std::vector{directory_.native()}, sql::Dialect::sqlite,
+                    TransactionMode::per_migration);
   }
 };
 
