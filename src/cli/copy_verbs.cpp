@@ -72,7 +72,8 @@ void add_migrate_verbs(Verbs& verbs, CLI::App& migrate) {
       "dunlin migrate up --db postgres://anna@db.example/shop --dir migrations\n"
       "dunlin migrate up --db 'postgres://anna@db.example/shop?password=env:SHOP_PASSWORD' "
       "--dir migrations\n"
-      "dunlin migrate up --db sqlite:app.db --dir migrations --target 20251119143022",
+      "dunlin migrate up --db sqlite:app.db --dir migrations --target 20251119143022\n"
+      "dunlin migrate up --db postgres://anna@db.example/shop --dir migrations --tenants 'shop_*'",
       [up](Session& session) { return run_line(session, *up); });
   up->more_places = add_optional_place(up_app, "VERSION", "this one alone");
   up->flags = std::make_unique<LineFlags>(up_app, "migrate up");
@@ -86,6 +87,15 @@ void add_migrate_verbs(Verbs& verbs, CLI::App& migrate) {
       "dunlin migrate down --db sqlite:app.db --dir migrations --target 20251119120000",
       [down](Session& session) { return run_line(session, *down); });
   down->flags = std::make_unique<LineFlags>(down_app, "migrate down");
+
+  auto redo = make_line("migrate");
+  redo->fixed = {"redo"};
+  CLI::App& redo_app = verbs.add(
+      migrate, "redo", "Takes back what was applied last, and applies it again from its file.",
+      "dunlin migrate redo --db sqlite:app.db --dir migrations             # the last one\n"
+      "dunlin migrate redo --db sqlite:app.db --dir migrations --steps 3",
+      [redo](Session& session) { return run_line(session, *redo); });
+  redo->flags = std::make_unique<LineFlags>(redo_app, "migrate redo");
 
   auto baseline = make_line("migrate");
   baseline->fixed = {"baseline"};

@@ -54,6 +54,7 @@ constexpr VerbRole kVerbRoles[] = {
     {"load", Role::operator_},
     {"migrate up", Role::operator_},
     {"migrate down", Role::operator_},
+    {"migrate redo", Role::operator_},
     {"migrate baseline", Role::operator_},
     {"migrate mark-applied", Role::operator_},
     {"migrate import-history", Role::operator_},

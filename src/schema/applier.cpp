@@ -31,6 +31,12 @@ std::size_t byte_of(std::string_view text, std::int64_t character) {
 
 }  // namespace
 
+std::string failure_of(const std::string& id, const Unfinished& before, std::size_t count) {
+  return fmt::format("'{}' has failed at statement {}{}, and what stands before it is applied: {}",
+                     printable(id), before.failed,
+                     count > 0 ? fmt::format(" of {}", count) : std::string(), before.message);
+}
+
 Applier::Applier(Target& target, History& history, Limits limits, CancelToken cancel,
                  const Clock& clock, std::function<Status()> fence)
     : target_(target),
@@ -85,6 +91,12 @@ Result<std::size_t> Applier::go_on_from(const Job& job, const Unfinished& before
         "let these statements stand in the file as they were, and correct only what follows them";
     return error;
   };
+  if (before.failed > 0 && before.direction == Direction::up && job.direction == Direction::up &&
+      before.execution != history_.owner().execution.value) {
+    Error error(ErrorType::migration_failed, failure_of(job.id, before, count));
+    error.remediation = kAfterFailure;
+    return error;
+  }
   if (before.direction != job.direction)
     return Error(ErrorType::migration_failed,
                  "it has been applied in part, and then taken back in part: put the database back "
@@ -220,6 +232,54 @@ void Applier::roll_back() {
   // Not by the token of the run: a pause has to be rolled back, too.
   const auto done = target_.connection().run("ROLLBACK", Call{{}, std::chrono::seconds(30)});
   static_cast<void>(done.ok());  // the error before it is the one that counts
+}
+
+Result<std::vector<bool>> Applier::run_all(std::span<const Job> jobs, std::size_t& failed_job) {
+  failed_statement_ = 0;
+  for (int tries = 1;; ++tries) {
+    lock_wait_ms_ = -1;
+    DUNLIN_CRASH_POINT("schema.begin.before");
+    auto done = work_on_all(jobs, failed_job);
+    lock_wait_ms_ = -1;
+    if (done.ok()) return done;
+    roll_back();
+    DUNLIN_ASSIGN(const bool again, tries_again(done.error(), tries));
+    if (!again) return done;
+  }
+}
+
+Result<std::vector<bool>> Applier::work_on_all(std::span<const Job> jobs, std::size_t& failed_job) {
+  std::vector<bool> wanted(jobs.size());
+  DUNLIN_TRY(target_.begin(history_.owner(), {}, own_call()));
+  DUNLIN_CRASH_POINT("schema.begin.after");
+  for (std::size_t n = 0; n < jobs.size(); ++n) {
+    failed_job = n;
+    const Job& job = jobs[n];
+    begin_ms_ = clock_.monotonic_ms();
+    DUNLIN_ASSIGN(const bool is_wanted, job.still_wanted());
+    if (!is_wanted) continue;
+    wanted[n] = true;
+    if (job.on_begin) job.on_begin();
+    for (std::size_t i = 0; i < job.steps->steps.size(); ++i) {
+      DUNLIN_CRASH_POINT("schema.statement.before");
+      DUNLIN_TRY(send(job, i));
+      DUNLIN_CRASH_POINT("schema.statement.after");
+    }
+    DUNLIN_ASSIGN(const bool is_open, is_still_open());
+    if (!is_open)
+      return Error(ErrorType::migration_failed,
+                   "the one transaction of all migrations was ended by a statement of this one");
+    DUNLIN_TRY(target_.refresh_within(call(job)));
+    lock_wait_ms_ = -1;
+    DUNLIN_TRY(job.record(clock_.monotonic_ms() - begin_ms_));
+  }
+  if (!jobs.empty()) DUNLIN_TRY(target_.check_work(call(jobs.back())));
+  DUNLIN_CRASH_POINT("schema.history.after");
+  DUNLIN_TRY(fence_());
+  DUNLIN_CRASH_POINT("schema.commit.before");
+  DUNLIN_TRY(commit());
+  DUNLIN_CRASH_POINT("schema.commit.after");
+  return wanted;
 }
 
 Status Applier::run_alone(const Job& job, std::size_t index) {

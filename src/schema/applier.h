@@ -10,7 +10,9 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -31,6 +33,8 @@ struct Job {
   /// Within the last transaction, before `record`: false when there is nothing left to do, because
   /// somebody has done it meanwhile.
   std::function<Result<bool>()> still_wanted;
+  /// One of several: its statements are sent now; unset: nobody wants to know.
+  std::function<void()> on_begin;
   /// After each statement that the server has done; unset: nobody wants to know.
   std::function<void(const Step&)> on_step;
 };
@@ -44,6 +48,14 @@ struct Limits {
   int lock_tries = 30;
 };
 
+/// That a migration failed half way, of `count` statements (0: not known), and what to do.
+[[nodiscard]] std::string failure_of(const std::string& id, const Unfinished& before,
+                                     std::size_t count);
+inline constexpr const char* kAfterFailure =
+    "correct its file from that statement on, then go on: dunlin resume, with the number of the "
+    "execution that failed; or say that what stands is right, and go up again: dunlin migrate "
+    "repair VERSION --db URL --dir DIR";
+
 class Applier {
  public:
   /// `fence` is asked immediately before each commit.
@@ -54,6 +66,10 @@ class Applier {
   /// statement and the server's message; in_doubt what has to be looked at; a full disk, a lock, a
   /// lost connection or an interruption keeps its own type. After an error nothing is open.
   [[nodiscard]] Result<bool> run(const Job& job, const Unfinished& before);
+  /// All of them in one transaction: each is there afterwards or none. Those that were not wanted
+  /// any more are false. Each has to be atomic. The errors of run(); `failed_job` is whose.
+  [[nodiscard]] Result<std::vector<bool>> run_all(std::span<const Job> jobs,
+                                                  std::size_t& failed_job);
   /// Of the last run() that failed: the statement, from 1, that the server refused; 0: none.
   [[nodiscard]] std::int64_t failed_statement() const { return failed_statement_; }
 
@@ -63,6 +79,8 @@ class Applier {
                                           bool last);
   [[nodiscard]] Result<bool> work_in_transaction(const Job& job, const Segment& segment,
                                                  std::size_t from, bool last);
+  [[nodiscard]] Result<std::vector<bool>> work_on_all(std::span<const Job> jobs,
+                                                      std::size_t& failed_job);
   [[nodiscard]] Status run_alone(const Job& job, std::size_t index);
   [[nodiscard]] Result<bool> record_alone(const Job& job);
   [[nodiscard]] Status send(const Job& job, std::size_t index);

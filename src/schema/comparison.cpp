@@ -25,14 +25,26 @@ std::string_view words_for(Change change) {
 
 }  // namespace
 
+bool is_to_be_repeated(const Migration& migration, const Applied& applied) {
+  return migration.version.is_repeatable() &&
+         is_another(change_between(applied.checksum, migration.checksum));
+}
+
 Misfits compare(const Migrations& migrations, const std::map<Version, Applied>& applied) {
   Misfits misfits;
+  const Migration* last = nullptr;       // applied, as far as files go
+  const Applied* last_of_all = nullptr;  // by number
   for (const auto& [version, row] : applied) {
     const auto file = migrations.find(version);
+    if (!version.is_repeatable()) last_of_all = &row;
     if (file == migrations.end()) {
-      misfits.missing.push_back("'" + printable(row.id) + "' is applied, but its file is missing");
+      if (!version.is_repeatable())
+        misfits.missing.push_back("'" + printable(row.id) +
+                                  "' is applied, but its file is missing");
       continue;
     }
+    if (version.is_repeatable()) continue;
+    if (last == nullptr || last->rank < file->second.rank) last = &file->second;
     const Change change = change_between(row.checksum, file->second.checksum);
     if (change == Change::none) continue;
     auto& list = is_another(change) ? misfits.changed : misfits.retouched;
@@ -40,12 +52,15 @@ Misfits compare(const Migrations& migrations, const std::map<Version, Applied>& 
                    "' was changed after it had been applied, " + std::string(words_for(change)));
   }
   for (const auto& [version, migration] : migrations) {
-    if (applied.empty() || !(version < applied.rbegin()->first)) break;
-    if (!applied.contains(version)) {
-      misfits.out_of_order.push_back("'" + printable(migration.id) +
-                                     "' is not applied, but is older than '" +
-                                     printable(applied.rbegin()->second.id) + "', which is");
-    }
+    if (version.is_repeatable() || applied.contains(version)) continue;
+    const bool before_last = last != nullptr && migration.rank < last->rank;
+    const bool before_missing = last_of_all != nullptr &&
+                                !migrations.contains(version_of(last_of_all->id)) &&
+                                version < version_of(last_of_all->id);
+    if (!before_last && !before_missing) continue;
+    misfits.out_of_order.push_back(
+        "'" + printable(migration.id) + "' is not applied, but is older than '" +
+        printable(before_last ? last->id : last_of_all->id) + "', which is");
   }
   return misfits;
 }

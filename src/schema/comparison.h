@@ -19,6 +19,9 @@ struct Misfits {
   std::vector<std::string> out_of_order;  ///< not applied, but older than one that is
 };
 
+/// A repeatable one whose statements have changed since it was applied.
+[[nodiscard]] bool is_to_be_repeated(const Migration& migration, const Applied& applied);
+
 [[nodiscard]] Misfits compare(const Migrations& migrations,
                               const std::map<Version, Applied>& applied);
 

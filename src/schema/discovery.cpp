@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <vector>
 
 #include "base/file_io.h"
 #include "base/text.h"
 #include "schema/checksum.h"
+#include "schema/ordering.h"
 #include "sql/script/script_text.h"
 
 namespace dunlin::schema {
@@ -19,6 +21,7 @@ namespace {
 constexpr std::string_view kUp = ".up.sql";
 constexpr std::string_view kDown = ".down.sql";
 constexpr std::string_view kBoth = ".sql";
+constexpr std::string_view kRepeatable = "R__";
 
 bool digit(char c) {
   return c >= '0' && c <= '9';
@@ -126,9 +129,9 @@ class Discovery {
   Discovery(sql::Dialect dialect, TransactionMode mode) : dialect_(dialect), mode_(mode) {}
 
   void add(const std::string& path, const std::string& name) {
-    if (name.starts_with("R__") && name.ends_with(kBoth))
-      return problem("'" + printable(path) +
-                     "' is a repeatable migration, which this version has not: give it a number");
+    if (name.starts_with(kRepeatable) && name.ends_with(kBoth) &&
+        name.size() > kRepeatable.size() + kBoth.size())
+      return add_file(path, name.substr(0, name.size() - kBoth.size()), false, false);
     for (const std::string_view suffix : {kUp, kDown, kBoth}) {
       if (!name.ends_with(suffix)) continue;
       std::string stem = name.substr(0, name.size() - suffix.size());
@@ -152,6 +155,7 @@ class Discovery {
 
   Result<Migrations> finish() {
     for (auto& [stem, script] : downs_) {
+      if (elsewhere_.contains(version_of(stem))) continue;
       const auto found = migrations_.find(version_of(stem));
       const bool by_number = is_flyway(stem, 'V');
       if (found == migrations_.end() || (!by_number && found->second.id != stem)) {
@@ -168,6 +172,8 @@ class Discovery {
       }
     }
     for (auto& [version, migration] : migrations_) find_way_back(migration);
+    if (Status ranked = set_ranks(migrations_, elsewhere_); !ranked.ok())
+      problem(ranked.error().message);
     if (!problems_.empty()) return Error(ErrorType::invalid_input, problems_);
     return std::move(migrations_);
   }
@@ -208,6 +214,21 @@ class Discovery {
     } else {
       migration.up = std::move(file.script);
     }
+    Result<ScriptOptions> options = script_options(migration.up);
+    if (!options.ok()) return problem(options.error().message);
+    if (!options.value().is_for(dialect_)) {
+      elsewhere_.insert(migration.version);
+      return;
+    }
+    for (const std::string& name : options.value().depends_on) {
+      Version on = version_of(name);
+      if (on.empty())
+        return problem(printable(migration.up.file) + ": `-- dunlin:depends_on " + printable(name) +
+                       "`: write the number of a migration");
+      migration.depends_on.push_back(std::move(on));
+    }
+    migration.tags = std::move(options.value().tags);
+    migration.requirements = std::move(options.value().requirements);
     // What is parted has no bytes of its own.
     const bool whole = migration.down.file.empty();
     Result<std::string> sum = checksum(
@@ -219,7 +240,7 @@ class Discovery {
     migration.up_steps = std::move(steps).value();
     const auto [found, added] = migrations_.try_emplace(migration.version, migration);
     if (!added) {
-      problem("version " + migration.version.digits + " is used twice: " +
+      problem("version " + printable(migration.version.text()) + " is used twice: " +
               printable(found->second.up.file) + " and " + printable(migration.up.file));
     }
   }
@@ -237,12 +258,14 @@ class Discovery {
   TransactionMode mode_;
   Migrations migrations_;
   std::map<std::string, Script> downs_;
+  std::set<Version> elsewhere_;  ///< for other databases
   std::string problems_;
 };
 
 }  // namespace
 
 bool operator<(const Version& a, const Version& b) {
+  if (a.is_repeatable() || b.is_repeatable()) return a.repeatable < b.repeatable;
   std::string_view one = a.digits;
   std::string_view other = b.digits;
   while (!one.empty() && !other.empty()) {
@@ -257,6 +280,7 @@ bool operator<(const Version& a, const Version& b) {
 }
 
 Version version_of(std::string_view name) {
+  if (name.starts_with(kRepeatable)) return Version{{}, std::string(name)};
   std::string text;
   if (is_flyway(name, 'V')) {
     text = name.substr(1, name.find("__") - 1);
@@ -280,22 +304,24 @@ Version version_of(std::string_view name) {
   return Version{std::move(digits)};
 }
 
-Result<Migrations> discover(const std::string& directory, sql::Dialect dialect,
+Result<Migrations> discover(std::span<const std::string> directories, sql::Dialect dialect,
                             TransactionMode mode) {
-  std::error_code code;
-  std::vector<std::filesystem::path> files;
-  std::filesystem::directory_iterator entry(directory, code);
-  for (; !code && entry != std::filesystem::directory_iterator(); entry.increment(code))
-    files.push_back(entry->path());
-  if (code) return error_from_errno(code.value(), "list '" + printable(directory) + "'");
-  std::sort(files.begin(), files.end());
   Discovery discovery(dialect, mode);
-  for (const auto& file : files) {
-    const std::string name = file.filename().native();
-    if (std::filesystem::is_directory(file, code)) {
-      discovery.add_directory(file.native(), name);
-    } else {
-      discovery.add(file.native(), name);
+  for (const std::string& directory : directories) {
+    std::error_code code;
+    std::vector<std::filesystem::path> files;
+    std::filesystem::directory_iterator entry(directory, code);
+    for (; !code && entry != std::filesystem::directory_iterator(); entry.increment(code))
+      files.push_back(entry->path());
+    if (code) return error_from_errno(code.value(), "list '" + printable(directory) + "'");
+    std::sort(files.begin(), files.end());
+    for (const auto& file : files) {
+      const std::string name = file.filename().native();
+      if (std::filesystem::is_directory(file, code)) {
+        discovery.add_directory(file.native(), name);
+      } else {
+        discovery.add(file.native(), name);
+      }
     }
   }
   return discovery.finish();

@@ -6,13 +6,16 @@
 //     and `Down`, dbmate's `-- migrate:up` and `migrate:down`; without any all of it is up
 //   V1.2__Name.sql with an optional U1.2__Name.sql   (as Flyway)
 //   VERSION_Name/up.sql with an optional down.sql   (as diesel)
+//   R__Name.sql: repeatable, applied behind all others and again whenever its statements change
 // VERSION is a number of any length, or several with dots between, compared as numbers. An empty
 // down is no way back. Reads only; any thread.
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "schema/steps.h"
@@ -21,13 +24,19 @@
 namespace dunlin::schema {
 
 /// Numbers with dots between as text, without leading zeros and without zeros at the end; ordered
-/// by value, never limited by a machine word.
+/// by value, never limited by a machine word. A repeatable migration has its name instead, and
+/// stands behind all numbers.
 struct Version {
   std::string digits;
+  std::string repeatable = {};  ///< "R__Name"; `digits` is empty
+
+  [[nodiscard]] bool empty() const { return digits.empty() && repeatable.empty(); }
+  [[nodiscard]] bool is_repeatable() const { return !repeatable.empty(); }
+  [[nodiscard]] const std::string& text() const { return digits.empty() ? repeatable : digits; }
   friend bool operator==(const Version&, const Version&) = default;
   friend bool operator<(const Version& a, const Version& b);
 };
-/// The version at the beginning of a migration's id or file name; empty digits when there is none.
+/// The version at the beginning of a migration's id or file name; empty when there is none.
 [[nodiscard]] Version version_of(std::string_view name);
 
 struct Migration {
@@ -37,6 +46,10 @@ struct Migration {
   Script down;  ///< `file` empty: there is none
   Steps up_steps;
   std::string checksum;  ///< of the up part, as checksum.h says
+  std::size_t rank = 0;  ///< from 1, in the order in which they apply
+  std::vector<Version> depends_on;
+  std::vector<std::string> tags;
+  std::vector<Requirement> requirements;
 
   /// How to take it back; nullptr: it says that there is no way, or says nothing.
   [[nodiscard]] const Script* way_back() const { return has_way_back ? &down : nullptr; }
@@ -45,11 +58,12 @@ struct Migration {
 
 using Migrations = std::map<Version, Migration>;
 
-/// Every file is read and split as `dialect` has it, up and down. All problems in one
-/// invalid_input: a version used twice, a .down.sql without its .up.sql, a file that cannot be
-/// read, a statement that cannot be run. A directory that cannot be listed is an error, never "no
-/// migrations".
-[[nodiscard]] Result<Migrations> discover(const std::string& directory, sql::Dialect dialect,
-                                          TransactionMode mode);
+/// Every file is read and split as `dialect` has it, up and down; those for other databases
+/// (`-- dunlin:provider`) are passed over. All problems in one invalid_input: a version used twice,
+/// a .down.sql without its .up.sql, a file that cannot be read, a statement that cannot be run, a
+/// dependency that is missing or goes in a circle. A directory that cannot be listed is an error,
+/// never "no migrations".
+[[nodiscard]] Result<Migrations> discover(std::span<const std::string> directories,
+                                          sql::Dialect dialect, TransactionMode mode);
 
 }  // namespace dunlin::schema

@@ -136,14 +136,19 @@ Result<std::optional<Record>> History::record_of(const std::string& id, const Ca
   const std::array parameters = {Parameter(id)};
   DUNLIN_ASSIGN(const auto rows,
                 target_->connection().query(
-                    sql(R"(SELECT "Sequence", "ExecutionId", "DownSql" FROM {log} WHERE )"
+                    sql(R"(SELECT "Sequence", "ExecutionId", "DownSql", "UpSql", "Checksum" )"
+                        R"(FROM {log} WHERE )"
                         R"("MigrationId" = $1 AND "Direction" = 'up' AND "Event" = 'done' )"
                         R"(ORDER BY "Sequence" DESC LIMIT 1)"),
                     call, parameters));
   DUNLIN_ASSIGN(const bool found, rows->next());
   if (!found) return std::optional<Record>{};
-  Record record{integer_of(rows->text(0)), std::string(rows->text(1)), std::nullopt};
+  Record record;
+  record.sequence = integer_of(rows->text(0));
+  record.execution = rows->text(1);
   if (!rows->is_null(2)) record.down_sql = std::string(rows->text(2));
+  if (!rows->is_null(3)) record.up_sql = std::string(rows->text(3));
+  record.checksum = rows->text(4);
   DUNLIN_ASSIGN(const bool more, rows->next());
   static_cast<void>(more);
   return std::optional(std::move(record));
@@ -169,38 +174,64 @@ Result<std::string> History::applied_after(std::int64_t sequence, const Call& ca
       sql::query_text(target_->connection(),
                       sql(R"(SELECT l."MigrationId" FROM {log} l JOIN {history} h ON )"
                           R"(h."MigrationId" = l."MigrationId" WHERE l."Direction" = 'up' AND )"
+                          R"(substr(l."MigrationId", 1, 3) <> 'R__' AND )"
                           R"(l."Event" = 'done' AND l."Sequence" > $1 )"
                           R"(ORDER BY l."Sequence" DESC LIMIT 1)"),
                       call, parameters));
   return id.value_or("");
 }
 
-Result<std::map<std::string, Unfinished>> History::unfinished(const Call& call) {
-  std::map<std::string, Unfinished> result;
+Result<std::vector<std::string>> History::applied_by(const ExecutionId& execution,
+                                                     const Call& call) {
+  std::vector<std::string> ids;
+  const std::array parameters = {Parameter(execution.value)};
   DUNLIN_ASSIGN(
       const auto rows,
       target_->connection().query(
-          sql(R"(SELECT l."MigrationId", l."Direction", l."Event", l."Statement", )"
-              R"(l."StatementHash" FROM {log} l WHERE l."Event" IN ('begun', 'passed', 'failed') )"
-              R"(AND l."Statement" > 0 AND NOT EXISTS (SELECT 1 FROM {log} d WHERE )"
-              R"(d."MigrationId" = l."MigrationId" AND d."Sequence" > l."Sequence" AND )"
-              R"(d."Event" = 'done') ORDER BY l."Sequence")"),
-          call));
+          sql(R"(SELECT l."MigrationId" FROM {log} l JOIN {history} h ON h."MigrationId" = )"
+              R"(l."MigrationId" WHERE l."ExecutionId" = $1 AND l."Direction" = 'up' AND )"
+              R"(l."Event" = 'done' ORDER BY l."Sequence" DESC)"),
+          call, parameters));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) return ids;
+    ids.emplace_back(rows->text(0));
+  }
+}
+
+Result<std::map<std::string, Unfinished>> History::unfinished(const Call& call) {
+  std::map<std::string, Unfinished> result;
+  DUNLIN_ASSIGN(const auto rows,
+                target_->connection().query(
+                    sql(R"(SELECT l."MigrationId", l."Direction", l."Event", l."Statement", )"
+                        R"(l."StatementHash", l."Message", l."ExecutionId" FROM {log} l WHERE )"
+                        R"((l."Event" IN ('begun', 'passed', 'failed') AND l."Statement" > 0 OR )"
+                        R"(l."Event" = 'repaired') AND NOT EXISTS (SELECT 1 FROM {log} d WHERE )"
+                        R"(d."MigrationId" = l."MigrationId" AND d."Sequence" > l."Sequence" AND )"
+                        R"(d."Event" = 'done') ORDER BY l."Sequence")"),
+                    call));
   while (true) {
     DUNLIN_ASSIGN(const bool more, rows->next());
     if (!more) break;
     Unfinished& one = result[std::string(rows->text(0))];
     const std::string_view event = rows->text(2);
+    one.failed = 0;
+    if (event == "repaired") continue;
     one.direction = rows->text(1) == "down" ? Direction::down : Direction::up;
+    const std::int64_t statement = integer_of(rows->text(3));
     if (event == "begun") {
-      one.begun = integer_of(rows->text(3));
+      one.begun = statement;
       one.fingerprint = rows->text(4);
-    } else {
-      one.begun = 0;  // the server has answered
+      continue;
     }
+    one.begun = 0;  // the server has answered
     if (event == "passed") {
-      one.passed = integer_of(rows->text(3));
+      one.passed = statement;
       one.hash = rows->text(4);
+    } else {
+      one.failed = statement;
+      one.message = rows->text(5);
+      one.execution = rows->text(6);
     }
   }
   std::erase_if(result, [](const auto& one) {
@@ -214,9 +245,26 @@ Status History::add(const Migration& migration, std::int64_t duration_ms, const 
   const std::array parameters = {Parameter(migration.id), Parameter(product_version_),
                                  Parameter(migration.checksum), text(duration_ms),
                                  Parameter(user_at_host())};
+  if (migration.version.is_repeatable()) {
+    const std::array id = {Parameter(migration.id)};
+    DUNLIN_TRY(sql::run_only(target_->connection(),
+                             sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), call, id));
+  }
   return sql::run_only(target_->connection(),
                        sql("INSERT INTO {history} VALUES($1, $2, {now}, $3, $4, $5)"), call,
                        parameters);
+}
+
+Status History::restore(const std::string& id, const Record& record, std::int64_t duration_ms,
+                        const Call& call) {
+  Migration migration;
+  migration.version = version_of(id);
+  migration.id = id;
+  migration.checksum = record.checksum;
+  migration.up.sql = record.up_sql.value_or("");
+  if (record.down_sql) migration.down.sql = *record.down_sql;
+  migration.has_way_back = record.down_sql.has_value();
+  return add(migration, duration_ms, call);
 }
 
 Status History::remove(const std::string& id, const Call& call) {
@@ -232,6 +280,10 @@ Status History::accept(const Migration& migration, const Call& call) {
   return sql::run_only(target_->connection(),
                        sql(R"(UPDATE {history} SET "Checksum" = $1 WHERE "MigrationId" = $2)"),
                        call, parameters);
+}
+
+Status History::may_go_on(const std::string& id, const Call& call) {
+  return log({id, Direction::up, "repaired", nullptr, {}, 0, {}}, call);
 }
 
 Status History::passed(const std::string& id, Direction direction, std::int64_t count,

@@ -26,7 +26,9 @@ struct Applied {
 struct Record {
   std::int64_t sequence = 0;  ///< in the log: order of applying
   std::string execution;
+  std::optional<std::string> up_sql;    ///< none: it was only called applied
   std::optional<std::string> down_sql;  ///< none: irreversible
+  std::string checksum;
 };
 
 /// One that is applied, as a list shows it.
@@ -48,6 +50,10 @@ struct Unfinished {
   std::string hash;         ///< prefix_hash() of those
   std::int64_t begun = 0;   ///< announced, and nothing more is known of it; 0: none
   std::string fingerprint;  ///< before that one, as probe.h has it
+  std::int64_t failed = 0;  ///< the server has refused that one, and nobody has said since that it
+                            ///< may go on; 0: none
+  std::string message;      ///< what it said
+  std::string execution;    ///< that failed
 };
 
 class History {
@@ -70,17 +76,26 @@ class History {
   /// The execution that did it last in that direction; empty: none.
   [[nodiscard]] Result<std::string> last_done(const std::string& id, Direction direction,
                                               const sql::Call& call);
-  /// The id of a migration that was applied after that place in the log and still is; empty: none.
+  /// The id of a migration that was applied after that place in the log and still is, repeatable
+  /// ones aside; empty: none.
   [[nodiscard]] Result<std::string> applied_after(std::int64_t sequence, const sql::Call& call);
+  /// What that execution has applied and is applied still, the last one first.
+  [[nodiscard]] Result<std::vector<std::string>> applied_by(const ExecutionId& execution,
+                                                            const sql::Call& call);
   /// By id.
   [[nodiscard]] Result<std::map<std::string, Unfinished>> unfinished(const sql::Call& call);
 
-  /// Inside the migration's last transaction.
+  /// Inside the migration's last transaction. A repeatable one may be there already.
   [[nodiscard]] Status add(const Migration& migration, std::int64_t duration_ms,
                            const sql::Call& call);
   [[nodiscard]] Status remove(const std::string& id, const sql::Call& call);
+  /// Puts back what remove() has taken: the log knows it. Inside the transaction that does it.
+  [[nodiscard]] Status restore(const std::string& id, const Record& record,
+                               std::int64_t duration_ms, const sql::Call& call);
   /// Its file, as it is now, is what was applied. The way back stays the one that was recorded.
   [[nodiscard]] Status accept(const Migration& migration, const sql::Call& call);
+  /// What failed half way may go on behind what is done.
+  [[nodiscard]] Status may_go_on(const std::string& id, const sql::Call& call);
   /// `count` statements are done; inside the transaction of the last ones, if they have one.
   [[nodiscard]] Status passed(const std::string& id, Direction direction, std::int64_t count,
                               const std::string& hash, const sql::Call& call);

@@ -22,7 +22,7 @@ std::string name_of(const std::string& id) {
 }  // namespace
 
 void Narration::lock_wanted(engine::RunContext& context) const {
-  context.tell("Acquiring migration lock...");
+  tell(context, "Acquiring migration lock...");
 }
 
 void Narration::lock_taken(engine::RunContext& context) {
@@ -35,21 +35,21 @@ void Narration::lock_taken(engine::RunContext& context) {
     if (ids_.size() > kIdsShown) text += fmt::format("  and {} more\n", ids_.size() - kIdsShown);
   }
   text.pop_back();
-  context.tell(text);
+  tell(context, text);
 }
 
 void Narration::begin(engine::RunContext& context, const std::string& id) {
   ++begun_;
   statements_ = 0;
   const std::string_view word = words_.begin;
-  if (ids_.empty()) return context.tell(fmt::format("\n{} migration: {}", word, name_of(id)));
-  context.tell(fmt::format("\n{} migration {}/{}: {}", word, begun_, ids_.size(), name_of(id)));
+  if (ids_.empty()) return tell(context, fmt::format("\n{} migration: {}", word, name_of(id)));
+  tell(context, fmt::format("\n{} migration {}/{}: {}", word, begun_, ids_.size(), name_of(id)));
 }
 
 void Narration::statement(engine::RunContext& context, const Script& script, const Step& step) {
   ++statements_;
-  if (statements_ <= kStatementsShown) return context.tell("  ✓ " + beginning_of(script, step));
-  if (statements_ == kStatementsShown + 1) context.tell("  ... and so on");
+  if (statements_ <= kStatementsShown) return tell(context, "  ✓ " + beginning_of(script, step));
+  if (statements_ == kStatementsShown + 1) tell(context, "  ... and so on");
 }
 
 void Narration::done(engine::RunContext&) {
@@ -57,14 +57,14 @@ void Narration::done(engine::RunContext&) {
 }
 
 void Narration::not_wanted(engine::RunContext& context) const {
-  context.tell(fmt::format("  already {}", words_.done));
+  tell(context, fmt::format("  already {}", words_.done));
 }
 
 void Narration::end(engine::RunContext& context) {
   if (done_ == 0) return;
   const double seconds = static_cast<double>(context.clock().monotonic_ms() - begin_ms_) / 1000.0;
-  context.tell(fmt::format("\n✓ {} {} {} successfully\nTime: {:.3f}s\n", done_,
-                           done_ == 1 ? "migration" : "migrations", words_.done, seconds));
+  tell(context, fmt::format("\n✓ {} {} {} successfully\nTime: {:.3f}s\n", done_,
+                            done_ == 1 ? "migration" : "migrations", words_.done, seconds));
 }
 
 }  // namespace dunlin::schema

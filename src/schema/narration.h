@@ -18,12 +18,14 @@ struct NarrationWords {
   std::string_view list = "Pending migrations";
   std::string_view begin = "Executing";
   std::string_view done = "applied";
+  bool silent = false;  ///< many databases at the same time: nobody could tell whose line it is
 };
 inline constexpr NarrationWords kApplies{};
 inline constexpr NarrationWords kReverts{"Migrations to revert", "Reverting", "reverted"};
 inline constexpr NarrationWords kMarks{"Migrations to be called applied", "Marking",
                                        "called applied"};
 inline constexpr NarrationWords kRepairs{"Migrations that were changed", "Repairing", "repaired"};
+inline constexpr NarrationWords kSilent{"", "", "", true};
 
 class Narration {
  public:
@@ -42,6 +44,10 @@ class Narration {
   void end(engine::RunContext& context);
 
  private:
+  void tell(engine::RunContext& context, const std::string& text) const {
+    if (!words_.silent) context.tell(text);
+  }
+
   NarrationWords words_;
   std::vector<std::string> ids_;
   std::int64_t begun_ = 0;

@@ -3,13 +3,17 @@
 
 #include <fnmatch.h>
 
+#include <algorithm>
 #include <mutex>
+#include <set>
 
 #include "base/binary.h"
 #include "base/text.h"
 #include "schema/comparison.h"
-#include "schema/foreign_history.h"
+#include "schema/migrator.h"
+#include "schema/preflight.h"
 #include "schema/session.h"
+#include "schema/work_list.h"
 
 namespace dunlin::schema {
 
@@ -24,7 +28,7 @@ using engine::RunContext;
 
 constexpr auto kTurnPoll = std::chrono::milliseconds(50);
 constexpr std::size_t kBatchesPerChunk = 500;
-constexpr std::uint8_t kCursorVersion = 1;
+constexpr std::uint8_t kCursorVersion = 2;
 
 ItemOutcome outcome(ItemId item, ItemStatus status, std::string action, std::string message = {}) {
   ItemOutcome result;
@@ -42,27 +46,23 @@ ItemOutcome failed(ItemId item, ErrorType type, std::string message, std::string
   return result;
 }
 
+/// What an item says of a migration that is taken back where others of its run are applied.
+constexpr std::string_view kBack = "back ";
+
 NarrationWords words_of(const SchemaPlan& plan) {
   if (plan.direction == Direction::down) return kReverts;
   if (plan.mark == SchemaPlan::Mark::repair) return kRepairs;
   return plan.mark == SchemaPlan::Mark::no ? kApplies : kMarks;
 }
 
-/// One migration that is to be applied, or to be taken back.
-struct Work {
-  std::string id;
-  std::int64_t size = 0;     ///< bytes of SQL; 0: not known
-  std::string place;         ///< in this run's order, for the cursor of the enumeration
-  bool has_way_back = true;  ///< down
-};
-
 class SchemaRun final : public engine::Run {
  public:
   explicit SchemaRun(SchemaPlan plan)
       : plan_(std::move(plan)),
         session_({plan_.database, plan_.product_version, plan_.lock_timeout_ms,
-                  plan_.statement_timeout_ms},
-                 words_of(plan_)) {}
+                  plan_.statement_timeout_ms, plan_.ensure_created},
+                 words_of(plan_)),
+        migrator_(plan_, session_) {}
 
   [[nodiscard]] engine::CommitScope commit_scope() const override {
     return engine::CommitScope::batch;
@@ -70,7 +70,9 @@ class SchemaRun final : public engine::Run {
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::target; }
   [[nodiscard]] Result<std::string> root_identity(RunContext& context) override {
     DUNLIN_ASSIGN(const std::string database, target_identity(plan_.database, call_of(context)));
-    return plan_.directory + " " + database;
+    std::string places;
+    for (const std::string& directory : plan_.directories) places += directory + " ";
+    return places + database;
   }
   [[nodiscard]] Result<engine::Analysis> analyse(RunContext& context) override;
   [[nodiscard]] Result<std::vector<Problem>> preflight(RunContext& context) override;
@@ -91,7 +93,8 @@ class SchemaRun final : public engine::Run {
   }  // the log at the target is kept for good
   [[nodiscard]] bool matches(const engine::Selector& selector, const ItemRow& item) const override {
     if (!selector.type.empty()) return false;  // it has none
-    if (!selector.entity.empty() && selector.entity != item.name && selector.entity != item.detail)
+    if (!selector.entity.empty() && selector.entity != item.name &&
+        selector.entity != version_of(item.name).text())
       return false;
     return selector.path_glob.empty() ||
            ::fnmatch(selector.path_glob.c_str(), item.name.c_str(), 0) == 0;
@@ -103,34 +106,34 @@ class SchemaRun final : public engine::Run {
   using Chunk = engine::EnumerateContext::Chunk;
 
   Result<Turn> take_turn(RunContext& context);
-  /// Read once per Run: whoever corrects a file resumes, which is a new one.
+  [[nodiscard]] bool needs_files() const { return plan_.direction == Direction::up || plan_.redo; }
+  /// Read once per Run: whoever corrects a file resumes, which is a new one. None are needed to go
+  /// down.
   Result<const Migrations*> migrations();
   /// What this run does, in its order.
   Result<std::vector<Work>> work(RunContext& context);
-  Result<std::vector<Work>> pending(RunContext& context);
-  std::vector<Work> changed_since(const Migrations& all,
-                                  const std::map<Version, Applied>& done) const;
-  Result<std::vector<Work>> applied_last(RunContext& context);
   Status check_unchanged(RunContext& context);
-  Status check_up(RunContext& context, std::vector<Problem>& problems);
-  Status check_foreign(RunContext& context, const Migrations& all, std::vector<Problem>& problems);
-  Status check_down(RunContext& context, std::vector<Problem>& problems);
-  void refuse_by_proxy(const std::map<Version, Applied>& applied, std::vector<Problem>& problems);
+  [[nodiscard]] Direction direction_of(const ItemRow& item) const {
+    if (!plan_.redo) return plan_.direction;
+    return item.detail.starts_with(kBack) ? Direction::down : Direction::up;
+  }
   Chunk chunk_of(engine::EnumerateContext& context, const std::vector<Work>& work,
                  std::size_t& next, TaskId& task, BatchId& last);
-  Status apply(BatchContext& context, const ItemRow& item, const Migration& migration);
-  Status repair(BatchContext& context, const ItemRow& item, const Migration& migration);
+  /// The migration of an item that is to be applied; nullptr: it is applied, and its file gone.
+  Result<const Migration*> file_of(BatchContext& context, const ItemRow& item);
+  Status execute_item(BatchContext& context, const ItemRow& item);
+  Status execute_together(BatchContext& context, const std::vector<ItemRow>& items);
+  Status report_done(BatchContext& context, const ItemRow& item);
   Status report_applied(BatchContext& context, const ItemRow& item);
   Status report_taken_back(BatchContext& context, const ItemRow& item);
-  Status take_back(BatchContext& context, const ItemRow& item);
-  /// False: it has been taken back already. The error, `failed` for the item, why it cannot be.
-  Result<bool> go_down(BatchContext& context, const ItemRow& item, std::optional<Error>& refused);
   Status undo_item(BatchContext& context, const ItemRow& item);
 
   SchemaPlan plan_;
   std::timed_mutex turn_;
   std::optional<Migrations> migrations_;
   Session session_;
+  Migrator migrator_;
+  std::set<std::string> failed_;  ///< of the batch that goes on behind failures
 };
 
 Result<SchemaRun::Turn> SchemaRun::take_turn(RunContext& context) {
@@ -140,10 +143,18 @@ Result<SchemaRun::Turn> SchemaRun::take_turn(RunContext& context) {
 }
 
 Result<const Migrations*> SchemaRun::migrations() {
-  if (!migrations_) {
-    DUNLIN_ASSIGN(migrations_, discover(plan_.directory, plan_.database.dialect, plan_.mode));
+  if (!migrations_ && needs_files()) {
+    DUNLIN_ASSIGN(migrations_, discover(plan_.directories, plan_.database.dialect, plan_.mode));
   }
+  if (!migrations_) migrations_.emplace();
   return &*migrations_;
+}
+
+Result<std::vector<Work>> SchemaRun::work(RunContext& context) {
+  DUNLIN_ASSIGN(const Migrations* const all, migrations());
+  DUNLIN_ASSIGN(const auto done, session_.applied(context));
+  DUNLIN_ASSIGN(Target* const target, session_.look(context));
+  return list_work(plan_, *all, done, target, call_of(context));
 }
 
 Result<engine::Analysis> SchemaRun::analyse(RunContext& context) {
@@ -153,27 +164,37 @@ Result<engine::Analysis> SchemaRun::analyse(RunContext& context) {
   engine::Analysis analysis;
   analysis.items = static_cast<std::int64_t>(all.size());
   analysis.bytes = 0;
-  Json names = Json::array();
+  Json pending = Json::array();
+  Json back = Json::array();
   for (const Work& one : all) {
     analysis.bytes += one.size;
-    names.push_back(printable(one.id));
+    (one.direction == Direction::up ? pending : back).push_back(printable(one.id));
   }
-  analysis.details =
-      Json{{"applied", done.size()},
-           {plan_.direction == Direction::up ? "pending" : "to_take_back", std::move(names)}};
+  analysis.details = Json{{"applied", done.size()}};
+  if (plan_.direction == Direction::up) analysis.details["pending"] = std::move(pending);
+  if (plan_.direction == Direction::down || plan_.redo)
+    analysis.details["to_take_back"] = std::move(back);
   return analysis;
 }
 
 Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   std::vector<Problem> problems;
-  if (Result<Target*> target = session_.look(context); !target.ok()) {
-    problems.push_back(
-        {std::move(target).error().with_context("opening the database"), true, false});
-    return problems;
-  }
-  DUNLIN_TRY(plan_.direction == Direction::up ? check_up(context, problems)
-                                              : check_down(context, problems));
+  const auto is_closed = [&](Error error) {
+    problems.push_back({std::move(error), true, false});
+    return std::move(problems);
+  };
+  Result<Target*> target = session_.look(context);
+  if (!target.ok())
+    return is_closed(std::move(target).error().with_context("opening the database"));
+  if (target.value() == nullptr && !plan_.ensure_created && plan_.direction == Direction::up)
+    return is_closed(Error(ErrorType::not_found, "there is no database " + plan_.database.text() +
+                                                     ", and the plan says not to make it"));
+  const Result<const Migrations*> all = migrations();
+  if (!all.ok()) return is_closed(all.error());
+  DUNLIN_ASSIGN(const auto done, session_.applied(context));
+  DUNLIN_ASSIGN(problems, check_plan(plan_, context.execution(), *all.value(), done, target.value(),
+                                     call_of(context)));
   const bool lock = !context.settings().is_dry_run();
   if (Status writable = probe_target(plan_.database, lock, call_of(context)); !writable.ok()) {
     // A migration that runs elsewhere is waited for when ours begins, as long as the plan says.
@@ -184,181 +205,11 @@ Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
   return problems;
 }
 
-Status SchemaRun::check_up(RunContext& context, std::vector<Problem>& problems) {
-  const Result<const Migrations*> all = migrations();
-  if (!all.ok()) {
-    problems.push_back({all.error(), true, false});
-    return success();
-  }
-  for (const std::optional<Version>& named : {plan_.target, plan_.only}) {
-    if (!named || (*all)->contains(*named)) continue;
-    problems.push_back(
-        {Error(ErrorType::invalid_input, "there is no migration " + named->digits + " in '" +
-                                             printable(plan_.directory) + "'"),
-         true, false});
-  }
-  DUNLIN_ASSIGN(Target* const target, session_.look(context));
-  if (target == nullptr) return success();
-  DUNLIN_ASSIGN(const auto done, session_.applied(context));
-  const Misfits misfits = compare(**all, done);
-  const auto add = [&](const std::vector<std::string>& messages, bool critical,
-                       const char* what_to_do) {
-    for (const std::string& message : messages) {
-      Error error(ErrorType::schema_mismatch, message);
-      error.remediation = what_to_do;
-      problems.push_back({std::move(error), critical, !critical});
-    }
-  };
-  add(misfits.changed, plan_.mark != SchemaPlan::Mark::repair,
-      "put the file back as it was, and write a new migration");
-  add(misfits.retouched, false, "");
-  add(misfits.missing, !plan_.out_of_order,
-      "get the newest files; or go on without it: --out-of-order");
-  // What is only marked is not run in any order.
-  add(misfits.out_of_order, !plan_.out_of_order && plan_.mark == SchemaPlan::Mark::no,
-      "give it a number above those that are applied; or apply it as it is: --out-of-order");
-  DUNLIN_ASSIGN(const bool has_history, target->has_tables(call_of(context)));
-  if (!has_history) {
-    DUNLIN_ASSIGN(const std::string elsewhere, target->history_elsewhere(call_of(context)));
-    // Where the address says which schema is meant, each may have a history of its own.
-    const bool is_meant = plan_.database.server.options.contains("options");
-    if (!elsewhere.empty()) add({elsewhere}, !is_meant, "");
-    DUNLIN_TRY(check_foreign(context, **all, problems));
-  }
-  if (target->connection().server().pooled) refuse_by_proxy(done, problems);
-  return success();
-}
-
-/// Another tool's work would be done once more.
-Status SchemaRun::check_foreign(RunContext& context, const Migrations& all,
-                                std::vector<Problem>& problems) {
-  DUNLIN_ASSIGN(Target* const target, session_.look(context));
-  DUNLIN_ASSIGN(const auto foreign, foreign_history(*target, call_of(context)));
-  if (!foreign) return success();
-  const auto add = [&](const std::string& what, const char* what_to_do) {
-    Error error(ErrorType::schema_mismatch, what);
-    error.remediation = what_to_do;
-    problems.push_back({std::move(error), true, false});
-  };
-  if (plan_.mark == SchemaPlan::Mark::no)
-    add(foreign->tool + " has applied migrations to this database (table " + foreign->table +
-            "), which would be applied once more",
-        "take its history over: dunlin migrate import-history --db URL --dir DIR");
-  if (plan_.mark != SchemaPlan::Mark::as_other_tool_did) return success();
-  if (!foreign->broken.empty())
-    add(foreign->tool + " calls migration " + printable(foreign->broken) + " unfinished",
-        "put that right with that tool first");
-  for (const Version& version : foreign->applied)
-    if (!all.contains(version))
-      add(foreign->tool + " has applied migration " + printable(version.digits) +
-              ", whose file is missing in '" + printable(plan_.directory) + "'",
-          "get the newest files");
-  return success();
-}
-
-/// All that has no way back is told before anything is taken back.
-Status SchemaRun::check_down(RunContext& context, std::vector<Problem>& problems) {
-  const Result<std::vector<Work>> all = applied_last(context);
-  if (!all.ok()) {
-    problems.push_back({all.error(), true, false});
-    return success();
-  }
-  for (const Work& one : all.value()) {
-    if (one.has_way_back) continue;
-    Error error(
-        ErrorType::unsupported_item,
-        "'" + printable(one.id) + "' is irreversible: it was applied without SQL to go down");
-    error.remediation = "write a new migration that takes its effect back";
-    problems.push_back({std::move(error), true, false});
-  }
-  return success();
-}
-
-/// What no transaction can hold is told before anything runs, where nothing else keeps others away.
-void SchemaRun::refuse_by_proxy(const std::map<Version, Applied>& applied,
-                                std::vector<Problem>& problems) {
-  for (const auto& [version, migration] : *migrations_) {
-    if (applied.contains(version)) continue;
-    for (const Segment& segment : migration.up_steps.segments) {
-      if (segment.in_transaction) continue;
-      const Step& step = migration.up_steps.steps[segment.begin];
-      Error error(ErrorType::invalid_state,
-                  place_of(migration.up, step) + ": " + std::string(step.traits.what) +
-                      " cannot run in a transaction, and behind a proxy that hands out sessions by "
-                      "transaction nothing else keeps a second migration away");
-      error.remediation = "name the server's own address, not the proxy's";
-      problems.push_back({std::move(error), true, false});
-    }
-  }
-}
-
-Result<std::vector<Work>> SchemaRun::work(RunContext& context) {
-  return plan_.direction == Direction::up ? pending(context) : applied_last(context);
-}
-
-Result<std::vector<Work>> SchemaRun::pending(RunContext& context) {
-  DUNLIN_ASSIGN(const Migrations* all, migrations());
-  DUNLIN_ASSIGN(const auto done, session_.applied(context));
-  if (plan_.mark == SchemaPlan::Mark::repair) return changed_since(*all, done);
-  std::vector<Work> work;
-  std::optional<ForeignHistory> foreign;
-  if (plan_.mark == SchemaPlan::Mark::as_other_tool_did) {
-    DUNLIN_ASSIGN(Target* const target, session_.look(context));
-    if (target != nullptr) {
-      DUNLIN_ASSIGN(foreign, foreign_history(*target, call_of(context)));
-    }
-    if (!foreign)
-      return Error(ErrorType::not_found,
-                   "there is no history of another tool (schema_migrations, goose_db_version, "
-                   "flyway_schema_history)");
-  }
-  for (const auto& [version, migration] : *all) {
-    if (plan_.target && *plan_.target < version) break;
-    if (done.contains(version) || (plan_.only && version != *plan_.only)) continue;
-    if (foreign && !foreign->has(version)) continue;
-    work.push_back(
-        {migration.id, static_cast<std::int64_t>(migration.up.sql.size()), version.digits, true});
-  }
-  return work;
-}
-
-std::vector<Work> SchemaRun::changed_since(const Migrations& all,
-                                           const std::map<Version, Applied>& done) const {
-  std::vector<Work> work;
-  for (const auto& [version, row] : done) {
-    const auto file = all.find(version);
-    if (file == all.end() || file->second.checksum == row.checksum) continue;
-    if (plan_.only && version != *plan_.only) continue;
-    work.push_back({file->second.id, static_cast<std::int64_t>(file->second.up.sql.size()),
-                    version.digits, true});
-  }
-  return work;
-}
-
-/// In reverse order of applying, whatever files there are.
-Result<std::vector<Work>> SchemaRun::applied_last(RunContext& context) {
-  std::vector<Work> work;
-  DUNLIN_ASSIGN(Target* const target, session_.look(context));
-  if (target == nullptr) return work;
-  DUNLIN_ASSIGN(const std::vector<AppliedEntry> all, History::in_order(*target, call_of(context)));
-  const bool everything = plan_.target && plan_.target->digits == "0";
-  bool found = !plan_.target || everything;
-  for (const AppliedEntry& one : all) {
-    if (plan_.target && version_of(one.id) == *plan_.target) {
-      found = true;
-      break;
-    }
-    if (plan_.steps > 0 && static_cast<std::int64_t>(work.size()) == plan_.steps) break;
-    work.push_back({one.id, 0, std::to_string(one.sequence), one.has_way_back});
-  }
-  if (found) return work;
-  return Error(ErrorType::invalid_input, "migration " + plan_.target->digits +
-                                             " is not applied, so there is no going back to it; "
-                                             "`dunlin migrate status` shows those that are");
-}
-
 /// Again: somebody may have migrated since pre-flight.
 Status SchemaRun::check_unchanged(RunContext& context) {
+  if (plan_.direction == Direction::down || plan_.mark == SchemaPlan::Mark::repair ||
+      !plan_.validate_checksums)
+    return success();
   DUNLIN_ASSIGN(const auto done, session_.applied(context));
   const Misfits misfits = compare(*migrations_, done);
   if (misfits.changed.empty()) return success();
@@ -372,8 +223,7 @@ Status SchemaRun::enumerate(engine::EnumerateContext& context) {
   {
     DUNLIN_ASSIGN(const Turn turn, take_turn(context));
     DUNLIN_ASSIGN(all, work(context));
-    if (plan_.direction == Direction::up && plan_.mark != SchemaPlan::Mark::repair)
-      DUNLIN_TRY(check_unchanged(context));
+    DUNLIN_TRY(check_unchanged(context));
     std::vector<std::string> ids;
     for (const Work& one : all) ids.push_back(one.id);
     session_.narration().list(ids);
@@ -385,15 +235,16 @@ Status SchemaRun::enumerate(engine::EnumerateContext& context) {
     ByteReader in(context.cursor());
     if (in.u8() != kCursorVersion) in.fail();
     const std::string listed(in.bytes());
+    std::int64_t place = in.zigzag();
     task.value = in.zigzag();
     last.value = in.zigzag();
     DUNLIN_TRY(in.finish("cursor of the enumeration"));
     // What was listed may be done by now, and so be gone from the list, but never what follows it.
     const bool up = plan_.direction == Direction::up;
+    const auto file = migrations_->find(version_of(listed));
+    if (up && file != migrations_->end()) place = static_cast<std::int64_t>(file->second.rank);
     const auto is_behind = [&](const Work& one) {
-      const Version here{one.place};
-      const Version there{listed};
-      return up ? there < here : here < there;
+      return up ? place < one.place : one.place < place;
     };
     while (next < all.size() && !is_behind(all[next])) ++next;
   }
@@ -413,84 +264,112 @@ SchemaRun::Chunk SchemaRun::chunk_of(engine::EnumerateContext& context,
     store::NewTask created;
     created.id = task = context.new_task_id();
     created.task_type = plan_.direction == Direction::up ? "apply_migration" : "revert_migration";
-    created.description = plan_.direction == Direction::up
-                              ? "apply the pending migrations of " + printable(plan_.directory)
-                              : "take back what was applied last";
+    created.description =
+        plan_.redo ? "take back what was applied last, and apply it again"
+        : plan_.direction == Direction::up
+            ? "apply the pending migrations of " + printable(plan_.directories.front())
+            : "take back what was applied last";
     chunk.tasks.push_back(std::move(created));
   }
-  for (; next < work.size() && chunk.batches.size() < kBatchesPerChunk; ++next) {
+  // Of those that are in one batch, and of those that are taken back and applied again, the list
+  // would be another one once some are done: so all of it is written down at once.
+  const bool all_at_once = plan_.is_one_batch() || plan_.redo;
+  for (; next < work.size() && (all_at_once || chunk.batches.size() < kBatchesPerChunk); ++next) {
     const Work& one = work[next];
     store::NewItem item;
     item.id = context.new_item_id();
     item.name = one.id;
     item.size = one.size;
-    item.detail = version_of(one.id).digits;
-    store::NewBatch batch;
-    batch.id = context.new_batch_id();
-    batch.task = task;
-    if (last.valid()) batch.depends_on.push_back(last);  // migrations apply in order
-    batch.items.push_back(std::move(item));
-    last = batch.id;
-    chunk.batches.push_back(std::move(batch));
+    item.detail = version_of(one.id).text();
+    if (plan_.redo && one.direction == Direction::down) item.detail.insert(0, kBack);
+    if (chunk.batches.empty() || !plan_.is_one_batch()) {
+      store::NewBatch batch;
+      batch.id = context.new_batch_id();
+      batch.task = task;
+      if (last.valid()) batch.depends_on.push_back(last);  // migrations apply in order
+      last = batch.id;
+      chunk.batches.push_back(std::move(batch));
+    }
+    chunk.batches.back().items.push_back(std::move(item));
     ByteWriter cursor;
-    cursor.u8(kCursorVersion).bytes(one.place).zigzag(task.value).zigzag(last.value);
+    cursor.u8(kCursorVersion).bytes(one.id).zigzag(one.place).zigzag(task.value).zigzag(last.value);
     chunk.cursor_after = cursor.take();
   }
   chunk.complete = next == work.size();
   return chunk;
 }
 
+Result<const Migration*> SchemaRun::file_of(BatchContext& context, const ItemRow& item) {
+  DUNLIN_ASSIGN(const Migrations* const all, migrations());
+  const auto found = all->find(version_of(item.name));
+  if (found != all->end() && found->second.id == item.name) return &found->second;
+  DUNLIN_ASSIGN(const std::optional<Applied> applied,
+                session_.history().find(item.name, call_of(context)));
+  if (applied) return nullptr;
+  return Error(ErrorType::migration_failed,
+               "the file of '" + printable(item.name) + "' is no longer there");
+}
+
 Status SchemaRun::execute(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_TRY(session_.open(context));
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
-  if (plan_.direction == Direction::down) {
-    for (const ItemRow& item : items)
-      DUNLIN_TRY(take_back(context, item).with_context("taking back " + printable(item.name)));
-    return success();
-  }
-  DUNLIN_ASSIGN(const Migrations* all, migrations());
+  if (plan_.mode == TransactionMode::all_in_one) return execute_together(context, items);
   for (const ItemRow& item : items) {
-    const auto found = all->find(version_of(item.name));
-    if (found == all->end() || found->second.id != item.name) {
-      DUNLIN_ASSIGN(const std::optional<Applied> applied,
-                    session_.history().find(item.name, call_of(context)));
-      if (applied) {
-        DUNLIN_TRY(report_applied(context, item));
-        continue;
-      }
-      return Error(ErrorType::migration_failed,
-                   "the file of '" + printable(item.name) + "' is no longer there");
-    }
-    if (plan_.mark == SchemaPlan::Mark::repair) {
-      DUNLIN_TRY(
-          repair(context, item, found->second).with_context("repairing " + printable(item.name)));
-      continue;
-    }
-    DUNLIN_TRY(
-        apply(context, item, found->second).with_context("applying " + printable(item.name)));
+    Status done = execute_item(context, item);
+    if (done.ok()) continue;
+    if (plan_.stop_on_error || done.error().type != ErrorType::migration_failed) return done;
+    context.report(
+        failed(item.id, done.error().type, done.error().message, done.error().remediation));
+    failed_.insert(version_of(item.name).text());
   }
   return success();
 }
 
-/// What stands in the file is taken for what was applied.
-Status SchemaRun::repair(BatchContext& context, const ItemRow& item, const Migration& migration) {
-  const Steps nothing;
-  Job job;
-  job.id = migration.id;
-  job.script = &migration.up;
-  job.steps = &nothing;
-  job.still_wanted = [&]() -> Result<bool> {
-    DUNLIN_ASSIGN(const std::optional<Applied> row,
-                  session_.history().find(item.name, call_of(context)));
-    return row && row->checksum != migration.checksum;
-  };
-  job.record = [&](std::int64_t) { return session_.history().accept(migration, call_of(context)); };
-  std::int64_t failed_statement = 0;
-  DUNLIN_ASSIGN(const bool done, session_.change(context, job, failed_statement));
-  context.report(done ? outcome(item.id, ItemStatus::completed, "repaired")
-                      : outcome(item.id, ItemStatus::skipped, "skipped", "already repaired"));
+Status SchemaRun::execute_item(BatchContext& context, const ItemRow& item) {
+  DUNLIN_TRY(context.permits().acquire(item.size, 1, context.cancel()));
+  if (direction_of(item) == Direction::down) {
+    const Result<bool> done = migrator_.take_back(context, item.name);
+    if (!done.ok()) return Error(done.error()).with_context("taking back " + printable(item.name));
+    return report_taken_back(context, item);
+  }
+  DUNLIN_ASSIGN(const Migration* const migration, file_of(context, item));
+  if (migration == nullptr) return report_applied(context, item);
+  for (const Version& on : migration->depends_on)
+    if (failed_.contains(on.text()))
+      return Error(ErrorType::migration_failed,
+                   "it depends on " + printable(on.text()) + ", which has failed");
+  if (plan_.mark == SchemaPlan::Mark::repair) {
+    DUNLIN_ASSIGN(const bool done, migrator_.repair(context, *migration));
+    context.report(done ? outcome(item.id, ItemStatus::completed, "repaired")
+                        : outcome(item.id, ItemStatus::skipped, "skipped", "already repaired"));
+    return success();
+  }
+  const Result<bool> done = migrator_.apply(context, *migration);
+  if (!done.ok()) return Error(done.error()).with_context("applying " + printable(item.name));
+  return report_applied(context, item);
+}
+
+Status SchemaRun::execute_together(BatchContext& context, const std::vector<ItemRow>& items) {
+  std::vector<Change> changes;
+  for (const ItemRow& item : items) {
+    DUNLIN_TRY(context.permits().acquire(item.size, 1, context.cancel()));
+    Change change{item.name, nullptr};
+    if (direction_of(item) == Direction::up) {
+      DUNLIN_ASSIGN(change.migration, file_of(context, item));
+      if (change.migration == nullptr) continue;
+    }
+    changes.push_back(std::move(change));
+  }
+  DUNLIN_ASSIGN(const std::vector<bool> done, migrator_.do_all(context, changes));
+  static_cast<void>(done);  // the history says it, also of an earlier attempt
+  for (const ItemRow& item : items) DUNLIN_TRY(report_done(context, item));
   return success();
+}
+
+Status SchemaRun::report_done(BatchContext& context, const ItemRow& item) {
+  return direction_of(item) == Direction::up ? report_applied(context, item)
+                                             : report_taken_back(context, item);
 }
 
 /// Ours: done. Somebody else's, meanwhile: nothing left to do.
@@ -507,38 +386,6 @@ Status SchemaRun::report_applied(BatchContext& context, const ItemRow& item) {
   return success();
 }
 
-Status SchemaRun::apply(BatchContext& context, const ItemRow& item, const Migration& migration) {
-  DUNLIN_TRY(context.permits().acquire(item.size, 1, context.cancel()));
-  const auto is_pending = [&]() -> Result<bool> {
-    DUNLIN_ASSIGN(const std::optional<Applied> applied,
-                  session_.history().find(item.name, call_of(context)));
-    return !applied.has_value();
-  };
-  if (plan_.mark == SchemaPlan::Mark::no &&
-      !migration.up_steps.is_atomic()) {  // else it is asked within the only transaction
-    DUNLIN_ASSIGN(const bool wanted, is_pending());
-    if (!wanted) return report_applied(context, item);
-  }
-  Job job;
-  job.id = migration.id;
-  job.script = &migration.up;
-  const Steps nothing;
-  job.steps = plan_.mark == SchemaPlan::Mark::no ? &migration.up_steps : &nothing;
-  job.still_wanted = is_pending;
-  job.record = [&](std::int64_t duration_ms) {
-    return session_.history().add(migration, duration_ms, call_of(context));
-  };
-  std::int64_t failed_statement = 0;
-  const Result<bool> done = session_.change(context, job, failed_statement);
-  if (done.ok()) return report_applied(context, item);
-  if (done.error().type == ErrorType::migration_failed) {
-    session_.history()
-        .failed(migration, failed_statement, done.error().message, call_of(context))
-        .ignore("the failure itself is what has to be reported");
-  }
-  return done.error();
-}
-
 Status SchemaRun::report_taken_back(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const std::string by,
                 session_.history().last_done(item.name, Direction::down, call_of(context)));
@@ -550,26 +397,21 @@ Status SchemaRun::report_taken_back(BatchContext& context, const ItemRow& item) 
   return success();
 }
 
-Status SchemaRun::take_back(BatchContext& context, const ItemRow& item) {
-  DUNLIN_TRY(context.permits().acquire(item.size, 1, context.cancel()));
-  std::optional<Error> refused;
-  DUNLIN_ASSIGN(const bool done, go_down(context, item, refused));
-  static_cast<void>(done);
-  if (refused) return *std::move(refused);
-  return report_taken_back(context, item);
-}
-
 Status SchemaRun::settle(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_TRY(session_.open(
       context));  // takes the lock over: from here on an earlier owner commits nothing
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
-  const bool up = plan_.direction == Direction::up;
   for (const ItemRow& item : items) {
     DUNLIN_ASSIGN(const std::optional<Applied> applied,
                   session_.history().find(item.name, call_of(context)));
+    const bool up = direction_of(item) == Direction::up;
     if (applied.has_value() != up || plan_.mark == SchemaPlan::Mark::repair) continue;
-    DUNLIN_TRY(up ? report_applied(context, item) : report_taken_back(context, item));
+    if (up && version_of(item.name).is_repeatable()) {
+      DUNLIN_ASSIGN(const Migration* const migration, file_of(context, item));
+      if (migration != nullptr && is_to_be_repeated(*migration, *applied)) continue;
+    }
+    DUNLIN_TRY(report_done(context, item));
   }
   return success();
 }
@@ -579,7 +421,7 @@ Status SchemaRun::rehearse(BatchContext& context) {
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   for (const ItemRow& item : items) {
     ItemOutcome applied = outcome(item.id, ItemStatus::completed,
-                                  plan_.direction == Direction::up ? "applied" : "taken_back");
+                                  direction_of(item) == Direction::up ? "applied" : "taken_back");
     applied.transferred_bytes = item.size;
     context.report(std::move(applied));
   }
@@ -590,17 +432,13 @@ Status SchemaRun::verify(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_ASSIGN(const auto done,
                 session_.applied(context));  // without the lock: it leaves no trace
-  const bool up = plan_.direction == Direction::up;
-  const Migrations* all = nullptr;
-  if (up) {
-    DUNLIN_ASSIGN(all, migrations());
-  }
+  DUNLIN_ASSIGN(const Migrations* const all, migrations());
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   for (const ItemRow& item : items) {
     std::string difference;
-    if (up) {
+    if (direction_of(item) == Direction::up) {
       difference = difference_of(item.name, *all, done);
-    } else if (done.contains(version_of(item.name))) {
+    } else if (!plan_.redo && done.contains(version_of(item.name))) {
       difference = "is still in the history";
     }
     if (difference.empty()) {
@@ -616,69 +454,30 @@ Status SchemaRun::verify(BatchContext& context) {
 Status SchemaRun::undo(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_TRY(session_.open(context));
-  DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
+  DUNLIN_ASSIGN(std::vector<ItemRow> items, context.items());
+  std::reverse(items.begin(), items.end());  // what was done last is taken back first
   for (const ItemRow& item : items)
     DUNLIN_TRY(undo_item(context, item).with_context("undoing " + printable(item.name)));
   return success();
 }
 
-Result<bool> SchemaRun::go_down(BatchContext& context, const ItemRow& item,
-                                std::optional<Error>& refused) {
-  const auto is_applied = [&]() -> Result<bool> {
-    DUNLIN_ASSIGN(const std::optional<Applied> applied,
-                  session_.history().find(item.name, call_of(context)));
-    return applied.has_value();
-  };
-  DUNLIN_ASSIGN(const bool applied, is_applied());
-  DUNLIN_ASSIGN(const std::optional<Record> record,
-                session_.history().record_of(item.name, call_of(context)));
-  if (!applied || !record) return false;  // an earlier attempt has committed
-  const auto refuse = [&](ErrorType type, std::string why, std::string what_to_do) {
-    refused = Error(type, std::move(why));
-    refused->remediation = std::move(what_to_do);
-    return false;
-  };
-  if (!record->down_sql) {
-    return refuse(
-        ErrorType::unsupported_item,
-        "'" + printable(item.name) + "' is irreversible: it was applied without SQL to go down",
-        "write a new migration that takes its effect back");
-  }
-  DUNLIN_ASSIGN(const std::string later,
-                session_.history().applied_after(record->sequence, call_of(context)));
-  if (!later.empty()) {
-    return refuse(ErrorType::destination_changed,
-                  "'" + printable(later) + "' was applied after '" + printable(item.name) + "'",
-                  "take back what was applied after it first");
-  }
-  const Script script{item.name + " (down)", *record->down_sql, 1};
-  DUNLIN_ASSIGN(const Steps steps, read_steps(session_.target().dialect(), script, plan_.mode));
-  Job job;
-  job.id = item.name;
-  job.direction = Direction::down;
-  job.script = &script;
-  job.steps = &steps;
-  job.still_wanted = is_applied;
-  job.record = [&](std::int64_t) { return session_.history().remove(item.name, call_of(context)); };
-  std::int64_t failed_statement = 0;
-  return session_.change(context, job, failed_statement);
-}
-
 Status SchemaRun::undo_item(BatchContext& context, const ItemRow& item) {
-  if (plan_.direction == Direction::down) {
+  if (version_of(item.name).is_repeatable()) {
     context.report(failed(item.id, ErrorType::unsupported_item,
-                          "'" + printable(item.name) + "' was taken back",
-                          "to apply it again: dunlin migrate up"));
+                          "'" + printable(item.name) + "' is repeatable, and has no way back",
+                          "put its file back as it was: dunlin migrate up applies it again"));
     return success();
   }
-  std::optional<Error> refused;
-  DUNLIN_ASSIGN(const bool done, go_down(context, item, refused));
-  static_cast<void>(done);
-  if (refused) {
-    context.report(failed(item.id, refused->type, refused->message, refused->remediation));
-  } else {
+  const Result<bool> done = direction_of(item) == Direction::up
+                                ? migrator_.take_back(context, item.name)
+                                : migrator_.put_back(context, item.name);
+  if (done.ok()) {
     context.report(outcome(item.id, ItemStatus::rolled_back, "rolled_back"));
+    return success();
   }
+  if (!Migrator::is_refusal(done.error())) return done.error();
+  context.report(
+      failed(item.id, done.error().type, done.error().message, done.error().remediation));
   return success();
 }
 

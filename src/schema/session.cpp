@@ -35,6 +35,10 @@ Result<std::map<Version, Applied>> Session::applied(engine::RunContext& context)
 Status Session::open(engine::RunContext& context) {
   DUNLIN_ASSIGN(const Target* const there, look(context));
   if (history_) return success();
+  if (there == nullptr && !options_.ensure_created)
+    return Error(ErrorType::not_found, "there is no database " + options_.database.text() +
+                                           ", and `ensure_created: false` says that it is not to "
+                                           "be made");
   if (there == nullptr) {
     DUNLIN_ASSIGN(target_, open_target(options_.database, Access::change, call_of(context)));
   }
@@ -129,6 +133,28 @@ Result<bool> Session::change(engine::BatchContext& context, Job& job,
     if (Status fresh = target_->refresh(sql::Call{}); !fresh.ok() && done.ok())
       return std::move(fresh).error();
   }
+  return done;
+}
+
+Result<std::vector<bool>> Session::change_all(engine::BatchContext& context, std::vector<Job>& jobs,
+                                              std::size_t& failed_job,
+                                              std::int64_t& failed_statement) {
+  for (Job& job : jobs) {
+    job.on_begin = [this, &context, &job] { narration_.begin(context, job.id); };
+    job.on_step = [this, &context, &job](const Step& step) {
+      narration_.statement(context, *job.script, step);
+    };
+  }
+  Applier applier(*target_, *history_, Limits{options_.statement_timeout_ms}, context.cancel(),
+                  context.clock(), [&] { return context.fence(); });
+  auto done = applier.run_all(jobs, failed_job);
+  failed_statement = applier.failed_statement();
+  if (target_->is_lost()) return done;
+  if (done.ok())
+    for (const bool one : done.value())
+      if (one) narration_.done(context);
+  if (Status fresh = target_->refresh(sql::Call{}); !fresh.ok() && done.ok())
+    return std::move(fresh).error();
   return done;
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/run.h"
 #include "schema/applier.h"
@@ -29,6 +30,7 @@ class Session {
     std::string product_version;
     std::int64_t lock_timeout_ms = 0;
     std::int64_t statement_timeout_ms = 0;
+    bool ensure_created = true;  ///< else a database that is missing is an error
   };
   Session(Options options, NarrationWords words)
       : options_(std::move(options)), narration_(words) {}
@@ -51,6 +53,16 @@ class Session {
   /// next one. `failed_statement`: see Applier.
   [[nodiscard]] Result<bool> change(engine::BatchContext& context, Job& job,
                                     std::int64_t& failed_statement);
+
+  /// The same with several in one transaction (Applier::run_all).
+  [[nodiscard]] Result<std::vector<bool>> change_all(engine::BatchContext& context,
+                                                     std::vector<Job>& jobs,
+                                                     std::size_t& failed_job,
+                                                     std::int64_t& failed_statement);
+  /// How far each migration came that is neither applied nor untouched; after open().
+  [[nodiscard]] const std::map<std::string, Unfinished>& unfinished() const { return unfinished_; }
+  /// After History::may_go_on().
+  void may_go_on(const std::string& id) { unfinished_[id].failed = 0; }
 
   [[nodiscard]] Narration& narration() { return narration_; }
   /// Gives the lock back, also one that an earlier life of this execution has left.

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "schema/comparison.h"
+#include "schema/ordering.h"
 
 namespace dunlin::schema {
 
@@ -34,11 +35,11 @@ void add_section(std::string& text, std::string_view title, const std::vector<st
 
 }  // namespace
 
-Result<engine::Findings> migration_status(const std::string& directory,
+Result<engine::Findings> migration_status(std::span<const std::string> directories,
                                           const sql::DatabaseAddress& database,
                                           const sql::Call& call) {
   DUNLIN_ASSIGN(const Migrations migrations,
-                discover(directory, database.dialect, TransactionMode::per_migration));
+                discover(directories, database.dialect, TransactionMode::per_migration));
   DUNLIN_ASSIGN(const std::unique_ptr<Target> target, open_target(database, Access::look, call));
   std::vector<AppliedEntry> entries;
   std::map<std::string, Unfinished> unfinished;
@@ -61,21 +62,28 @@ Result<engine::Findings> migration_status(const std::string& directory,
   }
   std::vector<std::string> open;
   Json pending_json = Json::array();
-  for (const auto& [version, migration] : migrations) {
-    if (applied.contains(version)) continue;
-    const auto part = unfinished.find(migration.id);
-    std::string line = printable(migration.id);
+  for (const Migration* const migration : in_order(migrations)) {
+    const auto row = applied.find(migration->version);
+    if (row != applied.end() && !is_to_be_repeated(*migration, row->second)) continue;
+    const auto part = unfinished.find(migration->id);
+    std::string line = printable(migration->id);
+    if (row != applied.end()) line += " (changed, to be applied again)";
     if (part != unfinished.end())
-      line += fmt::format(" ({} of {} statements are applied)", part->second.passed,
-                          migration.up_steps.steps.size());
+      line += fmt::format(" ({} of {} statements are applied{})", part->second.passed,
+                          migration->up_steps.steps.size(),
+                          part->second.failed > 0
+                              ? ", and statement " + std::to_string(part->second.failed) + " failed"
+                              : std::string());
     open.push_back(std::move(line));
-    pending_json.push_back(escape_invalid_utf8(migration.id));
+    pending_json.push_back(escape_invalid_utf8(migration->id));
   }
   const Misfits misfits = compare(migrations, applied);
   std::vector<std::string> problems = misfits.changed;
   problems.insert(problems.end(), misfits.missing.begin(), misfits.missing.end());
   problems.insert(problems.end(), misfits.out_of_order.begin(), misfits.out_of_order.end());
-  const std::string current = applied.empty() ? "" : applied.rbegin()->second.id;
+  std::string current;
+  for (const auto& [version, row] : applied)
+    if (!version.is_repeatable()) current = row.id;
   const std::string server = target ? fmt::format("{} {}", target->connection().server().product,
                                                   target->connection().server().version)
                                     : "does not exist yet";

@@ -2,6 +2,7 @@
 // fit together. Reads only, and takes no lock. Any thread.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -13,7 +14,7 @@ namespace dunlin::schema {
 
 /// Errors: what cannot be read of the directory or reached of the database. A database that is
 /// missing has no migration applied.
-[[nodiscard]] Result<engine::Findings> migration_status(const std::string& directory,
+[[nodiscard]] Result<engine::Findings> migration_status(std::span<const std::string> directories,
                                                         const sql::DatabaseAddress& database,
                                                         const sql::Call& call);
 

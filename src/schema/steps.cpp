@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
-#include <span>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -87,72 +85,6 @@ StatementWords words_of(Dialect dialect, std::string_view code) {
       words.names_our_tables = words.names_our_tables || equal_but_case(text, ours);
   }
   return words;
-}
-
-/// The lines `-- dunlin:KEY VALUE` of a script (schema.md S-2), and what means the same elsewhere.
-struct Options {
-  std::optional<bool> transaction;
-  bool irreversible = false;
-  std::int64_t statement_timeout_ms = -1;
-  std::int64_t lock_timeout_ms = -1;
-};
-
-constexpr std::string_view kOption = "-- dunlin:";
-constexpr std::array<std::string_view, 4> kOptionKeys = {"transaction", "timeout", "lock_timeout",
-                                                         "irreversible"};
-constexpr std::int64_t kTimeoutMax_s = 30 * 24 * 3600;
-
-Status set_option(std::string_view key, std::string_view value, Options& options) {
-  const auto bad = [&](const std::string& why) {
-    return Error(ErrorType::invalid_input,
-                 "`" + printable(std::string(kOption) + std::string(key)) + "`: " + why);
-  };
-  const bool yes = value.empty() || value == "true";
-  if (key == "transaction" || key == "irreversible") {
-    if (!yes && value != "false") return bad("write true or false behind it");
-    if (key == "transaction") options.transaction = yes;
-    if (key == "irreversible") options.irreversible = yes;
-    return success();
-  }
-  if (key == "timeout" || key == "lock_timeout") {
-    std::int64_t seconds = 0;
-    const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-    if (code != std::errc() || end != value.data() + value.size() || seconds < 0 ||
-        seconds > kTimeoutMax_s)
-      return bad("write a number of seconds behind it (0: as long as it takes)");
-    (key == "timeout" ? options.statement_timeout_ms : options.lock_timeout_ms) = seconds * 1000;
-    return success();
-  }
-  if (key == "up" || key == "down") return success();  // where a part begins
-  const auto near = nearest_word(key, std::span<const std::string_view>(kOptionKeys));
-  return bad("there is no such option" + (near ? "; write " + std::string(*near) : std::string()));
-}
-
-Result<Options> options_of(const Script& script) {
-  Options options;
-  std::int64_t line = script.first_line;
-  const std::string_view text = script.sql;
-  for (std::size_t begin = 0; begin < text.size(); ++line) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::string_view one = text.substr(begin, end - begin);
-    begin = end + 1;
-    const bool of_dbmate = one.starts_with("-- migrate:up ") || one.starts_with("-- migrate:down ");
-    if (one.starts_with("-- +goose NO TRANSACTION") ||
-        (of_dbmate && one.find("transaction:false") != std::string_view::npos))
-      options.transaction = false;
-    if (one.starts_with("-- +goose ENVSUB ON"))
-      return Error(ErrorType::invalid_input,
-                   printable(script.file) + ":" + std::to_string(line) +
-                       ": values of the environment are not put into scripts: write them here");
-    if (!one.starts_with(kOption)) continue;
-    one.remove_prefix(kOption.size());
-    one = one.substr(0, one.find_last_not_of(" \t\r") + 1);
-    const std::size_t key_end = std::min(one.find_first_of(": \t"), one.size());
-    const std::size_t value = std::min(one.find_first_not_of(": \t", key_end), one.size());
-    if (Status set = set_option(one.substr(0, key_end), one.substr(value), options); !set.ok())
-      return in_file(script.file, std::move(set).error(), line);
-  }
-  return options;
 }
 
 class Reader {
@@ -306,7 +238,7 @@ class Reader {
 }  // namespace
 
 Result<Steps> read_steps(Dialect dialect, const Script& script, TransactionMode mode) {
-  DUNLIN_ASSIGN(const Options options, options_of(script));
+  DUNLIN_ASSIGN(const ScriptOptions options, script_options(script));
   if (options.transaction)
     mode = *options.transaction ? TransactionMode::per_migration : TransactionMode::none;
   DUNLIN_ASSIGN(Steps steps, Reader(dialect, script, mode).read());
@@ -342,12 +274,6 @@ std::string place_of(const Script& script, const Step& step, std::size_t offset)
   const std::string_view before = step.sql(script).substr(0, offset);
   return printable(script.file) + ":" +
          std::to_string(step.line + std::count(before.begin(), before.end(), '\n'));
-}
-
-Error in_file(const std::string& file, Error error, std::int64_t line) {
-  error.message = printable(file) + (line > 0 ? ":" + std::to_string(line) : std::string()) + ": " +
-                  error.message;
-  return error;
 }
 
 std::string beginning_of(const Script& script, const Step& step) {

@@ -13,17 +13,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "schema/script_options.h"
 #include "sql/dialect.h"
 #include "sql/script/statement_traits.h"
 
 namespace dunlin::schema {
-
-/// The text of one direction of a migration.
-struct Script {
-  std::string file;    ///< path, for messages; empty: there is none
-  std::string sql;     ///< UTF-8
-  int first_line = 1;  ///< of `sql` within the file
-};
 
 /// One statement. Places are those of the script's text.
 struct Step {
@@ -72,6 +66,7 @@ struct Steps {
 
 enum class TransactionMode : std::uint8_t {
   per_migration,  ///< all of it in one, as far as its statements let it
+  all_in_one,     ///< all migrations of a run in one: scripts are read as by per_migration
   none,           ///< each statement by itself, or in those that the script begins and ends
 };
 
@@ -89,7 +84,5 @@ enum class TransactionMode : std::uint8_t {
 /// statement, bytes.
 [[nodiscard]] std::string place_of(const Script& script, const Step& step, std::size_t offset = 0);
 [[nodiscard]] std::string beginning_of(const Script& script, const Step& step);
-/// The error with the file, and the line where it is known, before its words.
-[[nodiscard]] Error in_file(const std::string& file, Error error, std::int64_t line = 0);
 
 }  // namespace dunlin::schema

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -82,6 +83,9 @@ class Target {
   }
   /// What has to hold when a migration has done all of its work; migration_failed otherwise.
   [[nodiscard]] virtual Status check_work(const sql::Call& call) = 0;
+  /// Between two migrations of one transaction: what the first has set is as the connection began,
+  /// as far as a transaction lets it.
+  [[nodiscard]] virtual Status refresh_within(const sql::Call&) { return success(); }
   /// Nothing of what statements have set in the session is left; the lock is.
   [[nodiscard]] virtual Status refresh(const sql::Call& call) = 0;
 
@@ -107,6 +111,17 @@ enum class Access : std::uint8_t {
 /// Which database this is, whether it exists already or not, and whatever becomes of its contents.
 [[nodiscard]] Result<std::string> target_identity(const sql::DatabaseAddress& address,
                                                   const sql::Call& call);
+
+/// Each tenant's address whose name the shell pattern matches, by name: the databases of a MariaDB
+/// or MySQL server, the schemas of a PostgreSQL database; the servers' own aside. unsupported_item
+/// for SQLite.
+struct Tenant {
+  std::string name;
+  sql::DatabaseAddress address;
+};
+[[nodiscard]] Result<std::vector<Tenant>> find_tenants(const sql::DatabaseAddress& address,
+                                                       const std::string& pattern,
+                                                       const sql::Call& call);
 
 /// Why it cannot be written to, found out without leaving a trace. `lock`: also whether somebody
 /// keeps everybody out of it just now (SQLite).

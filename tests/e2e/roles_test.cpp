@@ -91,6 +91,7 @@ std::vector<VerbCase> verb_cases(const std::string& folder) {
       {{"load", "sqlite:" + folder + "/a.db", "sqlite:" + folder + "/b.db", "--all"}, 2},
       {{"migrate", "up", "--db", "sqlite:" + folder + "/a.db", "--dir", folder + "/migrations"}, 2},
       {{"migrate", "down", "--db", db, "--dir", dir}, 2},
+      {{"migrate", "redo", "--db", db, "--dir", dir}, 2},
       {{"migrate", "baseline", "1", "--db", db, "--dir", dir}, 2},
       {{"migrate", "mark-applied", "1", "--db", db, "--dir", dir}, 2},
       {{"migrate", "import-history", "--db", db, "--dir", dir}, 2},

@@ -106,6 +106,7 @@ class PostgresqlTarget final : public Target {
   [[nodiscard]] Result<std::string> as_ourselves(const Call& call) override;
   [[nodiscard]] Status as_script(const std::string& who, const Call& call) override;
   [[nodiscard]] Status check_work(const Call&) override { return success(); }
+  [[nodiscard]] Status refresh_within(const Call& call) override;
   [[nodiscard]] Status refresh(const Call& call) override;
 
  private:
@@ -395,6 +396,13 @@ Status PostgresqlTarget::as_script(const std::string& who, const Call& call) {
     at = end + 1;
   }
   return success();
+}
+
+Status PostgresqlTarget::refresh_within(const Call& call) {
+  for (const char* const sql : {"RESET SESSION AUTHORIZATION", "RESET ALL"})
+    DUNLIN_TRY(run(sql, call));
+  if (!is_pooled()) return settings(call);
+  return run("SET LOCAL statement_timeout = 0", call);
 }
 
 Status PostgresqlTarget::refresh(const Call& call) {
