@@ -75,7 +75,7 @@ class DatabaseWork {
     if (work.empty() && context.epoch() <= 1) return std::size_t{0};
     DUNLIN_TRY(session_.open(context));
     if (plan_.mode == TransactionMode::all_in_one) {
-      std::vector<Change> changes;
+      std::vector<Task> changes;
       for (const Work& one : work) changes.push_back({one.id, &migrations_.at(version_of(one.id))});
       DUNLIN_ASSIGN(const auto done, migrator_.do_all(context, changes));
       static_cast<void>(done);

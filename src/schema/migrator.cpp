@@ -158,12 +158,12 @@ Result<bool> Migrator::put_back(engine::BatchContext& context, const std::string
 }
 
 Result<std::vector<bool>> Migrator::do_all(engine::BatchContext& context,
-                                           const std::vector<Change>& changes) {
+                                           const std::vector<Task>& changes) {
   std::deque<Recorded> scripts;  // jobs point to them
   std::vector<Job> jobs;
   std::vector<std::size_t> whose;
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    const Change& change = changes[i];
+    const Task& change = changes[i];
     if (change.migration != nullptr) {
       if (plan_.mark == SchemaPlan::Mark::no)
         DUNLIN_TRY(check_together(change.migration->up, change.migration->up_steps));

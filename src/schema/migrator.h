@@ -15,7 +15,7 @@
 namespace dunlin::schema {
 
 /// One thing to do, in a list that is done together.
-struct Change {
+struct Task {
   std::string id;
   const Migration* migration = nullptr;  ///< to apply; unset: to take back
 };
@@ -37,7 +37,7 @@ class Migrator {
   [[nodiscard]] Result<bool> put_back(engine::BatchContext& context, const std::string& id);
   /// All in one transaction, in this order; what was not wanted any more is false.
   [[nodiscard]] Result<std::vector<bool>> do_all(engine::BatchContext& context,
-                                                 const std::vector<Change>& changes);
+                                                 const std::vector<Task>& changes);
 
   [[nodiscard]] static bool is_refusal(const Error& error);
 

@@ -13,14 +13,15 @@ namespace {
 std::string circle_in(const std::map<Version, std::set<Version>>& waits) {
   std::vector<Version> way = {waits.begin()->first};
   while (true) {
-    const Version& next = *waits.at(way.back()).begin();
+    const Version next = *waits.at(way.back()).begin();
     const auto seen = std::find(way.begin(), way.end(), next);
+    if (seen != way.end()) {
+      std::string text;
+      for (auto one = seen; one != way.end(); ++one)
+        text += printable(one->text()) + " depends on ";
+      return text + printable(next.text());
+    }
     way.push_back(next);
-    if (seen == way.end() - 1) continue;
-    std::string text;
-    for (auto one = std::find(way.begin(), way.end(), next); one != way.end(); ++one)
-      text += (text.empty() ? "" : " depends on ") + printable(one->text());
-    return text;
   }
 }
 

@@ -351,10 +351,10 @@ Status SchemaRun::execute_item(BatchContext& context, const ItemRow& item) {
 }
 
 Status SchemaRun::execute_together(BatchContext& context, const std::vector<ItemRow>& items) {
-  std::vector<Change> changes;
+  std::vector<Task> changes;
   for (const ItemRow& item : items) {
     DUNLIN_TRY(context.permits().acquire(item.size, 1, context.cancel()));
-    Change change{item.name, nullptr};
+    Task change{item.name, nullptr};
     if (direction_of(item) == Direction::up) {
       DUNLIN_ASSIGN(change.migration, file_of(context, item));
       if (change.migration == nullptr) continue;
@@ -436,7 +436,12 @@ Status SchemaRun::verify(BatchContext& context) {
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   for (const ItemRow& item : items) {
     std::string difference;
-    if (direction_of(item) == Direction::up) {
+    // What had failed half way, and may go on now, is not applied yet.
+    const bool may_go_on =
+        plan_.mark == SchemaPlan::Mark::repair && !done.contains(version_of(item.name));
+    if (may_go_on) {
+      difference.clear();
+    } else if (direction_of(item) == Direction::up) {
       difference = difference_of(item.name, *all, done);
     } else if (!plan_.redo && done.contains(version_of(item.name))) {
       difference = "is still in the history";

@@ -240,7 +240,7 @@ TEST(SchemaPlanDirection, IsCheckedWhenItIsRead) {
                         {"settings", settings}});
   };
   EXPECT_THAT(problems({{"direction", "down"}, {"steps", 2}}), ElementsAre());
-  EXPECT_THAT(problems({{"direction", "sideways"}}), ElementsAre(HasSubstr("up or down")));
+  EXPECT_THAT(problems({{"direction", "sideways"}}), ElementsAre(HasSubstr("up, down or redo")));
   EXPECT_THAT(problems({{"steps", 2}}), ElementsAre(HasSubstr("direction down")));
   EXPECT_THAT(problems({{"direction", "down"}, {"steps", 0}}), ElementsAre(HasSubstr("1 or more")));
   EXPECT_THAT(problems({{"direction", "down"}, {"steps", 1}, {"target", "2"}}),

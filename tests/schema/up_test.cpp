@@ -495,9 +495,9 @@ TEST(SchemaPlanForm, OneLineForms) {
   ASSERT_TRUE(plan.ok()) << plan.error().text();
   EXPECT_TRUE(kind->check(plan.value()).empty());
   EXPECT_EQ(plan.value()["source"]["directory"].get<std::string>().front(), '/');
-  const auto redo = kind->plan_for({"migrate", {"redo"}, {{"db", "sqlite:/x/a.db"}, {"dir", "d"}}});
-  ASSERT_FALSE(redo.ok());
-  EXPECT_NE(redo.error().message.find("`dunlin migrate redo` is not available"), std::string::npos);
+  const auto diff = kind->plan_for({"migrate", {"diff"}, {{"db", "sqlite:/x/a.db"}, {"dir", "d"}}});
+  ASSERT_FALSE(diff.ok());
+  EXPECT_NE(diff.error().message.find("`dunlin migrate diff` is not available"), std::string::npos);
   EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "mssql://h/d"}, {"dir", "d"}}}).ok());
   EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "sqlite:/x/a.db"}}}).ok());
   EXPECT_EQ(kind->check({{"source", {{"dir", "x"}}},
