@@ -65,13 +65,12 @@ Misfits compare(const Migrations& migrations, const std::map<Version, Applied>& 
   return misfits;
 }
 
-std::string difference_of(const std::string& id, const Migrations& migrations,
-                          const std::map<Version, Applied>& applied) {
-  const auto row = applied.find(version_of(id));
-  const auto file = migrations.find(version_of(id));
-  if (row == applied.end()) return "is not in the history";
+std::string difference_of(const Migrations& migrations, const Version& version,
+                          const std::optional<Applied>& row) {
+  if (!row) return "is not in the history";
+  const auto file = migrations.find(version);
   if (file == migrations.end()) return "its file is missing";
-  const Change change = change_between(row->second.checksum, file->second.checksum);
+  const Change change = change_between(row->checksum, file->second.checksum);
   return is_another(change) ? "its file was changed after it had been applied" : "";
 }
 

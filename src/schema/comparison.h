@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,8 @@ struct Misfits {
 [[nodiscard]] Misfits compare(const Migrations& migrations,
                               const std::map<Version, Applied>& applied);
 
-/// Empty: the history has the migration as its file is.
-[[nodiscard]] std::string difference_of(const std::string& id, const Migrations& migrations,
-                                        const std::map<Version, Applied>& applied);
+/// Empty: the history has the migration as its file is. `row`: what it has of it.
+[[nodiscard]] std::string difference_of(const Migrations& migrations, const Version& version,
+                                        const std::optional<Applied>& row);
 
 }  // namespace dunlin::schema

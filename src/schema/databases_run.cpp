@@ -122,7 +122,7 @@ class DatabasesRun final : public engine::Run {
   explicit DatabasesRun(SchemaPlan plan) : plan_(std::move(plan)) {}
 
   [[nodiscard]] engine::CommitScope commit_scope() const override {
-    return engine::CommitScope::batch;
+    return engine::CommitScope::item;
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::target; }
   [[nodiscard]] Result<std::string> root_identity(RunContext& context) override;

@@ -28,6 +28,9 @@ using engine::RunContext;
 
 constexpr auto kTurnPoll = std::chrono::milliseconds(50);
 constexpr std::size_t kBatchesPerChunk = 500;
+/// The ledger is written to once a batch, and at least so often.
+constexpr std::size_t kMigrationsPerBatch = 50;
+constexpr std::int64_t kFlushEvery_ms = 500;
 constexpr std::uint8_t kCursorVersion = 2;
 
 ItemOutcome outcome(ItemId item, ItemStatus status, std::string action, std::string message = {}) {
@@ -65,7 +68,7 @@ class SchemaRun final : public engine::Run {
         migrator_(plan_, session_) {}
 
   [[nodiscard]] engine::CommitScope commit_scope() const override {
-    return engine::CommitScope::batch;
+    return engine::CommitScope::item;
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::target; }
   [[nodiscard]] Result<std::string> root_identity(RunContext& context) override {
@@ -122,11 +125,16 @@ class SchemaRun final : public engine::Run {
   /// The migration of an item that is to be applied; nullptr: it is applied, and its file gone.
   Result<const Migration*> file_of(BatchContext& context, const ItemRow& item);
   Status execute_item(BatchContext& context, const ItemRow& item);
+  Status report_failure(BatchContext& context, const ItemRow& item, Error error);
   Status execute_together(BatchContext& context, const std::vector<ItemRow>& items);
   Status report_done(BatchContext& context, const ItemRow& item);
+  /// This execution has done it.
+  Status report_ours(BatchContext& context, const ItemRow& item);
   Status report_applied(BatchContext& context, const ItemRow& item);
   Status report_taken_back(BatchContext& context, const ItemRow& item);
   Status undo_item(BatchContext& context, const ItemRow& item);
+  [[nodiscard]] std::string difference_of(const ItemRow& item, const Migrations& all,
+                                          const std::optional<Applied>& row) const;
 
   SchemaPlan plan_;
   std::timed_mutex turn_;
@@ -274,15 +282,20 @@ SchemaRun::Chunk SchemaRun::chunk_of(engine::EnumerateContext& context,
   // Of those that are in one batch, and of those that are taken back and applied again, the list
   // would be another one once some are done: so all of it is written down at once.
   const bool all_at_once = plan_.is_one_batch() || plan_.redo;
-  for (; next < work.size() && (all_at_once || chunk.batches.size() < kBatchesPerChunk); ++next) {
+  // What is taken back is applied again only once the ledger has it that it was taken back.
+  const std::size_t per_batch = plan_.redo ? 1 : kMigrationsPerBatch;
+  for (; next < work.size(); ++next) {
     const Work& one = work[next];
+    const bool begins = chunk.batches.empty() ||
+                        (!plan_.is_one_batch() && chunk.batches.back().items.size() == per_batch);
+    if (begins && !all_at_once && chunk.batches.size() == kBatchesPerChunk) break;
     store::NewItem item;
     item.id = context.new_item_id();
     item.name = one.id;
     item.size = one.size;
     item.detail = version_of(one.id).text();
     if (plan_.redo && one.direction == Direction::down) item.detail.insert(0, kBack);
-    if (chunk.batches.empty() || !plan_.is_one_batch()) {
+    if (begins) {
       store::NewBatch batch;
       batch.id = context.new_batch_id();
       batch.task = task;
@@ -315,14 +328,32 @@ Status SchemaRun::execute(BatchContext& context) {
   DUNLIN_TRY(session_.open(context));
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   if (plan_.mode == TransactionMode::all_in_one) return execute_together(context, items);
+  std::int64_t flushed_ms = context.clock().monotonic_ms();
   for (const ItemRow& item : items) {
-    Status done = execute_item(context, item);
-    if (done.ok()) continue;
-    if (plan_.stop_on_error || done.error().type != ErrorType::migration_failed) return done;
-    context.report(
-        failed(item.id, done.error().type, done.error().message, done.error().remediation));
-    failed_.insert(version_of(item.name).text());
+    if (Status done = execute_item(context, item); !done.ok())
+      DUNLIN_TRY(report_failure(context, item, std::move(done).error()));
+    if (context.clock().monotonic_ms() - flushed_ms < kFlushEvery_ms) continue;
+    DUNLIN_TRY(context.flush());
+    flushed_ms = context.clock().monotonic_ms();
   }
+  return success();
+}
+
+/// A failed migration ends the execution, and what follows it is not begun; or it is the only one
+/// that fails.
+Status SchemaRun::report_failure(BatchContext& context, const ItemRow& item, Error error) {
+  if (plan_.stop_on_error || error.type != ErrorType::migration_failed) {
+    const ErrorCategory category = error.category();
+    if (error.retriable() || error.type == ErrorType::interrupted ||
+        category == ErrorCategory::system || category == ErrorCategory::fatal)
+      return error;
+    // It would be called the fault of all that are left of the batch.
+    error.message = printable(item.name) + ": " + error.message;
+    error.type = ErrorType::migration_failed;
+    return error;
+  }
+  context.report(failed(item.id, error.type, error.message, error.remediation));
+  failed_.insert(version_of(item.name).text());
   return success();
 }
 
@@ -331,7 +362,7 @@ Status SchemaRun::execute_item(BatchContext& context, const ItemRow& item) {
   if (direction_of(item) == Direction::down) {
     const Result<bool> done = migrator_.take_back(context, item.name);
     if (!done.ok()) return Error(done.error()).with_context("taking back " + printable(item.name));
-    return report_taken_back(context, item);
+    return done.value() ? report_ours(context, item) : report_taken_back(context, item);
   }
   DUNLIN_ASSIGN(const Migration* const migration, file_of(context, item));
   if (migration == nullptr) return report_applied(context, item);
@@ -347,7 +378,15 @@ Status SchemaRun::execute_item(BatchContext& context, const ItemRow& item) {
   }
   const Result<bool> done = migrator_.apply(context, *migration);
   if (!done.ok()) return Error(done.error()).with_context("applying " + printable(item.name));
-  return report_applied(context, item);
+  return done.value() ? report_ours(context, item) : report_applied(context, item);
+}
+
+Status SchemaRun::report_ours(BatchContext& context, const ItemRow& item) {
+  const bool up = direction_of(item) == Direction::up;
+  ItemOutcome done = outcome(item.id, ItemStatus::completed, up ? "applied" : "taken_back");
+  if (up) done.transferred_bytes = item.size;
+  context.report(std::move(done));
+  return success();
 }
 
 Status SchemaRun::execute_together(BatchContext& context, const std::vector<ItemRow>& items) {
@@ -376,28 +415,22 @@ Status SchemaRun::report_done(BatchContext& context, const ItemRow& item) {
 Status SchemaRun::report_applied(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const std::optional<Record> record,
                 session_.history().record_of(item.name, call_of(context)));
-  if (record && record->execution == context.execution().value) {
-    ItemOutcome done = outcome(item.id, ItemStatus::completed, "applied");
-    done.transferred_bytes = item.size;
-    context.report(std::move(done));
-  } else {
-    context.report(outcome(item.id, ItemStatus::skipped, "skipped", "already applied"));
-  }
+  if (record && record->execution == context.execution().value) return report_ours(context, item);
+  context.report(outcome(item.id, ItemStatus::skipped, "skipped", "already applied"));
   return success();
 }
 
 Status SchemaRun::report_taken_back(BatchContext& context, const ItemRow& item) {
   DUNLIN_ASSIGN(const std::string by,
                 session_.history().last_done(item.name, Direction::down, call_of(context)));
-  if (by == context.execution().value) {
-    context.report(outcome(item.id, ItemStatus::completed, "taken_back"));
-  } else {
-    context.report(outcome(item.id, ItemStatus::skipped, "skipped", "already taken back"));
-  }
+  if (by == context.execution().value) return report_ours(context, item);
+  context.report(outcome(item.id, ItemStatus::skipped, "skipped", "already taken back"));
   return success();
 }
 
 Status SchemaRun::settle(BatchContext& context) {
+  // Nobody has begun it; else it would be found out when it is executed, too.
+  if (context.epoch() <= 1 && context.batch().attempt == 0) return success();
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_TRY(session_.open(
       context));  // takes the lock over: from here on an earlier owner commits nothing
@@ -428,24 +461,14 @@ Status SchemaRun::rehearse(BatchContext& context) {
   return success();
 }
 
+/// Without the lock: it leaves no trace.
 Status SchemaRun::verify(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
-  DUNLIN_ASSIGN(const auto done,
-                session_.applied(context));  // without the lock: it leaves no trace
   DUNLIN_ASSIGN(const Migrations* const all, migrations());
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   for (const ItemRow& item : items) {
-    std::string difference;
-    // What had failed half way, and may go on now, is not applied yet.
-    const bool may_go_on =
-        plan_.mark == SchemaPlan::Mark::repair && !done.contains(version_of(item.name));
-    if (may_go_on) {
-      difference.clear();
-    } else if (direction_of(item) == Direction::up) {
-      difference = difference_of(item.name, *all, done);
-    } else if (!plan_.redo && done.contains(version_of(item.name))) {
-      difference = "is still in the history";
-    }
+    DUNLIN_ASSIGN(const std::optional<Applied> row, session_.find(context, item.name));
+    const std::string difference = difference_of(item, *all, row);
     if (difference.empty()) {
       context.report_equal(item.id);
     } else {
@@ -454,6 +477,15 @@ Status SchemaRun::verify(BatchContext& context) {
     }
   }
   return success();
+}
+
+std::string SchemaRun::difference_of(const ItemRow& item, const Migrations& all,
+                                     const std::optional<Applied>& row) const {
+  if (direction_of(item) == Direction::down)
+    return row && !plan_.redo ? "is still in the history" : "";
+  // What had failed half way, and may go on now, is not applied yet.
+  if (plan_.mark == SchemaPlan::Mark::repair && !row) return "";
+  return schema::difference_of(all, version_of(item.name), row);
 }
 
 Status SchemaRun::undo(BatchContext& context) {

@@ -32,6 +32,16 @@ Result<std::map<Version, Applied>> Session::applied(engine::RunContext& context)
   return History::applied(*target, call_of(context));
 }
 
+Result<std::optional<Applied>> Session::find(engine::RunContext& context, const std::string& id) {
+  DUNLIN_ASSIGN(Target* const target, look(context));
+  if (target == nullptr) return std::optional<Applied>();
+  if (!has_tables_) {
+    DUNLIN_ASSIGN(has_tables_, target->has_tables(call_of(context)));
+  }
+  if (!has_tables_) return std::optional<Applied>();
+  return History(*target, Owner{}, "").find(id, call_of(context));
+}
+
 Status Session::open(engine::RunContext& context) {
   DUNLIN_ASSIGN(const Target* const there, look(context));
   if (history_) return success();

@@ -43,6 +43,9 @@ class Session {
   /// What is applied, without the lock.
   [[nodiscard]] Result<std::map<Version, Applied>> applied(engine::RunContext& context);
 
+  [[nodiscard]] Result<std::optional<Applied>> find(engine::RunContext& context,
+                                                    const std::string& id);
+
   /// The database made, the lock taken, the history's tables made, where that is still to be done.
   /// lock_held says who holds it.
   [[nodiscard]] Status open(engine::RunContext& context);
@@ -77,6 +80,7 @@ class Session {
   std::unique_ptr<Target> target_;
   std::optional<History> history_;  ///< the lock is held
   std::map<std::string, Unfinished> unfinished_;
+  bool has_tables_ = false;  ///< seen by find(); they are never removed
   Narration narration_;
 };
 

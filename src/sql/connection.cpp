@@ -2,6 +2,11 @@
 
 namespace dunlin::sql {
 
+Status Connection::run_each(std::span<const std::string_view> statements, const Call& call) {
+  for (const std::string_view sql : statements) DUNLIN_TRY(run_only(*this, sql, call));
+  return success();
+}
+
 Status run_only(Connection& connection, std::string_view sql, const Call& call,
                 std::span<const Parameter> parameters) {
   const Result<Done> done = connection.run(sql, call, parameters);

@@ -94,6 +94,11 @@ class Connection {
                                          std::span<const Parameter> parameters = {}) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<Rows>> query(
       std::string_view sql, const Call& call, std::span<const Parameter> parameters = {}) = 0;
+  /// Statements of our own without parameters, one after the other up to the first that fails;
+  /// outside of a transaction none of them can be counted on to stand then. In one message where
+  /// the server takes that.
+  [[nodiscard]] virtual Status run_each(std::span<const std::string_view> statements,
+                                        const Call& call);
   /// COPY ... FROM STDIN with these data, as they stand in a script. unsupported_item where the
   /// server has none.
   [[nodiscard]] virtual Result<Done> copy_in(std::string_view sql, std::string_view data,

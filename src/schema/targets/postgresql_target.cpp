@@ -128,6 +128,7 @@ class PostgresqlTarget final : public Target {
   [[nodiscard]] Status wait_for_work(const Call& call);
   [[nodiscard]] Status check_lock(const Call& call);
   [[nodiscard]] Status settings(const Call& call);
+  [[nodiscard]] std::string own_settings() const;
 
   sql::ServerAddress address_;
   std::string schema_;
@@ -142,12 +143,16 @@ class PostgresqlTarget final : public Target {
 /// What an application's role or database has set would end long migrations.
 Status PostgresqlTarget::settings(const Call& call) {
   if (is_pooled()) return success();  // they would stay in somebody else's session
+  return run(own_settings(), call);
+}
+
+std::string PostgresqlTarget::own_settings() const {
   std::string sql =
       "SELECT pg_catalog.set_config('statement_timeout', '0', false), "
       "pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false)";
   if (checks_clients())
     sql += ", pg_catalog.set_config('client_connection_check_interval', '2s', false)";
-  return run(sql, call);
+  return sql;
 }
 
 Status PostgresqlTarget::introduce(const Call& call) {
@@ -399,19 +404,23 @@ Status PostgresqlTarget::as_script(const std::string& who, const Call& call) {
 }
 
 Status PostgresqlTarget::refresh_within(const Call& call) {
-  for (const char* const sql : {"RESET SESSION AUTHORIZATION", "RESET ALL"})
-    DUNLIN_TRY(run(sql, call));
-  if (!is_pooled()) return settings(call);
-  return run("SET LOCAL statement_timeout = 0", call);
+  const std::string own = is_pooled() ? "SET LOCAL statement_timeout = 0" : own_settings();
+  const std::array<std::string_view, 3> all = {"RESET SESSION AUTHORIZATION", "RESET ALL", own};
+  return connection().run_each(all, call);
 }
 
 Status PostgresqlTarget::refresh(const Call& call) {
   if (is_pooled()) return run("DISCARD ALL", call);
   // DISCARD ALL would give the lock back.
-  for (const char* const sql : {"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD TEMP",
-                                "DEALLOCATE ALL", "CLOSE ALL", "UNLISTEN *"})
-    DUNLIN_TRY(run(sql, call));
-  return settings(call);
+  const std::string own = own_settings();
+  const std::array<std::string_view, 7> all = {"RESET SESSION AUTHORIZATION",
+                                               "RESET ALL",
+                                               "DISCARD TEMP",
+                                               "DEALLOCATE ALL",
+                                               "CLOSE ALL",
+                                               "UNLISTEN *",
+                                               own};
+  return connection().run_each(all, call);
 }
 
 Result<std::unique_ptr<Connection>> connect_to_maintenance(sql::ServerAddress address,

@@ -85,6 +85,8 @@ class PostgresqlConnection final : public Connection {
   [[nodiscard]] const ServerInfo& server() const override { return server_; }
   [[nodiscard]] const SessionId& session() const override { return session_; }
   [[nodiscard]] TransactionState transaction() const override;
+  [[nodiscard]] Status run_each(std::span<const std::string_view> statements,
+                                const Call& call) override;
   [[nodiscard]] Result<Done> run(std::string_view sql, const Call& call,
                                  std::span<const Parameter> parameters) override;
   [[nodiscard]] Result<std::unique_ptr<Rows>> query(std::string_view sql, const Call& call,
@@ -98,6 +100,7 @@ class PostgresqlConnection final : public Connection {
   friend class PostgresqlRows;
 
   static void notice(void* self, const PGresult* result);
+  [[nodiscard]] Status ready(std::string_view sql, const Call& call);
   [[nodiscard]] Status send(std::string_view sql, std::span<const Parameter> parameters,
                             const Call& call, const Deadline& deadline);
   [[nodiscard]] Status flush(const Call& call, const Deadline& deadline);
@@ -252,8 +255,8 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
   }
 }
 
-Status PostgresqlConnection::send(std::string_view sql, std::span<const Parameter> parameters,
-                                  const Call& call, const Deadline& deadline) {
+/// What has to hold before anything is sent.
+Status PostgresqlConnection::ready(std::string_view sql, const Call& call) {
   DUNLIN_TRY(call.cancel.check());
   if (pq().PQstatus(handle_.get()) != CONNECTION_OK)
     return Error(ErrorType::connection_reset, "the connection is gone");
@@ -264,12 +267,33 @@ Status PostgresqlConnection::send(std::string_view sql, std::span<const Paramete
   notices_.clear();
   error_position_ = 0;
   told_.reset();
+  return success();
+}
+
+Status PostgresqlConnection::send(std::string_view sql, std::span<const Parameter> parameters,
+                                  const Call& call, const Deadline& deadline) {
+  DUNLIN_TRY(ready(sql, call));
   const ParameterList list(parameters);
   // With parameters or without: in this form the server refuses a second statement.
   if (pq().PQsendQueryParams(handle_.get(), std::string(sql).c_str(), list.count(), nullptr,
                              list.values(), list.lengths(), nullptr, 0) != 1)
     return lost(first_line(pq().PQerrorMessage(handle_.get())));
   return flush(call, deadline);
+}
+
+/// In the form in which the server takes several, which it runs in one transaction if none is open.
+Status PostgresqlConnection::run_each(std::span<const std::string_view> statements,
+                                      const Call& call) {
+  std::string all;
+  for (const std::string_view sql : statements) all.append(sql).append(";");
+  const Deadline deadline(call.timeout);
+  DUNLIN_TRY(ready(all, call));
+  if (pq().PQsendQuery(handle_.get(), all.c_str()) != 1)
+    return lost(first_line(pq().PQerrorMessage(handle_.get())));
+  DUNLIN_TRY(flush(call, deadline));
+  DUNLIN_ASSIGN(const Done done, finish(call, deadline));
+  static_cast<void>(done);
+  return success();
 }
 
 /// nullptr: the statement has ended.

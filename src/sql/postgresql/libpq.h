@@ -18,7 +18,7 @@ namespace dunlin::sql {
                   each(PQgetisnull) each(PQgetlength) each(PQgetvalue) each(PQisBusy)             \
                       each(PQnfields) each(PQparameterStatus) each(PQputCopyData)                 \
                           each(PQputCopyEnd) each(PQresultErrorField) each(PQresultStatus)        \
-                              each(PQsendQueryParams) each(PQserverVersion)                       \
+                              each(PQsendQuery) each(PQsendQueryParams) each(PQserverVersion)     \
                                   each(PQsetErrorVerbosity) each(PQsetNoticeReceiver)             \
                                       each(PQsetSingleRowMode) each(PQsetnonblocking)             \
                                           each(PQsocket) each(PQstatus) each(PQtransactionStatus) \
