@@ -139,11 +139,16 @@ Result<std::string> read_file(const std::string& path, std::int64_t max_bytes) {
   const std::string name = quoted(path);
   std::string content;
   constexpr std::size_t kStep = 64U << 10U;
-  // By portions, since the size of a pipe or of a file in /proc is not known before.
+  // By portions, since the size of a pipe or of a file in /proc is not known before. Of a file that
+  // says it one portion holds all, and room for finding its end.
+  struct stat facts{};
+  const bool says_size = ::fstat(opened->get(), &facts) == 0 && S_ISREG(facts.st_mode) &&
+                         facts.st_size > 0 && facts.st_size < static_cast<off_t>(kStep);
+  const std::size_t step = says_size ? static_cast<std::size_t>(facts.st_size) + 1 : kStep;
   for (;;) {
     const std::size_t before = content.size();
-    content.resize(before + kStep);
-    auto got = read_up_to(opened->get(), content.data() + before, kStep, name);
+    content.resize(before + step);
+    auto got = read_up_to(opened->get(), content.data() + before, step, name);
     if (!got.ok()) {
       Error error = std::move(got).error();
       if (error.native.code == "EISDIR") error.type = ErrorType::invalid_input;
@@ -154,7 +159,7 @@ Result<std::string> read_file(const std::string& path, std::int64_t max_bytes) {
       return Error(ErrorType::invalid_input,
                    name + " is larger than " + std::to_string(max_bytes) + " bytes");
     }
-    if (*got < kStep) return content;
+    if (*got < step) return content;
   }
 }
 

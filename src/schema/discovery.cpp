@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <set>
 #include <system_error>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/file_io.h"
@@ -72,6 +75,7 @@ constexpr std::array<Marker, 6> kMarkers = {{{"-- dunlin:up", 0},
 
 /// nullptr: another line. dbmate's may have options behind them.
 const Marker* marker_of(std::string_view line) {
+  if (!line.starts_with("-- ")) return nullptr;
   const std::string_view trimmed = line.substr(0, line.find_last_not_of(" \t\r\n") + 1);
   for (const Marker& marker : kMarkers) {
     if (!trimmed.starts_with(marker.text)) continue;
@@ -124,21 +128,136 @@ void split(Script file, Migration& migration) {
   migration.down = std::move(parts[1]);
 }
 
+/// A file that is a migration's, by its name.
+struct Found {
+  std::string path;
+  std::string stem;
+  bool down = false;
+  bool both = false;  ///< its lines may part it
+};
+
+/// What is in it; of one direction, or of both.
+struct Loaded {
+  Migration migration;
+  bool is_elsewhere = false;  ///< for other databases
+  std::string problem;        ///< empty: none
+};
+
+bool has_marker(std::string_view text) {
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (marker_of(text.substr(begin, end - begin)) != nullptr) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+/// Reads and splits one file. Any thread.
+class Loader {
+ public:
+  Loader(sql::Dialect dialect, TransactionMode mode) : dialect_(dialect), mode_(mode) {}
+
+  Loaded load(const Found& found) const {
+    Loaded loaded;
+    Result<FileText> file = read_script(found.path);
+    if (!file.ok()) {
+      loaded.problem = file.error().message;
+    } else if (!found.both && has_marker(file.value().script.sql)) {
+      loaded.problem = "'" + printable(found.path) +
+                       "' holds a line that parts up and down, but its name says which way all of "
+                       "it goes: name it VERSION_Name.sql";
+    } else if (found.down) {
+      loaded.migration.down = std::move(file.value().script);
+    } else if (Status read = read_up(found, std::move(file).value(), loaded); !read.ok()) {
+      loaded.problem = read.error().message;
+    }
+    if (loaded.problem.empty() && !loaded.is_elsewhere && !loaded.migration.down.file.empty()) {
+      if (Status read = find_way_back(loaded.migration); !read.ok())
+        loaded.problem = read.error().message;
+    }
+    return loaded;
+  }
+
+ private:
+  Status read_up(const Found& found, FileText file, Loaded& loaded) const {
+    Migration& migration = loaded.migration;
+    migration.version = version_of(found.stem);
+    migration.id = found.stem;
+    if (found.both) {
+      split(std::move(file.script), migration);
+    } else {
+      migration.up = std::move(file.script);
+    }
+    DUNLIN_ASSIGN(ScriptOptions options, script_options(migration.up));
+    loaded.is_elsewhere = !options.is_for(dialect_);
+    if (loaded.is_elsewhere) return success();
+    for (const std::string& name : options.depends_on) {
+      Version on = version_of(name);
+      if (on.empty())
+        return Error(ErrorType::invalid_input, printable(migration.up.file) +
+                                                   ": `-- dunlin:depends_on " + printable(name) +
+                                                   "`: write the number of a migration");
+      migration.depends_on.push_back(std::move(on));
+    }
+    migration.tags = std::move(options.tags);
+    migration.requirements = std::move(options.requirements);
+    // What is parted has no bytes of its own.
+    const bool whole = migration.down.file.empty();
+    Result<std::string> sum = checksum(
+        dialect_, whole ? std::string_view(file.bytes) : migration.up.sql, migration.up.sql);
+    if (!sum.ok()) return in_file(migration.up.file, std::move(sum).error());
+    migration.checksum = std::move(sum).value();
+    DUNLIN_ASSIGN(migration.up_steps, read_steps(dialect_, migration.up, mode_));
+    return success();
+  }
+
+  /// An empty one is none: taking it for done would make the next `up` fail (many projects have
+  /// such files).
+  Status find_way_back(Migration& migration) const {
+    DUNLIN_ASSIGN(const Steps steps, read_steps(dialect_, migration.down, mode_));
+    migration.has_way_back = !steps.steps.empty();
+    return success();
+  }
+
+  sql::Dialect dialect_;
+  TransactionMode mode_;
+};
+
+/// Many files are loaded by several threads; the order stays.
+std::vector<Loaded> load_all(const std::vector<Found>& found, const Loader& loader) {
+  constexpr std::size_t kWorthAThread = 256;
+  constexpr std::size_t kThreadsMost = 8;
+  std::vector<Loaded> loaded(found.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < found.size(); i = next++) loaded[i] = loader.load(found[i]);
+  };
+  const std::size_t threads =
+      std::min({kThreadsMost, static_cast<std::size_t>(std::thread::hardware_concurrency()),
+                found.size() / kWorthAThread + 1});
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
+  work();
+  others.clear();  // waits for them
+  return loaded;
+}
+
 class Discovery {
  public:
-  Discovery(sql::Dialect dialect, TransactionMode mode) : dialect_(dialect), mode_(mode) {}
-
-  void add(const std::string& path, const std::string& name) {
+  void add(std::string path, const std::string& name) {
     if (name.starts_with(kRepeatable) && name.ends_with(kBoth) &&
-        name.size() > kRepeatable.size() + kBoth.size())
-      return add_file(path, name.substr(0, name.size() - kBoth.size()), false, false);
+        name.size() > kRepeatable.size() + kBoth.size()) {
+      found_.push_back({std::move(path), name.substr(0, name.size() - kBoth.size())});
+      return;
+    }
     for (const std::string_view suffix : {kUp, kDown, kBoth}) {
       if (!name.ends_with(suffix)) continue;
       std::string stem = name.substr(0, name.size() - suffix.size());
       const bool undoes = suffix == kBoth && is_flyway(stem, 'U');
       if (undoes) stem[0] = 'V';
-      if (names_a_version(stem))
-        add_file(path, stem, suffix == kDown || undoes, suffix == kBoth && !is_flyway(stem, 'V'));
+      if (!names_a_version(stem)) return;
+      const bool both = suffix == kBoth && !is_flyway(stem, 'V');
+      found_.push_back({std::move(path), std::move(stem), suffix == kDown || undoes, both});
       return;
     }
   }
@@ -147,31 +266,20 @@ class Discovery {
   void add_directory(const std::string& path, const std::string& name) {
     if (!names_a_version(name)) return;
     std::error_code ignored;
-    if (std::filesystem::exists(path + "/up.sql", ignored))
-      add_file(path + "/up.sql", name, false, false);
-    if (std::filesystem::exists(path + "/down.sql", ignored))
-      add_file(path + "/down.sql", name, true, false);
+    for (const bool down : {false, true}) {
+      std::string file = path + (down ? "/down.sql" : "/up.sql");
+      if (std::filesystem::exists(file, ignored)) found_.push_back({std::move(file), name, down});
+    }
   }
 
-  Result<Migrations> finish() {
-    for (auto& [stem, script] : downs_) {
-      if (elsewhere_.contains(version_of(stem))) continue;
-      const auto found = migrations_.find(version_of(stem));
-      const bool by_number = is_flyway(stem, 'V');
-      if (found == migrations_.end() || (!by_number && found->second.id != stem)) {
-        problem("'" + printable(script.file) + "' has no " +
-                (by_number || script.file.ends_with("/down.sql")
-                     ? "migration that goes up"
-                     : printable(stem) + std::string(kUp)) +
-                " beside it");
-      } else if (!found->second.down.file.empty()) {
-        problem("'" + printable(script.file) + "' and " + printable(found->second.down.file) +
-                " both say how to go down");
-      } else {
-        found->second.down = std::move(script);
-      }
-    }
-    for (auto& [version, migration] : migrations_) find_way_back(migration);
+  Result<Migrations> finish(const Loader& loader) {
+    std::vector<Loaded> loaded = load_all(found_, loader);
+    for (const bool down : {false, true})  // which ones are for other databases is known by then
+      for (std::size_t i = 0; i < found_.size(); ++i)
+        if (found_[i].down == down) take(found_[i], std::move(loaded[i]));
+    for (auto& [stem, down] : downs_) add_way_back(stem, std::move(down));
+    for (auto& [version, migration] : migrations_)
+      migration.has_way_back = migration.has_way_back && !migration.up_steps.irreversible;
     if (Status ranked = set_ranks(migrations_, elsewhere_); !ranked.ok())
       problem(ranked.error().message);
     if (!problems_.empty()) return Error(ErrorType::invalid_input, problems_);
@@ -181,84 +289,46 @@ class Discovery {
  private:
   void problem(const std::string& text) { problems_ += problems_.empty() ? text : "; " + text; }
 
-  /// `both`: its lines may part it.
-  void add_file(const std::string& path, const std::string& stem, bool down, bool both) {
-    Result<FileText> file = read_script(path);
-    if (!file.ok()) return problem(file.error().message);
-    if (!both && has_marker(file.value().script.sql))
-      return problem("'" + printable(path) +
-                     "' holds a line that parts up and down, but its name says which way all of it "
-                     "goes: name it VERSION_Name.sql");
-    if (down) {
-      downs_[stem] = std::move(file.value().script);
-    } else {
-      add_up(stem, std::move(file).value(), both);
-    }
-  }
-
-  static bool has_marker(std::string_view text) {
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = std::min(text.find('\n', begin), text.size());
-      if (marker_of(text.substr(begin, end - begin)) != nullptr) return true;
-      begin = end + 1;
-    }
-    return false;
-  }
-
-  void add_up(const std::string& stem, FileText file, bool both) {
-    Migration migration;
-    migration.version = version_of(stem);
-    migration.id = stem;
-    if (both) {
-      split(std::move(file.script), migration);
-    } else {
-      migration.up = std::move(file.script);
-    }
-    Result<ScriptOptions> options = script_options(migration.up);
-    if (!options.ok()) return problem(options.error().message);
-    if (!options.value().is_for(dialect_)) {
-      elsewhere_.insert(migration.version);
+  void take(const Found& found, Loaded loaded) {
+    if (found.down && elsewhere_.contains(version_of(found.stem))) return;
+    if (!loaded.problem.empty()) return problem(loaded.problem);
+    if (loaded.is_elsewhere) {
+      elsewhere_.insert(loaded.migration.version);
       return;
     }
-    for (const std::string& name : options.value().depends_on) {
-      Version on = version_of(name);
-      if (on.empty())
-        return problem(printable(migration.up.file) + ": `-- dunlin:depends_on " + printable(name) +
-                       "`: write the number of a migration");
-      migration.depends_on.push_back(std::move(on));
+    if (found.down) {
+      downs_[found.stem] = std::move(loaded.migration);
+      return;
     }
-    migration.tags = std::move(options.value().tags);
-    migration.requirements = std::move(options.value().requirements);
-    // What is parted has no bytes of its own.
-    const bool whole = migration.down.file.empty();
-    Result<std::string> sum = checksum(
-        dialect_, whole ? std::string_view(file.bytes) : migration.up.sql, migration.up.sql);
-    if (!sum.ok()) return problem(printable(migration.up.file) + ": " + sum.error().message);
-    migration.checksum = std::move(sum).value();
-    Result<Steps> steps = read_steps(dialect_, migration.up, mode_);
-    if (!steps.ok()) return problem(steps.error().message);
-    migration.up_steps = std::move(steps).value();
-    const auto [found, added] = migrations_.try_emplace(migration.version, migration);
-    if (!added) {
-      problem("version " + printable(migration.version.text()) + " is used twice: " +
-              printable(found->second.up.file) + " and " + printable(migration.up.file));
-    }
+    const Version version = loaded.migration.version;
+    const std::string file = loaded.migration.up.file;
+    const auto [there, added] = migrations_.try_emplace(version, std::move(loaded.migration));
+    if (!added)
+      problem("version " + printable(version.text()) +
+              " is used twice: " + printable(there->second.up.file) + " and " + printable(file));
   }
 
-  /// An empty one is none: taking it for done would make the next `up` fail (many projects have
-  /// such files).
-  void find_way_back(Migration& migration) {
-    if (migration.down.file.empty()) return;
-    const Result<Steps> steps = read_steps(dialect_, migration.down, mode_);
-    if (!steps.ok()) return problem(steps.error().message);
-    migration.has_way_back = !steps.value().steps.empty() && !migration.up_steps.irreversible;
+  void add_way_back(const std::string& stem, Migration down) {
+    const auto found = migrations_.find(version_of(stem));
+    const bool by_number = is_flyway(stem, 'V');
+    if (found == migrations_.end() || (!by_number && found->second.id != stem)) {
+      return problem("'" + printable(down.down.file) + "' has no " +
+                     (by_number || down.down.file.ends_with("/down.sql")
+                          ? "migration that goes up"
+                          : printable(stem) + std::string(kUp)) +
+                     " beside it");
+    }
+    if (!found->second.down.file.empty())
+      return problem("'" + printable(down.down.file) + "' and " +
+                     printable(found->second.down.file) + " both say how to go down");
+    found->second.down = std::move(down.down);
+    found->second.has_way_back = down.has_way_back;
   }
 
-  sql::Dialect dialect_;
-  TransactionMode mode_;
+  std::vector<Found> found_;
   Migrations migrations_;
-  std::map<std::string, Script> downs_;
-  std::set<Version> elsewhere_;  ///< for other databases
+  std::map<std::string, Migration> downs_;
+  std::set<Version> elsewhere_;
   std::string problems_;
 };
 
@@ -306,25 +376,27 @@ Version version_of(std::string_view name) {
 
 Result<Migrations> discover(std::span<const std::string> directories, sql::Dialect dialect,
                             TransactionMode mode) {
-  Discovery discovery(dialect, mode);
+  Discovery discovery;
   for (const std::string& directory : directories) {
     std::error_code code;
-    std::vector<std::filesystem::path> files;
+    std::vector<std::pair<std::string, bool>> files;  // and whether it is a directory
     std::filesystem::directory_iterator entry(directory, code);
-    for (; !code && entry != std::filesystem::directory_iterator(); entry.increment(code))
-      files.push_back(entry->path());
+    for (; !code && entry != std::filesystem::directory_iterator(); entry.increment(code)) {
+      std::error_code ignored;
+      files.emplace_back(entry->path().native(), entry->is_directory(ignored));
+    }
     if (code) return error_from_errno(code.value(), "list '" + printable(directory) + "'");
     std::sort(files.begin(), files.end());
-    for (const auto& file : files) {
-      const std::string name = file.filename().native();
-      if (std::filesystem::is_directory(file, code)) {
-        discovery.add_directory(file.native(), name);
+    for (auto& [file, is_directory] : files) {
+      const std::string name = file.substr(file.rfind('/') + 1);
+      if (is_directory) {
+        discovery.add_directory(file, name);
       } else {
-        discovery.add(file.native(), name);
+        discovery.add(std::move(file), name);
       }
     }
   }
-  return discovery.finish();
+  return discovery.finish(Loader(dialect, mode));
 }
 
 }  // namespace dunlin::schema

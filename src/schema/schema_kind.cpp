@@ -64,8 +64,12 @@ std::vector<std::string> texts_of(const Json& document, std::string_view section
         texts.push_back(text.get<std::string>());
   if (list != nullptr && (!list->is_array() || texts.size() < list->size()))
     problems.push_back(pointer + std::string(many) + ": must be a list of texts");
+  const bool is_missing = object == nullptr || find_member(*object, one) == nullptr;
   if (texts.empty() && list == nullptr)
-    problems.push_back(pointer + std::string(one) + ": is empty; write " + std::string(what));
+    problems.push_back(
+        pointer + std::string(one) +
+        (is_missing ? ": is missing; write " + std::string(one) + ": and " : ": is empty; write ") +
+        std::string(what));
   if (texts.empty() && list != nullptr && list->is_array() && list->empty())
     problems.push_back(pointer + std::string(many) + ": is empty");
   return texts;
