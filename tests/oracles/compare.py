@@ -39,6 +39,7 @@ class Case:
     twin: pathlib.Path | None = None
     pieces: list = field(default_factory=list)
     error: str | None = None
+    unjudged: int = 0  # statements of it that no oracle could judge
     judged: set[str] = field(default_factory=set)
     wrong: dict[str, str] = field(default_factory=dict)  # oracle -> what differs
 
@@ -145,6 +146,14 @@ def libpg_query(arguments, cases: list[Case], abstentions: Abstentions) -> None:
         judge(case, "libpg_query", [str(end) for end in ours], [str(end) for end in ends])
 
 
+BLANK_LINES = re.compile(r"(\r?\n)(?:[ \t]*\r?\n)+")
+
+
+def psql_key(text: str) -> str:
+    """psql sends no empty line."""
+    return BLANK_LINES.sub(r"\1", without_leading_gap(text).rstrip())
+
+
 def psql(case: Case, recorder: wire.Recorder, folder: pathlib.Path, abstentions: Abstentions) -> None:
     subprocess.run(wire.unprivileged(["psql", "-X", "-q", "-h", str(folder), "-U", "owner", "-d", "postgres", "-f", str(case.path)]),
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, env={"PATH": os.environ["PATH"]})
@@ -161,7 +170,7 @@ def psql(case: Case, recorder: wire.Recorder, folder: pathlib.Path, abstentions:
     ours = []
     for piece in case.pieces:
         if piece[0] == "statement":
-            ours.append(without_leading_gap(case.bytes_of(piece[2], piece[4])).rstrip())
+            ours.append(psql_key(case.bytes_of(piece[2], piece[4])))
         elif piece[0] == "copy_data":
             ours.append(case.bytes_of(piece[2], piece[3]))
     theirs = []
@@ -169,7 +178,7 @@ def psql(case: Case, recorder: wire.Recorder, folder: pathlib.Path, abstentions:
         text = data.decode(errors="replace")
         if kind == "D":
             theirs.append(re.sub(r"(?:^|(?<=\n))\\\.\r?\n$", "", text))  # psql 15 sends the end's line, too
-        elif text := without_leading_gap(text).rstrip():
+        elif text := psql_key(text):
             if text != ";":
                 theirs.append(text)
     if case.generated:
@@ -178,7 +187,13 @@ def psql(case: Case, recorder: wire.Recorder, folder: pathlib.Path, abstentions:
     judge(case, "psql", ours, theirs)
 
 
+# Written for `mariadbd --bootstrap`, where a statement ends with its line: bodies without DELIMITER, which the client cuts at their semicolons.
+BOOTSTRAP = ("usr/share/mysql/maria_add_gis_sp_bootstrap.sql", "usr/share/mysql/mysql_system_tables_data.sql")
+
+
 def mariadb(case: Case, recorder: wire.Recorder, folder: pathlib.Path, abstentions: Abstentions) -> None:
+    if case.name in BOOTSTRAP:
+        return abstentions.add("mariadb", "exception: written for the server's --bootstrap")
     with (case.twin or case.path).open("rb") as script:
         subprocess.run(wire.unprivileged(["mariadb", "--no-defaults", "--force", "--default-character-set=utf8mb4", "-S", str(folder / "s"), "-u", "root", "scratch"]),
                        stdin=script, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
@@ -189,8 +204,11 @@ def mariadb(case: Case, recorder: wire.Recorder, folder: pathlib.Path, abstentio
     theirs = []
     for kind, data in reader.sent:
         text = data.decode(errors="replace")
-        key = "use" + re.sub(r"[`;\s]", "", text).lower() if kind == "U" else mysql_key(text)
-        if key:
+        if kind == "U":  # how the client sends USE; it asks first where it is
+            if theirs and theirs[-1] == "SELECTDATABASE()":
+                theirs.pop()
+            theirs.append("use" + re.sub(r"[`;\s]", "", text).lower())
+        elif key := mysql_key(text):
             theirs.append(key)
     ours = []
     for statement in case.statements():
@@ -222,27 +240,31 @@ class Sqlite:
         text = case.text.encode()
         buffer = ctypes.create_string_buffer(text)
         start = ctypes.addressof(buffer)
-        at, ends, why = start, [], None
+        at, ours, ends = start, [], []
+        boundaries = [piece[4] for piece in case.pieces if piece[0] == "statement"]
         while at < start + len(text):
             statement, tail = ctypes.c_void_p(), ctypes.c_void_p()
             if self.library.sqlite3_prepare_v2(database, at, -1, ctypes.byref(statement), ctypes.byref(tail)) != 0:
+                # It says no end then: this one is passed over, the next ones are judged.
                 why = self.library.sqlite3_errmsg(database).decode(errors="replace")
-                break
+                if case.generated:
+                    case.wrong["sqlite3_prepare"] = f"the generator's text is no SQL: {why}"
+                abstentions.add("sqlite3_prepare", f"statements whose tables are not there, or that are none of SQLite's ({why.split(' ')[0]} ...)")
+                case.unjudged += 1
+                end = next((end for end in boundaries if end > at - start), len(text))
+                at = start + end
+                continue
             if statement:
-                ends.append(str(tail.value - start))
+                ends.append(f"{tail.value - start}")
+                ours.append(f"{next((end for end in boundaries if end > at - start), None)}")
                 self.library.sqlite3_step(statement)
                 self.library.sqlite3_finalize(statement)
             at = tail.value
         self.library.sqlite3_close(database)
-        ours = [str(piece[4]) for piece in case.pieces if piece[0] == "statement"]
-        if why is None:
-            judge(case, "sqlite3_prepare", ours, ends)
-        elif ours[:len(ends)] != ends:
-            judge(case, "sqlite3_prepare", ours[:len(ends)], ends)
-        elif case.generated:
-            case.wrong["sqlite3_prepare"] = f"the generator's text is no SQL: {why}"
-        else:
-            abstentions.add("sqlite3_prepare", "it wants what is not there: " + re.sub(r"\S*\d\S*", "", why.split(":")[0]))
+        if len(ends) + case.unjudged != len(boundaries):
+            ours.append(f"{len(boundaries)} statements")
+        judge(case, "sqlite3_prepare", ours, ends)
+
 
 
 def tsql_grammar(arguments, cases: list[Case], abstentions: Abstentions) -> None:
@@ -285,7 +307,10 @@ def generated_cases(folder: pathlib.Path, seed: int, statements: int) -> list[Ca
 
 
 def as_sent(dialect: str, text: str) -> str:
-    """What CREATE EXTENSION and initdb's own readers do to PostgreSQL's files before they are SQL."""
+    """What CREATE EXTENSION does to PostgreSQL's files before they are SQL; what else is no SQL of the script's."""
+    if dialect == "mysql":
+        # The client drops a backslash at the end of a line (Kea has one, by mistake); dunlin refuses it by name, which a unit test shows.
+        return re.sub(r"(?m)^([^'\"#\n]*) \\$", r"\1", text)
     if dialect != "postgresql":
         return text
     text = re.sub(r"^\\echo Use .*\\quit\s*$", "", text, flags=re.MULTILINE)
@@ -364,9 +389,10 @@ def report(arguments, cases: list[Case], abstentions: Abstentions, seconds: floa
         rows[case.dialect, origin, "scripts"] += 1
         rows[case.dialect, origin, "statements"] += size
         for oracle in case.judged:
-            rows[case.dialect, origin, oracle, "wrong" if oracle in case.wrong else "same"] += size
+            rows[case.dialect, origin, oracle, "wrong" if oracle in case.wrong else "same"] += size - case.unjudged
         state = "failed" if case.wrong else "passed" if case.judged else "skipped"
-        rows[state] += size
+        rows[state] += size - case.unjudged
+        rows["skipped"] += case.unjudged
     print(f"{'dialect':<12}{'scripts of':<12}{'scripts':>8}{'statements':>12}   oracle: statements with one voice / otherwise")
     for dialect in ("postgresql", "mysql", "sqlite", "sqlserver"):
         for origin in ("generated", "real"):
@@ -376,7 +402,7 @@ def report(arguments, cases: list[Case], abstentions: Abstentions, seconds: floa
             voices = ", ".join(f"{oracle}: {rows[dialect, origin, oracle, 'same']} / {rows[dialect, origin, oracle, 'wrong']}" for oracle in oracles)
             print(f"{dialect:<12}{origin:<12}{rows[dialect, origin, 'scripts']:>8}{rows[dialect, origin, 'statements']:>12}   {voices}")
     if abstentions:
-        print("\nscripts that an oracle does not judge, and why")
+        print("\nscripts (for SQLite: statements) that an oracle does not judge, and why")
         for why, count in sorted(abstentions.items()):
             print(f"{count:>8}  {why}")
     wrong = [case for case in cases if case.wrong]

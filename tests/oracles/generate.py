@@ -1,7 +1,7 @@
 """Scripts made from a seed: statements of every kind in four dialects, with whatever may hold a terminator put between and into their tokens.
 
-A template is a statement with its tokens apart by one space; `{s}` becomes a string, `{i}` a name, `{n}` a number. Between two tokens stands a gap:
-white space (`~`: no more than a space), line ends of both kinds, comments full of semicolons and quotes. So what a script holds is known by construction, beside what the
+A template is a statement with its tokens apart by one space; `{s}` becomes a string, `{q}` one without N, B or X before it, `{i}` a name, `{u}` a new one, `{n}` a number. Between two tokens stands a gap:
+white space (`¬`: no more than a space), line ends of both kinds, comments full of semicolons and quotes. So what a script holds is known by construction, beside what the
 oracles say. To add a kind of statement: a line in a table below; it must be one that the real parser takes.
 """
 
@@ -28,15 +28,15 @@ POSTGRESQL = {
         "SELECT {s}", "SELECT {s} AS {i} , {n}", "SELECT {n} - - {n}", "SELECT {n} :: text || {s}", "SELECT ( {n} + {n} ) * 2 AS {i} FROM {i}", "VALUES ( {s} ) , ( {s} )",
         "INSERT INTO {i} ( {i} ) VALUES ( {s} ) ON CONFLICT DO NOTHING", "UPDATE {i} SET {i} = {s} WHERE {i} <> {s}", "DELETE FROM {i} WHERE {i} IN ( {s} , {s} )",
         "CREATE TABLE {i} ( {i} int DEFAULT {n} , {i} text CHECK ( {i} <> {s} ) )", "CREATE INDEX {i} ON {i} ( {i} , lower ( {i} ) )",
-        "CREATE FUNCTION {i} ( {i} text ) RETURNS text LANGUAGE sql AS {s}",
+        "CREATE FUNCTION {i} ( {i} text ) RETURNS text LANGUAGE sql AS {q}",
         "CREATE OR REPLACE FUNCTION {i} ( ) RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN a ; IF b THEN c ; END IF ; END $f$",
         "CREATE FUNCTION {i} ( {i} int ) RETURNS int BEGIN ATOMIC SELECT CASE WHEN {n} > {n} THEN {n} ELSE {n} END ; SELECT {n} ; END",
         "CREATE OR REPLACE FUNCTION {i} ( ) RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT {s} ; SELECT CASE {s} WHEN {s} THEN CASE WHEN true THEN {n} END END ; END",
         "CREATE PROCEDURE {i} ( ) BEGIN ATOMIC INSERT INTO {i} VALUES ( {s} ) ; UPDATE {i} SET {i} = {n} ; END",
         "CREATE OR REPLACE PROCEDURE {i} ( ) BEGIN ATOMIC END", "CREATE FUNCTION {i} ( {i} int ) RETURNS int RETURN {n} + {n}",
         "CREATE RULE {i} AS ON INSERT TO {i} DO ALSO ( UPDATE {i} SET {i} = {s} ; DELETE FROM {i} )", "CREATE OR REPLACE RULE {i} AS ON DELETE TO {i} DO INSTEAD NOTHING",
-        "DO $x$ BEGIN PERFORM 1 ; END $x$", "DO LANGUAGE plpgsql 'BEGIN~PERFORM~1;~END'", "CREATE VIEW {i} AS SELECT CASE WHEN {n} = {n} THEN {s} END AS {i}",
-        "CREATE TRIGGER {i} BEFORE INSERT ON {i} FOR EACH ROW EXECUTE FUNCTION {i} ( )", "COMMENT ON TABLE {i} IS {s}", "GRANT SELECT ON {i} TO PUBLIC",
+        "DO $x$ BEGIN PERFORM 1 ; END $x$", "DO LANGUAGE plpgsql 'BEGIN¬PERFORM¬1;¬END'", "CREATE VIEW {i} AS SELECT CASE WHEN {n} = {n} THEN {s} END AS {i}",
+        "CREATE TRIGGER {i} BEFORE INSERT ON {i} FOR EACH ROW EXECUTE FUNCTION {i} ( )", "COMMENT ON TABLE {i} IS {q}", "GRANT SELECT ON {i} TO PUBLIC",
         "ALTER TABLE {i} ADD COLUMN {i} int , DROP COLUMN {i}", "EXPLAIN SELECT {s}", "PREPARE {i} AS SELECT $1 :: int , $2 :: text", "SAVEPOINT {i}", "BEGIN", "COMMIT", "END", "ROLLBACK",
         "START TRANSACTION ISOLATION LEVEL SERIALIZABLE", "WITH {i} AS ( SELECT {s} ) SELECT * FROM {i}", "CREATE SCHEMA {i} CREATE TABLE {i} ( {i} int ) CREATE VIEW {i} AS SELECT {n}",
         "MERGE INTO {i} USING {i} ON {n} = {n} WHEN MATCHED THEN DO NOTHING", "SELECT ARRAY [ {s} , {s} ] , {i} [ {n} ] FROM {i}", "SET search_path TO {i}", "CREATE TYPE {i} AS ENUM ( 'a' , 'b;' )",
@@ -52,8 +52,8 @@ MYSQL = {
         "SELECT {s}", "SELECT {s} AS {i} , {n}", "SELECT {n}--{n}", "SELECT ( {n} + {n} ) * 2 AS {i} FROM {i}", "INSERT INTO {i} ( {i} ) VALUES ( {s} ) , ( {s} )", "REPLACE INTO {i} VALUES ( {s} )",
         "UPDATE {i} SET {i} = {s} WHERE {i} <> {s}", "DELETE FROM {i} WHERE {i} IN ( {s} , {s} )", "CREATE TABLE {i} ( {i} int DEFAULT 1 , {i} varchar(10) COMMENT 'a;b' ) COMMENT = 'c;'",
         "CREATE OR REPLACE VIEW {i} AS SELECT CASE WHEN {n} = {n} THEN {s} END AS {i}", "ALTER TABLE {i} ADD COLUMN {i} int , DROP COLUMN {i}", "SET @a = {s} , @b := {n}", "BEGIN", "COMMIT", "BEGIN WORK",
-        "START TRANSACTION", "ROLLBACK", "SAVEPOINT {i}", "/*!40101~SET~@c~=~{s}~*/", "/*!50003~SELECT~{n}~*/", "/*M!100100~SELECT~{n}~*/", "SELECT /*+~HINT(a;)~*/ {n}", "SELECT IF ( {n} , {s} , {s} ) , REPEAT ( {s} , {n} ) , REPLACE ( {s} , {s} , {s} )",
-        "CREATE INDEX {i} ON {i} ( {i} )", "WITH {i} AS ( SELECT {s} ) SELECT * FROM {i}", "DO {n}", "ANALYZE TABLE {i}", "SELECT {n} /*!~+~{n}~*/", "DROP TABLE IF EXISTS {i} , {i}", "CREATE TABLE IF NOT EXISTS {i} LIKE {i}",
+        "START TRANSACTION", "ROLLBACK", "SAVEPOINT {i}", "/*!40101¬SET¬@c¬=¬{s}¬*/", "/*!50003¬SELECT¬{n}¬*/", "/*M!100100¬SELECT¬{n}¬*/", "SELECT /*+¬HINT(a;)¬*/ {n}", "SELECT IF ( {n} , {s} , {s} ) , REPEAT ( {s} , {n} ) , REPLACE ( {s} , {s} , {s} )",
+        "CREATE INDEX {i} ON {i} ( {i} )", "WITH {i} AS ( SELECT {s} ) SELECT * FROM {i}", "DO {n}", "ANALYZE TABLE {i}", "SELECT {n} /*!¬+¬{n}¬*/", "DROP TABLE IF EXISTS {i} , {i}", "CREATE TABLE IF NOT EXISTS {i} LIKE {i}",
         "SELECT {i} . {i} FROM {i}", "CREATE TABLE {i} ( `begin` int , `end` int )", "CREATE FUNCTION {i} ( {i} int ) RETURNS int RETURN {n} + {n}", "CREATE TRIGGER {i} BEFORE INSERT ON {i} FOR EACH ROW SET NEW . {i} = {s}",
     ],
     # Bodies: one statement each, ended by a delimiter of its own or found by its blocks.
@@ -114,7 +114,9 @@ class Generator:
         text = ""
         for token in self.random.choice(self.tables[table]).split(" "):
             self.count += 1
-            token = token.replace("~", " ")
+            if "{q}" in token:
+                token = token.replace("{q}", self.random.choice([one for one in self.strings if one[0] not in "NBXnbx"]))
+            token = token.replace("¬", " ")
             token = token.replace("{s}", self.random.choice(self.strings)).replace("{n}", str(self.random.randrange(100)))
             token = token.replace("{i}", self.random.choice(self.tables["names"])).replace("{u}", f"u{self.count}")
             text += (self.gap() if text else "") + token
