@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Splits scripts with dunlin and with others, and compares: tests/oracles/README.md.
 
-    compare.py --pieces PROGRAM --node FOLDER [--packages FOLDER] [--statements N] [--seed S] [--show N] [--keep FOLDER]
+    compare.py --pieces PROGRAM --node FOLDER [--packages FOLDER] [--statements N] [--seed S] [--only DIALECT] [--show N] [--keep FOLDER]
+
+--node: holds node_modules; --packages: Debian packages, unpacked; --statements: how many to generate; --keep: where to put scripts that differ.
 
 Last line: "N passed, N failed, N skipped", in statements (batches for SQL Server); written to $DUNLIN_COUNTS as well. A statement is passed when every
 oracle that judges its script has it, skipped when none does.
@@ -111,7 +113,8 @@ def by_construction(cases: list[Case]) -> None:
 
 
 def node(arguments, script: str, files: list[pathlib.Path]) -> list[dict]:
-    done = subprocess.run(["node", "--stack-size=4000", str(arguments.node / script)], input="".join(f"{file}\n" for file in files), capture_output=True, text=True, check=False)
+    done = subprocess.run(["node", str(HERE / script)], input="".join(f"{file}\n" for file in files), capture_output=True, text=True, check=False,
+                          env={**os.environ, "NODE_PATH": str(arguments.node.resolve() / "node_modules")})
     if done.returncode != 0:
         raise RuntimeError(f"{script}: {done.stderr[-2000:]}")
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -428,7 +431,7 @@ def main() -> int:
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--show", type=int, default=20)
     words.add_argument("--keep", type=pathlib.Path)
-    words.add_argument("--only", help="one dialect")
+    words.add_argument("--only")
     arguments = words.parse_args()
     started = time.monotonic()
     with wire.Scratch("oracles") as scratch:
