@@ -198,8 +198,14 @@ def mysql(seed: int, number: int, size: int) -> Script:
                 script.statements.append(more[1:-len(mark) - 1])
             continue
         else:
-            script.text += before + one + after + ";" + make.random.choice([" ", "\n", "\r\n", ""])
+            end = ";" if make.random.random() < 0.9 else make.random.choice(["\\G\n", "\\g "])
+            script.text += before + one + after + end + make.random.choice([" ", "\n", "\r\n", ""])
         script.statements.append(one)
+        if mode == "plain" and make.random.random() < 0.15:  # what the client alone reads so
+            text, *statements = make.random.choice([("\n--- it's; `\n",), ("\n------;\n",), ("\nuse scratch\n", "use scratch"),
+                                                    ("\n  USE `scratch`  \r\n", "USE `scratch`"), ("\nUSE scratch; ", "USE scratch")])
+            script.text += text
+            script.statements += statements
     return finished(script, number)
 
 
