@@ -66,6 +66,8 @@ MYSQL = {
         "CREATE PROCEDURE {i} ( ) BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK ; END ; START TRANSACTION ; INSERT INTO {i} VALUES ( {s} ) ; COMMIT ; END",
         "CREATE PROCEDURE {i} ( ) BEGIN DECLARE {i} CURSOR FOR SELECT {s} ; DECLARE CONTINUE HANDLER FOR NOT FOUND SET @done = {n} ; lab : BEGIN LEAVE lab ; END lab ; END",
         "CREATE PROCEDURE {i} ( ) FOR rec IN ( SELECT {n} ) DO SELECT {s} ; END FOR", "BEGIN NOT ATOMIC SELECT {s} ; SELECT {n} ; END",
+        "CREATE PROCEDURE {i} ( ) REPEAT SET @a = {n} ; UNTIL {n} END REPEAT", "CREATE PROCEDURE {i} ( ) WHILE {n} DO SELECT REPEAT ( {s} , {n} ) ; END WHILE", "CREATE PROCEDURE {i} ( ) IF {n} THEN SELECT IF ( {n} , {s} , {n} ) ; END IF",
+        "CREATE PROCEDURE {i} ( ) CASE {n} WHEN {n} THEN SELECT {s} ; ELSE SELECT {n} ; END CASE", "IF {n} THEN SELECT {s} ; END IF", "CREATE PROCEDURE {i} ( ) BEGIN DECLARE a int DEFAULT CASE WHEN {n} THEN {n} END ; SELECT a ; END",
     ],
     "delimiters": ["$$", "//", ";;", "|", "$end$"],
 }
