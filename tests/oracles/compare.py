@@ -45,8 +45,11 @@ class Case:
     judged: set[str] = field(default_factory=set)
     wrong: dict[str, str] = field(default_factory=dict)  # oracle -> what differs
 
+    def __post_init__(self):
+        self.bytes = self.text.encode()  # positions count these
+
     def bytes_of(self, begin: int, end: int) -> str:
-        return self.text.encode()[begin:end].decode(errors="replace")
+        return self.bytes[begin:end].decode(errors="replace")
 
     def statements(self) -> list[str]:
         return [self.bytes_of(piece[2], piece[3]) for piece in self.pieces if piece[0] == "statement"]
@@ -124,7 +127,7 @@ def libpg_query(arguments, cases: list[Case], abstentions: Abstentions) -> None:
     """The positions of the semicolons. What no grammar knows (psql's words, data of COPY) keeps scripts from it."""
     able = []
     for case in cases:
-        case.path.with_suffix(".plain").write_bytes(case.text.encode())  # it takes no byte order mark
+        case.path.with_suffix(".plain").write_bytes(case.bytes)  # it takes no byte order mark
         if case.error is None and any(piece[0] in ("copy_data", "client_command") for piece in case.pieces):
             abstentions.add("libpg_query", "psql's own words or data of COPY in it")
         else:
@@ -135,7 +138,7 @@ def libpg_query(arguments, cases: list[Case], abstentions: Abstentions) -> None:
             if case.generated:
                 case.wrong["libpg_query"] = f"the generator's text is no SQL: {answer['abstains']}"
             continue
-        text = case.text.encode()
+        text = case.bytes
         ends = []
         for end in answer["ends"]:
             while end < len(text) and text[end:end + 1] != b";":
@@ -240,7 +243,7 @@ class Sqlite:
         self.library.sqlite3_open(b":memory:", ctypes.byref(database))
         for script in before:
             self.library.sqlite3_exec(database, script.encode(), None, None, None)
-        text = case.text.encode()
+        text = case.bytes
         buffer = ctypes.create_string_buffer(text)
         start = ctypes.addressof(buffer)
         at, ours, ends = start, [], []
