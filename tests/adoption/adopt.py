@@ -272,6 +272,8 @@ def main() -> int:
                     if arguments.short:
                         continue
                     step(f"{dialect}: {tool} applies 3 and takes 1 back, dunlin takes over", lambda: take_over(world, tool, dialect, 2, expected, back=True))
+                    step(f"{dialect}: {tool} applies 1 and takes it back, dunlin takes over", lambda: take_over(world, tool, dialect, 0, expected, back=True),
+                         "a history that is empty is taken over as nothing, and `up` goes on refusing")
                     step(f"{dialect}: {tool} applies 2, a file is missing: refused", lambda: take_over_without_a_file(world, tool, dialect),
                          "only versions of a list are looked for, not the one that golang-migrate writes down" if tool == "golang-migrate" else None)
                     if tool == "golang-migrate":
