@@ -26,6 +26,7 @@ while [ $# -gt 0 ]; do
 done
 
 bash tools/setup.sh build test
+need node oracles
 npm_packages tests/oracles
 [ "$do_build" = no ] || build crash script_pieces
 

@@ -16,8 +16,8 @@ need() { command -v "$1" >/dev/null || bash tools/setup.sh "$2" || not_run "$1 i
 npm_packages() {
   local from="$1" to
   to="build/$(basename "$1")/npm"
-  need npm oracles
   if cmp -s "$from/package-lock.json" "$to/installed.json"; then return 0; fi
+  need npm oracles
   rm -rf "$to"
   mkdir -p "$to"
   cp "$from/package.json" "$from/package-lock.json" "$to"
