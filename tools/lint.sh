@@ -54,7 +54,7 @@ tidy() {
 }
 python_syntax() { PYTHONDONTWRITEBYTECODE=1 python3 -c '
 import ast, pathlib
-for path in sorted([*pathlib.Path("tools").glob("*.py"), *pathlib.Path("bench").rglob("*.py")]):
+for path in sorted([*pathlib.Path("tools").glob("*.py"), *pathlib.Path("bench").rglob("*.py"), *pathlib.Path("tests").rglob("*.py")]):
     ast.parse(path.read_text(), str(path))
 '; }
 bench_arithmetic() { python3 -B bench/files/main.py --self-check && python3 -B bench/control/main.py --self-check; }

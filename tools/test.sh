@@ -87,10 +87,12 @@ step "build release" quiet_build release dunlin tests attack
 step "tests, release" run_tests release
 if [ "$quick" = no ]; then
   step "attack, short" bash tools/attack.sh --short --no-build
-  step "build crash" quiet_build crash dunlin crash_loop sim power_cut
+  step "build crash" quiet_build crash dunlin crash_loop sim power_cut script_pieces
   step "crash loop, short" bash tools/crash.sh --no-build
   step "power cuts, short" bash tools/power.sh --no-build
   step "simulation, short" bash tools/sim.sh --no-build
+  step "oracles of scripts, short" bash tools/oracles.sh --short --no-build
+  step "adoption, short" bash tools/adoption.sh --short --no-build
   step "mutants, short" mutate_short
   step "build asan-ubsan" quiet_build asan-ubsan dunlin tests
   step "tests, address and undefined sanitizers" run_tests asan-ubsan

@@ -286,6 +286,32 @@ TEST(ScriptSplitter, MysqlCommentsAsTheServerReadsThem) {  // trap 5
                           "INSERT ON x FOR EACH ROW BEGIN a; END */"));
 }
 
+/// Found by ./dev oracles: MariaDB's own mysql_test_db.sql has such a line.
+TEST(ScriptSplitter, MysqlDashesBeforeAStatementAreAComment) {
+  EXPECT_THAT(mysql("--- it's \"db\"; x\nSELECT 1; --------\n--x\nSELECT 2\n--3;"),
+              ElementsAre("SELECT 1", "SELECT 2\n--3"))
+      << "within a statement they are two signs";
+  EXPECT_THAT(mysql("DELIMITER $$\n--- a $$\nSELECT 1$$\n"), ElementsAre("SELECT 1"));
+}
+
+/// Found by ./dev oracles: the client ends them there.
+TEST(ScriptSplitter, MysqlUseNeedsNoSemicolon) {
+  EXPECT_THAT(mysql("use db  \r\nSELECT 1;\n  USE `e`;SELECT 2"),
+              ElementsAre("use db", "SELECT 1", "USE `e`", "SELECT 2"));
+  EXPECT_THAT(mysql("SELECT * FROM t\nuse index (i);"),
+              ElementsAre("SELECT * FROM t\nuse index (i)"));
+  EXPECT_THAT(split(Dialect::mysql, "a;\nsource b.sql\nc;").error,
+              HasSubstr("line 2: mysql's own word source"));
+}
+
+TEST(ScriptSplitter, MysqlBackslashesOutsideOfStringsAreForTheClient) {
+  EXPECT_THAT(mysql("SELECT 1\\G\nSELECT \\N, '\\G' \\g SELECT 3"),
+              ElementsAre("SELECT 1", "SELECT \\N, '\\G'", "SELECT 3"));
+  EXPECT_THAT(split(Dialect::mysql, "a;\nSELECT (1, \\\n2);").error,
+              HasSubstr("line 2: a backslash"));
+  EXPECT_THAT(split(Dialect::mysql, "a;\n\\! rm b\n").error, HasSubstr("line 2: a backslash"));
+}
+
 TEST(ScriptSplitter, MysqlABlockWithoutEndIsNamed) {
   EXPECT_THAT(
       split(Dialect::mysql, "SELECT 1;\nCREATE PROCEDURE p()\nBEGIN a;\n IF b THEN c;\n").error,

@@ -85,7 +85,10 @@ Result<std::optional<Piece>> ScriptSplitter::next() {
       if (begin_ == token.begin) return std::optional<Piece>();
       return finish(code_begin_ ? PieceKind::statement : PieceKind::nothing, token.end);
     }
+    if (passes_dashes(token)) continue;
     if (is_client_word(token)) return client_word(token);
+    if (is_line_for_mysql(token)) return line_for_mysql(token);
+    if (is_backslash(token)) return backslash(token);
     if (ends_here(token)) {
       copy_follows_ = shape_ == Shape::copy_in;
       copy_at_ = code_begin_.value_or(begin_);
@@ -171,6 +174,57 @@ Result<std::optional<Piece>> ScriptSplitter::client_word(const Token& token) {
   code_end_ = static_cast<std::size_t>(rest.data() - text_.data()) + rest.size();
   scanner_.move_to(end);
   return finish(PieceKind::client_command, end);
+}
+
+/// The client drops a line that begins with dashes where no statement has begun, also without the
+/// space that the server wants (`---- Tables ----`): sent, it would be no SQL.
+bool ScriptSplitter::passes_dashes(const Token& token) {
+  if (dialect_ != Dialect::mysql || code_begin_ || !text_.substr(token.begin).starts_with("--"))
+    return false;
+  scanner_.move_to(next_line(text_, token.begin));
+  return true;
+}
+
+/// Words that end with their line where no delimiter stands in it.
+bool ScriptSplitter::is_line_for_mysql(const Token& token) const {
+  if (dialect_ != Dialect::mysql || token.kind != TokenKind::word || code_begin_) return false;
+  const std::string_view word = token.of(text_);
+  if (!is_word(word, "USE") && !is_word(word, "SOURCE") && !is_word(word, "SYSTEM")) return false;
+  const std::size_t line = text_.substr(0, token.begin).rfind('\n') + 1;  // npos + 1: the first
+  if (!is_blank(text_.substr(line, token.begin - line))) return false;
+  return text_.substr(token.begin, next_line(text_, token.begin) - token.begin)
+             .find(delimiter_.empty() ? std::string_view(";") : delimiter_) ==
+         std::string_view::npos;
+}
+
+Result<std::optional<Piece>> ScriptSplitter::line_for_mysql(const Token& token) {
+  if (!is_word(token.of(text_), "USE"))
+    return refused(token.begin, fmt::format("mysql's own word {} is not supported in a script",
+                                            printable(token.of(text_))));
+  const std::size_t end = next_line(text_, token.begin);
+  code_begin_ = token.begin;
+  code_end_ = token.begin + without_line_end(text_.substr(token.begin, end - token.begin)).size();
+  while (is_blank(text_.substr(code_end_ - 1, 1))) --code_end_;
+  scanner_.move_to(end);
+  return finish(PieceKind::statement, end);
+}
+
+/// No SQL outside of strings, but for the old \N, which is NULL.
+bool ScriptSplitter::is_backslash(const Token& token) const {
+  return dialect_ == Dialect::mysql && token.kind == TokenKind::symbol &&
+         text_[token.begin] == '\\' && !text_.substr(token.end).starts_with('N');
+}
+
+Result<std::optional<Piece>> ScriptSplitter::backslash(const Token& token) {
+  const std::string_view behind = text_.substr(token.end, 1);
+  const bool within = executed_at_ || (delimiter_.empty() && compound_.within());
+  if (within || (behind != "g" && behind != "G"))
+    return refused(
+        token.begin,
+        "a backslash outside of strings is a word for the mysql client, or dropped by it "
+        "at the end of a line; the server knows none: remove it");
+  scanner_.move_to(token.end + 1);
+  return finish(code_begin_ ? PieceKind::statement : PieceKind::nothing, token.end + 1);
 }
 
 void ScriptSplitter::see(const Token& token) {

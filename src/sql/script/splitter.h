@@ -22,7 +22,7 @@ namespace dunlin::sql {
 enum class PieceKind : std::uint8_t {
   statement,       ///< to be sent; a whole batch for SQL Server
   copy_data,       ///< the lines behind COPY ... FROM STDIN, without the `\.`
-  client_command,  ///< psql's `\...`, mysql's DELIMITER
+  client_command,  ///< psql's `\...`, mysql's DELIMITER (its USE is a statement)
   nothing,         ///< white space, comments, an empty statement
 };
 
@@ -61,6 +61,11 @@ class ScriptSplitter {
   [[nodiscard]] Result<std::optional<Piece>> next_batch();
   [[nodiscard]] Result<std::optional<Piece>> copy_data();
   [[nodiscard]] bool is_client_word(const Token& token) const;
+  [[nodiscard]] bool is_line_for_mysql(const Token& token) const;
+  [[nodiscard]] bool passes_dashes(const Token& token);
+  [[nodiscard]] bool is_backslash(const Token& token) const;
+  [[nodiscard]] Result<std::optional<Piece>> backslash(const Token& token);
+  [[nodiscard]] Result<std::optional<Piece>> line_for_mysql(const Token& token);
   [[nodiscard]] Result<std::optional<Piece>> client_word(const Token& token);
   [[nodiscard]] bool ends_here(const Token& token);
   [[nodiscard]] std::optional<Piece> finish(PieceKind kind, std::size_t end);
