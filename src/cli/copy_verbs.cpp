@@ -122,7 +122,8 @@ void add_migrate_verbs(Verbs& verbs, CLI::App& migrate) {
   import->fixed = {"import-history"};
   CLI::App& import_app = verbs.add(
       migrate, "import-history",
-      "Takes over the history of golang-migrate, goose, dbmate or Flyway; runs nothing, and "
+      "Takes over the history of golang-migrate, goose, dbmate, Flyway or diesel; runs nothing, "
+      "and "
       "changes nothing of theirs.",
       "dunlin migrate import-history --db postgres://anna@db.example/shop --dir migrations",
       [import](Session& session) { return run_line(session, *import); });

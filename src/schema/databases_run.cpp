@@ -276,7 +276,8 @@ Status DatabasesRun::for_each(
     database.close(context);
     DUNLIN_TRY(context.cancel().check());
     if (!done.ok() && done.error().type == ErrorType::stale_owner) return done.error();
-    context.report(done.ok() ? std::move(done).value() : item_failed(item.id, done.error()));
+    context.report(done.ok() ? std::move(done).value()
+                             : item_failed(item.id, of_one_item(done.error())));
   }
   return success();
 }

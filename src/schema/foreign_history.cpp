@@ -13,6 +13,7 @@ using sql::Call;
 constexpr std::string_view kMigrations = "schema_migrations";
 constexpr std::string_view kGoose = "goose_db_version";
 constexpr std::string_view kFlyway = "flyway_schema_history";
+constexpr std::string_view kDiesel = "__diesel_schema_migrations";
 
 bool is_true(std::string_view text) {
   return text == "t" || text == "1" || text == "true" || text == "\x01";
@@ -41,6 +42,7 @@ Result<ForeignHistory> read_schema_migrations(Target& target, const Call& call) 
       continue;
     }
     history.up_to = one;
+    history.up_to_was_applied = true;
     if (is_true(rows->text(dirty))) history.broken = one.digits;
   }
 }
@@ -67,6 +69,19 @@ Result<ForeignHistory> read_goose(Target& target, const Call& call) {
   }
   history.applied.erase(Version{"0"});  // it begins with this one
   return history;
+}
+
+Result<ForeignHistory> read_diesel(Target& target, const Call& call) {
+  ForeignHistory history;
+  history.tool = "diesel";
+  history.table = kDiesel;
+  DUNLIN_ASSIGN(const auto rows,
+                target.connection().query("SELECT version FROM __diesel_schema_migrations", call));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) return history;
+    history.applied.insert(version_of(rows->text(0)));
+  }
 }
 
 Result<ForeignHistory> read_flyway(Target& target, const Call& call) {
@@ -103,8 +118,10 @@ Result<std::optional<ForeignHistory>> foreign_history(Target& target, const Call
     std::string_view table;
     Reader read;
   };
-  constexpr Known kKnown[] = {
-      {kMigrations, &read_schema_migrations}, {kGoose, &read_goose}, {kFlyway, &read_flyway}};
+  constexpr Known kKnown[] = {{kMigrations, &read_schema_migrations},
+                              {kGoose, &read_goose},
+                              {kFlyway, &read_flyway},
+                              {kDiesel, &read_diesel}};
   for (const Known& one : kKnown) {
     DUNLIN_ASSIGN(const bool there, target.has_table(one.table, call));
     if (!there) continue;

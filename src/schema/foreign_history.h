@@ -1,5 +1,6 @@
-// The histories of other tools: which migrations golang-migrate, goose, dbmate or Flyway has
-// applied to a database (schema.md S-9). Reads only. One thread at a time, as the Target.
+// The histories of other tools: which migrations golang-migrate, goose, dbmate, Flyway or
+// diesel has applied to a database (schema.md S-9). Reads only. One thread at a time, as the
+// Target.
 #pragma once
 
 #include <optional>
@@ -13,12 +14,14 @@
 namespace dunlin::schema {
 
 struct ForeignHistory {
-  std::string tool;              ///< "golang-migrate", "goose", "dbmate", "Flyway"
-  std::string table;             ///< "schema_migrations"
-  std::set<Version> applied;     ///< golang-migrate keeps the last one only, see `up_to`
-  std::optional<Version> up_to;  ///< all up to and including this one
-  std::string broken;            ///< what that tool itself calls unfinished; empty: nothing
+  std::string tool;                ///< "golang-migrate", "goose", "dbmate", "Flyway"
+  std::string table;               ///< "schema_migrations"
+  std::set<Version> applied;       ///< golang-migrate keeps the last one only, see `up_to`
+  std::optional<Version> up_to;    ///< all up to and including this one
+  bool up_to_was_applied = false;  ///< it has a file; a baseline need not have one
+  std::string broken;              ///< what that tool itself calls unfinished; empty: nothing
 
+  [[nodiscard]] bool is_empty() const { return applied.empty() && !up_to && broken.empty(); }
   [[nodiscard]] bool has(const Version& version) const {
     return (up_to && !(*up_to < version)) || applied.contains(version);
   }

@@ -193,6 +193,16 @@ Result<std::vector<bool>> Migrator::do_all(engine::BatchContext& context,
   return all;
 }
 
+Error of_one_item(Error error) {
+  if (error.category() != ErrorCategory::fatal || error.type == ErrorType::stale_owner ||
+      error.type == ErrorType::interrupted)
+    return error;
+  error.type = ErrorType::constraint_violation;
+  if (error.remediation.empty())
+    error.remediation = "correct the migration named above, then run `dunlin retry %E`";
+  return error;
+}
+
 Status check_together(const Script& script, const Steps& steps) {
   if (steps.is_atomic()) return success();
   const auto alone = std::find_if(steps.segments.begin(), steps.segments.end(),

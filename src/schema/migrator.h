@@ -65,6 +65,10 @@ class Migrator {
   Steps nothing_;
 };
 
+/// As the fault of one item among others that go on: an error that ends an execution would end them
+/// all.
+[[nodiscard]] Error of_one_item(Error error);
+
 /// Refused with its place when it cannot be part of one transaction of all.
 [[nodiscard]] Status check_together(const Script& script, const Steps& steps);
 

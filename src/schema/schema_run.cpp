@@ -352,7 +352,9 @@ Status SchemaRun::report_failure(BatchContext& context, const ItemRow& item, Err
     error.type = ErrorType::migration_failed;
     return error;
   }
-  context.report(failed(item.id, error.type, error.message, error.remediation));
+  ItemOutcome of_this = outcome(item.id, ItemStatus::failed, {});
+  of_this.error = of_one_item(std::move(error));
+  context.report(std::move(of_this));
   failed_.insert(version_of(item.name).text());
   return success();
 }

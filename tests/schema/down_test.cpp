@@ -201,7 +201,9 @@ TYPED_TEST(MigrationVersions, TheHistoryOfAnotherToolIsTakenOver) {
       {"CREATE TABLE flyway_schema_history(installed_rank int PRIMARY KEY, version varchar(50), "
        "type varchar(20), success boolean)",
        "INSERT INTO flyway_schema_history VALUES (1, '1', 'SQL', true), (2, '2', 'SQL', true), (3, "
-       "NULL, 'SQL', true), (4, '3', 'SQL', true), (5, '3', 'UNDO_SQL', true)"}};
+       "NULL, 'SQL', true), (4, '3', 'SQL', true), (5, '3', 'UNDO_SQL', true)"},
+      {"CREATE TABLE __diesel_schema_migrations(version varchar(50) PRIMARY KEY)",
+       "INSERT INTO __diesel_schema_migrations VALUES ('00000000000000'), ('1'), ('2')"}};
   int execution = 0;
   for (const auto& history : histories) {
     SCOPED_TRACE(history.front());
@@ -219,6 +221,22 @@ TYPED_TEST(MigrationVersions, TheHistoryOfAnotherToolIsTakenOver) {
       this->exec(std::string("DROP TABLE ") + this->quoted(table));
     this->exec("DROP TABLE " + history.front().substr(13, history.front().find('(') - 13));
   }
+}
+
+TYPED_TEST(MigrationVersions, AHistoryWhoseLastFileIsMissingIsRefusedAndAnEmptyOneIsNone) {
+  this->fill();
+  this->exec(
+      "CREATE TABLE schema_migrations(version bigint NOT NULL PRIMARY KEY, dirty boolean NOT "
+      "NULL)");
+  EXPECT_THAT(this->problems(), ElementsAre()) << "that tool has applied nothing";
+  this->exec("INSERT INTO schema_migrations VALUES (4, false)");
+  this->settings_ = {{"mark", "as_other_tool_did"}};
+  EXPECT_THAT(this->problems(),
+              ElementsAre(HasSubstr("has applied migration 4, whose file is missing")));
+  this->exec("DELETE FROM schema_migrations");
+  this->settings_ = Json::object();
+  this->expect_up();
+  EXPECT_EQ(this->history(), "1_A 2_B 3_C");
 }
 
 TYPED_TEST(MigrationVersions, AnUnfinishedHistoryOfAnotherToolIsRefused) {
