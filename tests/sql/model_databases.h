@@ -2,12 +2,12 @@
 // test.
 #pragma once
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "sql/database_address.h"
 #include "sql/model/create.h"
@@ -70,14 +70,14 @@ class EmptyDatabase {
   [[nodiscard]] Dialect dialect() const { return dialect_; }
 
   void run(const std::string& sql) { run_on(*connection_, sql); }
-  void run(const std::vector<std::string>& statements) {
+  void run_all(const std::vector<std::string>& statements) {
     for (const std::string& sql : statements) run(sql);
   }
   void make(const Catalogue& catalogue, std::vector<Remark>* remarks = nullptr) {
     auto script = create_statements(catalogue, dialect_);
     ASSERT_TRUE(script.ok()) << script.error().text();
-    run(script->before_data);
-    run(script->after_data);
+    run_all(script->before_data);
+    run_all(script->after_data);
     if (remarks != nullptr) *remarks = script->remarks;
   }
   [[nodiscard]] Catalogue read(const Scope& scope = {}) {
@@ -87,8 +87,7 @@ class EmptyDatabase {
   }
   /// Everything away again, where that is quicker than another database.
   void clear() {
-    for (const Schema& schema : read().schemas)
-      run("DROP SCHEMA \"" + schema.name + "\" CASCADE");
+    for (const Schema& schema : read().schemas) run("DROP SCHEMA \"" + schema.name + "\" CASCADE");
     run("CREATE SCHEMA public");
   }
 
@@ -115,7 +114,7 @@ inline std::string lines_of(const std::vector<Difference>& found) {
 inline Catalogue expect_round_trip(Dialect dialect, const std::vector<std::string>& statements,
                                    std::vector<Remark>* remarks = nullptr) {
   EmptyDatabase first(dialect);
-  first.run(statements);
+  first.run_all(statements);
   const Catalogue before = first.read();
   EmptyDatabase second(dialect);
   second.make(before, remarks);

@@ -20,9 +20,9 @@ struct Part {
   std::string_view kind;
 };
 constexpr std::array kLists = {
-    Part{"schemas", "schema"},     Part{"types", "type"},    Part{"sequences", "sequence"},
-    Part{"tables", "table"},       Part{"views", "view"},    Part{"routines", "routine"},
-    Part{"triggers", "trigger"},   Part{"others", "other"},
+    Part{"schemas", "schema"},   Part{"types", "type"},   Part{"sequences", "sequence"},
+    Part{"tables", "table"},     Part{"views", "view"},   Part{"routines", "routine"},
+    Part{"triggers", "trigger"}, Part{"others", "other"},
 };
 constexpr std::array kParts = {
     Part{"columns", "column"},

@@ -21,8 +21,8 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-/// SHOW CREATE's text from the first of these words on, with CREATE before it: DEFINER and ALGORITHM
-/// are gone.
+/// SHOW CREATE's text from the first of these words on, with CREATE before it: DEFINER and
+/// ALGORITHM are gone.
 std::string create_from(std::string_view text, std::string_view keyword) {
   Scanner scanner(Dialect::mysql, text);
   for (Token token = scanner.next(); token.kind != TokenKind::end; token = scanner.next())
@@ -49,8 +49,8 @@ std::string text_after(std::string_view text, std::string_view keyword) {
 }
 
 Action mariadb_action(const std::string& rule) {
-  for (const Action action : {Action::restricted, Action::cascade, Action::set_null,
-                              Action::set_default})
+  for (const Action action :
+       {Action::restricted, Action::cascade, Action::set_null, Action::set_default})
     if (rule == to_string(action)) return action;
   return Action::no_action;
 }
@@ -128,19 +128,21 @@ class MariadbReader {
 };
 
 Status MariadbReader::read_database() {
-  DUNLIN_TRY(each(
-      "SELECT DATABASE(), default_character_set_name, default_collation_name FROM "
-      "information_schema.schemata WHERE schema_name = DATABASE()",
-      [&](const Row& row) {
-        database_ = row.text(0);
-        return success();
-      }));
+  DUNLIN_TRY(
+      each("SELECT DATABASE(), default_character_set_name, default_collation_name FROM "
+           "information_schema.schemata WHERE schema_name = DATABASE()",
+           [&](const Row& row) {
+             database_ = row.text(0);
+             return success();
+           }));
   if (database_.empty())
     return Error(ErrorType::not_found, "the connection is in no database: name one in the address");
   for (const std::string& schema : scope_.schemas)
     if (schema != database_)
-      return Error(ErrorType::invalid_input, "the catalogue is read by the database the connection "
-                                             "is in, and " + Name{"", schema}.text() + " is not");
+      return Error(ErrorType::invalid_input,
+                   "the catalogue is read by the database the connection "
+                   "is in, and " +
+                       Name{"", schema}.text() + " is not");
   return success();
 }
 
@@ -234,12 +236,13 @@ Status MariadbReader::read_columns() {
 
 Status MariadbReader::read_checks() {
   const std::string_view query =
-      is_mysql_ ? "SELECT t.table_name, c.constraint_name, 'Table', c.check_clause FROM "
-                  "information_schema.check_constraints c JOIN information_schema.table_constraints "
-                  "t ON t.constraint_schema = c.constraint_schema AND t.constraint_name = "
-                  "c.constraint_name WHERE c.constraint_schema = DATABASE()"
-                : "SELECT table_name, constraint_name, level, check_clause FROM "
-                  "information_schema.check_constraints WHERE constraint_schema = DATABASE()";
+      is_mysql_
+          ? "SELECT t.table_name, c.constraint_name, 'Table', c.check_clause FROM "
+            "information_schema.check_constraints c JOIN information_schema.table_constraints "
+            "t ON t.constraint_schema = c.constraint_schema AND t.constraint_name = "
+            "c.constraint_name WHERE c.constraint_schema = DATABASE()"
+          : "SELECT table_name, constraint_name, level, check_clause FROM "
+            "information_schema.check_constraints WHERE constraint_schema = DATABASE()";
   return each(query, [&](const Row& row) {
     Table* const table = table_of(row.text(0));
     if (table == nullptr) return success();
@@ -304,14 +307,14 @@ Status MariadbReader::read_indexes() {
 
 Status MariadbReader::read_foreign_keys() {
   std::map<std::pair<std::string, std::string>, std::pair<Action, Action>> rules;
-  DUNLIN_TRY(each(
-      "SELECT table_name, constraint_name, update_rule, delete_rule FROM "
-      "information_schema.referential_constraints WHERE constraint_schema = DATABASE()",
-      [&](const Row& row) {
-        rules[{row.text(0), row.text(1)}] = {mariadb_action(row.text(2)),
-                                             mariadb_action(row.text(3))};
-        return success();
-      }));
+  DUNLIN_TRY(
+      each("SELECT table_name, constraint_name, update_rule, delete_rule FROM "
+           "information_schema.referential_constraints WHERE constraint_schema = DATABASE()",
+           [&](const Row& row) {
+             rules[{row.text(0), row.text(1)}] = {mariadb_action(row.text(2)),
+                                                  mariadb_action(row.text(3))};
+             return success();
+           }));
   return each(
       "SELECT table_name, constraint_name, column_name, referenced_table_schema, "
       "referenced_table_name, referenced_column_name FROM information_schema.key_column_usage "
@@ -347,17 +350,17 @@ Status MariadbReader::read_partitions() {
 }
 
 Status MariadbReader::read_views() {
-  DUNLIN_TRY(each(
-      "SELECT table_name, check_option, security_type FROM information_schema.views "
-      "WHERE table_schema = DATABASE()",
-      [&](const Row& row) {
-        const auto found = views_.find(row.text(0));
-        if (found == views_.end()) return success();
-        View& view = catalogue_.views[found->second];
-        if (row.text(1) != "NONE") view.options["check_option"] = row.text(1);
-        if (row.text(2) != "DEFINER") view.options["security"] = row.text(2);
-        return success();
-      }));
+  DUNLIN_TRY(
+      each("SELECT table_name, check_option, security_type FROM information_schema.views "
+           "WHERE table_schema = DATABASE()",
+           [&](const Row& row) {
+             const auto found = views_.find(row.text(0));
+             if (found == views_.end()) return success();
+             View& view = catalogue_.views[found->second];
+             if (row.text(1) != "NONE") view.options["check_option"] = row.text(1);
+             if (row.text(2) != "DEFINER") view.options["security"] = row.text(2);
+             return success();
+           }));
   for (View& view : catalogue_.views) {
     DUNLIN_ASSIGN(const std::string text,
                   shown("SHOW CREATE VIEW " + quoted(Dialect::mysql, view.name.name), 1));
@@ -373,28 +376,29 @@ Status MariadbReader::read_views() {
   // The server says nowhere which view needs which: any whose name stands in it is made before.
   for (View& view : catalogue_.views)
     for (const View& other : catalogue_.views)
-      if (&view != &other &&
-          contains(view.definition, quoted(Dialect::mysql, other.name.name)))
+      if (&view != &other && contains(view.definition, quoted(Dialect::mysql, other.name.name)))
         view.depends_on.push_back(object_key("view", other.name));
   return success();
 }
 
 Status MariadbReader::read_sequences() {
   for (const std::string& name : sequences_) {
-    DUNLIN_TRY(each("SELECT start_value, increment, minimum_value, maximum_value, cache_size, "
-                    "cycle_option FROM " + quoted(Dialect::mysql, name),
-                    [&](const Row& row) {
-                      Sequence sequence;
-                      sequence.name = {"", name};
-                      sequence.start = row.number(0);
-                      sequence.increment = row.number(1);
-                      sequence.minimum = row.number(2);
-                      sequence.maximum = row.number(3);
-                      sequence.cache = row.number(4);
-                      sequence.cycle = row.flag(5);
-                      catalogue_.sequences.push_back(std::move(sequence));
-                      return success();
-                    }));
+    DUNLIN_TRY(
+        each("SELECT start_value, increment, minimum_value, maximum_value, cache_size, "
+             "cycle_option FROM " +
+                 quoted(Dialect::mysql, name),
+             [&](const Row& row) {
+               Sequence sequence;
+               sequence.name = {"", name};
+               sequence.start = row.number(0);
+               sequence.increment = row.number(1);
+               sequence.minimum = row.number(2);
+               sequence.maximum = row.number(3);
+               sequence.cache = row.number(4);
+               sequence.cycle = row.flag(5);
+               catalogue_.sequences.push_back(std::move(sequence));
+               return success();
+             }));
   }
   return success();
 }
@@ -431,22 +435,22 @@ Status MariadbReader::read_triggers() {
 }
 
 Status MariadbReader::read_routines() {
-  DUNLIN_TRY(each(
-      "SELECT routine_name, routine_type, sql_mode FROM information_schema.routines "
-      "WHERE routine_schema = DATABASE()",
-      [&](const Row& row) {
-        const std::string kind = row.text(1);
-        if (kind != "PROCEDURE" && kind != "FUNCTION") {
-          catalogue_.others.push_back({kind, {"", row.text(0)}, std::nullopt, "", {}});
-          return success();
-        }
-        Routine routine;
-        routine.name = {"", row.text(0)};
-        routine.kind = kind == "PROCEDURE" ? "procedure" : "function";
-        routine.options["sql_mode"] = row.text(2);
-        catalogue_.routines.push_back(std::move(routine));
-        return success();
-      }));
+  DUNLIN_TRY(
+      each("SELECT routine_name, routine_type, sql_mode FROM information_schema.routines "
+           "WHERE routine_schema = DATABASE()",
+           [&](const Row& row) {
+             const std::string kind = row.text(1);
+             if (kind != "PROCEDURE" && kind != "FUNCTION") {
+               catalogue_.others.push_back({kind, {"", row.text(0)}, std::nullopt, "", {}});
+               return success();
+             }
+             Routine routine;
+             routine.name = {"", row.text(0)};
+             routine.kind = kind == "PROCEDURE" ? "procedure" : "function";
+             routine.options["sql_mode"] = row.text(2);
+             catalogue_.routines.push_back(std::move(routine));
+             return success();
+           }));
   for (Routine& routine : catalogue_.routines) {
     const std::string keyword = routine.kind == "procedure" ? "PROCEDURE" : "FUNCTION";
     DUNLIN_ASSIGN(

@@ -170,8 +170,8 @@ void MariadbWriter::write_table(const Table& table) {
   };
   if (const std::string* const engine = option("engine")) sql += " ENGINE=" + *engine;
   if (const std::string* const collation = option("collation"))
-    sql += " DEFAULT CHARSET=" + collation->substr(0, collation->find('_')) +
-           " COLLATE=" + *collation;
+    sql +=
+        " DEFAULT CHARSET=" + collation->substr(0, collation->find('_')) + " COLLATE=" + *collation;
   if (const std::string* const more = option("create_options")) sql += " " + *more;
   if (!table.comment.empty()) sql += " COMMENT=" + my_text(table.comment);
   if (option("system_versioning") != nullptr) sql += " WITH SYSTEM VERSIONING";
@@ -195,7 +195,8 @@ void MariadbWriter::write_indexes(const Table& table) {
   }
   // One statement: the rows are read once.
   if (!terms.empty()) after("ALTER TABLE " + my(table.name) + terms);
-  for (const std::string& index : full_text) after("ALTER TABLE " + my(table.name) + " ADD " + index);
+  for (const std::string& index : full_text)
+    after("ALTER TABLE " + my(table.name) + " ADD " + index);
 }
 
 void MariadbWriter::write_foreign_keys(const Table& table) {

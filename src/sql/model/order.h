@@ -34,8 +34,8 @@ struct RowKey {
 };
 
 /// The primary key, else the narrowest unique key or index (by name among equals) of columns that
-/// cannot be NULL, checked at once, for all rows and with whole values. nullopt: there is none; then
-/// only SQLite's rowid or PostgreSQL's ctid tells rows apart, within one snapshot.
+/// cannot be NULL, checked at once, for all rows and with whole values. nullopt: there is none;
+/// then only SQLite's rowid or PostgreSQL's ctid tells rows apart, within one snapshot.
 [[nodiscard]] std::optional<RowKey> row_key(const Table& table, Dialect dialect);
 
 }  // namespace dunlin::sql::model

@@ -450,14 +450,13 @@ Status PostgresqlReader::read_others() {
 
 Status PostgresqlReader::read_dependencies() {
   std::map<std::string, std::vector<std::string>> needs;  // by key of what needs
-  DUNLIN_TRY(
-      each_row(connection_, ask::kDependencies, call_, {}, [&](const Row& row) -> Status {
-        const auto object = keys_.find(row.text(0) + row.text(1));
-        const auto needed = keys_.find(row.text(2) + row.text(3));
-        if (object != keys_.end() && needed != keys_.end() && object != needed)
-          needs[object->second].push_back(needed->second);
-        return success();
-      }));
+  DUNLIN_TRY(each_row(connection_, ask::kDependencies, call_, {}, [&](const Row& row) -> Status {
+    const auto object = keys_.find(row.text(0) + row.text(1));
+    const auto needed = keys_.find(row.text(2) + row.text(3));
+    if (object != keys_.end() && needed != keys_.end() && object != needed)
+      needs[object->second].push_back(needed->second);
+    return success();
+  }));
   const auto take = [&](std::vector<std::string>& into, const std::string& key) {
     const auto found = needs.find(key);
     if (found == needs.end()) return;
@@ -478,17 +477,15 @@ Result<Catalogue> read_postgresql(Connection& connection, const Scope& scope, co
   std::vector<std::string> before;
   for (const auto& [name, value] : kFormats) {
     const std::array parameters = {Parameter(std::string(name)), Parameter(std::string(value))};
-    DUNLIN_TRY(each_row(connection,
-                        "SELECT current_setting($1), set_config($1, $2, true)", call, parameters,
-                        [&](const Row& row) {
+    DUNLIN_TRY(each_row(connection, "SELECT current_setting($1), set_config($1, $2, true)", call,
+                        parameters, [&](const Row& row) {
                           before.push_back(row.text(0));
                           return success();
                         }));
   }
   DUNLIN_ASSIGN(Catalogue catalogue, PostgresqlReader(connection, scope, call).read());
   for (std::size_t i = 0; i < kFormats.size(); ++i) {
-    const std::array parameters = {Parameter(std::string(kFormats[i].first)),
-                                   Parameter(before[i])};
+    const std::array parameters = {Parameter(std::string(kFormats[i].first)), Parameter(before[i])};
     DUNLIN_TRY(run_only(connection, "SELECT set_config($1, $2, true)", call, parameters));
   }
   return catalogue;

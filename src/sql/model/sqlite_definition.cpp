@@ -119,8 +119,7 @@ KeyPart key_part(const std::string& term) {
   std::vector<Token> tokens;
   Scanner scanner(Dialect::sqlite, term);
   for (Token token = scanner.next(); token.kind != TokenKind::end; token = scanner.next())
-    if (token.kind != TokenKind::space && token.kind != TokenKind::comment)
-      tokens.push_back(token);
+    if (token.kind != TokenKind::space && token.kind != TokenKind::comment) tokens.push_back(token);
   const auto word = [&](std::size_t from_end, std::string_view keyword) {
     return tokens.size() > from_end &&
            tokens[tokens.size() - 1 - from_end].kind == TokenKind::word &&
@@ -209,8 +208,7 @@ void set_conflict(Options& options, const std::string& what) {
 }
 
 /// One constraint of a column; false: none begins here.
-bool column_constraint(Definition& definition, std::string& pending, Table& table,
-                       Column& column) {
+bool column_constraint(Definition& definition, std::string& pending, Table& table, Column& column) {
   const std::string name = std::exchange(pending, "");
   if (definition.take("CONSTRAINT")) {
     pending = definition.name();

@@ -89,9 +89,9 @@ Status SqliteReader::read_columns() {
 
 /// What ANALYZE left, if it ran: the first number of each row is that of the table's rows.
 Status SqliteReader::read_sizes() {
-  DUNLIN_ASSIGN(const auto there,
-                query_text(connection_,
-                           "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'", call_));
+  DUNLIN_ASSIGN(
+      const auto there,
+      query_text(connection_, "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'", call_));
   if (!there) return success();
   return each_row(connection_, "SELECT tbl, stat FROM sqlite_stat1", call_, {},
                   [&](const Row& row) {

@@ -134,8 +134,7 @@ Script write_sqlite(const Catalogue& catalogue) {
     if (!view.columns.empty()) sql += " (" + quoted_list(Dialect::sqlite, view.columns) + ")";
     script.after_data.push_back(sql + " AS " + view.definition);
   }
-  for (const Trigger& trigger : catalogue.triggers)
-    script.after_data.push_back(trigger.definition);
+  for (const Trigger& trigger : catalogue.triggers) script.after_data.push_back(trigger.definition);
   return script;
 }
 

@@ -8,11 +8,10 @@ namespace dunlin::sql::model {
 namespace {
 
 std::string name_part(const std::string& part) {
-  const bool plain =
-      !part.empty() && !(part.front() >= '0' && part.front() <= '9') &&
-      std::all_of(part.begin(), part.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-      });
+  const bool plain = !part.empty() && !(part.front() >= '0' && part.front() <= '9') &&
+                     std::all_of(part.begin(), part.end(), [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+                     });
   if (plain) return part;
   std::string out = "\"";
   for (const char c : part) {
@@ -25,7 +24,7 @@ std::string name_part(const std::string& part) {
 template <typename List>
 void sort_by_name(List& list) {
   std::stable_sort(list.begin(), list.end(),
-            [](const auto& one, const auto& other) { return one.name < other.name; });
+                   [](const auto& one, const auto& other) { return one.name < other.name; });
 }
 
 }  // namespace
@@ -36,9 +35,9 @@ std::string Name::text() const {
 
 std::string_view to_string(TypeKind kind) {
   constexpr std::array<std::string_view, 22> kNames = {
-      "boolean",  "integer", "decimal", "floating", "text",        "bytes", "bits",    "date",
-      "time",     "timestamp", "interval", "year",  "uuid",        "json",  "enumeration", "set",
-      "network",  "geometry", "xml",    "user",     "any",         "other"};
+      "boolean", "integer",   "decimal",  "floating", "text", "bytes", "bits",        "date",
+      "time",    "timestamp", "interval", "year",     "uuid", "json",  "enumeration", "set",
+      "network", "geometry",  "xml",      "user",     "any",  "other"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -72,9 +71,11 @@ void Catalogue::sort() {
   std::stable_sort(triggers.begin(), triggers.end(), [](const Trigger& one, const Trigger& other) {
     return std::tie(one.table, one.name) < std::tie(other.table, other.name);
   });
-  std::stable_sort(others.begin(), others.end(), [](const OtherObject& one, const OtherObject& other) {
-    return std::tie(one.kind, one.name, one.table) < std::tie(other.kind, other.name, other.table);
-  });
+  std::stable_sort(others.begin(), others.end(),
+                   [](const OtherObject& one, const OtherObject& other) {
+                     return std::tie(one.kind, one.name, one.table) <
+                            std::tie(other.kind, other.name, other.table);
+                   });
   for (View& view : views) sort_by_name(view.indexes);
   for (Table& table : tables) {
     sort_by_name(table.unique_keys);

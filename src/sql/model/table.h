@@ -1,10 +1,10 @@
 // The schema of a database as data: what its catalogue says, in one form for all servers.
 //
-// Reading (read_catalogue.h) makes it, generating (create.h) turns it into statements, differences.h
-// compares two of them, order.h says in which order tables are filled. Expressions and definitions
-// are texts of the dialect they were read from. Equal means: the same schema; sizes are no part of
-// it. What one server alone knows stands in `options`, under that server's own words, so that
-// nothing that was read is lost on the way back. Plain values; any thread.
+// Reading (read_catalogue.h) makes it, generating (create.h) turns it into statements,
+// differences.h compares two of them, order.h says in which order tables are filled. Expressions
+// and definitions are texts of the dialect they were read from. Equal means: the same schema; sizes
+// are no part of it. What one server alone knows stands in `options`, under that server's own
+// words, so that nothing that was read is lost on the way back. Plain values; any thread.
 #pragma once
 
 #include <cstdint>
@@ -83,8 +83,8 @@ struct Generated {
 
 /// The server numbers the rows.
 struct Identity {
-  bool always = false;       ///< PostgreSQL: a value of one's own needs OVERRIDING SYSTEM VALUE
-  std::string sequence;      ///< PostgreSQL: its name, in the table's schema
+  bool always = false;   ///< PostgreSQL: a value of one's own needs OVERRIDING SYSTEM VALUE
+  std::string sequence;  ///< PostgreSQL: its name, in the table's schema
   std::int64_t start = 1;
   std::int64_t increment = 1;
   std::optional<std::int64_t> minimum;  ///< none: the type's
@@ -194,7 +194,7 @@ struct Size {
 
 enum class TableKind : std::uint8_t {
   ordinary,
-  partitioned,  ///< PostgreSQL: its rows are in its partitions, tables of their own
+  partitioned,    ///< PostgreSQL: its rows are in its partitions, tables of their own
   virtual_table,  ///< SQLite: of a module; `definition` is all that is known
 };
 [[nodiscard]] std::string_view to_string(TableKind kind);
@@ -209,10 +209,10 @@ struct Table {
   std::vector<ForeignKey> foreign_keys;
   std::vector<NativeConstraint> native_constraints;
   std::vector<Index> indexes;
-  std::vector<Name> inherits;       ///< in their order
-  std::string partition_by;         ///< as the server writes it; MariaDB: with the partitions
+  std::vector<Name> inherits;  ///< in their order
+  std::string partition_by;    ///< as the server writes it; MariaDB: with the partitions
   std::optional<Name> partition_of;
-  std::string partition_bound;      ///< "FOR VALUES ...", "DEFAULT"
+  std::string partition_bound;  ///< "FOR VALUES ...", "DEFAULT"
   std::string definition;
   std::string comment;
   Options options;

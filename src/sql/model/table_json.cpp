@@ -203,8 +203,7 @@ Json json_of(const Index& index) {
 Json json_of(const Table& table) {
   const auto form = [](const auto& value) { return json_of(value); };
   Members members = named(table.name);
-  if (table.kind != TableKind::ordinary)
-    members.member("kind", std::string(to_string(table.kind)));
+  if (table.kind != TableKind::ordinary) members.member("kind", std::string(to_string(table.kind)));
   members.list("columns", table.columns, form);
   if (table.primary_key) members.member("primary_key", json_of(*table.primary_key));
   members.list("unique_keys", table.unique_keys, form)

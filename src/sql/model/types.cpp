@@ -13,7 +13,7 @@ namespace dunlin::sql::model {
 namespace {
 
 struct TypeWords {
-  std::string base;                ///< in lower case, one space between words
+  std::string base;                      ///< in lower case, one space between words
   std::vector<std::string> in_brackets;  ///< numbers, or labels without their quotes
 };
 

@@ -23,8 +23,8 @@ struct MappedType {
 /// `column` is quoted for the target, for the check. `labels` are those of a PostgreSQL enum.
 /// `in_key`: the column is part of a key or an index (MariaDB takes no text of any length there).
 [[nodiscard]] MappedType map_type(const Type& type, Dialect from, Dialect to,
-                                  const std::string& column,
-                                  const std::vector<std::string>& labels, bool in_key);
+                                  const std::string& column, const std::vector<std::string>& labels,
+                                  bool in_key);
 
 /// 'it''s': of the dialect, whatever its session says about backslashes when `text` has none.
 [[nodiscard]] std::string string_literal(Dialect dialect, std::string_view text);

@@ -13,8 +13,8 @@ namespace dunlin::sql::model {
 struct Piece {
   enum class Kind : std::uint8_t { type, table, view, routine };
   Kind kind;
-  std::size_t index;     ///< in the catalogue's list
-  bool needed = false;   ///< by a table, or is one
+  std::size_t index;    ///< in the catalogue's list
+  bool needed = false;  ///< by a table, or is one
 };
 [[nodiscard]] std::vector<Piece> order_pieces(const Catalogue& catalogue);
 
