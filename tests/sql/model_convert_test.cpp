@@ -40,7 +40,7 @@ const std::vector<std::string> kPostgresqlSource = {
     "CREATE TYPE mood AS ENUM ('sad', 'it''s')",
     "CREATE TABLE parent (id bigserial PRIMARY KEY, code text NOT NULL UNIQUE)",
     "CREATE TABLE t (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-    "p bigint REFERENCES parent ON DELETE CASCADE, j jsonb DEFAULT '{}', a integer[], "
+    "p bigint REFERENCES parent ON DELETE CASCADE, j jsonb DEFAULT '{}', arr integer[], "
     "n numeric, m numeric(10,2) DEFAULT 1.5, f double precision, b boolean DEFAULT true, "
     "ts timestamptz DEFAULT now(), d date DEFAULT '2020-01-02', u uuid DEFAULT gen_random_uuid(), "
     "e mood DEFAULT 'it''s', v varchar(20) DEFAULT 'a\\b', x bytea, g integer GENERATED ALWAYS AS "
@@ -63,7 +63,7 @@ TEST(ModelConvertTest, PostgresqlInMariadb) {
             "id int(11) not null numbered\n"
             "p bigint(20)\n"
             "j longtext default '{}'\n"
-            "a longtext\n"
+            "arr longtext\n"
             "n decimal(65,30)\n"
             "m decimal(10,2) default 1.50\n"
             "f double\n"

@@ -79,7 +79,8 @@ void put_object(Entries& entries, std::string_view list_kind, Json json) {
         continue;
       for (Json& one : value) {
         if (part.kind == "column") column_order.push_back(string_or(one, "name", ""));
-        put(entries, std::string(part.kind), part_name(name, one), {std::move(one), name});
+        std::string one_name = part_name(name, one);
+        put(entries, std::string(part.kind), std::move(one_name), {std::move(one), name});
       }
       taken = true;
     }
