@@ -69,6 +69,9 @@ class EmptyDatabase {
   [[nodiscard]] Connection& connection() { return *connection_; }
   [[nodiscard]] Dialect dialect() const { return dialect_; }
 
+  [[nodiscard]] std::unique_ptr<Connection> another() const {
+    return open_database(model_postgresql().address(name_));
+  }
   void run(const std::string& sql) { run_on(*connection_, sql); }
   void run_all(const std::vector<std::string>& statements) {
     for (const std::string& sql : statements) run(sql);
@@ -85,10 +88,26 @@ class EmptyDatabase {
     EXPECT_TRUE(catalogue.ok()) << catalogue.error().text();
     return catalogue.ok() ? std::move(*catalogue) : Catalogue{};
   }
-  /// Everything away again, where that is quicker than another database.
+  /// Empty again: quicker than another one.
   void clear() {
-    for (const Schema& schema : read().schemas) run("DROP SCHEMA \"" + schema.name + "\" CASCADE");
-    run("CREATE SCHEMA public");
+    if (dialect_ == Dialect::postgresql) {
+      run("DROP SCHEMA public CASCADE");
+      run("CREATE SCHEMA public");
+    } else {
+      run("DROP DATABASE " + name_);
+      run("CREATE DATABASE " + name_ + " CHARACTER SET utf8mb4");
+      run("USE " + name_);
+    }
+  }
+  /// The statement that was refused, and why; nullopt: none was.
+  [[nodiscard]] std::optional<std::string> try_to_make(const Catalogue& catalogue) {
+    const auto script = create_statements(catalogue, dialect_);
+    if (!script.ok()) return script.error().text();
+    for (const auto* const list : {&script->before_data, &script->after_data})
+      for (const std::string& sql : *list)
+        if (const auto done = connection_->run(sql, Call{}); !done.ok())
+          return sql + "\n" + done.error().text();
+    return std::nullopt;
   }
 
  private:
@@ -98,7 +117,7 @@ class EmptyDatabase {
   }
 
   Dialect dialect_;
-  dunlin::testing::ScratchDirectory scratch_;
+  dunlin::testing::ScratchDirectory scratch_ = dunlin::testing::ScratchDirectory::in_memory();
   std::string name_;
   std::unique_ptr<Connection> admin_;
   std::unique_ptr<Connection> connection_;

@@ -95,5 +95,153 @@ TEST(ModelPostgresqlTest, ARichSchemaReadsEqualAfterItIsMadeAgain) {
   ASSERT_NE(catalogue.find_table({"app", "t"}), nullptr);
 }
 
+TEST(ModelPostgresqlTest, WhatItReadIsInTheModel) {
+  EmptyDatabase database(Dialect::postgresql);
+  database.run_all(kRichPostgresql);
+  const Catalogue catalogue = database.read();
+  const Table* const table = catalogue.find_table({"app", "t"});
+  ASSERT_NE(table, nullptr);
+  EXPECT_EQ(table->columns.size(), 20U);
+  EXPECT_EQ(table->find_column("m")->type.kind, TypeKind::enumeration);
+  EXPECT_TRUE(table->find_column("mm")->type.array);
+  EXPECT_EQ(table->find_column("q")->type.kind, TypeKind::user);
+  EXPECT_EQ(*table->find_column("t0")->default_expression,
+            "'2019-12-31 22:00:00+00'::timestamp with time zone");
+  EXPECT_EQ(table->indexes.size(), 4U);
+  EXPECT_EQ(table->foreign_keys.size(), 2U);
+  EXPECT_FALSE(table->foreign_keys[1].validated);
+  EXPECT_EQ(table->native_constraints.size(), 1U);
+  EXPECT_THAT(table->depends_on, ::testing::Contains("routine app.twice(x integer)"));
+  const Table* const part = catalogue.find_table({"public", "parts_2020"});
+  ASSERT_NE(part, nullptr);
+  EXPECT_EQ(*part->partition_of, (Name{"public", "parts"}));
+  EXPECT_FALSE(part->primary_key.has_value()) << "it comes with the parent's";
+  EXPECT_EQ(part->indexes.size(), 1U);
+  EXPECT_EQ(catalogue.views.size(), 5U);
+  EXPECT_EQ(catalogue.routines.size(), 6U);
+  EXPECT_EQ(catalogue.find_table({"pg_catalog", "pg_class"}), nullptr);
+}
+
+TEST(ModelPostgresqlTest, WhoReadsDoesNotMatter) {  // trap 34
+  EmptyDatabase database(Dialect::postgresql);
+  database.run_all(kRichPostgresql);
+  const Catalogue before = database.read();
+  database.run_all({"SET search_path = app, public", "SET DateStyle = 'SQL, DMY'",
+                    "SET TimeZone = 'Asia/Tokyo'", "SET IntervalStyle = 'iso_8601'",
+                    "SET extra_float_digits = 0", "SET quote_all_identifiers = on"});
+  EXPECT_EQ(lines_of(differences(before, database.read())), "");
+  database.run("BEGIN");
+  EXPECT_EQ(lines_of(differences(before, database.read())), "");
+  EXPECT_EQ(database.connection().transaction(), TransactionState::open);
+  EXPECT_EQ(*query_text(database.connection(), "SHOW search_path", Call{}), "app, public");
+  EXPECT_EQ(*query_text(database.connection(), "SHOW TimeZone", Call{}), "Asia/Tokyo");
+}
+
+TEST(ModelPostgresqlTest, AnInvalidIndexIsToldAndNotMade) {  // trap 29
+  EmptyDatabase database(Dialect::postgresql);
+  database.run_all({"CREATE TABLE t (a integer)", "INSERT INTO t VALUES (1), (1)"});
+  EXPECT_FALSE(
+      database.connection().run("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)", Call{}).ok());
+  const Catalogue catalogue = database.read();
+  ASSERT_EQ(catalogue.tables[0].indexes.size(), 1U);
+  EXPECT_FALSE(catalogue.tables[0].indexes[0].valid);
+  const auto script = create_statements(catalogue, Dialect::postgresql);
+  ASSERT_TRUE(script.ok());
+  EXPECT_TRUE(script->after_data.empty());
+  ASSERT_EQ(script->remarks.size(), 1U);
+  EXPECT_THAT(script->remarks[0].line(), ::testing::StartsWith("index public.i: left out"));
+}
+
+TEST(ModelPostgresqlTest, SchemasAndTablesMayBeChosen) {
+  EmptyDatabase database(Dialect::postgresql);
+  database.run_all(
+      {"CREATE SCHEMA \"it's, a {schema}\"", "CREATE TABLE \"it's, a {schema}\".t (a integer)",
+       "CREATE TABLE public.\"__MigrationsHistory\" (id serial PRIMARY KEY, a integer)",
+       "CREATE INDEX ours ON public.\"__MigrationsHistory\" (a)",
+       "CREATE TABLE theirs (a integer)"});
+  Scope scope;
+  scope.schemas = {"it's, a {schema}"};
+  EXPECT_EQ(database.read(scope).tables.size(), 1U);
+  scope.schemas = {"nobody"};
+  const auto none = read_catalogue(database.connection(), scope, Call{});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().type, ErrorType::not_found);
+  EXPECT_EQ(database.connection().transaction(), TransactionState::none);
+  scope.schemas = {"public"};
+  scope.left_out_tables = {"__MigrationsHistory"};
+  const Catalogue catalogue = database.read(scope);
+  ASSERT_EQ(catalogue.tables.size(), 1U);
+  EXPECT_TRUE(catalogue.sequences.empty());
+}
+
+/// The server itself locks a table against being dropped while it writes a default of it down.
+TEST(ModelPostgresqlTest, AReadingThatMustWaitForAnAlterEndsWithItsCall) {
+  EmptyDatabase database(Dialect::postgresql);
+  database.run("CREATE TABLE t (a integer DEFAULT 1)");
+  const auto other = database.another();
+  ASSERT_TRUE(other->run("BEGIN", Call{}).ok());
+  ASSERT_TRUE(other->run("LOCK TABLE t IN ACCESS EXCLUSIVE MODE", Call{}).ok());
+  const Call call{{}, std::chrono::milliseconds(300)};
+  const auto read = read_catalogue(database.connection(), Scope{}, call);
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().type, ErrorType::network_timeout);
+  EXPECT_EQ(database.connection().transaction(), TransactionState::none);
+  ASSERT_TRUE(other->run("ROLLBACK", Call{}).ok());
+  EXPECT_EQ(database.read().tables.size(), 1U);
+}
+
+/// Counts what is asked of a real connection.
+class CountingConnection final : public Connection {
+ public:
+  explicit CountingConnection(Connection& real) : real_(real) {}
+  [[nodiscard]] Dialect dialect() const override { return real_.dialect(); }
+  [[nodiscard]] const ServerInfo& server() const override { return real_.server(); }
+  [[nodiscard]] const SessionId& session() const override { return real_.session(); }
+  [[nodiscard]] TransactionState transaction() const override { return real_.transaction(); }
+  [[nodiscard]] Result<Done> run(std::string_view sql, const Call& call,
+                                 std::span<const Parameter> parameters) override {
+    ++asked;
+    return real_.run(sql, call, parameters);
+  }
+  [[nodiscard]] Result<std::unique_ptr<Rows>> query(
+      std::string_view sql, const Call& call, std::span<const Parameter> parameters) override {
+    ++asked;
+    return real_.query(sql, call, parameters);
+  }
+  [[nodiscard]] Result<Done> copy_in(std::string_view sql, std::string_view data,
+                                     const Call& call) override {
+    return real_.copy_in(sql, data, call);
+  }
+  [[nodiscard]] std::int64_t error_position() const override { return real_.error_position(); }
+  [[nodiscard]] Status reset(const Call& call) override { return real_.reset(call); }
+  int asked = 0;
+
+ private:
+  Connection& real_;
+};
+
+class ModelQueriesTest : public ::testing::TestWithParam<Dialect> {};
+INSTANTIATE_TEST_SUITE_P(Servers, ModelQueriesTest,
+                         ::testing::Values(Dialect::postgresql, Dialect::mysql, Dialect::sqlite));
+
+TEST_P(ModelQueriesTest, AHundredTablesTakeAsManyAsOne) {
+  EmptyDatabase database(GetParam());
+  CountingConnection counting(database.connection());
+  int of_one = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "t" + std::to_string(i);
+    database.run("CREATE TABLE " + name + " (a int PRIMARY KEY, b int UNIQUE, CHECK (b > 0), " +
+                 "FOREIGN KEY (b) REFERENCES t0 (a))");
+    database.run("CREATE INDEX i" + name + " ON " + name + " (b, a)");
+    if (i > 0 && i < 99) continue;
+    counting.asked = 0;
+    const auto read = read_catalogue(counting, Scope{}, Call{});
+    ASSERT_TRUE(read.ok()) << read.error().text();
+    EXPECT_EQ(read->tables.size(), static_cast<std::size_t>(i + 1));
+    if (i == 0) of_one = counting.asked;
+  }
+  EXPECT_EQ(counting.asked, of_one);
+}
+
 }  // namespace
 }  // namespace dunlin::sql::model

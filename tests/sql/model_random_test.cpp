@@ -269,19 +269,32 @@ std::string outline(const Catalogue& catalogue) {
   return out;
 }
 
+/// Two for each server, empty each time.
+EmptyDatabase& random_database(Dialect dialect, int which) {
+  static std::map<std::pair<Dialect, int>, std::unique_ptr<EmptyDatabase>> all;
+  std::unique_ptr<EmptyDatabase>& one = all[{dialect, which}];
+  if (!one || dialect == Dialect::sqlite)
+    one = std::make_unique<EmptyDatabase>(dialect);
+  else
+    one->clear();
+  return *one;
+}
+
+Catalogue made_and_read(EmptyDatabase& database, const Catalogue& catalogue) {
+  if (const auto refused = database.try_to_make(catalogue)) RC_FAIL(*refused);
+  auto read = read_catalogue(database.connection(), Scope{}, Call{});
+  if (!read.ok()) RC_FAIL(read.error().text());
+  return std::move(*read);
+}
+
 void random_round_trips(Dialect dialect, int count) {
   for (int i = 0; i < count; ++i) {
     const Catalogue meant = random_catalogue(dialect);
-    EmptyDatabase first(dialect);
-    first.make(meant);
-    const Catalogue before = first.read();
+    const Catalogue before = made_and_read(random_database(dialect, 0), meant);
     RC_ASSERT(outline(before) == outline(meant));
-    EmptyDatabase second(dialect);
-    second.make(before);
-    const Catalogue after = second.read();
+    const Catalogue after = made_and_read(random_database(dialect, 1), before);
     RC_ASSERT(lines_of(differences(before, after)) == std::string());
     RC_ASSERT(before == after);
-    RC_ASSERT(!::testing::Test::HasFailure());
   }
 }
 
@@ -292,7 +305,7 @@ RC_GTEST_PROP(ModelRandom, PostgresqlSchemasReadEqualAfterTheyAreMadeAgain, ()) 
   random_round_trips(Dialect::postgresql, 2);
 }
 RC_GTEST_PROP(ModelRandom, MariadbSchemasReadEqualAfterTheyAreMadeAgain, ()) {
-  random_round_trips(Dialect::mysql, 2);
+  random_round_trips(Dialect::mysql, 1);
 }
 
 /// In another dialect: the real server takes it, and has what convert() says.
@@ -300,10 +313,8 @@ void random_conversion(Dialect from, Dialect to) {
   const Catalogue source = random_catalogue(from);
   const auto converted = convert(source, to);
   RC_ASSERT(converted.ok());
-  EmptyDatabase target(to);
-  target.make(converted->catalogue);
-  RC_ASSERT(!::testing::Test::HasFailure());
-  RC_ASSERT(outline(target.read()) == outline(converted->catalogue));
+  const Catalogue made = made_and_read(random_database(to, 0), converted->catalogue);
+  RC_ASSERT(outline(made) == outline(converted->catalogue));
   RC_ASSERT(converted->catalogue.tables.size() == source.tables.size());
 }
 

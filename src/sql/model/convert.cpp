@@ -87,6 +87,7 @@ class Converter {
                      std::vector<KeyPart>& out);
   void convert_indexes(const Table& table, Table& made);
   void convert_foreign_keys(const Table& table, Table& made);
+  void index_for(const ForeignKey& key, Table& made);
   void match_references();
   void convert_sequences();
   void leave_out_rest();
@@ -454,8 +455,33 @@ void Converter::convert_foreign_keys(const Table& table, Table& made) {
         remark(RemarkKind::changed, object, "SET DEFAULT: such a change is refused");
       }
     }
+    if (to_ == Dialect::mysql) index_for(copy, made);
     made.foreign_keys.push_back(std::move(copy));
   }
+}
+
+/// InnoDB makes an index for the columns of a foreign key where none begins with them; so that it
+/// comes with the others, and is no surprise, it is one of the table's.
+void Converter::index_for(const ForeignKey& key, Table& made) {
+  const auto begins = [&](const std::vector<KeyPart>& parts) {
+    if (parts.size() < key.columns.size()) return false;
+    for (std::size_t i = 0; i < key.columns.size(); ++i)
+      if (parts[i].column != key.columns[i] || parts[i].prefix > 0) return false;
+    return true;
+  };
+  if (made.primary_key && begins(made.primary_key->parts)) return;
+  NameSpace names(to_);
+  for (const Index& index : made.indexes) {
+    if (begins(index.parts)) return;
+    static_cast<void>(names.take(index.name));
+  }
+  Index index;
+  index.name = names.take(key.name);
+  for (const std::string& column : key.columns) {
+    index.parts.emplace_back();
+    index.parts.back().column = column;
+  }
+  made.indexes.push_back(std::move(index));
 }
 
 /// A column that refers to another one has its type, however the map came to it: MariaDB refuses

@@ -48,9 +48,9 @@ std::string text_after(std::string_view text, std::string_view keyword) {
   return {};
 }
 
+/// InnoDB says RESTRICT where nothing was said, and does the same for NO ACTION.
 Action mariadb_action(const std::string& rule) {
-  for (const Action action :
-       {Action::restricted, Action::cascade, Action::set_null, Action::set_default})
+  for (const Action action : {Action::cascade, Action::set_null, Action::set_default})
     if (rule == to_string(action)) return action;
   return Action::no_action;
 }

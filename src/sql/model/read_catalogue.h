@@ -24,7 +24,8 @@ struct Scope {
 ///
 /// PostgreSQL and SQLite: within one read-only transaction at one snapshot, unless one is open
 /// already, which stays open. MariaDB and MySQL show the catalogue as it is at each query. No lock
-/// but those that a reader of a catalogue takes: definitions of views wait for an ALTER that runs.
+/// but those that the server takes for whoever asks it to write a definition down: PostgreSQL waits
+/// there for an ALTER that runs, so the call wants a timeout (it counts for each query).
 /// PostgreSQL forms definitions by what is there now: an object dropped meanwhile is left out.
 ///
 /// Errors: those of the connection; not_found for a schema that is not there; invalid_data when the
