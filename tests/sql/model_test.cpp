@@ -1,5 +1,6 @@
 // The model without a server: order of tables, keys, names, canonical form, differences.
 #include "base/json.h"
+#include "base/text.h"
 #include "sql/model/order.h"
 #include "sql/model/types.h"
 #include "sql/model_databases.h"
@@ -116,6 +117,7 @@ TEST(ModelNameTest, LongNamesAreCutBetweenCharactersWithAHashOfTheWhole) {  // t
   EXPECT_EQ(cut, *short_name(name, Dialect::postgresql));
   EXPECT_NE(cut, *short_name(name + "x", Dialect::postgresql));
   EXPECT_EQ(cut.substr(0, 54), name.substr(0, 54));
+  EXPECT_TRUE(is_utf8(*short_name("x" + name, Dialect::postgresql)));
   EXPECT_EQ(*short_name(std::string(63, 'x'), Dialect::postgresql), std::string(63, 'x'));
   EXPECT_EQ(short_name(std::string(65, 'x'), Dialect::mysql)->size(), 64U);
   EXPECT_EQ(short_name("", Dialect::mysql).error().type, ErrorType::invalid_name);
