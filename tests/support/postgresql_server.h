@@ -26,8 +26,11 @@ class PostgresqlServer {
   [[nodiscard]] int port() const { return port_; }
   /// The folder of its socket.
   [[nodiscard]] std::string sockets() const { return sockets_.path(); }
+  [[nodiscard]] std::string socket_file() const {
+    return sockets_.file(".s.PGSQL." + std::to_string(port_));
+  }
 
-  /// All of it, without a word; its data are recovered at the next start.
+  /// All of its processes by SIGKILL; its data are recovered at the next start.
   void kill();
   void start();
 
