@@ -36,8 +36,8 @@ class LostServer {
 
   LostTally run() {
     const bool alone = !options_.only_point.empty();
-    if (options_.full || alone || options_.random_kills == 0) at_points();
-    if (!alone && (options_.full || options_.random_kills == 0)) at_requests();
+    at_points();
+    if (!alone) at_requests();
     at_random();
     const int most_in_doubt = is_postgresql_ ? 0 : tally_.all_cuts() / 100;
     if (tally_.in_doubt > most_in_doubt)

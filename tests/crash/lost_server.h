@@ -35,11 +35,11 @@ struct LostTally {
   [[nodiscard]] int all_cuts() const;
 };
 
-/// At each crash point (each of its hits with `full`): the server killed, sessions ended; at each
-/// request (some without `full`): it or its answer lost; then `options.random_kills` times any of
-/// that at a random moment. With random kills and without `full`: those alone. After each `migrate
-/// up` until it ends well, in every second case with the state directory gone between any two.
-/// Nothing may be left to do by hand on PostgreSQL, and in one case of a hundred on MariaDB.
+/// At each crash point (each of its hits with `full`; else one of each of the kind's own, in one of
+/// these ways): the server killed, sessions ended. At each request (some without `full`): it or its
+/// answer lost. Then `options.random_kills` times at a random moment. After each `migrate up` until
+/// it ends well, in every second case with the state directory gone between any two. Nothing may be
+/// left to do by hand on PostgreSQL, and in one case of a hundred on MariaDB.
 [[nodiscard]] LostTally lose_servers(const Options& options, const std::string& scenario);
 
 }  // namespace dunlin::crash

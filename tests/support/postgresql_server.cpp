@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -20,8 +21,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The newest that is installed.
+/// The one that is asked for, else the newest of Debian's.
 std::string find_programs() {
+  if (const char* wanted = std::getenv("DUNLIN_TEST_POSTGRESQL")) {
+    const std::string programs = postgresql_programs(std::atoi(wanted));
+    if (programs.empty())
+      throw std::runtime_error(std::string("no PostgreSQL ") + wanted +
+                               " is installed; try: bash tools/servers.sh");
+    return programs;
+  }
   std::vector<std::pair<int, std::string>> found;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", ignored))
@@ -60,6 +68,21 @@ std::vector<pid_t> children_of(pid_t parent) {
 }
 
 }  // namespace
+
+std::string postgresql_programs(int version) {
+  // tools/servers.sh puts them beside the build folder, from which tests run.
+  char own[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", own, sizeof own);
+  const fs::path program(std::string(own, length > 0 ? static_cast<std::size_t>(length) : 0));
+  const fs::path build = program.parent_path();
+  for (const fs::path& folder :
+       {fs::path("/usr/lib/postgresql") / std::to_string(version),
+        build.parent_path() / "servers" / ("postgresql-" + std::to_string(version))}) {
+    std::error_code ignored;
+    if (fs::exists(folder / "bin" / "postgres", ignored)) return (folder / "bin").string();
+  }
+  return {};
+}
 
 PostgresqlServer::PostgresqlServer() : sockets_("/tmp"), programs_(find_programs()) {
   // PostgreSQL refuses to run as root; run_tests.py does not run these as root, a person may.

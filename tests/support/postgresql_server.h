@@ -1,6 +1,9 @@
-// A PostgreSQL server of a test's own: made, started, killed and removed with it. Debian's
-// binaries; reached by a socket in a short folder of its own, so that any number run side by side.
-// Makes a cluster in about a second: share one among the tests of a suite. One thread.
+// A PostgreSQL server of a test's own: made, started, killed and removed with it. Reached by a
+// socket in a short folder of its own, so that any number run side by side. Makes a cluster in
+// about a second: share one among the tests of a suite. One thread.
+//
+// Debian's binaries, the newest; or those of the major version that DUNLIN_TEST_POSTGRESQL names,
+// Debian's or those of tools/servers.sh.
 #pragma once
 
 #include <memory>
@@ -10,6 +13,9 @@
 #include "support/scratch.h"
 
 namespace dunlin::testing {
+
+/// Where the programs of a major version are; empty: nowhere.
+[[nodiscard]] std::string postgresql_programs(int version);
 
 class PostgresqlServer {
  public:
