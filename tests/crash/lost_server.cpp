@@ -35,9 +35,16 @@ class LostServer {
   }
 
   LostTally run() {
-    const bool alone = !options_.only_point.empty();
+    const std::string& only = options_.only_point;
+    // A request of a failure, to see it again.
+    if (only.starts_with("reply:") || only.starts_with("request:")) {
+      at_request(std::stoi(only.substr(only.find(':') + 1)), only.starts_with("reply:")
+                                                                 ? CuttingProxy::Loss::reply
+                                                                 : CuttingProxy::Loss::request);
+      return std::move(tally_);
+    }
     at_points();
-    if (!alone) at_requests();
+    if (only.empty()) at_requests();
     at_random();
     const int most_in_doubt = is_postgresql_ ? 0 : tally_.all_cuts() / 100;
     if (tally_.in_doubt > most_in_doubt)
@@ -70,7 +77,7 @@ std::string LostServer::complaint(const Ended& ended) {
   if (ended.timed_out) return "\n  it hung: " + ended.output;
   if (ended.killed || ended.exit_code < 0) return "\n  it died: " + ended.output;
   if (ended.exit_code == 0) return {};
-  constexpr int kLastCode = 6;
+  constexpr int kLastCode = 7;
   if (ended.exit_code > kLastCode) return "\n  exit code " + std::to_string(ended.exit_code);
   return ended.output.empty() ? "\n  it failed without a word" : "";
 }
@@ -99,8 +106,8 @@ void LostServer::judge(const std::string& what, Ended ended, bool disturbed) {
     ++tally_.not_reached;
   }
   if (doubts) {
-    constexpr int kFailedItems = 1;
-    if (ended.exit_code != kFailedItems || ended.output.find(".sql:") == std::string::npos)
+    constexpr int kFatal = 7;
+    if (ended.exit_code != kFatal || ended.output.find(".sql:") == std::string::npos)
       text += "\n  in doubt, exit code " + std::to_string(ended.exit_code) + ": " + ended.output;
     else
       std::printf("in doubt, %s: %s\n", what.c_str(), ended.output.c_str());
@@ -197,7 +204,7 @@ void LostServer::at_request(int request, CuttingProxy::Loss what) {
   const bool reached = server_.proxy().has_lost();
   if (reached) ++tally_.cuts[static_cast<std::size_t>(cut)];
   server_.proxy().pass();
-  judge(std::string(kCutNames[static_cast<std::size_t>(cut)]) + " " + std::to_string(request),
+  judge(std::string(kCutNames[static_cast<std::size_t>(cut)]) + ":" + std::to_string(request),
         ended, reached);
 }
 
