@@ -54,10 +54,14 @@ class Direct : public PostgresqlSchemaTest {
   }
   /// "…, process N" of whoever has the lock and, when one is named, waits at that gate.
   [[nodiscard]] std::string holder(int gate = 0) const {
+    // By the key of the owner's lock: behind a proxy the session with the other one may bear the
+    // name of another process (DISCARD ALL).
     const std::string owner =
-        "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE "
-        "l.locktype = 'advisory' AND l.granted AND l.objid <> 42 AND a.datname = "
-        "current_database() AND a.application_name <> ''";
+        "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid, "
+        "encode(sha256('dunlin owner \"public\".\"__MigrationsHistory\"'), 'hex') AS key WHERE "
+        "l.locktype = 'advisory' AND l.granted AND a.datname = current_database() AND "
+        "l.classid::bigint = ('x' || substr(key, 1, 8))::bit(32)::bigint AND l.objid::bigint = "
+        "('x' || substr(key, 9, 8))::bit(32)::bigint";
     const std::string there =
         " AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO "
         "%gate WHERE n = " +
@@ -202,8 +206,8 @@ class Race : public Base {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - begin);
     slowest_ms_ = std::max<std::int64_t>(slowest_ms_, took.count());
-    // Its statement is still at the gate, or was ended by now: who comes next must not meet it.
-    wait_for_holder(children, 2);
+    // Its statement may still be at the gate, and who comes next must not meet it.
+    std::this_thread::sleep_for(std::chrono::milliseconds(moment_ms_(random_)));
     this->open_gate(2);
   }
 

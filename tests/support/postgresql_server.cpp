@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,7 +42,8 @@ std::string find_programs() {
 /// The state and the parent of a process; '?' when it is gone.
 std::pair<char, pid_t> state_of(const std::string& pid) {
   std::ifstream in("/proc/" + pid + "/stat");
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::string text;
+  std::getline(in, text);  // which takes its end between opening and reading for no text
   const std::size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return {'?', 0};
   std::istringstream rest(text.substr(name_end + 1));
