@@ -76,8 +76,9 @@ class PostgresqlConnectionTest : public ::testing::Test {
 TEST_F(PostgresqlConnectionTest, SaysItsVersionAndDatabase) {
   EXPECT_EQ(connection_->server().product, "PostgreSQL");
   EXPECT_GE(connection_->server().version_number, 150000);
-  if (const char* const wanted = std::getenv("DUNLIN_TEST_POSTGRESQL"))
+  if (const char* const wanted = std::getenv("DUNLIN_TEST_POSTGRESQL")) {
     EXPECT_EQ(connection_->server().version_number / 10000, std::atoi(wanted));
+  }
   EXPECT_EQ(connection_->server().database, "postgres");
   EXPECT_EQ(connection_->server().user, "owner");
   EXPECT_EQ(std::to_string(connection_->session().process), text("SELECT pg_backend_pid()"));
