@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "sql/connection.h"
+#include "support/process.h"
 
 namespace dunlin::sql {
 
@@ -44,6 +45,12 @@ class ConnectionConformance
     auto connection = subject_->connect();
     EXPECT_TRUE(connection.ok()) << connection.error().text();
     return connection.ok() ? std::move(*connection) : nullptr;
+  }
+  /// MariaDB calls a session busy for a moment after it has answered. Far less than long_query().
+  [[nodiscard]] bool nobody_works_any_more() const {
+    constexpr auto kPatience = std::chrono::seconds(20);
+    return dunlin::testing::eventually([&] { return !subject_->somebody_works(*connect()); },
+                                       kPatience);
   }
   Done run(std::string_view sql) {
     const auto done = connection_->run(sql, Call{});
@@ -141,7 +148,7 @@ TEST_P(ConnectionConformance, ATimeOutEndsTheStatementAtTheServerToo) {
   const Error error = error_of(subject_->long_query(), call);
   EXPECT_EQ(error.type, ErrorType::network_timeout);
   EXPECT_FALSE(error.possibly_applied) << "the server has said that it ended";
-  EXPECT_FALSE(subject_->somebody_works(*connect()));
+  EXPECT_TRUE(nobody_works_any_more());
   EXPECT_EQ(text("SELECT 1"), "1") << "it goes on";
 }
 
@@ -155,7 +162,7 @@ TEST_P(ConnectionConformance, CancellingEndsTheStatementAtTheServerToo) {
   later.join();
   EXPECT_EQ(error.type, ErrorType::interrupted);
   EXPECT_FALSE(error.possibly_applied);
-  EXPECT_FALSE(subject_->somebody_works(*connect()));
+  EXPECT_TRUE(nobody_works_any_more());
   EXPECT_EQ(error_of("SELECT 1", Call{source.token(), {}}).type, ErrorType::interrupted)
       << "nothing is begun any more";
   EXPECT_EQ(text("SELECT 1"), "1");
