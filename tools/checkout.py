@@ -14,6 +14,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOBODY = 65534
+# All else of ours that a person has set would change what a test finds.
+KEPT = ("DUNLIN_CI", "DUNLIN_RACE_", "DUNLIN_TEST_POSTGRESQL")
 
 
 def is_root() -> bool:
@@ -75,7 +77,7 @@ class Stage:
         if self.drop:
             os.chown(home, NOBODY, NOBODY)
         environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith(("DUNLIN_", "XDG_", "GTEST_"))}
+                       if key.startswith(KEPT) or not key.startswith(("DUNLIN_", "XDG_", "GTEST_"))}
         environment.update(
             HOME=str(home), TMPDIR=str(home), XDG_RUNTIME_DIR=str(home), DUNLIN_BINARY=str(self.programs / "dunlin"),
             DUNLIN_SOURCE_DIR=str(self.source),
@@ -99,3 +101,7 @@ class Stage:
         # Fixtures; documents that tests compare with the program; the tables of crash points.
         for folder in ("tests", "docs", "src"):
             shutil.copytree(source_folder / folder, self.source / folder)
+        # Where tests look for those of tools/servers.sh: beside the build folder.
+        servers = ROOT / "build" / "servers"
+        if servers.is_dir():
+            shutil.copytree(servers, self.scratch / "servers", symlinks=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The crash loop in its parts: kills at crash points, kills at random moments, owners that were stopped and overtaken, the points against
-# the READMEs, the flushes that a power cut would test, and the time that control from another process takes. Each run is compared with
-# an undisturbed one. Without --full a sample of a few minutes.
+# The crash loop in its parts: kills at crash points, kills at random moments, owners that were stopped and overtaken, servers that die
+# instead, the points against the READMEs, the flushes that a power cut would test, and the time that control from another process takes.
+# Each run is compared with an undisturbed one. Without --full a sample of a few minutes.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . tools/lib.sh
@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
     --help)
       echo "usage: ./dev crash [--full] [--no-build] [ARGUMENT of crash_loop]..."
       echo "  --full: every point, 200 random kills of each kind and of an adversarial tree, 200 trials of each verb; kept in docs/evidence/crash-loop.txt"
-      echo "  with arguments of crash_loop (--kind K, --point NAME:HIT, --random N, --stopped-owner, --flushes, --control N): that part alone"
+      echo "  with arguments of crash_loop (--kind K, --point NAME:HIT, --random N, --stopped-owner, --lost-server, --flushes, --control N): that part alone"
       exit 0
       ;;
     *) arguments+=("$1") ;;
@@ -78,6 +78,7 @@ all() {
   adversarial
   in_phases
   part "stopped, overtaken, continued" --stopped-owner
+  part "servers killed, sessions ended, requests and answers lost" --lost-server --random "$random"
   part "crash points and the READMEs" --points
   part "flushes before what relies on them" --flushes
   part "control from another process, $trials trials of each verb" --control "$trials"

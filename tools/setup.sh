@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what is missing of the package groups named (build, test, lint, bench, fresh; without a name: build, test, lint).
+# Installs what is missing of the package groups named (build, test, lint, bench, fresh, servers; without a name: build, test, lint).
 # Does nothing, and needs no right, when everything is there.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . tools/lib.sh
 
 if [ "${1:-}" = --help ]; then
-  echo "usage: ./dev setup [build|test|lint|bench|fresh]...     installs the Debian packages of tools/packages.txt that are missing"
+  echo "usage: ./dev setup [build|test|lint|bench|fresh|servers]...     installs the Debian packages of tools/packages.txt that are missing"
   exit 0
 fi
 [ $# -gt 0 ] || set -- build test lint

@@ -164,7 +164,7 @@ Ended Bench::finish(const Environment& again, bool& died_again) {
   return {};
 }
 
-std::string Bench::differences(const Ended& last) {
+std::string Bench::differences(const Ended& last, bool with_counters) {
   std::string text;
   if (last.exit_code != expected_exit_) {
     text += "\n  exit code " + std::to_string(last.exit_code) +
@@ -173,7 +173,8 @@ std::string Bench::differences(const Ended& last) {
   if (const std::string state = scenario_->state(); state != expected_state_) {
     text += "\n  destination:" + first_difference(expected_state_, state);
   }
-  if (const std::string now = counters(); now != expected_counters_) {
+  if (const std::string now = with_counters ? counters() : expected_counters_;
+      now != expected_counters_) {
     text += "\n  counters:" + first_difference(expected_counters_, now);
   }
   for (const std::string& leftover : scenario_->leftovers()) text += "\n  left over: " + leftover;

@@ -51,8 +51,9 @@ class Bench {
   /// `resume last` until it ends; dies at `again` (an environment) the first time when that is not
   /// empty. Starts the command anew where the kill came before the execution was recorded.
   [[nodiscard]] Ended finish(const Environment& again, bool& died_again);
-  /// Empty, or what differs from the undisturbed run.
-  [[nodiscard]] std::string differences(const Ended& last);
+  /// Empty, or what differs from the undisturbed run; without its counters where others than the
+  /// first execution may have done the rest.
+  [[nodiscard]] std::string differences(const Ended& last, bool with_counters = true);
   /// The counters of `status last --json`.
   [[nodiscard]] std::string counters();
   [[nodiscard]] Scenario& scenario() { return *scenario_; }

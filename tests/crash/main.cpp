@@ -12,6 +12,7 @@
 #include "control.h"
 #include "flushes.h"
 #include "loop.h"
+#include "lost_server.h"
 #include "phases.h"
 #include "points.h"
 #include "stopped_owner.h"
@@ -19,8 +20,10 @@
 namespace {
 
 using dunlin::crash::FlushTally;
+using dunlin::crash::kCutNames;
 using dunlin::crash::kPhaseNames;
 using dunlin::crash::Latencies;
+using dunlin::crash::LostTally;
 using dunlin::crash::Options;
 using dunlin::crash::PhaseTally;
 using dunlin::crash::Tally;
@@ -33,11 +36,14 @@ constexpr const char* kUsage =
     "                  "
     "records-single|schema|schema-postgresql|schema-mariadb|objects|scripted|scripted-batch|\n"
     "                  scripted-execution]... [--random N [--phases N]] [--seed S]\n"
-    "                  [--point NAME[:HIT]] [--stopped-owner] [--points] [--control TRIALS]\n"
+    "                  [--point NAME[:HIT]] [--stopped-owner] [--lost-server] [--points]\n"
+    "                  [--control TRIALS]\n"
     "                  [--flushes] [--binary PATH] [--jobs N]\n"
     "  --phases N: with --random, at least N kills in each phase (enumeration, copy, "
     "verification,\n"
     "             commit, clean-up)\n"
+    "  --lost-server: instead of dunlin the server dies, or its sessions, requests, answers\n"
+    "             (schema-postgresql, schema-mariadb)\n"
     "  --points: each point with its hits, compared with the table in the kind's README\n"
     "  --flushes: under strace, whether each flush has ended before what relies on it (files,\n"
     "             records, records-single, schema)\n"
@@ -48,6 +54,7 @@ struct Arguments {
   std::vector<std::string> kinds;
   int phases = 0;
   bool stopped_owner = false;
+  bool lost_server = false;
   bool points = false;
   bool flushes = false;
   int control = 0;
@@ -93,6 +100,8 @@ Arguments parse(int argc, char** argv) {
       arguments.options.only_point = value();
     else if (word == "--stopped-owner")
       arguments.stopped_owner = true;
+    else if (word == "--lost-server")
+      arguments.lost_server = true;
     else if (word == "--points")
       arguments.points = true;
     else if (word == "--flushes")
@@ -108,6 +117,8 @@ Arguments parse(int argc, char** argv) {
       std::exit(2);
     }
   }
+  if (arguments.kinds.empty() && arguments.lost_server)
+    arguments.kinds = {"schema-postgresql", "schema-mariadb"};
   if (arguments.kinds.empty()) arguments.kinds = dunlin::crash::scenario_names();
   return arguments;
 }
@@ -144,6 +155,32 @@ int run_loops(const Arguments& arguments) {
     }
   }
   return failures == 0 ? 0 : 1;
+}
+
+int run_lost_server(const Arguments& arguments) {
+  std::vector<std::future<LostTally>> running;
+  std::vector<LostTally> tallies;
+  for (const std::string& kind : arguments.kinds) {
+    const auto how = arguments.jobs > 1 ? std::launch::async : std::launch::deferred;
+    running.push_back(
+        std::async(how, [&arguments, kind] { return lose_servers(arguments.options, kind); }));
+  }
+  std::printf("%-18s %6s %8s", "scenario", "points", "requests");
+  for (const std::string_view name : kCutNames) std::printf(" %11s", std::string(name).c_str());
+  std::printf(" %6s %11s %9s %7s %8s %8s\n", "random", "not reached", "by itself", "by next",
+              "in doubt", "failures");
+  bool good = true;
+  for (auto& one : running) {
+    const LostTally tally = one.get();
+    std::printf("%-18s %6d %8d", tally.scenario.c_str(), tally.points, tally.requests);
+    for (const int cuts : tally.cuts) std::printf(" %11d", cuts);
+    std::printf(" %6d %11d %9d %7d %8d %8zu\n", tally.random, tally.not_reached, tally.by_itself,
+                tally.by_next, tally.in_doubt, tally.failures.size());
+    for (const std::string& failure : tally.failures)
+      std::printf("FAILED %s, %s\n", tally.scenario.c_str(), failure.c_str());
+    good = good && tally.failures.empty() && tally.all_cuts() > 0;
+  }
+  return good ? 0 : 1;
 }
 
 int run_phases(const Arguments& arguments) {
@@ -207,6 +244,7 @@ int run_flushes(const Arguments& arguments) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Arguments arguments = parse(argc, argv);
+  if (arguments.lost_server) return run_lost_server(arguments);
   if (arguments.flushes) return run_flushes(arguments);
   if (arguments.phases > 0) return run_phases(arguments);
   return arguments.control > 0 ? run_control(arguments) : run_loops(arguments);

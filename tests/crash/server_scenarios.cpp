@@ -1,12 +1,14 @@
 // Migrations of a schema at real servers, each made for the loop.
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "base/check.h"
-#include "scenario.h"
+#include "server_scenario.h"
 #include "sql/database_address.h"
 #include "support/mariadb_server.h"
 #include "support/postgresql_server.h"
+#include "support/process.h"
 
 namespace dunlin::crash {
 namespace {
@@ -32,47 +34,44 @@ std::string rows_of(const std::string& url, const std::string& query) {
   return text;
 }
 
-void execute(const std::string& url, const std::string& sql) {
+/// The first column of each row.
+std::vector<std::string> lines_of(const std::string& rows) {
+  std::vector<std::string> lines;
+  std::istringstream in(rows);
+  for (std::string line; std::getline(in, line);) lines.push_back(line.substr(0, line.find('|')));
+  return lines;
+}
+
+Status try_execute(const std::string& url, const std::string& sql) {
   const auto address = sql::parse_database_address(url);
   DUNLIN_CHECK(address.ok(), url);
   const auto connection = sql::connect_database(*address, sql::Call{}, false);
   DUNLIN_CHECK(connection.ok(), connection.error().text());
-  const auto done = (*connection)->run(sql, sql::Call{});
+  return sql::run_only(**connection, sql, sql::Call{});
+}
+
+void execute(const std::string& url, const std::string& sql) {
+  const Status done = try_execute(url, sql);
   DUNLIN_CHECK(done.ok(), sql + ": " + done.error().text());
 }
 
-class ServerScenario : public Scenario {
- public:
-  void make_source(const std::string& folder) override {
-    migrations_ = folder + "/migrations";
-    fsys::create_directories(migrations_);
-    write_migrations();
-  }
-  std::vector<std::string> command() const override {
-    return {"migrate", "up", "--db", url(), "--dir", migrations_, "--lock-timeout", "60"};
-  }
-  std::vector<std::string> impatient_command() const override {
-    return {"migrate", "up", "--db", url(), "--dir", migrations_, "--lock-timeout", "1"};
-  }
-  std::vector<std::string> publishing_points() const override {
-    return {"schema.commit.after", "schema.lock.after", "engine.execute.before",
-            "engine.execute.after"};
-  }
-
- protected:
-  [[nodiscard]] virtual std::string url() const = 0;
-  virtual void write_migrations() = 0;
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(migrations_ + "/" + name) << text;
-  }
-
- private:
-  std::string migrations_;
-};
-
 class PostgresqlScenario final : public ServerScenario {
  public:
+  PostgresqlScenario() : proxy_(server_.socket_file()) {}
   std::string name() const override { return "schema-postgresql"; }
+  void kill_server() override { server_.kill(); }
+  void start_server() override { server_.start(); }
+  testing::CuttingProxy& proxy() override { return proxy_; }
+  std::vector<std::string> sessions() override {
+    return lines_of(rows_of(server_.address(),
+                            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE "
+                            "'dunlin,%' ORDER BY backend_start"));
+  }
+  void end_session(const std::string& session) override {
+    constexpr const char* kWithin_ms = "10000";
+    static_cast<void>(rows_of(server_.address(),
+                              "SELECT pg_terminate_backend(" + session + ", " + kWithin_ms + ")"));
+  }
   void reset_destination() override {
     execute(server_.address(), "DROP DATABASE IF EXISTS loop WITH (FORCE)");
     execute(server_.address(), "CREATE DATABASE loop");
@@ -87,16 +86,23 @@ class PostgresqlScenario final : public ServerScenario {
                "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_index i "
                "ON i.indexrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace ORDER BY "
                "c.relname, a.attnum") +
-           rows_of(url(), "SELECT n FROM trace ORDER BY n");
+           rows_of(url(), "SELECT n FROM trace ORDER BY n") +
+           rows_of(url(),
+                   R"(SELECT "MigrationId", "Event", "Statement" FROM "__MigrationsHistoryLog" )"
+                   R"(WHERE "Event" IN ('passed', 'done') ORDER BY "Sequence")");
   }
   std::vector<std::string> leftovers() override {
-    const std::string locks =
-        rows_of(url(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'");
-    return locks == "0|\n" ? std::vector<std::string>{} : std::vector<std::string>{"a lock"};
+    const bool gone = testing::eventually([&] {
+      return rows_of(url(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0|\n";
+    });
+    return gone ? std::vector<std::string>{} : std::vector<std::string>{"a lock"};
   }
 
  protected:
   std::string url() const override { return server_.address("loop"); }
+  std::string proxied_url() const override {
+    return "postgres://owner@127.0.0.1:" + std::to_string(proxy_.port()) + "/loop";
+  }
   void write_migrations() override {
     write(
         "001_make.sql",
@@ -117,11 +123,25 @@ class PostgresqlScenario final : public ServerScenario {
 
  private:
   testing::PostgresqlServer server_;
+  testing::CuttingProxy proxy_;
 };
 
 class MariadbScenario final : public ServerScenario {
  public:
+  MariadbScenario() : proxy_(server_.socket_file()) {}
   std::string name() const override { return "schema-mariadb"; }
+  void kill_server() override { server_.kill(); }
+  void start_server() override { server_.start(); }
+  testing::CuttingProxy& proxy() override { return proxy_; }
+  std::vector<std::string> sessions() override {
+    return lines_of(rows_of(server_.address(), kSessions + " ORDER BY id"));
+  }
+  void end_session(const std::string& session) override {
+    // One that ended meanwhile is no error of ours, but of the statement.
+    static_cast<void>(try_execute(server_.address(), "KILL CONNECTION " + session));
+    static_cast<void>(testing::eventually(
+        [&] { return rows_of(server_.address(), kSessions + " AND id = " + session).empty(); }));
+  }
   void reset_destination() override {
     execute(server_.address(), "DROP DATABASE IF EXISTS `loop`");
     execute(server_.address(), "CREATE DATABASE `loop`");
@@ -139,12 +159,22 @@ class MariadbScenario final : public ServerScenario {
            rows_of(url(),
                    "SELECT routine_name FROM information_schema.routines WHERE "
                    "routine_schema = DATABASE() ORDER BY 1") +
-           rows_of(url(), "SELECT n FROM trace ORDER BY n");
+           rows_of(url(), "SELECT n FROM trace ORDER BY n") +
+           rows_of(url(),
+                   "SELECT MigrationId, Event, Statement FROM __MigrationsHistoryLog WHERE Event "
+                   "IN ('passed', 'done') ORDER BY Sequence");
   }
-  std::vector<std::string> leftovers() override { return {}; }
+  std::vector<std::string> leftovers() override {
+    // The locks are of sessions.
+    const bool gone = testing::eventually([&] { return sessions().empty(); });
+    return gone ? std::vector<std::string>{} : std::vector<std::string>{"a session"};
+  }
 
  protected:
   std::string url() const override { return server_.address("loop"); }
+  std::string proxied_url() const override {
+    return "mysql://root@127.0.0.1:" + std::to_string(proxy_.port()) + "/loop";
+  }
   void write_migrations() override {
     write(
         "001_make.sql",
@@ -162,10 +192,28 @@ class MariadbScenario final : public ServerScenario {
   }
 
  private:
+  const std::string kSessions =
+      "SELECT id FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()";
   testing::MariadbServer server_;
+  testing::CuttingProxy proxy_;
 };
 
 }  // namespace
+
+void ServerScenario::make_source(const std::string& folder) {
+  migrations_ = folder + "/migrations";
+  fsys::create_directories(migrations_);
+  write_migrations();
+}
+
+std::vector<std::string> ServerScenario::up(const std::string& lock_timeout_s) const {
+  return {"migrate", "up",        "--db",           is_proxied_ ? proxied_url() : url(),
+          "--dir",   migrations_, "--lock-timeout", lock_timeout_s};
+}
+
+void ServerScenario::write(const std::string& name, const std::string& text) const {
+  std::ofstream(migrations_ + "/" + name) << text;
+}
 
 std::unique_ptr<Scenario> make_server_scenario(const std::string& server) {
   if (server == "postgresql") return std::make_unique<PostgresqlScenario>();

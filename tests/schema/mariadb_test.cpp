@@ -189,6 +189,25 @@ TEST_F(MariadbRecovery, ADeathAtEveryStepEndsLikeAnUndisturbedRun) {
   }
 }
 
+TEST_F(MariadbRecovery, WhatCannotBeFoundOutIsNamedAndLeftAlone) {
+  file("1_Drop.sql",
+       "CREATE TABLE a(x int);\nCREATE TABLE b(x int);\nDROP TABLE a,\n  b;\nCREATE TABLE c(x "
+       "int);");
+  auto dying = child();
+  dying["DUNLIN_CRASH_AT"] = "schema.alone.before:3";
+  ASSERT_TRUE(testing::was_killed(testing::run_self("ServerChild.DISABLED_Migrates", dying)));
+  exec("DROP TABLE a");  // as a server that died between the two would have left it
+  for (const char* const execution : {"0002", "0003"}) {
+    const Status status = up(execution);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().type, ErrorType::in_doubt);
+    for (const char* const part : {"1_Drop.sql:3", "cannot be found out", "DROP TABLE a"})
+      EXPECT_THAT(status.error().text(), HasSubstr(part));
+    EXPECT_THAT(status.error().remediation, HasSubstr("look whether it was"));
+    EXPECT_EQ(schema(), "b(x int(11))") << "nothing more is done";
+  }
+}
+
 TEST_F(MariadbRecovery, AStoppedHolderKeepsTheLockAndIsNamed) {
   fill();
   auto stopping = child();

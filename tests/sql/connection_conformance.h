@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "sql/connection.h"
+#include "support/process.h"
 
 namespace dunlin::sql {
 
@@ -46,6 +47,12 @@ class ConnectionConformance
     auto connection = subject_->connect();
     EXPECT_TRUE(connection.ok()) << connection.error().text();
     return connection.ok() ? std::move(*connection) : nullptr;
+  }
+  /// MariaDB calls a session busy for a moment after it has answered. Far less than long_query().
+  [[nodiscard]] bool nobody_works_any_more() const {
+    constexpr auto kPatience = std::chrono::seconds(20);
+    return dunlin::testing::eventually([&] { return !subject_->somebody_works(*connect()); },
+                                       kPatience);
   }
   Done run(std::string_view sql) {
     const auto done = connection_->run(sql, Call{});

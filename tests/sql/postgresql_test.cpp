@@ -4,6 +4,7 @@
 #include "sql/connection_conformance.h"
 #include "sql/postgresql/connection.h"
 #include "sql/postgresql/sqlstate.h"
+#include "support/other_postgresql.h"
 #include "support/postgresql_server.h"
 
 namespace dunlin::sql {
@@ -75,6 +76,9 @@ class PostgresqlConnectionTest : public ::testing::Test {
 TEST_F(PostgresqlConnectionTest, SaysItsVersionAndDatabase) {
   EXPECT_EQ(connection_->server().product, "PostgreSQL");
   EXPECT_GE(connection_->server().version_number, 150000);
+  if (const char* const wanted = std::getenv("DUNLIN_TEST_POSTGRESQL")) {
+    EXPECT_EQ(connection_->server().version_number / 10000, std::atoi(wanted));
+  }
   EXPECT_EQ(connection_->server().database, "postgres");
   EXPECT_EQ(connection_->server().user, "owner");
   EXPECT_EQ(std::to_string(connection_->session().process), text("SELECT pg_backend_pid()"));
@@ -234,6 +238,13 @@ TEST_F(PostgresqlConnectionTest, AServerThatIsKilledIsNoticedAndComesBack) {
   server().start();
   SetUp();
   EXPECT_EQ(text("SELECT count(*) FROM kept"), "0");
+}
+
+TEST(OnPostgresql18, ConnectionsConform) {
+  dunlin::testing::expect_on_postgresql(18, "Postgresql/ConnectionConformance.*", 11);
+}
+TEST(OnPostgresql18, ConnectionsDoWhatIsTheirOwn) {
+  dunlin::testing::expect_on_postgresql(18, "PostgresqlConnectionTest.*", 14);
 }
 
 TEST(Sqlstate, EachRowOfTheTable) {

@@ -24,7 +24,9 @@ class MariadbServer {
   /// By TCP, where a user made with a password is asked for it.
   [[nodiscard]] std::string tcp_address(const std::string& user, const std::string& database) const;
 
-  /// All of it, without a word; its data are recovered at the next start.
+  [[nodiscard]] std::string socket_file() const { return sockets_.file("s"); }
+
+  /// Its one process by SIGKILL; its data are recovered at the next start.
   void kill();
   void start();
 

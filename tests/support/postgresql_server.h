@@ -1,6 +1,9 @@
-// A PostgreSQL server of a test's own: made, started, killed and removed with it. Debian's
-// binaries; reached by a socket in a short folder of its own, so that any number run side by side.
-// Makes a cluster in about a second: share one among the tests of a suite. One thread.
+// A PostgreSQL server of a test's own: made, started, killed and removed with it. Reached by a
+// socket in a short folder of its own, so that any number run side by side. Makes a cluster in
+// about a second: share one among the tests of a suite. One thread.
+//
+// Debian's binaries, the newest; or those of the major version that DUNLIN_TEST_POSTGRESQL names,
+// Debian's or those of tools/servers.sh.
 #pragma once
 
 #include <memory>
@@ -10,6 +13,9 @@
 #include "support/scratch.h"
 
 namespace dunlin::testing {
+
+/// Where the programs of a major version are; empty: nowhere.
+[[nodiscard]] std::string postgresql_programs(int version);
 
 class PostgresqlServer {
  public:
@@ -26,8 +32,11 @@ class PostgresqlServer {
   [[nodiscard]] int port() const { return port_; }
   /// The folder of its socket.
   [[nodiscard]] std::string sockets() const { return sockets_.path(); }
+  [[nodiscard]] std::string socket_file() const {
+    return sockets_.file(".s.PGSQL." + std::to_string(port_));
+  }
 
-  /// All of it, without a word; its data are recovered at the next start.
+  /// All of its processes by SIGKILL; its data are recovered at the next start.
   void kill();
   void start();
 

@@ -1,0 +1,45 @@
+// A scenario with a server of its own, which the loop may kill while dunlin works.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "scenario.h"
+#include "support/cutting_proxy.h"
+
+namespace dunlin::crash {
+
+class ServerScenario : public Scenario {
+ public:
+  void make_source(const std::string& folder) override;
+  std::vector<std::string> command() const override { return up("60"); }
+  std::vector<std::string> impatient_command() const override { return up("1"); }
+  std::vector<std::string> publishing_points() const override {
+    return {"schema.commit.after", "schema.lock.after", "engine.execute.before",
+            "engine.execute.after"};
+  }
+
+  /// All of its processes by SIGKILL, and the same data served again.
+  virtual void kill_server() = 0;
+  virtual void start_server() = 0;
+  /// Those that dunlin has there, the oldest first.
+  [[nodiscard]] virtual std::vector<std::string> sessions() = 0;
+  /// From another session; returns when it is gone.
+  virtual void end_session(const std::string& session) = 0;
+  [[nodiscard]] virtual testing::CuttingProxy& proxy() = 0;
+  /// Whether command() goes through it.
+  void go_through_proxy(bool yes) { is_proxied_ = yes; }
+
+ protected:
+  [[nodiscard]] virtual std::string url() const = 0;
+  [[nodiscard]] virtual std::string proxied_url() const = 0;
+  virtual void write_migrations() = 0;
+  void write(const std::string& name, const std::string& text) const;
+
+ private:
+  [[nodiscard]] std::vector<std::string> up(const std::string& lock_timeout_s) const;
+  std::string migrations_;
+  bool is_proxied_ = false;
+};
+
+}  // namespace dunlin::crash
