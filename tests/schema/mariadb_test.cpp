@@ -208,6 +208,32 @@ TEST_F(MariadbRecovery, WhatCannotBeFoundOutIsNamedAndLeftAlone) {
   }
 }
 
+TEST_F(MariadbRecovery, WhatWasInDoubtAndIsTakenOutAsTold) {
+  file("1_Drop.sql",
+       "CREATE TABLE a(x int);\nCREATE TABLE b(x int);\nDROP TABLE a,\n  b;\nCREATE TABLE c(x "
+       "int);");
+  auto dying = child();
+  dying["DUNLIN_CRASH_AT"] = "schema.alone.before:3";
+  ASSERT_TRUE(testing::was_killed(testing::run_self("ServerChild.DISABLED_Migrates", dying)));
+  exec("DROP TABLE a");
+  EXPECT_FALSE(up("0002").ok());
+  exec("DROP TABLE b");
+  file("1_Drop.sql", "CREATE TABLE a(x int);\nCREATE TABLE b(x int);\nCREATE TABLE c(x int);");
+  expect_up("0003");
+  EXPECT_EQ(schema(), "c(x int(11))");
+}
+TEST_F(MariadbRecovery, AnAnnouncedStatementThatWasNotDoneMayBeCorrected) {
+  file("1_Add.sql",
+       "CREATE TABLE a(x int);\nCREATE TABLE b(x int);\nALTER TABLE a ADD COLUMN y int;");
+  auto dying = child();
+  dying["DUNLIN_CRASH_AT"] = "schema.alone.before:3";
+  ASSERT_TRUE(testing::was_killed(testing::run_self("ServerChild.DISABLED_Migrates", dying)));
+  file("1_Add.sql",
+       "CREATE TABLE a(x int);\nCREATE TABLE b(x int);\nALTER TABLE b ADD COLUMN y int;");
+  expect_up("0003");
+  EXPECT_EQ(schema(), "a(x int(11)) b(x int(11),y int(11))");
+}
+
 TEST_F(MariadbRecovery, AStoppedHolderKeepsTheLockAndIsNamed) {
   fill();
   auto stopping = child();

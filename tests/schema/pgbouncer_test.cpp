@@ -56,6 +56,13 @@ TEST_F(BehindPgBouncer, ManyProcessesAtOnceApplyEachMigrationExactlyOnce) {
   expect_each_once(20);
 }
 
+TEST_F(BehindPgBouncer, WhoeverWorksIsNamedAlsoInTheSecondMigration) {
+  file("1_A.sql", "CREATE TABLE t(a int);");
+  file("2_B.sql", "CREATE TABLE names AS SELECT current_setting('application_name') AS name;");
+  expect_up();
+  EXPECT_THAT(text("SELECT name FROM names"), HasSubstr("dunlin"));
+}
+
 TEST_F(BehindPgBouncer, WhatNoTransactionCanHoldIsRefusedBeforeAnythingRuns) {
   file("1_Make.sql", "CREATE TABLE t(a int);");
   file("2_Index.sql", "SELECT 1;\nCREATE INDEX CONCURRENTLY ta ON t(a);");

@@ -90,6 +90,31 @@ TEST_F(PostgresqlRecovery, ADeathAtEveryStepEndsLikeAnUndisturbedRun) {
   }
 }
 
+TEST_F(PostgresqlRecovery, AnIndexWithoutANameIsNotLeftInDoubt) {
+  file("1_A.sql", "CREATE TABLE t(a int);\nCREATE INDEX CONCURRENTLY ON t(a);");
+  for (const char* const place : {"schema.alone.before:1", "schema.alone.after:1"}) {
+    SCOPED_TRACE(place);
+    auto dying = child();
+    dying["DUNLIN_CRASH_AT"] = place;
+    ASSERT_TRUE(testing::was_killed(testing::run_self("ServerChild.DISABLED_Migrates", dying)));
+    expect_up("0002");
+    EXPECT_EQ(schema(), "trainteger t_a_idxiainteger+");
+    clean();
+  }
+}
+
+TEST_F(PostgresqlRecovery, AnAnnouncedStatementThatIsTakenOutSkipsNoOther) {
+  file("1_A.sql",
+       "CREATE TABLE t(a int);\nCREATE INDEX CONCURRENTLY ta ON t(a);\nDROP INDEX CONCURRENTLY IF "
+       "EXISTS zz;\nINSERT INTO t VALUES (1);");
+  auto dying = child();
+  dying["DUNLIN_CRASH_AT"] = "schema.alone.before:1";
+  ASSERT_TRUE(testing::was_killed(testing::run_self("ServerChild.DISABLED_Migrates", dying)));
+  file("1_A.sql", "CREATE TABLE t(a int);\nINSERT INTO t VALUES (1);");
+  expect_up("0002");
+  EXPECT_EQ(text("SELECT a FROM t"), "1");
+}
+
 TEST_F(PostgresqlRecovery, AStoppedHolderKeepsTheLockAndIsNamed) {
   fill();
   auto stopping = child();
