@@ -86,7 +86,7 @@ Result<std::size_t> Applier::go_on_from(const Job& job, const Unfinished& before
   const auto changed = [&](const std::string& what) {
     Error error(ErrorType::migration_failed,
                 fmt::format("the first {} of its statements have been applied already, and {}",
-                            std::max(done, static_cast<std::size_t>(before.begun)), what));
+                            done, what));
     error.remediation =
         "let these statements stand in the file as they were, and correct only what follows them";
     return error;
@@ -101,13 +101,17 @@ Result<std::size_t> Applier::go_on_from(const Job& job, const Unfinished& before
     return Error(ErrorType::migration_failed,
                  "it has been applied in part, and then taken back in part: put the database back "
                  "from a backup, or finish what was begun first");
-  if (done > count || static_cast<std::size_t>(before.begun) > count)
-    return changed("the file has fewer now");
+  if (done > count) return changed("the file has fewer now");
   DUNLIN_ASSIGN(const std::string hash, prefix_hash(*job.script, *job.steps, done));
   if (done > 0 && hash != before.hash) return changed("they are others now");
   if (before.begun == 0) return done;
   const auto index = static_cast<std::size_t>(before.begun - 1);
+  if (index >= count) return done;  // it was taken out
   const Step& step = job.steps->steps[index];
+  DUNLIN_ASSIGN(const std::string now, statement_hash(*job.script, step));
+  // Corrected, or taken out because it was found to be done: nothing of what stands there now was
+  // ever announced, so nothing of it is passed over.
+  if (now != before.begun_hash) return done;
   DUNLIN_ASSIGN(const Probed found,
                 probe(target_, step.sql(*job.script), before.fingerprint, own_call()));
   if (found == Probed::not_done) return done;
@@ -116,7 +120,9 @@ Result<std::size_t> Applier::go_on_from(const Job& job, const Unfinished& before
                 place_of(*job.script, step) +
                     ": whether this statement was done before its end cannot be found out: " +
                     beginning_of(*job.script, step));
-    error.remediation = "look whether it was; if so, take it out of the file's way back and forth";
+    error.remediation =
+        "look whether it was: if so, take it out of the file; if not: dunlin migrate repair " +
+        version_of(job.id).text() + " --db URL --dir DIR. Then go on with dunlin migrate up";
     return error;
   }
   DUNLIN_TRY(note_passed(job, index + 1));
@@ -289,8 +295,10 @@ Status Applier::run_alone(const Job& job, std::size_t index) {
   DUNLIN_TRY(prepare_alone(target_, sql, own_call()));
   const auto statement = static_cast<std::int64_t>(index + 1);
   DUNLIN_ASSIGN(const std::string before, fingerprint(target_, sql, own_call()));
-  DUNLIN_TRY(as_ourselves(
-      job, [&] { return history_.begun(job.id, job.direction, statement, before, own_call()); }));
+  DUNLIN_ASSIGN(const std::string hash, statement_hash(*job.script, step));
+  DUNLIN_TRY(as_ourselves(job, [&] {
+    return history_.begun(job.id, job.direction, statement, hash, before, own_call());
+  }));
   DUNLIN_CRASH_POINT("schema.alone.before");
   DUNLIN_TRY(fence_());
   DUNLIN_TRY(send_alone(job, index));

@@ -216,12 +216,18 @@ Result<std::map<std::string, Unfinished>> History::unfinished(const Call& call) 
     Unfinished& one = result[std::string(rows->text(0))];
     const std::string_view event = rows->text(2);
     one.failed = 0;
-    if (event == "repaired") continue;
+    if (event == "repaired") {
+      one.begun = 0;  // somebody has looked: it was not done
+      continue;
+    }
     one.direction = rows->text(1) == "down" ? Direction::down : Direction::up;
     const std::int64_t statement = integer_of(rows->text(3));
     if (event == "begun") {
+      const std::string_view both = rows->text(4);
+      const std::size_t blank = std::min(both.find(' '), both.size());
       one.begun = statement;
-      one.fingerprint = rows->text(4);
+      one.begun_hash = both.substr(0, blank);
+      one.fingerprint = both.substr(std::min(blank + 1, both.size()));
       continue;
     }
     one.begun = 0;  // the server has answered
@@ -292,8 +298,8 @@ Status History::passed(const std::string& id, Direction direction, std::int64_t 
 }
 
 Status History::begun(const std::string& id, Direction direction, std::int64_t statement,
-                      const std::string& fingerprint, const Call& call) {
-  return log({id, direction, "begun", nullptr, {}, statement, fingerprint}, call);
+                      const std::string& hash, const std::string& fingerprint, const Call& call) {
+  return log({id, direction, "begun", nullptr, {}, statement, hash + " " + fingerprint}, call);
 }
 
 Status History::failed(const Migration& migration, std::int64_t statement,

@@ -49,6 +49,7 @@ struct Unfinished {
   std::int64_t passed = 0;  ///< so many are done, from the first on
   std::string hash;         ///< prefix_hash() of those
   std::int64_t begun = 0;   ///< announced, and nothing more is known of it; 0: none
+  std::string begun_hash;   ///< statement_hash() of that one
   std::string fingerprint;  ///< before that one, as probe.h has it
   std::int64_t failed = 0;  ///< the server has refused that one, and nobody has said since that it
                             ///< may go on; 0: none
@@ -99,9 +100,10 @@ class History {
   /// `count` statements are done; inside the transaction of the last ones, if they have one.
   [[nodiscard]] Status passed(const std::string& id, Direction direction, std::int64_t count,
                               const std::string& hash, const sql::Call& call);
-  /// That statement (from 1) is sent next, and no transaction holds it.
+  /// That statement (from 1) is sent next, and no transaction holds it. `hash`: statement_hash().
   [[nodiscard]] Status begun(const std::string& id, Direction direction, std::int64_t statement,
-                             const std::string& fingerprint, const sql::Call& call);
+                             const std::string& hash, const std::string& fingerprint,
+                             const sql::Call& call);
   /// After its transaction was rolled back. `statement` from 1; 0: none of them.
   [[nodiscard]] Status failed(const Migration& migration, std::int64_t statement,
                               const std::string& message, const sql::Call& call);

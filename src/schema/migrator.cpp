@@ -55,7 +55,9 @@ Result<bool> Migrator::apply(engine::BatchContext& context, const Migration& mig
 
 Result<bool> Migrator::repair(engine::BatchContext& context, const Migration& migration) {
   const auto part = session_.unfinished().find(migration.id);
-  if (part != session_.unfinished().end() && part->second.failed > 0) {
+  const bool is_named = plan_.only.has_value();  // what is in doubt only where somebody says so
+  if (part != session_.unfinished().end() &&
+      (part->second.failed > 0 || (is_named && part->second.begun > 0))) {
     DUNLIN_TRY(session_.history().may_go_on(migration.id, call_of(context)));
     session_.may_go_on(migration.id);
     return true;

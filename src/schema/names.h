@@ -10,7 +10,7 @@ namespace dunlin::schema {
 
 inline constexpr std::string_view kHistoryTable = "__MigrationsHistory";
 inline constexpr std::string_view kLogTable = "__MigrationsHistoryLog";
-inline constexpr std::string_view kLockTable = "__MigrationsLock";  ///< SQLite alone has one
+inline constexpr std::string_view kLockTable = "__MigrationsLock";  ///< PostgreSQL has none
 inline constexpr std::array kTableNames = {kHistoryTable, kLogTable, kLockTable};
 
 /// `quote` is that of the server; where it stands in the name, it stands twice.

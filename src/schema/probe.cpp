@@ -121,6 +121,52 @@ std::optional<ConcurrentIndex> concurrent_index(Dialect dialect, std::string_vie
   return ConcurrentIndex{*name, *table};
 }
 
+/// The table of a CREATE INDEX CONCURRENTLY that leaves the name to the server.
+std::optional<Name> table_of_nameless_index(std::string_view sql) {
+  Words words(Dialect::postgresql, sql);
+  if (!words.take({"CREATE"})) return std::nullopt;
+  words.take({"UNIQUE"});
+  if (!words.take({"INDEX", "CONCURRENTLY", "ON"})) return std::nullopt;
+  words.take({"ONLY"});
+  return words.name();
+}
+
+/// The indexes of a table by their numbers, with commas between.
+Result<std::string> indexes_of(Target& target, const Name& table, const Call& call) {
+  const std::array parameters = {Parameter(table.written)};
+  DUNLIN_ASSIGN(
+      const auto all,
+      sql::query_text(target.connection(),
+                      "SELECT pg_catalog.string_agg(indexrelid::text, ',' ORDER BY indexrelid) "
+                      "FROM pg_catalog.pg_index WHERE indrelid = pg_catalog.to_regclass($1)::oid",
+                      call, parameters));
+  return all.value_or("");
+}
+
+/// One more index than before is the one: done when it is valid, and out of the way when it is not.
+Result<Probed> probe_nameless_index(Target& target, const Name& table, std::string_view before,
+                                    const Call& call) {
+  const std::array parameters = {Parameter(table.written), Parameter(std::string(before))};
+  DUNLIN_ASSIGN(
+      const auto rows,
+      target.connection().query(
+          "SELECT i.indisvalid AND i.indisready, pg_catalog.quote_ident(n.nspname) || '.' || "
+          "pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c "
+          "ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+          "i.indrelid = pg_catalog.to_regclass($1)::oid AND NOT i.indexrelid::text = ANY "
+          "(pg_catalog.string_to_array($2, ','))",
+          call, parameters));
+  DUNLIN_ASSIGN(const bool found, rows->next());
+  if (!found) return Probed::not_done;
+  const bool valid = rows->text(0) == "t";
+  const std::string name(rows->text(1));
+  DUNLIN_ASSIGN(const bool another, rows->next());
+  if (another) return Probed::unknown;  // somebody else makes indexes, too
+  if (valid) return Probed::done;
+  DUNLIN_TRY(sql::run_only(target.connection(), "DROP INDEX CONCURRENTLY " + name, call));
+  return Probed::not_done;
+}
+
 struct IndexState {
   bool valid = false;
   bool being_built = false;
@@ -187,8 +233,11 @@ Result<Probed> probe_detach(Target& target, Words words, const Call& call) {
   return Probed::done;
 }
 
-Result<Probed> probe_postgresql_statement(Target& target, std::string_view sql, const Call& call) {
+Result<Probed> probe_postgresql_statement(Target& target, std::string_view sql,
+                                          std::string_view before, const Call& call) {
   Words words(Dialect::postgresql, sql);
+  if (const auto table = table_of_nameless_index(sql))
+    return probe_nameless_index(target, *table, before, call);
   if (const auto index = concurrent_index(Dialect::postgresql, sql)) {
     DUNLIN_ASSIGN(const auto state, look_at(target, *index, call));
     return state && state->valid ? Probed::done : Probed::not_done;
@@ -369,7 +418,7 @@ Result<Probed> probe(Target& target, std::string_view sql, std::string_view befo
                      const Call& call) {
   switch (target.dialect()) {
     case Dialect::postgresql:
-      return probe_postgresql_statement(target, sql, call);
+      return probe_postgresql_statement(target, sql, before, call);
     case Dialect::sqlite:
       return Probed::not_done;  // VACUUM and settings of the file
     case Dialect::mysql:
@@ -381,6 +430,10 @@ Result<Probed> probe(Target& target, std::string_view sql, std::string_view befo
 }
 
 Result<std::string> fingerprint(Target& target, std::string_view sql, const Call& call) {
+  if (target.dialect() == Dialect::postgresql) {
+    const auto table = table_of_nameless_index(sql);
+    return table ? indexes_of(target, *table, call) : std::string();
+  }
   if (target.dialect() != Dialect::mysql) return std::string();
   return mysql_fingerprint(target, sql, call);
 }

@@ -24,8 +24,9 @@ enum class Probed : std::uint8_t {
                                    const sql::Call& call);
 
 /// Of all that a statement names, as the catalogue of MariaDB or MySQL has it: as each of its
-/// statements is atomic, another fingerprint afterwards means that it was done. Empty for the other
-/// servers, whose statements of this kind are few and known by name.
+/// statements is atomic, another fingerprint afterwards means that it was done. Of PostgreSQL the
+/// indexes of a table that gets one whose name the server chooses. Else empty: its other statements
+/// of this kind are known by name.
 [[nodiscard]] Result<std::string> fingerprint(Target& target, std::string_view sql,
                                               const sql::Call& call);
 

@@ -348,7 +348,9 @@ Status SchemaRun::report_failure(BatchContext& context, const ItemRow& item, Err
         category == ErrorCategory::system || category == ErrorCategory::fatal)
       return error;
     // It would be called the fault of all that are left of the batch.
-    error.message = printable(item.name) + ": " + error.message;
+    ItemOutcome own = outcome(item.id, ItemStatus::failed, {});
+    own.error = error;
+    context.report(std::move(own));
     error.type = ErrorType::migration_failed;
     return error;
   }

@@ -65,7 +65,10 @@ class Session {
   /// How far each migration came that is neither applied nor untouched; after open().
   [[nodiscard]] const std::map<std::string, Unfinished>& unfinished() const { return unfinished_; }
   /// After History::may_go_on().
-  void may_go_on(const std::string& id) { unfinished_[id].failed = 0; }
+  void may_go_on(const std::string& id) {
+    unfinished_[id].failed = 0;
+    unfinished_[id].begun = 0;
+  }
 
   [[nodiscard]] Narration& narration() { return narration_; }
   /// Gives the lock back, also one that an earlier life of this execution has left.

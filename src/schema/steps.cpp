@@ -258,15 +258,27 @@ Result<Steps> read_steps(Dialect dialect, const Script& script, TransactionMode 
   return steps;
 }
 
+namespace {
+
+void add_step(Hasher& hasher, const Script& script, const Step& step) {
+  for (const std::string_view part : {step.sql(script), step.data(script)}) {
+    hasher.update(std::to_string(part.size()));
+    hasher.update(":");
+    hasher.update(part);
+  }
+}
+
+}  // namespace
+
+Result<std::string> statement_hash(const Script& script, const Step& step) {
+  DUNLIN_ASSIGN(Hasher hasher, Hasher::create(HashKind::sha256));
+  add_step(hasher, script, step);
+  return hex(hasher.finish());
+}
+
 Result<std::string> prefix_hash(const Script& script, const Steps& steps, std::size_t count) {
   DUNLIN_ASSIGN(Hasher hasher, Hasher::create(HashKind::sha256));
-  for (std::size_t i = 0; i < count; ++i) {
-    for (const std::string_view part : {steps.steps[i].sql(script), steps.steps[i].data(script)}) {
-      hasher.update(std::to_string(part.size()));
-      hasher.update(":");
-      hasher.update(part);
-    }
-  }
+  for (std::size_t i = 0; i < count; ++i) add_step(hasher, script, steps.steps[i]);
   return hex(hasher.finish());
 }
 

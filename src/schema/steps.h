@@ -80,6 +80,9 @@ enum class TransactionMode : std::uint8_t {
 [[nodiscard]] Result<std::string> prefix_hash(const Script& script, const Steps& steps,
                                               std::size_t count);
 
+/// Of that statement alone.
+[[nodiscard]] Result<std::string> statement_hash(const Script& script, const Step& step);
+
 /// "FILE:LINE", and the beginning of the statement, for messages; `offset`: of a place in the
 /// statement, bytes.
 [[nodiscard]] std::string place_of(const Script& script, const Step& step, std::size_t offset = 0);

@@ -73,7 +73,8 @@ Result<std::vector<Work>> to_repair(const SchemaPlan& plan, const Migrations& al
     const auto part = unfinished.find(migration->id);
     const bool changed = row != done.end() && row->second.checksum != migration->checksum &&
                          !is_to_be_repeated(*migration, row->second);
-    const bool failed = part != unfinished.end() && part->second.failed > 0;
+    const bool failed = part != unfinished.end() &&
+                        (part->second.failed > 0 || (plan.only && part->second.begun > 0));
     if (changed || failed) work.push_back(to_apply(*migration));
   }
   return work;

@@ -410,7 +410,14 @@ Status PostgresqlTarget::refresh_within(const Call& call) {
 }
 
 Status PostgresqlTarget::refresh(const Call& call) {
-  if (is_pooled()) return run("DISCARD ALL", call);
+  if (is_pooled()) {
+    DUNLIN_TRY(run("DISCARD ALL", call));
+    // The proxy had given it to the session, and believes that it is there still.
+    const auto name = address_.options.find("application_name");
+    if (name == address_.options.end()) return success();
+    const std::array parameters = {Parameter(name->second)};
+    return run("SELECT pg_catalog.set_config('application_name', $1, false)", call, parameters);
+  }
   // DISCARD ALL would give the lock back.
   const std::string own = own_settings();
   const std::array<std::string_view, 7> all = {"RESET SESSION AUTHORIZATION",
