@@ -10,6 +10,7 @@ if [ "${1:-}" = --help ]; then
   echo "       ./dev bench files [--help]                               beside cp, rsync, rclone, fpsync and tar"
   echo "       ./dev bench control [--help]                             how long pause, stop and limits take to have effect"
   echo "       ./dev bench share [--help]                               how two copies share a disk by their priorities"
+  echo "       ./dev bench migrate [--help]                             migrations of a schema beside dbmate; 10,000 of them; 2,000 tenants"
   exit 0
 fi
 if [ "${1:-}" = memory ]; then
@@ -49,6 +50,19 @@ if [ "${1:-}" = share ]; then
       ;;
   esac
   exec python3 -B bench/control/share.py "$@"
+fi
+if [ "${1:-}" = migrate ]; then
+  shift
+  case " $* " in
+    *" --help "* | *" -h "*) ;;
+    *)
+      bash tools/setup.sh build test
+      . tools/oracles_lib.sh
+      npm_packages tests/adoption
+      build release dunlin >/dev/null
+      ;;
+  esac
+  exec python3 -B bench/migrate/main.py "$@"
 fi
 only=""
 if [ $# -gt 0 ] && [[ "$1" != -* ]]; then

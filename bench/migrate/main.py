@@ -24,7 +24,7 @@ sys.path.append(str(ROOT / "bench" / "files"))
 import machine  # noqa: E402
 
 EVIDENCE = ROOT / "docs" / "evidence" / "bench-migrate.txt"
-DBMATE = ROOT / "build" / "other-tools" / "node_modules" / ".bin" / "dbmate"
+DBMATE = ROOT / "build" / "adoption" / "npm" / "node_modules" / "@dbmate" / "linux-x64" / "bin" / "dbmate"
 TARGET_MS = 100  # anchors: status and a no-op `up` of 10,000 migrations
 NOBODY = 65534
 
