@@ -75,7 +75,7 @@ void add_migrate_verbs(Verbs& verbs, CLI::App& migrate) {
       "dunlin migrate up --db sqlite:app.db --dir migrations --target 20251119143022\n"
       "dunlin migrate up --db postgres://anna@db.example/shop --dir migrations --tenants 'shop_*'",
       [up](Session& session) { return run_line(session, *up); });
-  up->more_places = add_optional_place(up_app, "VERSION", "this one alone");
+  up->more_places = add_optional_place(up_app, "VERSION", "this one, and what it depends on");
   up->flags = std::make_unique<LineFlags>(up_app, "migrate up");
 
   auto down = make_line("migrate");
