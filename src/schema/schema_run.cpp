@@ -444,6 +444,12 @@ Status SchemaRun::settle(BatchContext& context) {
                   session_.history().find(item.name, call_of(context)));
     const bool up = direction_of(item) == Direction::up;
     if (applied.has_value() != up || plan_.mark == SchemaPlan::Mark::repair) continue;
+    if (up && plan_.redo) {
+      // It was applied before, and is still to be taken back: only our own is done.
+      DUNLIN_ASSIGN(const std::optional<Record> record,
+                    session_.history().record_of(item.name, call_of(context)));
+      if (!record || record->execution != context.execution().value) continue;
+    }
     if (up && version_of(item.name).is_repeatable()) {
       DUNLIN_ASSIGN(const Migration* const migration, file_of(context, item));
       if (migration != nullptr && is_to_be_repeated(*migration, *applied)) continue;

@@ -167,6 +167,8 @@ TYPED_TEST(MigrationRuns, RedoTakesBackAndAppliesTheFileAsItIsNow) {
   EXPECT_EQ(this->schema(), before);
   EXPECT_THAT(this->run({{"direction", "redo"}, {"target", "1"}}), IsEmpty());
   EXPECT_EQ(this->completed_, 4);
+  EXPECT_THAT(this->run({{"direction", "redo"}, {"steps", 2}}, true), IsEmpty());
+  EXPECT_EQ(this->schema(), before) << "and rolled back";
 }
 
 TYPED_TEST(MigrationRuns, ARollbackOfAWayDownPutsBackWhatWasThere) {
