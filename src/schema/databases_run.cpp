@@ -11,6 +11,7 @@
 #include "base/binary.h"
 #include "base/text.h"
 #include "schema/migrator.h"
+#include "schema/outcomes.h"
 #include "schema/preflight.h"
 #include "schema/session.h"
 #include "schema/work_list.h"
@@ -28,21 +29,6 @@ using engine::RunContext;
 
 constexpr std::uint8_t kListVersion = 1;
 constexpr std::size_t kDatabasesPerChunk = 500;
-
-ItemOutcome item_done(ItemId item, ItemStatus status, std::string action, std::string message) {
-  ItemOutcome result;
-  result.item = item;
-  result.status = status;
-  result.action = std::move(action);
-  result.message = std::move(message);
-  return result;
-}
-
-ItemOutcome item_failed(ItemId item, Error error) {
-  ItemOutcome result = item_done(item, ItemStatus::failed, {}, {});
-  result.error = std::move(error);
-  return result;
-}
 
 std::string count_of(std::size_t count, std::string_view what) {
   return fmt::format("{} {} {}", count, count == 1 ? "migration" : "migrations", what);
@@ -277,7 +263,7 @@ Status DatabasesRun::for_each(
     DUNLIN_TRY(context.cancel().check());
     if (!done.ok() && done.error().type == ErrorType::stale_owner) return done.error();
     context.report(done.ok() ? std::move(done).value()
-                             : item_failed(item.id, of_one_item(done.error())));
+                             : failed(item.id, of_one_item(done.error())));
   }
   return success();
 }
@@ -285,18 +271,17 @@ Status DatabasesRun::for_each(
 Status DatabasesRun::execute(BatchContext& context) {
   return for_each(context, [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
     DUNLIN_ASSIGN(const std::size_t count, database.bring_up(context));
-    if (count == 0) return item_done(item.id, ItemStatus::skipped, "skipped", "up to date");
+    if (count == 0) return outcome(item.id, ItemStatus::skipped, "skipped", "up to date");
     context.tell("✓ " + printable(item.name) + ": " + count_of(count, "applied"));
-    return item_done(item.id, ItemStatus::completed, "migrated", count_of(count, "applied"));
+    return outcome(item.id, ItemStatus::completed, "migrated", count_of(count, "applied"));
   });
 }
 
 Status DatabasesRun::rehearse(BatchContext& context) {
   return for_each(context, [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
     DUNLIN_ASSIGN(const auto pending, database.pending(context));
-    if (pending.empty()) return item_done(item.id, ItemStatus::skipped, "skipped", "up to date");
-    return item_done(item.id, ItemStatus::completed, "migrated",
-                     count_of(pending.size(), "pending"));
+    if (pending.empty()) return outcome(item.id, ItemStatus::skipped, "skipped", "up to date");
+    return outcome(item.id, ItemStatus::completed, "migrated", count_of(pending.size(), "pending"));
   });
 }
 
@@ -323,8 +308,7 @@ Status DatabasesRun::verify(BatchContext& context) {
 Status DatabasesRun::undo(BatchContext& context) {
   return for_each(context, [&](const ItemRow& item, DatabaseWork& database) -> Result<ItemOutcome> {
     DUNLIN_ASSIGN(const std::size_t count, database.take_back(context));
-    return item_done(item.id, ItemStatus::rolled_back, "rolled_back",
-                     count_of(count, "taken back"));
+    return outcome(item.id, ItemStatus::rolled_back, "rolled_back", count_of(count, "taken back"));
   });
 }
 

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "schema/comparison.h"
 #include "schema/migrator.h"
+#include "schema/outcomes.h"
 #include "schema/preflight.h"
 #include "schema/session.h"
 #include "schema/work_list.h"
@@ -32,22 +33,6 @@ constexpr std::size_t kBatchesPerChunk = 500;
 constexpr std::size_t kMigrationsPerBatch = 50;
 constexpr std::int64_t kFlushEvery_ms = 500;
 constexpr std::uint8_t kCursorVersion = 2;
-
-ItemOutcome outcome(ItemId item, ItemStatus status, std::string action, std::string message = {}) {
-  ItemOutcome result;
-  result.item = item;
-  result.status = status;
-  result.action = std::move(action);
-  result.message = std::move(message);
-  return result;
-}
-
-ItemOutcome failed(ItemId item, ErrorType type, std::string message, std::string remediation = {}) {
-  ItemOutcome result = outcome(item, ItemStatus::failed, {});
-  result.error = Error(type, std::move(message));
-  result.error->remediation = std::move(remediation);
-  return result;
-}
 
 /// What an item says of a migration that is taken back where others of its run are applied.
 constexpr std::string_view kBack = "back ";
@@ -348,15 +333,11 @@ Status SchemaRun::report_failure(BatchContext& context, const ItemRow& item, Err
         category == ErrorCategory::system || category == ErrorCategory::fatal)
       return error;
     // It would be called the fault of all that are left of the batch.
-    ItemOutcome own = outcome(item.id, ItemStatus::failed, {});
-    own.error = error;
-    context.report(std::move(own));
+    context.report(failed(item.id, error));
     error.type = ErrorType::migration_failed;
     return error;
   }
-  ItemOutcome of_this = outcome(item.id, ItemStatus::failed, {});
-  of_this.error = of_one_item(std::move(error));
-  context.report(std::move(of_this));
+  context.report(failed(item.id, of_one_item(std::move(error))));
   failed_.insert(version_of(item.name).text());
   return success();
 }
@@ -510,9 +491,10 @@ Status SchemaRun::undo(BatchContext& context) {
 
 Status SchemaRun::undo_item(BatchContext& context, const ItemRow& item) {
   if (version_of(item.name).is_repeatable()) {
-    context.report(failed(item.id, ErrorType::unsupported_item,
-                          "'" + printable(item.name) + "' is repeatable, and has no way back",
-                          "put its file back as it was: dunlin migrate up applies it again"));
+    Error error(ErrorType::unsupported_item,
+                "'" + printable(item.name) + "' is repeatable, and has no way back");
+    error.remediation = "put its file back as it was: dunlin migrate up applies it again";
+    context.report(failed(item.id, std::move(error)));
     return success();
   }
   const Result<bool> done = direction_of(item) == Direction::up
@@ -523,8 +505,7 @@ Status SchemaRun::undo_item(BatchContext& context, const ItemRow& item) {
     return success();
   }
   if (!Migrator::is_refusal(done.error())) return done.error();
-  context.report(
-      failed(item.id, done.error().type, done.error().message, done.error().remediation));
+  context.report(failed(item.id, done.error()));
   return success();
 }
 
