@@ -28,7 +28,7 @@ using engine::Problem;
 using engine::RunContext;
 
 constexpr auto kTurnPoll = std::chrono::milliseconds(50);
-constexpr std::size_t kBatchesPerChunk = 500;
+constexpr std::size_t kBatchesPerChunk = 10;
 /// The ledger is written to once a batch, and at least so often.
 constexpr std::size_t kMigrationsPerBatch = 50;
 constexpr std::int64_t kFlushEvery_ms = 500;
