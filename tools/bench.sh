@@ -24,7 +24,7 @@ if [ "${1:-}" = files ]; then
     *" --help "* | *" -h "* | *" --list "* | *" --self-check "*) ;;
     *)
       bash tools/setup.sh build bench
-      build release dunlin >/dev/null
+      build release dunlin files_floor >/dev/null
       ;;
   esac
   exec python3 -B bench/files/main.py "$@"

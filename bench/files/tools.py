@@ -85,6 +85,10 @@ def device(job: Job, *flags: str) -> Steps:
     return [step(sys.executable, "-S", HERE / "device.py", *flags, job.source, job.destination), flush(job)]
 
 
+def floor(job: Job, what: str) -> Steps:
+    return [step(job.binary.parent / "files_floor", what, job.source, job.destination), flush(job)]
+
+
 TOOLS: dict[str, Callable[[Job], Steps]] = {
     "dunlin, plain": lambda job: dunlin(job, "--verify", "none"),
     "dunlin, verified, md5": lambda job: dunlin(job, "--verify", "full", "--hash", "md5"),
@@ -100,6 +104,10 @@ TOOLS: dict[str, Callable[[Job], Steps]] = {
     "tar | tar": tar,
     "device, copy": device,
     "device, copy and read back": lambda job: device(job, "--read-back"),
+    "bare loop": lambda job: floor(job, "copy"),
+    "bare loop, final names": lambda job: floor(job, "copy-under-final-names"),
+    "bare loop, read back": lambda job: floor(job, "copy-and-read-back"),
+    "bare loop, look": lambda job: floor(job, "look"),
 }
 
 

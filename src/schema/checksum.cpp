@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/hash.h"
 #include "sql/script/script_hash.h"
 
 namespace dunlin::schema {
@@ -25,6 +26,13 @@ Result<std::string> checksum(sql::Dialect dialect, std::string_view bytes, std::
   DUNLIN_ASSIGN(const sql::ScriptHashes hashes, sql::script_hashes(dialect, bytes, text));
   return std::string(sql::kScriptHashName) + ":" + hashes.exact + ":" + hashes.normalised + ":" +
          hashes.statements;
+}
+
+bool is_of(std::string_view recorded, std::string_view bytes) {
+  const auto before = parts_of(recorded);
+  if (before[0] != sql::kScriptHashName) return false;
+  const Result<std::string> digest = hash_bytes(HashKind::sha256, bytes);
+  return digest.ok() && hex(digest.value()) == before[1];
 }
 
 Change change_between(std::string_view recorded, std::string_view now) {

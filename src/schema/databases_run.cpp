@@ -47,12 +47,12 @@ class DatabaseWork {
 
   Result<std::vector<Work>> pending(RunContext& context) {
     DUNLIN_ASSIGN(Target* const target, session_.look(context));
-    DUNLIN_ASSIGN(const auto done, session_.applied(context));
-    DUNLIN_ASSIGN(const auto problems, check_plan(plan_, context.execution(), migrations_, done,
+    DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
+    DUNLIN_ASSIGN(const auto problems, check_plan(plan_, context.execution(), migrations_, *done,
                                                   target, call_of(context)));
     for (const Problem& problem : problems)
       if (problem.critical) return problem.error;
-    return list_work(plan_, migrations_, done, target, call_of(context));
+    return list_work(plan_, migrations_, *done, target, call_of(context));
   }
 
   /// How many are applied by this execution, now or by an earlier attempt.

@@ -152,10 +152,20 @@ bool has_marker(std::string_view text) {
   return false;
 }
 
+/// An empty one is none: taking it for done would make the next `up` fail (many projects have such
+/// files).
+Status find_way_back(Migration& migration, sql::Dialect dialect, TransactionMode mode) {
+  if (migration.down.file.empty()) return success();
+  DUNLIN_ASSIGN(const Steps steps, read_steps(dialect, migration.down, mode));
+  migration.has_way_back = !steps.steps.empty();
+  return success();
+}
+
 /// Reads and splits one file. Any thread.
 class Loader {
  public:
-  Loader(sql::Dialect dialect, TransactionMode mode) : dialect_(dialect), mode_(mode) {}
+  Loader(sql::Dialect dialect, TransactionMode mode, const std::map<Version, Applied>& applied)
+      : dialect_(dialect), mode_(mode), applied_(applied) {}
 
   Loaded load(const Found& found) const {
     Loaded loaded;
@@ -171,8 +181,9 @@ class Loader {
     } else if (Status read = read_up(found, std::move(file).value(), loaded); !read.ok()) {
       loaded.problem = read.error().message;
     }
-    if (loaded.problem.empty() && !loaded.is_elsewhere && !loaded.migration.down.file.empty()) {
-      if (Status read = find_way_back(loaded.migration); !read.ok())
+    if (found.down) loaded.migration.is_read = !applied_.contains(version_of(found.stem));
+    if (loaded.problem.empty() && !loaded.is_elsewhere && loaded.migration.is_read) {
+      if (Status read = find_way_back(loaded.migration, dialect_, mode_); !read.ok())
         loaded.problem = read.error().message;
     }
     return loaded;
@@ -203,24 +214,23 @@ class Loader {
     migration.requirements = std::move(options.requirements);
     // What is parted has no bytes of its own.
     const bool whole = migration.down.file.empty();
-    Result<std::string> sum = checksum(
-        dialect_, whole ? std::string_view(file.bytes) : migration.up.sql, migration.up.sql);
+    const std::string_view bytes = whole ? std::string_view(file.bytes) : migration.up.sql;
+    const auto known = applied_.find(migration.version);
+    if (known != applied_.end() && is_of(known->second.checksum, bytes)) {
+      migration.checksum = known->second.checksum;
+      migration.is_read = false;
+      return success();
+    }
+    Result<std::string> sum = checksum(dialect_, bytes, migration.up.sql);
     if (!sum.ok()) return in_file(migration.up.file, std::move(sum).error());
     migration.checksum = std::move(sum).value();
     DUNLIN_ASSIGN(migration.up_steps, read_steps(dialect_, migration.up, mode_));
     return success();
   }
 
-  /// An empty one is none: taking it for done would make the next `up` fail (many projects have
-  /// such files).
-  Status find_way_back(Migration& migration) const {
-    DUNLIN_ASSIGN(const Steps steps, read_steps(dialect_, migration.down, mode_));
-    migration.has_way_back = !steps.steps.empty();
-    return success();
-  }
-
   sql::Dialect dialect_;
   TransactionMode mode_;
+  const std::map<Version, Applied>& applied_;
 };
 
 /// Many files are loaded by several threads; the order stays.
@@ -323,6 +333,7 @@ class Discovery {
                      printable(found->second.down.file) + " both say how to go down");
     found->second.down = std::move(down.down);
     found->second.has_way_back = down.has_way_back;
+    found->second.is_read = found->second.is_read && down.is_read;
   }
 
   std::vector<Found> found_;
@@ -375,7 +386,7 @@ Version version_of(std::string_view name) {
 }
 
 Result<Migrations> discover(std::span<const std::string> directories, sql::Dialect dialect,
-                            TransactionMode mode) {
+                            TransactionMode mode, const std::map<Version, Applied>& applied) {
   Discovery discovery;
   for (const std::string& directory : directories) {
     std::error_code code;
@@ -396,7 +407,15 @@ Result<Migrations> discover(std::span<const std::string> directories, sql::Diale
       }
     }
   }
-  return discovery.finish(Loader(dialect, mode));
+  return discovery.finish(Loader(dialect, mode, applied));
+}
+
+Status read_statements(Migration& migration, sql::Dialect dialect, TransactionMode mode) {
+  DUNLIN_ASSIGN(migration.up_steps, read_steps(dialect, migration.up, mode));
+  DUNLIN_TRY(find_way_back(migration, dialect, mode));
+  migration.has_way_back = migration.has_way_back && !migration.up_steps.irreversible;
+  migration.is_read = true;
+  return success();
 }
 
 }  // namespace dunlin::schema

@@ -73,8 +73,6 @@ std::string History::sql(std::string_view text) const {
 
 Result<std::map<Version, Applied>> History::applied(Target& target, const Call& call) {
   std::map<Version, Applied> result;
-  DUNLIN_ASSIGN(const bool there, target.has_tables(call));
-  if (!there) return result;
   DUNLIN_ASSIGN(
       const auto rows,
       target.connection().query(
@@ -85,6 +83,22 @@ Result<std::map<Version, Applied>> History::applied(Target& target, const Call& 
     result[version_of(rows->text(0))] =
         Applied{std::string(rows->text(0)), std::string(rows->text(1))};
   }
+}
+
+/// Every change of the history is in the log, too; rows that somebody has taken out by hand are not.
+Result<std::string> History::state(Target& target, const Call& call) {
+  DUNLIN_ASSIGN(
+      const auto rows,
+      target.connection().query(
+          written_for(target,
+                      R"(SELECT max("Sequence"), (SELECT count(*) FROM {history}) FROM {log})"),
+          call));
+  DUNLIN_ASSIGN(const bool found, rows->next());
+  if (!found) return std::string();
+  std::string text = std::string(rows->text(0)) + " " + std::string(rows->text(1));
+  DUNLIN_ASSIGN(const bool more, rows->next());
+  static_cast<void>(more);
+  return text;
 }
 
 Result<std::vector<AppliedEntry>> History::in_order(Target& target, const Call& call) {

@@ -17,11 +17,6 @@
 
 namespace dunlin::schema {
 
-struct Applied {
-  std::string id;
-  std::string checksum;
-};
-
 /// What is known of a migration that was applied: the last `up` that was done.
 struct Record {
   std::int64_t sequence = 0;  ///< in the log: order of applying
@@ -64,9 +59,11 @@ class History {
 
   [[nodiscard]] const Owner& owner() const { return owner_; }
 
-  /// By version; empty when there is no history table.
+  /// By version; the tables are there.
   [[nodiscard]] static Result<std::map<Version, Applied>> applied(Target& target,
                                                                   const sql::Call& call);
+  /// Another text whenever something was applied or taken back since; the tables are there.
+  [[nodiscard]] static Result<std::string> state(Target& target, const sql::Call& call);
   /// The last one applied first; empty when there is no history table.
   [[nodiscard]] static Result<std::vector<AppliedEntry>> in_order(Target& target,
                                                                   const sql::Call& call);

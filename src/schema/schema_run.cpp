@@ -97,7 +97,8 @@ class SchemaRun final : public engine::Run {
   [[nodiscard]] bool needs_files() const { return plan_.direction == Direction::up || plan_.redo; }
   /// Read once per Run: whoever corrects a file resumes, which is a new one. None are needed to go
   /// down.
-  Result<const Migrations*> migrations();
+  Result<Migrations*> migrations(RunContext& context);
+  Status read_pending(const std::map<Version, Applied>& done);
   /// What this run does, in its order.
   Result<std::vector<Work>> work(RunContext& context);
   Status check_unchanged(RunContext& context);
@@ -135,25 +136,37 @@ Result<SchemaRun::Turn> SchemaRun::take_turn(RunContext& context) {
   return turn;
 }
 
-Result<const Migrations*> SchemaRun::migrations() {
+Result<Migrations*> SchemaRun::migrations(RunContext& context) {
   if (!migrations_ && needs_files()) {
-    DUNLIN_ASSIGN(migrations_, discover(plan_.directories, plan_.database.dialect, plan_.mode));
+    DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
+    DUNLIN_ASSIGN(migrations_,
+                  discover(plan_.directories, plan_.database.dialect, plan_.mode, *done));
   }
   if (!migrations_) migrations_.emplace();
   return &*migrations_;
 }
 
+/// Of what is to be applied the statements are known: of all that is not applied, and of what is
+/// applied once more. Somebody may have taken something back since the files were read.
+Status SchemaRun::read_pending(const std::map<Version, Applied>& done) {
+  for (auto& [version, migration] : *migrations_)
+    if (!migration.is_read && (plan_.redo || !done.contains(version)))
+      DUNLIN_TRY(read_statements(migration, plan_.database.dialect, plan_.mode));
+  return success();
+}
+
 Result<std::vector<Work>> SchemaRun::work(RunContext& context) {
-  DUNLIN_ASSIGN(const Migrations* const all, migrations());
-  DUNLIN_ASSIGN(const auto done, session_.applied(context));
+  DUNLIN_ASSIGN(const Migrations* const all, migrations(context));
+  DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
+  DUNLIN_TRY(read_pending(*done));
   DUNLIN_ASSIGN(Target* const target, session_.look(context));
-  return list_work(plan_, *all, done, target, call_of(context));
+  return list_work(plan_, *all, *done, target, call_of(context));
 }
 
 Result<engine::Analysis> SchemaRun::analyse(RunContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_ASSIGN(const std::vector<Work> all, work(context));
-  DUNLIN_ASSIGN(const auto done, session_.applied(context));
+  DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
   engine::Analysis analysis;
   analysis.items = static_cast<std::int64_t>(all.size());
   analysis.bytes = 0;
@@ -163,7 +176,7 @@ Result<engine::Analysis> SchemaRun::analyse(RunContext& context) {
     analysis.bytes += one.size;
     (one.direction == Direction::up ? pending : back).push_back(printable(one.id));
   }
-  analysis.details = Json{{"applied", done.size()}};
+  analysis.details = Json{{"applied", done->size()}};
   if (plan_.direction == Direction::up) analysis.details["pending"] = std::move(pending);
   if (plan_.direction == Direction::down || plan_.redo)
     analysis.details["to_take_back"] = std::move(back);
@@ -183,11 +196,12 @@ Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
   if (target.value() == nullptr && !plan_.ensure_created && plan_.direction == Direction::up)
     return is_closed(Error(ErrorType::not_found, "there is no database " + plan_.database.text() +
                                                      ", and the plan says not to make it"));
-  const Result<const Migrations*> all = migrations();
+  const Result<Migrations*> all = migrations(context);
   if (!all.ok()) return is_closed(all.error());
-  DUNLIN_ASSIGN(const auto done, session_.applied(context));
-  DUNLIN_ASSIGN(problems, check_plan(plan_, context.execution(), *all.value(), done, target.value(),
-                                     call_of(context)));
+  DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
+  if (Status read = read_pending(*done); !read.ok()) return is_closed(std::move(read).error());
+  DUNLIN_ASSIGN(problems, check_plan(plan_, context.execution(), *all.value(), *done,
+                                     target.value(), call_of(context)));
   const bool lock = !context.settings().is_dry_run();
   if (Status writable = probe_target(plan_.database, lock, call_of(context)); !writable.ok()) {
     // A migration that runs elsewhere is waited for when ours begins, as long as the plan says.
@@ -203,8 +217,8 @@ Status SchemaRun::check_unchanged(RunContext& context) {
   if (plan_.direction == Direction::down || plan_.mark == SchemaPlan::Mark::repair ||
       !plan_.validate_checksums)
     return success();
-  DUNLIN_ASSIGN(const auto done, session_.applied(context));
-  const Misfits misfits = compare(*migrations_, done);
+  DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
+  const Misfits misfits = compare(*migrations_, *done);
   if (misfits.changed.empty()) return success();
   return Error(ErrorType::schema_mismatch, misfits.changed.front());
 }
@@ -298,9 +312,13 @@ SchemaRun::Chunk SchemaRun::chunk_of(engine::EnumerateContext& context,
 }
 
 Result<const Migration*> SchemaRun::file_of(BatchContext& context, const ItemRow& item) {
-  DUNLIN_ASSIGN(const Migrations* const all, migrations());
+  DUNLIN_ASSIGN(Migrations* const all, migrations(context));
   const auto found = all->find(version_of(item.name));
-  if (found != all->end() && found->second.id == item.name) return &found->second;
+  if (found != all->end() && found->second.id == item.name) {
+    if (!found->second.is_read)
+      DUNLIN_TRY(read_statements(found->second, plan_.database.dialect, plan_.mode));
+    return &found->second;
+  }
   DUNLIN_ASSIGN(const std::optional<Applied> applied,
                 session_.history().find(item.name, call_of(context)));
   if (applied) return nullptr;
@@ -455,7 +473,7 @@ Status SchemaRun::rehearse(BatchContext& context) {
 /// Without the lock: it leaves no trace.
 Status SchemaRun::verify(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
-  DUNLIN_ASSIGN(const Migrations* const all, migrations());
+  DUNLIN_ASSIGN(const Migrations* const all, migrations(context));
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
   for (const ItemRow& item : items) {
     DUNLIN_ASSIGN(const std::optional<Applied> row, session_.find(context, item.name));

@@ -26,19 +26,38 @@ Result<Target*> Session::look(engine::RunContext& context) {
   return target_.get();
 }
 
-Result<std::map<Version, Applied>> Session::applied(engine::RunContext& context) {
+Result<bool> Session::has_tables(engine::RunContext& context, Target& target) {
+  if (!has_tables_) {
+    DUNLIN_ASSIGN(has_tables_, target.has_tables(call_of(context)));
+  }
+  return has_tables_;
+}
+
+/// Ten thousand rows are not read again where nothing has changed.
+Result<const std::map<Version, Applied>*> Session::applied(engine::RunContext& context) {
   DUNLIN_ASSIGN(Target* const target, look(context));
-  if (target == nullptr) return std::map<Version, Applied>{};
-  return History::applied(*target, call_of(context));
+  bool there = target != nullptr;
+  if (there) {
+    DUNLIN_ASSIGN(there, has_tables(context, *target));
+  }
+  if (!there) {
+    applied_.clear();
+    applied_in_.reset();
+    return &applied_;
+  }
+  DUNLIN_ASSIGN(std::string state, History::state(*target, call_of(context)));
+  if (applied_in_ != state) {
+    DUNLIN_ASSIGN(applied_, History::applied(*target, call_of(context)));
+    applied_in_ = std::move(state);
+  }
+  return &applied_;
 }
 
 Result<std::optional<Applied>> Session::find(engine::RunContext& context, const std::string& id) {
   DUNLIN_ASSIGN(Target* const target, look(context));
   if (target == nullptr) return std::optional<Applied>();
-  if (!has_tables_) {
-    DUNLIN_ASSIGN(has_tables_, target->has_tables(call_of(context)));
-  }
-  if (!has_tables_) return std::optional<Applied>();
+  DUNLIN_ASSIGN(const bool there, has_tables(context, *target));
+  if (!there) return std::optional<Applied>();
   return History(*target, Owner{}, "").find(id, call_of(context));
 }
 

@@ -40,8 +40,8 @@ class Session {
 
   /// The database, if there is one; nothing is made and no lock is taken.
   [[nodiscard]] Result<Target*> look(engine::RunContext& context);
-  /// What is applied, without the lock.
-  [[nodiscard]] Result<std::map<Version, Applied>> applied(engine::RunContext& context);
+  /// What is applied, without the lock; valid until the next call.
+  [[nodiscard]] Result<const std::map<Version, Applied>*> applied(engine::RunContext& context);
 
   [[nodiscard]] Result<std::optional<Applied>> find(engine::RunContext& context,
                                                     const std::string& id);
@@ -75,6 +75,7 @@ class Session {
   void close(engine::RunContext& context);
 
  private:
+  [[nodiscard]] Result<bool> has_tables(engine::RunContext& context, Target& target);
   [[nodiscard]] Status lock(engine::RunContext& context);
   [[nodiscard]] Status prepare(engine::RunContext& context);
   void give_lock_back();
@@ -83,7 +84,9 @@ class Session {
   std::unique_ptr<Target> target_;
   std::optional<History> history_;  ///< the lock is held
   std::map<std::string, Unfinished> unfinished_;
-  bool has_tables_ = false;  ///< seen by find(); they are never removed
+  bool has_tables_ = false;  ///< they were seen, and are never removed
+  std::map<Version, Applied> applied_;
+  std::optional<std::string> applied_in_;  ///< History::state() when `applied_` was read
   Narration narration_;
 };
 

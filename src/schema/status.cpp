@@ -38,8 +38,6 @@ void add_section(std::string& text, std::string_view title, const std::vector<st
 Result<engine::Findings> migration_status(std::span<const std::string> directories,
                                           const sql::DatabaseAddress& database,
                                           const sql::Call& call) {
-  DUNLIN_ASSIGN(const Migrations migrations,
-                discover(directories, database.dialect, TransactionMode::per_migration));
   DUNLIN_ASSIGN(const std::unique_ptr<Target> target, open_target(database, Access::look, call));
   std::vector<AppliedEntry> entries;
   std::map<std::string, Unfinished> unfinished;
@@ -60,6 +58,8 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
     done.push_back(printable(entry.id) + " (" + for_people(entry.applied_at) + ")");
     applied_json.push_back(entry_json(entry));
   }
+  DUNLIN_ASSIGN(const Migrations migrations,
+                discover(directories, database.dialect, TransactionMode::per_migration, applied));
   std::vector<std::string> open;
   Json pending_json = Json::array();
   for (const Migration* const migration : in_order(migrations)) {
