@@ -139,12 +139,12 @@ Result<std::string> read_file(const std::string& path, std::int64_t max_bytes) {
   const std::string name = quoted(path);
   std::string content;
   constexpr std::size_t kStep = 64U << 10U;
-  // By portions, since the size of a pipe or of a file in /proc is not known before. Of a file that
-  // says it one portion holds all, and room for finding its end.
+  // By portions, since the size of a pipe or of a file in /proc is not known before. A file that
+  // says it has ended once it has given that much.
   struct stat facts{};
   const bool says_size = ::fstat(opened->get(), &facts) == 0 && S_ISREG(facts.st_mode) &&
                          facts.st_size > 0 && facts.st_size < static_cast<off_t>(kStep);
-  const std::size_t step = says_size ? static_cast<std::size_t>(facts.st_size) + 1 : kStep;
+  const std::size_t step = says_size ? static_cast<std::size_t>(facts.st_size) : kStep;
   for (;;) {
     const std::size_t before = content.size();
     content.resize(before + step);
@@ -159,7 +159,7 @@ Result<std::string> read_file(const std::string& path, std::int64_t max_bytes) {
       return Error(ErrorType::invalid_input,
                    name + " is larger than " + std::to_string(max_bytes) + " bytes");
     }
-    if (*got < step) return content;
+    if (*got < step || says_size) return content;
   }
 }
 

@@ -11,7 +11,7 @@
 namespace dunlin {
 
 struct Hasher::State {
-  EVP_MD* algorithm = nullptr;
+  const EVP_MD* algorithm = nullptr;
   EVP_MD_CTX* context = nullptr;
   XXH3_state_t* xxh3 = nullptr;
 
@@ -20,7 +20,6 @@ struct Hasher::State {
   State& operator=(const State&) = delete;
   ~State() {
     EVP_MD_CTX_free(context);
-    EVP_MD_free(algorithm);
     XXH3_freeState(xxh3);
   }
 };
@@ -48,13 +47,24 @@ std::size_t digest_size(HashKind kind) {
   return kind == HashKind::sha256 ? 32 : 16;
 }
 
+namespace {
+
+/// Asked for once: OpenSSL takes longer to find it than to hash a small file. Never given back.
+const EVP_MD* algorithm_of(HashKind kind) {
+  static const EVP_MD* const md5 = EVP_MD_fetch(nullptr, "MD5", nullptr);
+  static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return kind == HashKind::md5 ? md5 : sha256;
+}
+
+}  // namespace
+
 Result<Hasher> Hasher::create(HashKind kind) {
   auto state = std::make_unique<State>();
   if (kind == HashKind::xxh3) {
     state->xxh3 = XXH3_createState();
     if (state->xxh3 == nullptr) return Error(ErrorType::out_of_memory, "no memory for a hash");
   } else {
-    state->algorithm = EVP_MD_fetch(nullptr, kind == HashKind::md5 ? "MD5" : "SHA256", nullptr);
+    state->algorithm = algorithm_of(kind);
     if (state->algorithm == nullptr) {
       return Error(ErrorType::unsupported_item,
                    "this system's OpenSSL refuses the hash " + std::string(to_string(kind)));

@@ -56,7 +56,7 @@ Result<int> look(Session& session, const engine::CommandLine& line, const KindFl
   DUNLIN_ASSIGN(whole.options, flags.read(kind->name()));
   DUNLIN_ASSIGN(const engine::Findings found, kind->look(whole, CancelToken{}));
   if (session.options().json) {
-    session.emit(found.json);
+    session.emit(found.json());
   } else {
     session.result(found.text);
   }

@@ -221,7 +221,7 @@ class Follower {
         clear();
         const int code = exit_code_of(*snapshot);
         if (goes_on_ && snapshot->interrupted) return code;
-        DUNLIN_TRY(print_end(session_, id_, nullptr, code));
+        DUNLIN_TRY(print_end(session_, *snapshot, nullptr, code));
         return code;
       }
       show(*snapshot);
@@ -316,10 +316,10 @@ std::string part_text(const engine::Outcome::PartTaken& part, std::int64_t numbe
 
 }  // namespace
 
-Status print_end(Session& session, const ExecutionId& id, const engine::Outcome* outcome,
+Status print_end(Session& session, const engine::Snapshot& snapshot, const engine::Outcome* outcome,
                  int exit_code, std::int64_t attempt_ms) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-  DUNLIN_ASSIGN(engine::Snapshot snapshot, engine->snapshot(id));
+  const ExecutionId& id = snapshot.row.id;
   const bool dry = snapshot.row.mode == engine::kDryRun;
   if (session.options().json) {
     DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
@@ -343,7 +343,7 @@ Status print_end(Session& session, const ExecutionId& id, const engine::Outcome*
     session.event("finished", fields);
     return success();
   }
-  Shown shown{std::move(snapshot), {}, {}, session.clock().wall_ms(), attempt_ms, {}};
+  Shown shown{snapshot, {}, {}, session.clock().wall_ms(), attempt_ms, {}};
   // Of one that goes on they are not complete.
   if (shown.snapshot.shown_status != store::ExecutionStatus::paused) {
     DUNLIN_ASSIGN(const auto ledger, engine->open_ledger(id));
@@ -388,13 +388,15 @@ Result<engine::Outcome> run_to_end(Session& session, const ForegroundRun& run) {
   return outcome;
 }
 
-/// Nothing is kept for a rollback of one that has completed, where its settings say so.
-void drop_undo(Session& session, engine::Engine& engine, const engine::Snapshot& snapshot) {
-  if (!snapshot.row.drops_undo || snapshot.row.status != store::ExecutionStatus::completed) return;
+/// Nothing is kept for a rollback of one that has completed, where its settings say so: then true.
+bool drop_undo(Session& session, engine::Engine& engine, const engine::Snapshot& snapshot) {
+  if (!snapshot.row.drops_undo || snapshot.row.status != store::ExecutionStatus::completed)
+    return false;
   const Status dropped = engine.accept(snapshot.row.id, session.actor());
   if (!dropped.ok() && !session.options().quiet)
     session.err().write("dunlin: what a rollback would need stays for now: " +
                         printable(dropped.error().text()) + "\n");
+  return true;
 }
 
 /// Takes back what was done; the outcome of that, or nullopt where it could not begin: then the
@@ -424,23 +426,28 @@ ForegroundRun take_back_failure(const Session& session, const ForegroundRun& fai
   return back;
 }
 
-Result<int> run_in_foreground(Session& session, const ForegroundRun& run) {
+Result<Ended> run_in_foreground(Session& session, const ForegroundRun& run) {
   const std::int64_t begin_ms = session.clock().monotonic_ms();
   DUNLIN_ASSIGN(engine::Outcome outcome, run_to_end(session, run));
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
-  const auto snapshot = engine->snapshot(run.id);
-  if (snapshot.ok() && run.goal == engine::Goal::migrate) {
-    drop_undo(session, *engine, *snapshot);
-    if (engine::is_to_be_taken_back(*snapshot)) {
+  Ended end;
+  DUNLIN_ASSIGN(end.snapshot, engine->snapshot(run.id));
+  if (run.goal == engine::Goal::migrate) {
+    bool changed = drop_undo(session, *engine, end.snapshot);
+    if (engine::is_to_be_taken_back(end.snapshot)) {
       if (auto back = after_failure(session, run, outcome)) outcome = *std::move(back);
+      changed = true;
+    }
+    if (changed) {
+      DUNLIN_ASSIGN(end.snapshot, engine->snapshot(run.id));
     }
   }
-  int code = outcome.exit_code;
-  if (const auto end = engine->snapshot(run.id);
-      end.ok() && end->failure_taken_back && code == kDone)
-    code = exit_code_of(*end);
-  DUNLIN_TRY(print_end(session, run.id, &outcome, code, session.clock().monotonic_ms() - begin_ms));
-  return code;
+  end.exit_code = outcome.exit_code;
+  if (end.snapshot.failure_taken_back && end.exit_code == kDone)
+    end.exit_code = exit_code_of(end.snapshot);
+  DUNLIN_TRY(print_end(session, end.snapshot, &outcome, end.exit_code,
+                       session.clock().monotonic_ms() - begin_ms));
+  return end;
 }
 
 Result<int> follow(Session& session, const ExecutionId& id, bool screen, bool goes_on) {

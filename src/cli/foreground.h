@@ -21,7 +21,11 @@ struct ForegroundRun {
 /// Owns the execution until it ends, pauses or fails, and cleans up as its settings say
 /// (`cleanup_policy`); returns its exit code, which is that of items that failed where a failure
 /// was taken back. lock_held when another process owns it: nothing was done then.
-[[nodiscard]] Result<int> run_in_foreground(Session& session, const ForegroundRun& run);
+struct Ended {
+  int exit_code = 0;
+  engine::Snapshot snapshot;  ///< how it stands now
+};
+[[nodiscard]] Result<Ended> run_in_foreground(Session& session, const ForegroundRun& run);
 
 /// The rollback of one that has failed and whose settings say that this is to be taken back.
 [[nodiscard]] ForegroundRun take_back_failure(const Session& session, const ForegroundRun& failed);
@@ -33,7 +37,7 @@ struct ForegroundRun {
                                  bool goes_on = false);
 
 /// The last words of an execution: the summary, or with --json the finished event.
-[[nodiscard]] Status print_end(Session& session, const ExecutionId& id,
+[[nodiscard]] Status print_end(Session& session, const engine::Snapshot& snapshot,
                                const engine::Outcome* outcome, int exit_code,
                                std::int64_t attempt_ms = -1);
 

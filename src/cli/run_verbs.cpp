@@ -54,12 +54,11 @@ std::string_view plan_status_of(ExecutionStatus status) {
 Result<int> own(Session& session, ForegroundRun run) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   session.expire();
-  auto code = run_in_foreground(session, run);
-  if (const auto snapshot = engine->snapshot(run.id); snapshot.ok() && code.ok())
-    note_plan(*engine, snapshot->row.plan_id, plan_status_of(snapshot->row.status),
-              session.clock().wall_ms())
-        .ignore("shown by `plan list` only; the execution itself is recorded");
-  return code;
+  DUNLIN_ASSIGN(const Ended end, run_in_foreground(session, run));
+  const store::ExecutionRow& row = end.snapshot.row;
+  note_plan(*engine, row.plan_id, plan_status_of(row.status), session.clock().wall_ms())
+      .ignore("shown by `plan list` only; the execution itself is recorded");
+  return end.exit_code;
 }
 
 Error not_allowed(const engine::Snapshot& snapshot, std::string_view verb) {
@@ -239,7 +238,7 @@ Result<int> roll_back(Session& session, const std::string& text, const Json& par
   if (again && !allows(snapshot, "rollback")) {
     const int code = exit_code_of(snapshot);
     session.print(fmt::format("execution {}: nothing is left to take back\n", snapshot.row.number));
-    if (session.options().json) DUNLIN_TRY(print_end(session, id, nullptr, code));
+    if (session.options().json) DUNLIN_TRY(print_end(session, snapshot, nullptr, code));
     return code;
   }
   if (!allows(snapshot, "rollback")) return not_allowed(snapshot, "rollback");

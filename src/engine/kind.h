@@ -47,9 +47,9 @@ struct Meaning {
 
 /// What a look at a destination found.
 struct Findings {
-  Json json;
-  std::string text;  ///< lines for people, escaped
-  bool good = true;  ///< nothing of it has to be put right
+  std::function<Json()> json;  ///< for programs; made when it is asked for
+  std::string text;            ///< lines for people, escaped
+  bool good = true;            ///< nothing of it has to be put right
 };
 
 class Kind {

@@ -28,11 +28,14 @@ Result<std::string> checksum(sql::Dialect dialect, std::string_view bytes, std::
          hashes.statements;
 }
 
-bool is_of(std::string_view recorded, std::string_view bytes) {
-  const auto before = parts_of(recorded);
-  if (before[0] != sql::kScriptHashName) return false;
-  const Result<std::string> digest = hash_bytes(HashKind::sha256, bytes);
-  return digest.ok() && hex(digest.value()) == before[1];
+Result<std::string> exact_hash(std::string_view bytes) {
+  DUNLIN_ASSIGN(const std::string digest, hash_bytes(HashKind::sha256, bytes));
+  return hex(digest);
+}
+
+bool is_of(std::string_view recorded, std::string_view exact) {
+  const auto parts = parts_of(recorded);
+  return parts[0] == sql::kScriptHashName && parts[1] == exact;
 }
 
 Change change_between(std::string_view recorded, std::string_view now) {

@@ -17,8 +17,9 @@ namespace dunlin::schema {
 [[nodiscard]] Result<std::string> checksum(sql::Dialect dialect, std::string_view bytes,
                                            std::string_view text);
 
-/// Whether these bytes are, one by one, those of a recorded checksum: cheaper than the whole of one.
-[[nodiscard]] bool is_of(std::string_view recorded, std::string_view bytes);
+/// The first of the three alone, hexadecimal; and whether a recorded checksum has that one.
+[[nodiscard]] Result<std::string> exact_hash(std::string_view bytes);
+[[nodiscard]] bool is_of(std::string_view recorded, std::string_view exact);
 
 /// How two checksums differ. `algorithm`: nothing can be said.
 enum class Change : std::uint8_t { none, bytes, text, statements, algorithm };

@@ -34,25 +34,27 @@ Misfits compare(const Migrations& migrations, const std::map<Version, Applied>& 
   Misfits misfits;
   const Migration* last = nullptr;       // applied, as far as files go
   const Applied* last_of_all = nullptr;  // by number
+  FindInOrder files(migrations);
   for (const auto& [version, row] : applied) {
-    const auto file = migrations.find(version);
+    const Migration* const file = files.find(version);
     if (!version.is_repeatable()) last_of_all = &row;
-    if (file == migrations.end()) {
+    if (file == nullptr) {
       if (!version.is_repeatable())
         misfits.missing.push_back("'" + printable(row.id) +
                                   "' is applied, but its file is missing");
       continue;
     }
     if (version.is_repeatable()) continue;
-    if (last == nullptr || last->rank < file->second.rank) last = &file->second;
-    const Change change = change_between(row.checksum, file->second.checksum);
+    if (last == nullptr || last->rank < file->rank) last = file;
+    const Change change = change_between(row.checksum, file->checksum);
     if (change == Change::none) continue;
     auto& list = is_another(change) ? misfits.changed : misfits.retouched;
-    list.push_back("'" + printable(file->second.up.file) +
-                   "' was changed after it had been applied, " + std::string(words_for(change)));
+    list.push_back("'" + printable(file->up.file) + "' was changed after it had been applied, " +
+                   std::string(words_for(change)));
   }
+  FindInOrder rows(applied);
   for (const auto& [version, migration] : migrations) {
-    if (version.is_repeatable() || applied.contains(version)) continue;
+    if (version.is_repeatable() || rows.find(version) != nullptr) continue;
     const bool before_last = last != nullptr && migration.rank < last->rank;
     const bool before_missing = last_of_all != nullptr &&
                                 !migrations.contains(version_of(last_of_all->id)) &&

@@ -5,12 +5,34 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "schema/discovery.h"
 #include "schema/history.h"
 
 namespace dunlin::schema {
+
+/// Looks up one version after the other in a map, at once where they come in their order.
+template <class Map>
+class FindInOrder {
+ public:
+  explicit FindInOrder(Map& map) : map_(map), next_(map.begin()) {}
+  /// nullptr: it is not there.
+  auto* find(const Version& version) {
+    if (next_ == map_.end() || next_->first != version) next_ = map_.lower_bound(version);
+    const auto here = next_;
+    if (here == map_.end() || here->first != version) return static_cast<Value*>(nullptr);
+    ++next_;
+    return &here->second;
+  }
+
+ private:
+  using Value = std::remove_reference_t<decltype((std::declval<Map&>().begin()->second))>;
+  Map& map_;
+  decltype(std::declval<Map&>().begin()) next_;
+};
 
 /// How they do not, a sentence each. `changed` alone is never acceptable.
 struct Misfits {

@@ -149,7 +149,9 @@ class DatabasesRun final : public engine::Run {
 Result<const Migrations*> DatabasesRun::migrations() {
   const std::lock_guard lock(reading_);
   if (!migrations_) {
-    DUNLIN_ASSIGN(migrations_, discover(plan_.directories, plan_.database.dialect, plan_.mode));
+    DUNLIN_ASSIGN(
+        migrations_,
+        MigrationFiles::read(plan_.directories, plan_.database.dialect).understand(plan_.mode));
   }
   return &*migrations_;
 }

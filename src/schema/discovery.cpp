@@ -1,9 +1,12 @@
 // Discovery of migrations; see discovery.h.
 #include "schema/discovery.h"
 
+#include <dirent.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -138,9 +141,11 @@ struct Found {
 
 /// What is in it; of one direction, or of both.
 struct Loaded {
-  Migration migration;
-  bool is_elsewhere = false;  ///< for other databases
-  std::string problem;        ///< empty: none
+  Migrations::node_type node;  ///< made here, so that it need not be moved into the list of all
+  std::string bytes;           ///< the file's, where they are not those of the up part
+  std::string exact;           ///< SHA-256 of its bytes, hexadecimal
+  bool is_elsewhere = false;   ///< for other databases
+  std::string problem;         ///< empty: none
 };
 
 bool has_marker(std::string_view text) {
@@ -152,6 +157,56 @@ bool has_marker(std::string_view text) {
   return false;
 }
 
+Status read_up(const Found& found, FileText file, sql::Dialect dialect, Loaded& loaded) {
+  Migration& migration = loaded.node.mapped();
+  if (found.both) {
+    split(std::move(file.script), migration);
+  } else {
+    migration.up = std::move(file.script);
+  }
+  DUNLIN_ASSIGN(ScriptOptions options, script_options(migration.up));
+  loaded.is_elsewhere = !options.is_for(dialect);
+  if (loaded.is_elsewhere) return success();
+  for (const std::string& name : options.depends_on) {
+    Version on = version_of(name);
+    if (on.empty())
+      return Error(ErrorType::invalid_input, printable(migration.up.file) +
+                                                 ": `-- dunlin:depends_on " + printable(name) +
+                                                 "`: write the number of a migration");
+    migration.depends_on.push_back(std::move(on));
+  }
+  migration.tags = std::move(options.tags);
+  migration.requirements = std::move(options.requirements);
+  // What is parted has no bytes of its own.
+  const bool whole = migration.down.file.empty();
+  if (whole && file.bytes != migration.up.sql) loaded.bytes = std::move(file.bytes);
+  DUNLIN_ASSIGN(loaded.exact, exact_hash(loaded.bytes.empty() ? migration.up.sql : loaded.bytes));
+  return success();
+}
+
+Loaded load(const Found& found, sql::Dialect dialect) {
+  Migrations alone;
+  const auto there = alone.try_emplace(version_of(found.stem)).first;
+  Loaded loaded;
+  loaded.node = alone.extract(there);
+  Migration& migration = loaded.node.mapped();
+  migration.version = loaded.node.key();
+  migration.id = found.stem;
+  Result<FileText> file = read_script(found.path);
+  if (!file.ok()) {
+    loaded.problem = file.error().message;
+  } else if (!found.both && has_marker(file.value().script.sql)) {
+    loaded.problem = "'" + printable(found.path) +
+                     "' holds a line that parts up and down, but its name says which way all of "
+                     "it goes: name it VERSION_Name.sql";
+  } else if (found.down) {
+    migration.down = std::move(file.value().script);
+  } else if (Status read = read_up(found, std::move(file).value(), dialect, loaded); !read.ok()) {
+    loaded.problem = read.error().message;
+  }
+  return loaded;
+}
+
 /// An empty one is none: taking it for done would make the next `up` fail (many projects have such
 /// files).
 Status find_way_back(Migration& migration, sql::Dialect dialect, TransactionMode mode) {
@@ -161,98 +216,58 @@ Status find_way_back(Migration& migration, sql::Dialect dialect, TransactionMode
   return success();
 }
 
-/// Reads and splits one file. Any thread.
-class Loader {
- public:
-  Loader(sql::Dialect dialect, TransactionMode mode, const std::map<Version, Applied>& applied)
-      : dialect_(dialect), mode_(mode), applied_(applied) {}
-
-  Loaded load(const Found& found) const {
-    Loaded loaded;
-    Result<FileText> file = read_script(found.path);
-    if (!file.ok()) {
-      loaded.problem = file.error().message;
-    } else if (!found.both && has_marker(file.value().script.sql)) {
-      loaded.problem = "'" + printable(found.path) +
-                       "' holds a line that parts up and down, but its name says which way all of "
-                       "it goes: name it VERSION_Name.sql";
-    } else if (found.down) {
-      loaded.migration.down = std::move(file.value().script);
-    } else if (Status read = read_up(found, std::move(file).value(), loaded); !read.ok()) {
-      loaded.problem = read.error().message;
-    }
-    if (found.down) loaded.migration.is_read = !applied_.contains(version_of(found.stem));
-    if (loaded.problem.empty() && !loaded.is_elsewhere && loaded.migration.is_read) {
-      if (Status read = find_way_back(loaded.migration, dialect_, mode_); !read.ok())
-        loaded.problem = read.error().message;
-    }
-    return loaded;
+/// Splits what was loaded, but for what is known from its being applied. Any thread.
+Status understand(const Found& found, sql::Dialect dialect, TransactionMode mode,
+                  const std::map<Version, Applied>& applied, Loaded& loaded) {
+  Migration& migration = loaded.node.mapped();
+  if (found.down) {
+    migration.is_read = !applied.contains(migration.version);
+  } else {
+    const auto known = applied.find(migration.version);
+    migration.is_read = known == applied.end() || !is_of(known->second.checksum, loaded.exact);
+    if (!migration.is_read) migration.checksum = known->second.checksum;
   }
-
- private:
-  Status read_up(const Found& found, FileText file, Loaded& loaded) const {
-    Migration& migration = loaded.migration;
-    migration.version = version_of(found.stem);
-    migration.id = found.stem;
-    if (found.both) {
-      split(std::move(file.script), migration);
-    } else {
-      migration.up = std::move(file.script);
-    }
-    DUNLIN_ASSIGN(ScriptOptions options, script_options(migration.up));
-    loaded.is_elsewhere = !options.is_for(dialect_);
-    if (loaded.is_elsewhere) return success();
-    for (const std::string& name : options.depends_on) {
-      Version on = version_of(name);
-      if (on.empty())
-        return Error(ErrorType::invalid_input, printable(migration.up.file) +
-                                                   ": `-- dunlin:depends_on " + printable(name) +
-                                                   "`: write the number of a migration");
-      migration.depends_on.push_back(std::move(on));
-    }
-    migration.tags = std::move(options.tags);
-    migration.requirements = std::move(options.requirements);
-    // What is parted has no bytes of its own.
-    const bool whole = migration.down.file.empty();
-    const std::string_view bytes = whole ? std::string_view(file.bytes) : migration.up.sql;
-    const auto known = applied_.find(migration.version);
-    if (known != applied_.end() && is_of(known->second.checksum, bytes)) {
-      migration.checksum = known->second.checksum;
-      migration.is_read = false;
-      return success();
-    }
-    Result<std::string> sum = checksum(dialect_, bytes, migration.up.sql);
+  if (!migration.is_read) return success();
+  if (!found.down) {
+    Result<std::string> sum =
+        checksum(dialect, loaded.bytes.empty() ? migration.up.sql : loaded.bytes, migration.up.sql);
     if (!sum.ok()) return in_file(migration.up.file, std::move(sum).error());
     migration.checksum = std::move(sum).value();
-    DUNLIN_ASSIGN(migration.up_steps, read_steps(dialect_, migration.up, mode_));
-    return success();
+    DUNLIN_ASSIGN(migration.up_steps, read_steps(dialect, migration.up, mode));
   }
+  return find_way_back(migration, dialect, mode);
+}
 
-  sql::Dialect dialect_;
-  TransactionMode mode_;
-  const std::map<Version, Applied>& applied_;
-};
-
-/// Many files are loaded by several threads; the order stays.
-std::vector<Loaded> load_all(const std::vector<Found>& found, const Loader& loader) {
+/// work(0) to work(count - 1), many of them by several threads.
+void in_threads(std::size_t count, const std::function<void(std::size_t)>& work) {
   constexpr std::size_t kWorthAThread = 256;
   constexpr std::size_t kThreadsMost = 8;
-  std::vector<Loaded> loaded(found.size());
+  constexpr std::size_t kTaken = 16;  // at once
   std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < found.size(); i = next++) loaded[i] = loader.load(found[i]);
+  const auto take = [&] {
+    for (std::size_t at = next.fetch_add(kTaken); at < count; at = next.fetch_add(kTaken))
+      for (std::size_t i = at; i < std::min(at + kTaken, count); ++i) work(i);
   };
   const std::size_t threads =
       std::min({kThreadsMost, static_cast<std::size_t>(std::thread::hardware_concurrency()),
-                found.size() / kWorthAThread + 1});
+                count / kWorthAThread + 1});
   std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
-  work();
-  others.clear();  // waits for them
-  return loaded;
+  for (std::size_t i = 1; i < threads; ++i) others.emplace_back(take);
+  take();
 }
 
-class Discovery {
+}  // namespace
+
+struct MigrationFiles::Content {
+  sql::Dialect dialect = sql::Dialect::sqlite;
+  Status listed = success();
+  std::vector<Found> found;
+  std::vector<Loaded> loaded;
+};
+
+namespace {
+
+class Finder {
  public:
   void add(std::string path, const std::string& name) {
     if (name.starts_with(kRepeatable) && name.ends_with(kBoth) &&
@@ -282,11 +297,20 @@ class Discovery {
     }
   }
 
-  Result<Migrations> finish(const Loader& loader) {
-    std::vector<Loaded> loaded = load_all(found_, loader);
+  std::vector<Found> take() { return std::move(found_); }
+
+ private:
+  std::vector<Found> found_;
+};
+
+class Discovery {
+ public:
+  explicit Discovery(const std::vector<Found>& found) : found_(found) {}
+
+  Result<Migrations> finish(std::vector<Loaded> loaded) {
     for (const bool down : {false, true})  // which ones are for other databases is known by then
       for (std::size_t i = 0; i < found_.size(); ++i)
-        if (found_[i].down == down) take(found_[i], std::move(loaded[i]));
+        if (found_[i].down == down) take(found_[i], loaded[i]);
     for (auto& [stem, down] : downs_) add_way_back(stem, std::move(down));
     for (auto& [version, migration] : migrations_)
       migration.has_way_back = migration.has_way_back && !migration.up_steps.irreversible;
@@ -299,23 +323,24 @@ class Discovery {
  private:
   void problem(const std::string& text) { problems_ += problems_.empty() ? text : "; " + text; }
 
-  void take(const Found& found, Loaded loaded) {
-    if (found.down && elsewhere_.contains(version_of(found.stem))) return;
+  void take(const Found& found, Loaded& loaded) {
+    const Version& version = loaded.node.key();
+    if (found.down && elsewhere_.contains(version)) return;
     if (!loaded.problem.empty()) return problem(loaded.problem);
     if (loaded.is_elsewhere) {
-      elsewhere_.insert(loaded.migration.version);
+      elsewhere_.insert(version);
       return;
     }
     if (found.down) {
-      downs_[found.stem] = std::move(loaded.migration);
+      downs_[found.stem] = std::move(loaded.node.mapped());
       return;
     }
-    const Version version = loaded.migration.version;
-    const std::string file = loaded.migration.up.file;
-    const auto [there, added] = migrations_.try_emplace(version, std::move(loaded.migration));
-    if (!added)
-      problem("version " + printable(version.text()) +
-              " is used twice: " + printable(there->second.up.file) + " and " + printable(file));
+    const std::size_t before = migrations_.size();
+    const auto there =  // mostly they come in their order
+        migrations_.insert(migrations_.end(), std::move(loaded.node));
+    if (migrations_.size() == before)
+      problem("version " + printable(there->first.text()) + " is used twice: " +
+              printable(there->second.up.file) + " and " + printable(loaded.node.mapped().up.file));
   }
 
   void add_way_back(const std::string& stem, Migration down) {
@@ -336,32 +361,71 @@ class Discovery {
     found->second.is_read = found->second.is_read && down.is_read;
   }
 
-  std::vector<Found> found_;
+  const std::vector<Found>& found_;
   Migrations migrations_;
   std::map<std::string, Migration> downs_;
   std::set<Version> elsewhere_;
   std::string problems_;
 };
 
+Status list(const std::string& directory, Finder& finder) {
+  const std::string what = "list '" + printable(directory) + "'";
+  std::vector<std::pair<std::string, bool>> files;  // and whether it is a directory
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), &::closedir);
+  if (!stream) return error_from_errno(errno, what);
+  for (;;) {
+    errno = 0;
+    const dirent* const entry = ::readdir(stream.get());
+    if (entry == nullptr && errno != 0) return error_from_errno(errno, what);
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    std::string path = directory + "/" + std::string(name);
+    std::error_code ignored;
+    const bool is_directory =
+        entry->d_type == DT_DIR || ((entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) &&
+                                    std::filesystem::is_directory(path, ignored));
+    files.emplace_back(std::move(path), is_directory);
+  }
+  std::sort(files.begin(), files.end());
+  for (auto& [file, is_directory] : files) {
+    const std::string name = file.substr(file.rfind('/') + 1);
+    if (is_directory) {
+      finder.add_directory(file, name);
+    } else {
+      finder.add(std::move(file), name);
+    }
+  }
+  return success();
+}
+
 }  // namespace
 
-bool operator<(const Version& a, const Version& b) {
-  if (a.is_repeatable() || b.is_repeatable()) return a.repeatable < b.repeatable;
-  std::string_view one = a.digits;
-  std::string_view other = b.digits;
-  while (!one.empty() && !other.empty()) {
-    const std::string_view left = one.substr(0, one.find('.'));
-    const std::string_view right = other.substr(0, other.find('.'));
-    if (left != right)
-      return left.size() != right.size() ? left.size() < right.size() : left < right;
-    one.remove_prefix(std::min(left.size() + 1, one.size()));
-    other.remove_prefix(std::min(right.size() + 1, other.size()));
+/// Each number behind its length, so that the order of the bytes is that of the values.
+Version::Version(std::string digits) : text_(std::move(digits)) {
+  constexpr std::size_t kShort = 0xf0;
+  for (std::string_view rest = text_; !rest.empty();) {
+    const std::string_view part = rest.substr(0, rest.find('.'));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    order_.push_back(static_cast<char>(std::min(part.size(), kShort)));
+    if (part.size() >= kShort)
+      for (unsigned shift = 64; shift > 0; shift -= 8)
+        order_.push_back(static_cast<char>(std::uint64_t{part.size()} >> (shift - 8)));
+    order_ += part;
   }
-  return one.empty() && !other.empty();
+}
+
+Version Version::of_repeatable(std::string name) {
+  constexpr char kBehindAllNumbers = '\xff';
+  Version version;
+  version.order_ = kBehindAllNumbers + name;
+  version.text_ = std::move(name);
+  version.is_repeatable_ = true;
+  return version;
 }
 
 Version version_of(std::string_view name) {
-  if (name.starts_with(kRepeatable)) return Version{{}, std::string(name)};
+  if (name.starts_with(kRepeatable)) return Version::of_repeatable(std::string(name));
   std::string text;
   if (is_flyway(name, 'V')) {
     text = name.substr(1, name.find("__") - 1);
@@ -382,32 +446,41 @@ Version version_of(std::string_view name) {
     digits += part;
   }
   while (digits.ends_with(".0")) digits.resize(digits.size() - 2);
-  return Version{std::move(digits)};
+  return Version(std::move(digits));
 }
 
-Result<Migrations> discover(std::span<const std::string> directories, sql::Dialect dialect,
-                            TransactionMode mode, const std::map<Version, Applied>& applied) {
-  Discovery discovery;
+MigrationFiles::MigrationFiles(std::unique_ptr<Content> content) : content_(std::move(content)) {}
+MigrationFiles::MigrationFiles(MigrationFiles&&) noexcept = default;
+MigrationFiles& MigrationFiles::operator=(MigrationFiles&&) noexcept = default;
+MigrationFiles::~MigrationFiles() = default;
+
+MigrationFiles MigrationFiles::read(std::span<const std::string> directories,
+                                    sql::Dialect dialect) {
+  auto content = std::make_unique<Content>();
+  content->dialect = dialect;
+  Finder finder;
   for (const std::string& directory : directories) {
-    std::error_code code;
-    std::vector<std::pair<std::string, bool>> files;  // and whether it is a directory
-    std::filesystem::directory_iterator entry(directory, code);
-    for (; !code && entry != std::filesystem::directory_iterator(); entry.increment(code)) {
-      std::error_code ignored;
-      files.emplace_back(entry->path().native(), entry->is_directory(ignored));
-    }
-    if (code) return error_from_errno(code.value(), "list '" + printable(directory) + "'");
-    std::sort(files.begin(), files.end());
-    for (auto& [file, is_directory] : files) {
-      const std::string name = file.substr(file.rfind('/') + 1);
-      if (is_directory) {
-        discovery.add_directory(file, name);
-      } else {
-        discovery.add(std::move(file), name);
-      }
-    }
+    content->listed = list(directory, finder);
+    if (!content->listed.ok()) return MigrationFiles(std::move(content));
   }
-  return discovery.finish(Loader(dialect, mode, applied));
+  content->found = finder.take();
+  content->loaded.resize(content->found.size());
+  in_threads(content->found.size(),
+             [&](std::size_t i) { content->loaded[i] = load(content->found[i], dialect); });
+  return MigrationFiles(std::move(content));
+}
+
+Result<Migrations> MigrationFiles::understand(TransactionMode mode,
+                                              const std::map<Version, Applied>& applied) {
+  DUNLIN_TRY(std::move(content_->listed));
+  in_threads(content_->found.size(), [&](std::size_t i) {
+    Loaded& one = content_->loaded[i];
+    if (!one.problem.empty() || one.is_elsewhere) return;
+    const Status status =
+        schema::understand(content_->found[i], content_->dialect, mode, applied, one);
+    if (!status.ok()) one.problem = status.error().message;
+  });
+  return Discovery(content_->found).finish(std::move(content_->loaded));
 }
 
 Status read_statements(Migration& migration, sql::Dialect dialect, TransactionMode mode) {

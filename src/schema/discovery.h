@@ -12,6 +12,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,15 +27,24 @@ namespace dunlin::schema {
 /// Numbers with dots between as text, without leading zeros and without zeros at the end; ordered
 /// by value, never limited by a machine word. A repeatable migration has its name instead, and
 /// stands behind all numbers.
-struct Version {
-  std::string digits;
-  std::string repeatable = {};  ///< "R__Name"; `digits` is empty
+class Version {
+ public:
+  Version() = default;
+  /// Of numbers in that form.
+  explicit Version(std::string digits);
+  /// Of a repeatable migration: "R__Name".
+  [[nodiscard]] static Version of_repeatable(std::string name);
 
-  [[nodiscard]] bool empty() const { return digits.empty() && repeatable.empty(); }
-  [[nodiscard]] bool is_repeatable() const { return !repeatable.empty(); }
-  [[nodiscard]] const std::string& text() const { return digits.empty() ? repeatable : digits; }
-  friend bool operator==(const Version&, const Version&) = default;
-  friend bool operator<(const Version& a, const Version& b);
+  [[nodiscard]] bool empty() const { return text_.empty(); }
+  [[nodiscard]] bool is_repeatable() const { return is_repeatable_; }
+  [[nodiscard]] const std::string& text() const { return text_; }
+  friend bool operator==(const Version& a, const Version& b) { return a.order_ == b.order_; }
+  friend bool operator<(const Version& a, const Version& b) { return a.order_ < b.order_; }
+
+ private:
+  std::string text_;
+  std::string order_;  ///< compared byte by byte, since lists of many thousands are
+  bool is_repeatable_ = false;
 };
 /// The version at the beginning of a migration's id or file name; empty when there is none.
 [[nodiscard]] Version version_of(std::string_view name);
@@ -67,17 +77,31 @@ struct Migration {
 
 using Migrations = std::map<Version, Migration>;
 
-/// Every file is read and split as `dialect` has it, up and down; those for other databases
-/// (`-- dunlin:provider`) are passed over. All problems in one invalid_input: a version used twice,
-/// a .down.sql without its .up.sql, a file that cannot be read, a statement that cannot be run, a
-/// dependency that is missing or goes in a circle. A directory that cannot be listed is an error,
-/// never "no migrations". `applied`: of those that have not changed since only the bytes are read,
-/// which is several times as fast (Migration::is_read).
-[[nodiscard]] Result<Migrations> discover(std::span<const std::string> directories,
-                                          sql::Dialect dialect, TransactionMode mode,
-                                          const std::map<Version, Applied>& applied = {});
+/// The files of some directories, read: what takes time and needs no database.
+class MigrationFiles {
+ public:
+  MigrationFiles(MigrationFiles&&) noexcept;
+  MigrationFiles& operator=(MigrationFiles&&) noexcept;
+  ~MigrationFiles();
 
-/// What discover() has left out of it. invalid_input as there.
+  /// Those for other databases (`-- dunlin:provider`) are passed over. Blocks; any thread.
+  [[nodiscard]] static MigrationFiles read(std::span<const std::string> directories,
+                                           sql::Dialect dialect);
+  /// Every file is split, up and down. All problems in one invalid_input: a version used twice, a
+  /// .down.sql without its .up.sql, a file that cannot be read, a statement that cannot be run, a
+  /// dependency that is missing or goes in a circle. A directory that cannot be listed is an error,
+  /// never "no migrations". `applied`: what has not changed since is not split, which is several
+  /// times as fast (Migration::is_read). Once.
+  [[nodiscard]] Result<Migrations> understand(TransactionMode mode,
+                                              const std::map<Version, Applied>& applied = {});
+
+ private:
+  struct Content;
+  explicit MigrationFiles(std::unique_ptr<Content> content);
+  std::unique_ptr<Content> content_;
+};
+
+/// What understand() has left out of it. invalid_input as there.
 [[nodiscard]] Status read_statements(Migration& migration, sql::Dialect dialect,
                                      TransactionMode mode);
 

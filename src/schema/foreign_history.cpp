@@ -43,7 +43,7 @@ Result<ForeignHistory> read_schema_migrations(Target& target, const Call& call) 
     }
     history.up_to = one;
     history.up_to_was_applied = true;
-    if (is_true(rows->text(dirty))) history.broken = one.digits;
+    if (is_true(rows->text(dirty))) history.broken = one.text();
   }
 }
 
@@ -67,7 +67,7 @@ Result<ForeignHistory> read_goose(Target& target, const Call& call) {
       history.applied.erase(one);
     }
   }
-  history.applied.erase(Version{"0"});  // it begins with this one
+  history.applied.erase(Version("0"));  // it begins with this one
   return history;
 }
 
@@ -99,7 +99,7 @@ Result<ForeignHistory> read_flyway(Target& target, const Call& call) {
     const Version one = version_of(rows->text(0));
     const std::string type(rows->text(1));
     if (!is_true(rows->text(2))) {
-      history.broken = one.digits;
+      history.broken = one.text();
     } else if (type.starts_with("UNDO")) {
       history.applied.erase(one);
     } else if (type == "BASELINE") {

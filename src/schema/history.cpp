@@ -1,7 +1,10 @@
 // History and log at the target; see history.h.
 #include "schema/history.h"
 
+#include <algorithm>
 #include <array>
+#include <tuple>
+#include <unordered_map>
 
 #include "base/crash_point.h"
 #include "base/text.h"
@@ -80,12 +83,13 @@ Result<std::map<Version, Applied>> History::applied(Target& target, const Call& 
   while (true) {
     DUNLIN_ASSIGN(const bool more, rows->next());
     if (!more) return result;
-    result[version_of(rows->text(0))] =
-        Applied{std::string(rows->text(0)), std::string(rows->text(1))};
+    result.insert_or_assign(result.end(), version_of(rows->text(0)),
+                            Applied{std::string(rows->text(0)), std::string(rows->text(1))});
   }
 }
 
-/// Every change of the history is in the log, too; rows that somebody has taken out by hand are not.
+/// Every change of the history is in the log, too; rows that somebody has taken out by hand are
+/// not.
 Result<std::string> History::state(Target& target, const Call& call) {
   DUNLIN_ASSIGN(
       const auto rows,
@@ -101,33 +105,54 @@ Result<std::string> History::state(Target& target, const Call& call) {
   return text;
 }
 
+/// Two plain lists, put together here: a join would look up each row in the log.
 Result<std::vector<AppliedEntry>> History::in_order(Target& target, const Call& call) {
   std::vector<AppliedEntry> result;
   DUNLIN_ASSIGN(const bool there, target.has_tables(call));
   if (!there) return result;
-  DUNLIN_ASSIGN(
-      const auto rows,
-      target.connection().query(
-          written_for(target,
-                      R"(SELECT h."MigrationId", h."Checksum", coalesce(l."Sequence", 0), )" +
-                          target.as_text(R"(h."AppliedDate")") +
-                          R"(, h."AppliedBy", CASE WHEN l."DownSql" IS NULL THEN 0 ELSE 1 END )"
-                          R"(FROM {history} h LEFT JOIN {log} l ON l."Sequence" = (SELECT )"
-                          R"(max(d."Sequence") FROM {log} d WHERE d."MigrationId" = )"
-                          R"(h."MigrationId" AND d."Direction" = 'up' AND d."Event" = 'done') )"
-                          R"(ORDER BY coalesce(l."Sequence", 0) DESC, h."AppliedDate" DESC)"),
-          call));
+  DUNLIN_TRY(add_applied(target, result, call));
+  DUNLIN_TRY(add_places(target, result, call));
+  std::sort(result.begin(), result.end(), [](const AppliedEntry& a, const AppliedEntry& b) {
+    return std::tie(a.sequence, a.applied_at, a.id) > std::tie(b.sequence, b.applied_at, b.id);
+  });
+  return result;
+}
+
+Status History::add_applied(Target& target, std::vector<AppliedEntry>& entries, const Call& call) {
+  DUNLIN_ASSIGN(const auto rows, target.connection().query(
+                                     written_for(target, R"(SELECT "MigrationId", "Checksum", )" +
+                                                             target.as_text(R"("AppliedDate")") +
+                                                             R"(, "AppliedBy" FROM {history})"),
+                                     call));
   while (true) {
     DUNLIN_ASSIGN(const bool more, rows->next());
-    if (!more) return result;
-    AppliedEntry entry;
+    if (!more) return success();
+    AppliedEntry& entry = entries.emplace_back();
     entry.id = rows->text(0);
     entry.checksum = rows->text(1);
-    entry.sequence = integer_of(rows->text(2));
-    entry.applied_at = rows->text(3);
-    entry.applied_by = rows->text(4);
-    entry.has_way_back = rows->text(5) == "1";
-    result.push_back(std::move(entry));
+    entry.applied_at = rows->text(2);
+    entry.applied_by = rows->text(3);
+  }
+}
+
+/// Where in the log each was applied last.
+Status History::add_places(Target& target, std::vector<AppliedEntry>& entries, const Call& call) {
+  std::unordered_map<std::string_view, AppliedEntry*> by_id;
+  for (AppliedEntry& entry : entries) by_id[entry.id] = &entry;
+  DUNLIN_ASSIGN(const auto rows,
+                target.connection().query(
+                    written_for(target, R"(SELECT "MigrationId", "Sequence", CASE WHEN "DownSql" )"
+                                        R"(IS NULL THEN 0 ELSE 1 END FROM {log} WHERE )"
+                                        R"("Direction" = 'up' AND "Event" = 'done' )"
+                                        R"(ORDER BY "Sequence")"),
+                    call));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) return success();
+    const auto found = by_id.find(rows->text(0));
+    if (found == by_id.end()) continue;
+    found->second->sequence = integer_of(rows->text(1));
+    found->second->has_way_back = rows->text(2) == "1";
   }
 }
 

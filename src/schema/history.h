@@ -107,6 +107,10 @@ class History {
 
  private:
   struct Entry;
+  [[nodiscard]] static Status add_applied(Target& target, std::vector<AppliedEntry>& entries,
+                                          const sql::Call& call);
+  [[nodiscard]] static Status add_places(Target& target, std::vector<AppliedEntry>& entries,
+                                         const sql::Call& call);
   [[nodiscard]] Status log(const Entry& entry, const sql::Call& call);
   [[nodiscard]] std::string sql(std::string_view text) const;
 

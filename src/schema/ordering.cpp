@@ -28,6 +28,14 @@ std::string circle_in(const std::map<Version, std::set<Version>>& waits) {
 }  // namespace
 
 Status set_ranks(Migrations& migrations, const std::set<Version>& elsewhere) {
+  std::size_t rank = 0;
+  const bool nobody_waits = std::all_of(migrations.begin(), migrations.end(), [](const auto& one) {
+    return one.second.depends_on.empty();
+  });
+  if (nobody_waits) {
+    for (auto& [version, migration] : migrations) migration.rank = ++rank;
+    return success();
+  }
   std::map<Version, std::set<Version>> waits;             // for what
   std::map<Version, std::vector<Version>> is_waited_for;  // by whom
   std::set<Version> ready;
@@ -43,10 +51,9 @@ Status set_ranks(Migrations& migrations, const std::set<Version>& elsewhere) {
       waits[version].insert(on);
       is_waited_for[on].push_back(version);
     }
-    if (!waits.contains(version)) ready.insert(version);
+    if (!waits.contains(version)) ready.insert(ready.end(), version);
   }
   if (!missing.empty()) return Error(ErrorType::invalid_input, missing);
-  std::size_t rank = 0;
   while (!ready.empty()) {
     const Version next = *ready.begin();
     ready.erase(ready.begin());

@@ -105,7 +105,7 @@ class Preflight {
     std::set<Version> known = foreign->applied;
     if (foreign->up_to && foreign->up_to_was_applied) known.insert(*foreign->up_to);
     for (const Version& version : known)
-      if (!all_.contains(version) && version.digits != "0")  // diesel's own setup need not be there
+      if (!all_.contains(version) && version.text() != "0")  // diesel's own setup need not be there
         add(ErrorType::schema_mismatch,
             foreign->tool + " has applied migration " + printable(version.text()) +
                 ", whose file is missing",

@@ -157,7 +157,7 @@ void read_direction(const Json& settings, SchemaPlan& plan, std::vector<std::str
   read_mark(settings, plan, problems);
   if (const std::string target = string_or(settings, "target", ""); !target.empty()) {
     plan.target = version_of(target);
-    if (plan.target->digits.empty())
+    if (plan.target->empty() || plan.target->is_repeatable())
       problems.push_back("/settings/target: must begin with the number of a migration, not '" +
                          printable(target) + "'");
   }
@@ -398,7 +398,7 @@ class SchemaKind final : public engine::Kind {
     if (decoded.mark != SchemaPlan::Mark::no)
       return "call migrations of " + directory + " applied to " + database;
     if (decoded.direction == Direction::up) return "migrate " + database + " up by " + directory;
-    if (decoded.target) return "migrate " + database + " down to " + decoded.target->digits;
+    if (decoded.target) return "migrate " + database + " down to " + decoded.target->text();
     return "migrate " + database + " down by " + std::to_string(decoded.steps);
   }
 

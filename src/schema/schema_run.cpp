@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <future>
 #include <mutex>
 #include <set>
 
@@ -57,6 +58,7 @@ class SchemaRun final : public engine::Run {
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::target; }
   [[nodiscard]] Result<std::string> root_identity(RunContext& context) override {
+    read_files();
     DUNLIN_ASSIGN(const std::string database, target_identity(plan_.database, call_of(context)));
     std::string places;
     for (const std::string& directory : plan_.directories) places += directory + " ";
@@ -98,6 +100,7 @@ class SchemaRun final : public engine::Run {
   /// Read once per Run: whoever corrects a file resumes, which is a new one. None are needed to go
   /// down.
   Result<Migrations*> migrations(RunContext& context);
+  void read_files();
   Status read_pending(const std::map<Version, Applied>& done);
   /// What this run does, in its order.
   Result<std::vector<Work>> work(RunContext& context);
@@ -124,6 +127,7 @@ class SchemaRun final : public engine::Run {
 
   SchemaPlan plan_;
   std::timed_mutex turn_;
+  std::future<MigrationFiles> files_;  ///< being read
   std::optional<Migrations> migrations_;
   Session session_;
   Migrator migrator_;
@@ -136,11 +140,19 @@ Result<SchemaRun::Turn> SchemaRun::take_turn(RunContext& context) {
   return turn;
 }
 
+/// Meanwhile the database is looked at.
+void SchemaRun::read_files() {
+  if (migrations_ || files_.valid() || !needs_files()) return;
+  files_ = std::async(std::launch::async, [this] {
+    return MigrationFiles::read(plan_.directories, plan_.database.dialect);
+  });
+}
+
 Result<Migrations*> SchemaRun::migrations(RunContext& context) {
   if (!migrations_ && needs_files()) {
+    read_files();
     DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
-    DUNLIN_ASSIGN(migrations_,
-                  discover(plan_.directories, plan_.database.dialect, plan_.mode, *done));
+    DUNLIN_ASSIGN(migrations_, files_.get().understand(plan_.mode, *done));
   }
   if (!migrations_) migrations_.emplace();
   return &*migrations_;
@@ -149,8 +161,9 @@ Result<Migrations*> SchemaRun::migrations(RunContext& context) {
 /// Of what is to be applied the statements are known: of all that is not applied, and of what is
 /// applied once more. Somebody may have taken something back since the files were read.
 Status SchemaRun::read_pending(const std::map<Version, Applied>& done) {
+  FindInOrder applied(done);
   for (auto& [version, migration] : *migrations_)
-    if (!migration.is_read && (plan_.redo || !done.contains(version)))
+    if (!migration.is_read && (plan_.redo || applied.find(version) == nullptr))
       DUNLIN_TRY(read_statements(migration, plan_.database.dialect, plan_.mode));
   return success();
 }
@@ -190,6 +203,7 @@ Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
     problems.push_back({std::move(error), true, false});
     return std::move(problems);
   };
+  read_files();
   Result<Target*> target = session_.look(context);
   if (!target.ok())
     return is_closed(std::move(target).error().with_context("opening the database"));
@@ -203,7 +217,8 @@ Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
   DUNLIN_ASSIGN(problems, check_plan(plan_, context.execution(), *all.value(), *done,
                                      target.value(), call_of(context)));
   const bool lock = !context.settings().is_dry_run();
-  if (Status writable = probe_target(plan_.database, lock, call_of(context)); !writable.ok()) {
+  if (Status writable = probe_target(plan_.database, target.value(), lock, call_of(context));
+      !writable.ok()) {
     // A migration that runs elsewhere is waited for when ours begins, as long as the plan says.
     const bool busy = writable.error().type == ErrorType::database_locked;
     problems.push_back({std::move(writable).error().with_context("trying to write to the database"),

@@ -114,7 +114,8 @@ class OptionReader {
         one.at_least = version.front();
       }
     }
-    if (!is_product(one.product) || version_of(one.at_least).digits.empty())
+    const Version version = version_of(one.at_least);
+    if (!is_product(one.product) || version.empty() || version.is_repeatable())
       return bad("write for example: postgresql >= 16");
     options.requirements.push_back(std::move(one));
     return success();
@@ -182,7 +183,7 @@ std::string unmet(const Requirement& requirement, const sql::ServerInfo& server)
   const Version wanted = version_of(requirement.at_least);
   if (!(version_of(server.version) < wanted)) return {};
   return fmt::format("it requires {} {} or newer, and the server is {} {}", requirement.product,
-                     wanted.digits, printable(server.product), printable(server.version));
+                     wanted.text(), printable(server.product), printable(server.version));
 }
 
 Error in_file(const std::string& file, Error error, std::int64_t line) {

@@ -1,6 +1,7 @@
 #include "schema/status.h"
 
 #include <algorithm>
+#include <future>
 
 #include <fmt/format.h>
 
@@ -38,6 +39,8 @@ void add_section(std::string& text, std::string_view title, const std::vector<st
 Result<engine::Findings> migration_status(std::span<const std::string> directories,
                                           const sql::DatabaseAddress& database,
                                           const sql::Call& call) {
+  auto files = std::async(std::launch::async,
+                          [&] { return MigrationFiles::read(directories, database.dialect); });
   DUNLIN_ASSIGN(const std::unique_ptr<Target> target, open_target(database, Access::look, call));
   std::vector<AppliedEntry> entries;
   std::map<std::string, Unfinished> unfinished;
@@ -52,16 +55,15 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
 
   std::map<Version, Applied> applied;
   std::vector<std::string> done;
-  Json applied_json = Json::array();
   for (const AppliedEntry& entry : entries) {
-    applied[version_of(entry.id)] = Applied{entry.id, entry.checksum};
+    applied.insert_or_assign(applied.end(), version_of(entry.id),
+                             Applied{entry.id, entry.checksum});
     done.push_back(printable(entry.id) + " (" + for_people(entry.applied_at) + ")");
-    applied_json.push_back(entry_json(entry));
   }
   DUNLIN_ASSIGN(const Migrations migrations,
-                discover(directories, database.dialect, TransactionMode::per_migration, applied));
+                files.get().understand(TransactionMode::per_migration, applied));
   std::vector<std::string> open;
-  Json pending_json = Json::array();
+  std::vector<std::string> pending;
   for (const Migration* const migration : in_order(migrations)) {
     const auto row = applied.find(migration->version);
     if (row != applied.end() && !is_to_be_repeated(*migration, row->second)) continue;
@@ -75,7 +77,7 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
                               ? ", and statement " + std::to_string(part->second.failed) + " failed"
                               : std::string());
     open.push_back(std::move(line));
-    pending_json.push_back(escape_invalid_utf8(migration->id));
+    pending.push_back(migration->id);
   }
   const Misfits misfits = compare(migrations, applied);
   std::vector<std::string> problems = misfits.changed;
@@ -88,6 +90,8 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
                                                   target->connection().server().version)
                                     : "does not exist yet";
 
+  const bool exists = target != nullptr;
+
   engine::Findings found;
   found.good = problems.empty();
   found.text = fmt::format("Database: {} ({})\nCurrent Version: {}\n", printable(database.text()),
@@ -96,15 +100,21 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
   add_section(found.text, "Pending Migrations", open, "□");
   add_section(found.text, "Problems", problems, "!");
   add_section(found.text, "Changed since, without effect", misfits.retouched, "·");
-  found.json = Json{
-      {"event", "migrations"},
-      {"database", database.text()},
-      {"exists", target != nullptr},
-      {"server", target ? Json(server) : Json(nullptr)},
-      {"current_version", current.empty() ? Json(nullptr) : Json(escape_invalid_utf8(current))},
-      {"applied", std::move(applied_json)},
-      {"pending", std::move(pending_json)},
-      {"problems", problems}};
+  found.json = [=, entries = std::move(entries), pending = std::move(pending),
+                problems = std::move(problems), address = database.text()] {
+    Json json = {
+        {"event", "migrations"},
+        {"database", address},
+        {"exists", exists},
+        {"server", exists ? Json(server) : Json(nullptr)},
+        {"current_version", current.empty() ? Json(nullptr) : Json(escape_invalid_utf8(current))},
+        {"applied", Json::array()},
+        {"pending", Json::array()},
+        {"problems", problems}};
+    for (const AppliedEntry& entry : entries) json["applied"].push_back(entry_json(entry));
+    for (const std::string& id : pending) json["pending"].push_back(escape_invalid_utf8(id));
+    return json;
+  };
   return found;
 }
 

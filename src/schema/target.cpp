@@ -27,11 +27,16 @@ Result<std::string> target_identity(const sql::DatabaseAddress& address, const s
   return postgresql_identity(address.server, call);
 }
 
-Status probe_target(const sql::DatabaseAddress& address, bool lock, const sql::Call& call) {
-  if (address.dialect == sql::Dialect::sqlite)
+Status probe_target(const sql::DatabaseAddress& address, const Target* target, bool lock,
+                    const sql::Call& call) {
+  sql::Connection* const open = target == nullptr ? nullptr : &target->connection();
+  if (address.dialect == sql::Dialect::mysql) return probe_mariadb(address.server, open, call);
+  if (address.dialect == sql::Dialect::postgresql)
+    return probe_postgresql(address.server, open, call);
+  if (open == nullptr || !lock)
     return sql::probe_sqlite_write(address.path, lock ? sql::Probe::lock : sql::Probe::rights);
-  if (address.dialect == sql::Dialect::mysql) return probe_mariadb(address.server, call);
-  return probe_postgresql(address.server, call);
+  DUNLIN_TRY(sql::run_only(*open, "BEGIN IMMEDIATE", call));
+  return sql::run_only(*open, "ROLLBACK", sql::Call{});
 }
 
 std::int64_t integer_of(std::string_view text) {

@@ -123,10 +123,11 @@ struct Tenant {
                                                        const std::string& pattern,
                                                        const sql::Call& call);
 
-/// Why it cannot be written to, found out without leaving a trace. `lock`: also whether somebody
-/// keeps everybody out of it just now (SQLite).
-[[nodiscard]] Status probe_target(const sql::DatabaseAddress& address, bool lock,
-                                  const sql::Call& call);
+/// Why it cannot be written to, found out without leaving a trace. `target`: it is open already;
+/// nullptr: it is not, or does not exist. `lock`: also whether somebody keeps everybody out of it
+/// just now (SQLite).
+[[nodiscard]] Status probe_target(const sql::DatabaseAddress& address, const Target* target,
+                                  bool lock, const sql::Call& call);
 
 /// Of a column that holds a number; 0 where it holds none.
 [[nodiscard]] std::int64_t integer_of(std::string_view text);

@@ -23,7 +23,7 @@ Result<std::vector<Work>> applied_last(const SchemaPlan& plan, Target* target,
   std::vector<Work> work;
   if (target == nullptr) return work;
   DUNLIN_ASSIGN(const std::vector<AppliedEntry> all, History::in_order(*target, call));
-  const bool everything = plan.target && plan.target->digits == "0";
+  const bool everything = plan.target && plan.target->text() == "0";
   bool found = !plan.target || everything;
   for (const AppliedEntry& one : all) {
     const Version version = version_of(one.id);
@@ -117,10 +117,11 @@ Result<std::vector<Work>> list_work(const SchemaPlan& plan, const Migrations& al
   }
   const std::set<Version> wanted = asked_for(plan, all);
   std::vector<Work> work;
+  FindInOrder rows(done);
   for (const Migration* const migration : in_order(all)) {
     if (!wanted.empty() && !wanted.contains(migration->version)) continue;
-    const auto row = done.find(migration->version);
-    if (row != done.end() && !is_to_be_repeated(*migration, row->second)) continue;
+    const Applied* const row = rows.find(migration->version);
+    if (row != nullptr && !is_to_be_repeated(*migration, *row)) continue;
     if (foreign && !foreign->has(migration->version)) continue;
     work.push_back(to_apply(*migration));
   }

@@ -127,18 +127,18 @@ TYPED_TEST(MigrationVersions, StatusShowsWhatIsAppliedPendingAndWrong) {
   const engine::Findings before = this->status();
   EXPECT_THAT(before.text, HasSubstr("Current Version: none"));
   EXPECT_THAT(before.text, Not(HasSubstr("Applied Migrations")));
-  EXPECT_EQ(before.json["pending"].size(), 3U);
+  EXPECT_EQ(before.json()["pending"].size(), 3U);
   this->up_to("2");
   this->file("1_A.sql", "CREATE TABLE a(y int);");
   const engine::Findings now = this->status();
   for (const char* part :
        {"Current Version: 2_B", "✓ 1_A (20", "✓ 2_B (20", "□ 3_C", "! '", "in its statements"})
     EXPECT_THAT(now.text, HasSubstr(part));
-  EXPECT_EQ(now.json["current_version"], "2_B");
-  EXPECT_EQ(now.json["applied"][0]["id"], "1_A");
-  EXPECT_EQ(now.json["applied"][0]["reversible"], true);
-  EXPECT_EQ(now.json["pending"][0], "3_C");
-  EXPECT_EQ(now.json["problems"].size(), 1U);
+  EXPECT_EQ(now.json()["current_version"], "2_B");
+  EXPECT_EQ(now.json()["applied"][0]["id"], "1_A");
+  EXPECT_EQ(now.json()["applied"][0]["reversible"], true);
+  EXPECT_EQ(now.json()["pending"][0], "3_C");
+  EXPECT_EQ(now.json()["problems"].size(), 1U);
 }
 
 TYPED_TEST(MigrationVersions, AnUnknownTargetOfUpIsToldBefore) {

@@ -20,8 +20,8 @@ class Ordering : public SchemaTest {
   Result<std::vector<std::string>> order(const std::string& more = "") {
     std::vector<std::string> places = {directory_.native()};
     if (!more.empty()) places.push_back(more);
-    DUNLIN_ASSIGN(const Migrations all,
-                  discover(places, sql::Dialect::sqlite, TransactionMode::per_migration));
+    DUNLIN_ASSIGN(const Migrations all, MigrationFiles::read(places, sql::Dialect::sqlite)
+                                            .understand(TransactionMode::per_migration));
     std::vector<std::string> ids;
     for (const Migration* const one : in_order(all)) ids.push_back(one->id);
     return ids;

@@ -11,8 +11,8 @@ class Up : public SchemaTest {};
 class Discover : public SchemaTest {
  protected:
   Result<Migrations> discovered() const {
-    return discover(std::vector{directory_.native()}, sql::Dialect::sqlite,
-                    TransactionMode::per_migration);
+    return MigrationFiles::read(std::vector{directory_.native()}, sql::Dialect::sqlite)
+        .understand(TransactionMode::per_migration);
   }
 };
 
@@ -469,6 +469,53 @@ TEST_F(Discover, WhatWouldBePassedOverIsRefused) {
     EXPECT_NE(found.error().message.find(part), std::string::npos) << found.error().message;
 }
 
+TEST_F(Discover, LeavesOutTheStatementsOfWhatIsAppliedAndUnchanged) {
+  file("1_Same.sql", "CREATE TABLE a(x);\n-- dunlin:down\nDROP TABLE a;");
+  file("2_Other.sql", "CREATE TABLE b(x);");
+  file("3_New.up.sql", "CREATE TABLE c(x);");
+  file("4_Same.up.sql", "CREATE TABLE d(x);");
+  file("4_Same.down.sql", "DROP TABLE d;");
+  auto whole = discovered();
+  ASSERT_TRUE(whole.ok()) << whole.error().text();
+  const auto sum = [&](const char* id) { return whole->at(version_of(id)).checksum; };
+  std::map<Version, Applied> applied;
+  applied[version_of("1")] = {"1_Same", sum("1")};
+  applied[version_of("2")] = {"2_Other", sum("1")};
+  applied[version_of("4")] = {"4_Same", sum("4")};
+  auto found = MigrationFiles::read(std::vector{directory_.native()}, sql::Dialect::sqlite)
+                   .understand(TransactionMode::per_migration, applied);
+  ASSERT_TRUE(found.ok()) << found.error().text();
+  for (const auto& [version, migration] : *found) {
+    EXPECT_EQ(migration.checksum, sum(version.text().c_str())) << migration.id;
+    EXPECT_EQ(migration.is_read, version == version_of("2") || version == version_of("3"))
+        << migration.id;
+  }
+  for (const char* id : {"1", "4"}) {
+    Migration& same = found->at(version_of(id));
+    EXPECT_TRUE(same.up_steps.steps.empty());
+    ASSERT_TRUE(read_statements(same, sql::Dialect::sqlite, TransactionMode::per_migration).ok());
+    EXPECT_EQ(same.up_steps.steps.size(), 1U);
+    EXPECT_TRUE(same.has_way_back);
+  }
+}
+
+TEST_F(Up, AppliesWhatSomebodyTookBackSinceTheFilesWereRead) {
+  file("1_A.sql", "CREATE TABLE a(x)");
+  file("2_B.sql", "CREATE TABLE b(x)");
+  expect_up();
+  const auto run = make_run();
+  testing::LocalExecution local(*run, as("0002"));
+  const auto problems = run->preflight(local.context());  // reads that all is applied
+  ASSERT_TRUE(problems.ok()) << problems.error().text();
+  exec("DROP TABLE b; DELETE FROM __MigrationsHistory WHERE MigrationId = '2_B'");
+  ASSERT_TRUE(local.enumerate().ok());
+  exec("DROP TABLE a; DELETE FROM __MigrationsHistory WHERE MigrationId = '1_A'");
+  const Status done = local.execute();
+  ASSERT_TRUE(done.ok()) << done.error().text();
+  EXPECT_EQ(history(), "2_B");
+  EXPECT_EQ(schema(), "CREATE TABLE b(x)");
+}
+
 TEST(MigrationVersion, ComparesNumberByNumber) {
   const auto before = [](const char* one, const char* other) {
     return version_of(one) < version_of(other) && !(version_of(other) < version_of(one));
@@ -479,13 +526,19 @@ TEST(MigrationVersion, ComparesNumberByNumber) {
   EXPECT_TRUE(before("V1.9__a", "V1_10__b"));
   EXPECT_TRUE(before("20191100000001000000_a", "20191100000001000001_b"));
   EXPECT_TRUE(before("99999999999999999999999999999999_a", "100000000000000000000000000000000_b"));
-  EXPECT_EQ(version_of("007.0_a").digits, "7");
-  EXPECT_EQ(version_of("1.02.0_a").digits, "1.2");
-  EXPECT_EQ(version_of("V1__x").digits, "1");
-  EXPECT_EQ(version_of("2019-10-06-080000_x").digits, "20191006080000");
-  EXPECT_EQ(version_of("1_2fa").digits, "1");
-  EXPECT_EQ(version_of("0").digits, "0");
-  EXPECT_EQ(version_of("name").digits, "");
+  const std::string nines(300, '9');
+  EXPECT_TRUE(before((nines + "_a").c_str(), ("1" + std::string(300, '0') + "_b").c_str()));
+  EXPECT_TRUE(before(("1" + std::string(239, '0') + "_a").c_str(), (nines + "_b").c_str()));
+  EXPECT_TRUE(before((nines + "_b").c_str(), "R__a"));
+  EXPECT_TRUE(before("R__a", "R__b"));
+  EXPECT_EQ(version_of("V01_2__x"), version_of("1.2.0_y"));
+  EXPECT_EQ(version_of("007.0_a").text(), "7");
+  EXPECT_EQ(version_of("1.02.0_a").text(), "1.2");
+  EXPECT_EQ(version_of("V1__x").text(), "1");
+  EXPECT_EQ(version_of("2019-10-06-080000_x").text(), "20191006080000");
+  EXPECT_EQ(version_of("1_2fa").text(), "1");
+  EXPECT_EQ(version_of("0").text(), "0");
+  EXPECT_EQ(version_of("name").text(), "");
 }
 
 TEST(SchemaPlanForm, OneLineForms) {

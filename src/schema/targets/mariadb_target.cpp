@@ -335,8 +335,12 @@ Result<std::string> mariadb_identity(const sql::ServerAddress& address, const Ca
   return "mariadb " + server.value_or("") + " " + address.database;
 }
 
-Status probe_mariadb(const sql::ServerAddress& address, const Call& call) {
-  DUNLIN_ASSIGN(const auto connection, connect_without_database(address, call));
+Status probe_mariadb(const sql::ServerAddress& address, Connection* open, const Call& call) {
+  std::unique_ptr<Connection> own;
+  if (open == nullptr) {
+    DUNLIN_ASSIGN(own, connect_without_database(address, call));
+  }
+  Connection* const connection = open == nullptr ? own.get() : open;
   if (connection->server().read_only)
     return Error(ErrorType::read_only_destination,
                  "the server takes no writes: it is a replica, or set to read only");

@@ -450,6 +450,20 @@ Status make_database(const sql::ServerAddress& address, const Call& call) {
   return made;
 }
 
+Status probe_connection(Connection& connection, const Call& call) {
+  if (connection.server().read_only)
+    return Error(ErrorType::read_only_destination,
+                 "the server takes no writes: it is a standby, or set to read only");
+  DUNLIN_ASSIGN(
+      const auto may,
+      sql::query_text(connection,
+                      "SELECT pg_catalog.has_schema_privilege(current_schema(), 'CREATE')", call));
+  if (may.value_or("t") == "t") return success();
+  return Error(ErrorType::permission_denied,
+               "this user may not create tables in the schema where the history of migrations "
+               "would stand; grant it CREATE there");
+}
+
 bool is_missing_database(const Error& error) {
   return error.native.code == "3D000";
 }
@@ -489,7 +503,8 @@ Result<std::string> postgresql_identity(const sql::ServerAddress& given, const C
   return "postgresql " + server + " " + database;
 }
 
-Status probe_postgresql(const sql::ServerAddress& given, const Call& call) {
+Status probe_postgresql(const sql::ServerAddress& given, Connection* open, const Call& call) {
+  if (open != nullptr) return probe_connection(*open, call);
   const sql::ServerAddress address = with_name(given);
   auto connection = sql::connect_postgresql(address, call);
   if (!connection.ok() && is_missing_database(connection.error())) {
@@ -506,17 +521,7 @@ Status probe_postgresql(const sql::ServerAddress& given, const Call& call) {
                                                    "', and this user may not make one");
   }
   if (!connection.ok()) return std::move(connection).error();
-  if (connection.value()->server().read_only)
-    return Error(ErrorType::read_only_destination,
-                 "the server takes no writes: it is a standby, or set to read only");
-  DUNLIN_ASSIGN(
-      const auto may,
-      sql::query_text(*connection.value(),
-                      "SELECT pg_catalog.has_schema_privilege(current_schema(), 'CREATE')", call));
-  if (may.value_or("t") == "t") return success();
-  return Error(ErrorType::permission_denied,
-               "this user may not create tables in the schema where the history of migrations "
-               "would stand; grant it CREATE there");
+  return probe_connection(*connection.value(), call);
 }
 
 }  // namespace dunlin::schema
