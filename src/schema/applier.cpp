@@ -161,6 +161,9 @@ Result<bool> Applier::run_together(const Job& job, const Segment& segment, std::
 Result<bool> Applier::tries_again(const Error& error, int tries) {
   constexpr int kPauseMin_ms = 100;
   constexpr int kPauseMax_ms = 2'000;
+  // A script has taken away what our own statements were prepared under.
+  constexpr std::string_view kNoSuchStatement = "26000";
+  if (tries == 1 && error.native.code == kNoSuchStatement && !target_.is_lost()) return true;
   if (error.type != ErrorType::database_locked || target_.dialect() == sql::Dialect::sqlite ||
       target_.is_lost() || tries >= limits_.lock_tries)
     return false;
@@ -171,17 +174,35 @@ Result<bool> Applier::tries_again(const Error& error, int tries) {
   return true;
 }
 
-Status Applier::limit_lock_wait(const Job& job, const Step& step) {
-  if (job.steps->sets_lock_timeout) return success();
+std::optional<std::int64_t> Applier::lock_wait_for(const Job& job, const Step& step) const {
+  if (job.steps->sets_lock_timeout) return std::nullopt;
   // CREATE INDEX CONCURRENTLY and the like wait for others without keeping anybody waiting.
   const bool as_long_as_it_takes =
       step.moves_rows || step.traits.in_transaction == InTransaction::refused;
   const std::int64_t own = job.steps->lock_timeout_ms;
   const std::int64_t wanted = as_long_as_it_takes ? 0 : (own >= 0 ? own : limits_.lock_timeout_ms);
-  if (wanted == lock_wait_ms_) return success();
-  DUNLIN_TRY(target_.limit_lock_wait(wanted, own_call()));
-  lock_wait_ms_ = wanted;
+  if (wanted == lock_wait_ms_) return std::nullopt;
+  return wanted;
+}
+
+Status Applier::limit_lock_wait(const Job& job, const Step& step) {
+  const auto wanted = lock_wait_for(job, step);
+  if (!wanted) return success();
+  const bool within = target_.connection().transaction() == TransactionState::open;
+  const std::string words = target_.lock_wait_words(*wanted, within);
+  if (!words.empty()) DUNLIN_TRY(sql::run_only(target_.connection(), words, own_call()));
+  lock_wait_ms_ = *wanted;
   return success();
+}
+
+Result<bool> Applier::begin(const Job& job, std::string_view words, const Step* step) {
+  std::vector<sql::Request> with = {history_.question(job.id)};
+  const auto wait = step == nullptr ? std::nullopt : lock_wait_for(job, *step);
+  const std::string limit = wait ? target_.lock_wait_words(*wait, true) : std::string();
+  if (!limit.empty()) with.push_back({limit});
+  DUNLIN_ASSIGN(const auto answers, target_.begin(history_.owner(), words, with, own_call()));
+  if (wait) lock_wait_ms_ = *wait;
+  return job.is_wanted(answers.front());
 }
 
 Result<bool> Applier::work_in_transaction(const Job& job, const Segment& segment, std::size_t from,
@@ -190,13 +211,12 @@ Result<bool> Applier::work_in_transaction(const Job& job, const Segment& segment
   // A transaction that the script begins itself may ask for a level of its own.
   const bool begins = steps[segment.begin].traits.transaction == TransactionWord::begin;
   const bool ends = steps[segment.end - 1].traits.transaction == TransactionWord::commit;
-  DUNLIN_TRY(target_.begin(history_.owner(),
-                           begins ? steps[segment.begin].sql(*job.script) : std::string_view(),
-                           own_call()));
-  DUNLIN_ASSIGN(const bool wanted, job.still_wanted());
+  const std::size_t first = begins ? std::max(from, segment.begin + 1) : from;
+  DUNLIN_ASSIGN(const bool wanted,
+                begin(job, begins ? steps[segment.begin].sql(*job.script) : std::string_view(),
+                      first < segment.end - (ends ? 1 : 0) ? &steps[first] : nullptr));
   if (!wanted) return false;
   DUNLIN_CRASH_POINT("schema.begin.after");
-  const std::size_t first = begins ? std::max(from, segment.begin + 1) : from;
   for (std::size_t i = first; i < segment.end - (ends ? 1 : 0); ++i) {
     DUNLIN_CRASH_POINT("schema.statement.before");
     DUNLIN_TRY(send(job, i));
@@ -256,14 +276,15 @@ Result<std::vector<bool>> Applier::run_all(std::span<const Job> jobs, std::size_
 
 Result<std::vector<bool>> Applier::work_on_all(std::span<const Job> jobs, std::size_t& failed_job) {
   std::vector<bool> wanted(jobs.size());
-  DUNLIN_TRY(target_.begin(history_.owner(), {}, own_call()));
+  DUNLIN_ASSIGN(const auto begun, target_.begin(history_.owner(), {}, {}, own_call()));
+  static_cast<void>(begun);
   DUNLIN_CRASH_POINT("schema.begin.after");
   for (std::size_t n = 0; n < jobs.size(); ++n) {
     failed_job = n;
     const Job& job = jobs[n];
     begin_ms_ = clock_.monotonic_ms();
-    DUNLIN_ASSIGN(const bool is_wanted, job.still_wanted());
-    if (!is_wanted) continue;
+    DUNLIN_ASSIGN(const std::optional<Applied> row, history_.find(job.id, own_call()));
+    if (!job.is_wanted(row ? std::optional(row->checksum) : std::nullopt)) continue;
     wanted[n] = true;
     if (job.on_begin) job.on_begin();
     for (std::size_t i = 0; i < job.steps->steps.size(); ++i) {
@@ -313,8 +334,7 @@ Status Applier::run_alone(const Job& job, std::size_t index) {
 /// Behind a last statement that no transaction could hold, and for an empty script.
 Result<bool> Applier::record_alone(const Job& job) {
   const auto work = [&]() -> Result<bool> {
-    DUNLIN_TRY(target_.begin(history_.owner(), {}, own_call()));
-    DUNLIN_ASSIGN(const bool wanted, job.still_wanted());
+    DUNLIN_ASSIGN(const bool wanted, begin(job, {}, nullptr));
     if (!wanted) return false;
     DUNLIN_CRASH_POINT("schema.begin.after");
     DUNLIN_TRY(target_.check_work(call(job)));

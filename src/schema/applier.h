@@ -30,9 +30,9 @@ struct Job {
   const Steps* steps = nullptr;
   /// Writes the history; in the last transaction, with what it took.
   std::function<Status(std::int64_t duration_ms)> record;
-  /// Within the last transaction, before `record`: false when there is nothing left to do, because
-  /// somebody has done it meanwhile.
-  std::function<Result<bool>()> still_wanted;
+  /// By what the history has of it within the last transaction, before `record` (nothing: it is not
+  /// applied): false when there is nothing left to do, because somebody has done it meanwhile.
+  std::function<bool(const std::optional<std::string>& checksum)> is_wanted;
   /// One of several: its statements are sent now; unset: nobody wants to know.
   std::function<void()> on_begin;
   /// After each statement that the server has done; unset: nobody wants to know.
@@ -85,7 +85,11 @@ class Applier {
   [[nodiscard]] Result<bool> record_alone(const Job& job);
   [[nodiscard]] Status send(const Job& job, std::size_t index);
   [[nodiscard]] Status send_alone(const Job& job, std::size_t index);
+  /// For that step; nothing: it is what it should be.
+  [[nodiscard]] std::optional<std::int64_t> lock_wait_for(const Job& job, const Step& step) const;
   [[nodiscard]] Status limit_lock_wait(const Job& job, const Step& step);
+  /// A transaction in which the job is still wanted: else false. `step`: what it begins with.
+  [[nodiscard]] Result<bool> begin(const Job& job, std::string_view words, const Step* step);
   /// True: the error is that a lock was not to be had, and after a pause it may be tried again.
   [[nodiscard]] Result<bool> tries_again(const Error& error, int tries);
   /// Our own records, as whoever connected.

@@ -168,7 +168,8 @@ Result<std::string> DatabasesRun::root_identity(RunContext& context) {
   std::string identity;
   for (const std::string& directory : plan_.directories) identity += directory + " ";
   if (!plan_.databases.pattern.empty()) {
-    DUNLIN_ASSIGN(const std::string server, target_identity(plan_.database, call_of(context)));
+    DUNLIN_ASSIGN(const std::string server,
+                  target_identity(plan_.database, nullptr, call_of(context)));
     return identity + server + " " + plan_.databases.pattern;
   }
   for (const sql::DatabaseAddress& one : plan_.databases.listed) identity += one.text() + " ";

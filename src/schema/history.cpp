@@ -156,19 +156,46 @@ Status History::add_places(Target& target, std::vector<AppliedEntry>& entries, c
   }
 }
 
+sql::Request History::question(const std::string& id) const {
+  return {sql(R"(SELECT "Checksum" FROM {history} WHERE "MigrationId" = $1)"), {id}, true, true};
+}
+
 Result<std::optional<Applied>> History::find(const std::string& id, const Call& call) {
-  const std::array parameters = {Parameter(id)};
-  DUNLIN_ASSIGN(
-      const auto rows,
-      target_->connection().query(
-          sql(R"(SELECT "MigrationId", "Checksum" FROM {history} WHERE "MigrationId" = $1)"), call,
-          parameters));
-  DUNLIN_ASSIGN(const bool found, rows->next());
-  if (!found) return std::optional<Applied>{};
-  Applied applied{std::string(rows->text(0)), std::string(rows->text(1))};
-  DUNLIN_ASSIGN(const bool more, rows->next());
-  static_cast<void>(more);
-  return std::optional(std::move(applied));
+  const sql::Request asked = question(id);
+  DUNLIN_ASSIGN(sql::Answer checksum,
+                sql::query_text(target_->connection(), asked.sql, call, asked.parameters));
+  if (!checksum) return std::optional<Applied>();
+  return std::optional(Applied{id, *std::move(checksum)});
+}
+
+Result<std::map<std::string, Applied>> History::find_all(Target& target,
+                                                         const std::vector<std::string>& ids,
+                                                         const Call& call) {
+  constexpr std::size_t kAtOnce = 500;  // an old SQLite takes 999 parameters
+  std::map<std::string, Applied> found;
+  for (std::size_t begin = 0; begin < ids.size(); begin += kAtOnce) {
+    std::vector<Parameter> parameters;
+    std::string places;
+    for (std::size_t i = begin; i < std::min(begin + kAtOnce, ids.size()); ++i) {
+      parameters.emplace_back(ids[i]);
+      places += (places.empty() ? "$" : ", $") + std::to_string(parameters.size());
+    }
+    DUNLIN_ASSIGN(
+        const auto rows,
+        target.connection().query(
+            written_for(target, R"(SELECT "MigrationId", "Checksum" FROM {history} WHERE )"
+                                R"("MigrationId" IN ()" +
+                                    places + ")"),
+            call, parameters));
+    while (true) {
+      DUNLIN_ASSIGN(const bool more, rows->next());
+      if (!more) break;
+      std::string id(rows->text(0));
+      Applied row{id, std::string(rows->text(1))};
+      found.emplace(std::move(id), std::move(row));
+    }
+  }
+  return found;
 }
 
 Result<std::optional<Record>> History::record_of(const std::string& id, const Call& call) {
@@ -285,19 +312,24 @@ Result<std::map<std::string, Unfinished>> History::unfinished(const Call& call) 
   return result;
 }
 
+Status History::run_all(std::initializer_list<sql::Request> statements, const Call& call) {
+  DUNLIN_ASSIGN(const auto done, target_->connection().run_all(statements, call));
+  static_cast<void>(done);
+  return success();
+}
+
 Status History::add(const Migration& migration, std::int64_t duration_ms, const Call& call) {
-  DUNLIN_TRY(log({migration.id, Direction::up, "done", &migration, {}, 0, {}}, call));
-  const std::array parameters = {Parameter(migration.id), Parameter(product_version_),
-                                 Parameter(migration.checksum), text(duration_ms),
-                                 Parameter(user_at_host())};
-  if (migration.version.is_repeatable()) {
-    const std::array id = {Parameter(migration.id)};
-    DUNLIN_TRY(sql::run_only(target_->connection(),
-                             sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), call, id));
-  }
-  return sql::run_only(target_->connection(),
-                       sql("INSERT INTO {history} VALUES($1, $2, {now}, $3, $4, $5)"), call,
-                       parameters);
+  sql::Request logged = log_entry({migration.id, Direction::up, "done", &migration, {}, 0, {}});
+  sql::Request added = {
+      sql("INSERT INTO {history} VALUES($1, $2, {now}, $3, $4, $5)"),
+      {migration.id, product_version_, migration.checksum, text(duration_ms), user_at_host()}};
+  logged.recurs = added.recurs = true;
+  if (!migration.version.is_repeatable())
+    return run_all({std::move(logged), std::move(added)}, call);
+  return run_all({std::move(logged),
+                  {sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), {migration.id}},
+                  std::move(added)},
+                 call);
 }
 
 Status History::restore(const std::string& id, const Record& record, std::int64_t duration_ms,
@@ -313,18 +345,16 @@ Status History::restore(const std::string& id, const Record& record, std::int64_
 }
 
 Status History::remove(const std::string& id, const Call& call) {
-  DUNLIN_TRY(log({id, Direction::down, "done", nullptr, {}, 0, {}}, call));
-  const std::array parameters = {Parameter(id)};
-  return sql::run_only(target_->connection(),
-                       sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), call, parameters);
+  return run_all({log_entry({id, Direction::down, "done", nullptr, {}, 0, {}}),
+                  {sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), {id}}},
+                 call);
 }
 
 Status History::accept(const Migration& migration, const Call& call) {
-  DUNLIN_TRY(log({migration.id, Direction::up, "repaired", &migration, {}, 0, {}}, call));
-  const std::array parameters = {Parameter(migration.checksum), Parameter(migration.id)};
-  return sql::run_only(target_->connection(),
-                       sql(R"(UPDATE {history} SET "Checksum" = $1 WHERE "MigrationId" = $2)"),
-                       call, parameters);
+  return run_all({log_entry({migration.id, Direction::up, "repaired", &migration, {}, 0, {}}),
+                  {sql(R"(UPDATE {history} SET "Checksum" = $1 WHERE "MigrationId" = $2)"),
+                   {migration.checksum, migration.id}}},
+                 call);
 }
 
 Status History::may_go_on(const std::string& id, const Call& call) {
@@ -343,13 +373,18 @@ Status History::begun(const std::string& id, Direction direction, std::int64_t s
 
 Status History::failed(const Migration& migration, std::int64_t statement,
                        const std::string& message, const Call& call) {
-  DUNLIN_TRY(target_->begin(owner_, {}, call));
+  DUNLIN_ASSIGN(const auto begun, target_->begin(owner_, {}, {}, call));
+  static_cast<void>(begun);
   Status logged =
       log({migration.id, Direction::up, "failed", &migration, message, statement, {}}, call);
   return sql::run_only(target_->connection(), logged.ok() ? "COMMIT" : "ROLLBACK", call);
 }
 
 Status History::log(const Entry& entry, const Call& call) {
+  return run_all({log_entry(entry)}, call);
+}
+
+sql::Request History::log_entry(const Entry& entry) const {
   const Migration* const migration = entry.migration;
   const Script* const down = migration == nullptr ? nullptr : migration->way_back();
   const auto kept = [](std::string_view one) {
@@ -357,7 +392,7 @@ Status History::log(const Entry& entry, const Call& call) {
   };
   const std::string id(entry.id);
   const std::string direction(name_of(entry.direction));
-  const std::array parameters = {
+  std::vector<Parameter> parameters = {
       Parameter(id),
       Parameter(direction),
       Parameter(std::string(entry.event)),
@@ -373,15 +408,13 @@ Status History::log(const Entry& entry, const Call& call) {
       text(entry.statement),
       kept(entry.hash),
   };
-  return sql::run_only(
-      target_->connection(),
-      sql(R"(INSERT INTO {log}("MigrationId", "Direction", "Event", "Attempt", "ExecutionId", )"
-          R"("Epoch", "LoggedAt", "LoggedBy", "Checksum", "UpSql", "DownSql", "Message", )"
-          R"("Statement", "StatementHash") VALUES($1, $2, $3, (SELECT "n" FROM (SELECT 1 + )"
-          R"(count(*) AS "n" FROM {log} WHERE "MigrationId" = $4 AND "Direction" = $5 AND )"
-          R"("Event" IN ('done', 'failed')) AS "earlier"), )"
-          R"($6, $7, {now}, $8, $9, $10, $11, $12, $13, $14))"),
-      call, parameters);
+  return {sql(R"(INSERT INTO {log}("MigrationId", "Direction", "Event", "Attempt", "ExecutionId", )"
+              R"("Epoch", "LoggedAt", "LoggedBy", "Checksum", "UpSql", "DownSql", "Message", )"
+              R"("Statement", "StatementHash") VALUES($1, $2, $3, (SELECT "n" FROM (SELECT 1 + )"
+              R"(count(*) AS "n" FROM {log} WHERE "MigrationId" = $4 AND "Direction" = $5 AND )"
+              R"("Event" IN ('done', 'failed')) AS "earlier"), )"
+              R"($6, $7, {now}, $8, $9, $10, $11, $12, $13, $14))"),
+          std::move(parameters)};
 }
 
 }  // namespace dunlin::schema

@@ -68,6 +68,11 @@ class History {
   [[nodiscard]] static Result<std::vector<AppliedEntry>> in_order(Target& target,
                                                                   const sql::Call& call);
   [[nodiscard]] Result<std::optional<Applied>> find(const std::string& id, const sql::Call& call);
+  /// Of these what is applied, by id; the tables are there.
+  [[nodiscard]] static Result<std::map<std::string, Applied>> find_all(
+      Target& target, const std::vector<std::string>& ids, const sql::Call& call);
+  /// What find() asks: the answer is the checksum, none that it is not applied.
+  [[nodiscard]] sql::Request question(const std::string& id) const;
   /// nullopt when the log has no `up` of it.
   [[nodiscard]] Result<std::optional<Record>> record_of(const std::string& id,
                                                         const sql::Call& call);
@@ -111,7 +116,10 @@ class History {
                                           const sql::Call& call);
   [[nodiscard]] static Status add_places(Target& target, std::vector<AppliedEntry>& entries,
                                          const sql::Call& call);
+  [[nodiscard]] sql::Request log_entry(const Entry& entry) const;
   [[nodiscard]] Status log(const Entry& entry, const sql::Call& call);
+  [[nodiscard]] Status run_all(std::initializer_list<sql::Request> statements,
+                               const sql::Call& call);
   [[nodiscard]] std::string sql(std::string_view text) const;
 
   Target* target_;

@@ -23,8 +23,8 @@ Job Migrator::job_for(engine::BatchContext& context, const Migration& migration)
   job.id = migration.id;
   job.script = &migration.up;
   job.steps = plan_.mark == SchemaPlan::Mark::no ? &migration.up_steps : &nothing_;
-  job.still_wanted = [this, &context, &migration] {
-    return is_pending(migration, call_of(context));
+  job.is_wanted = [&migration](const std::optional<std::string>& checksum) {
+    return !checksum || is_to_be_repeated(migration, {migration.id, *checksum});
   };
   job.record = [this, &context, &migration](std::int64_t duration_ms) {
     return session_.history().add(migration, duration_ms, call_of(context));
@@ -66,10 +66,8 @@ Result<bool> Migrator::repair(engine::BatchContext& context, const Migration& mi
   job.id = migration.id;
   job.script = &migration.up;
   job.steps = &nothing_;
-  job.still_wanted = [&]() -> Result<bool> {
-    DUNLIN_ASSIGN(const std::optional<Applied> row,
-                  session_.history().find(migration.id, call_of(context)));
-    return row && row->checksum != migration.checksum;
+  job.is_wanted = [&](const std::optional<std::string>& checksum) {
+    return checksum && *checksum != migration.checksum;
   };
   job.record = [&](std::int64_t) { return session_.history().accept(migration, call_of(context)); };
   std::int64_t failed_statement = 0;
@@ -108,7 +106,7 @@ Job Migrator::job_down(engine::BatchContext& context, const std::string& id,
   job.direction = Direction::down;
   job.script = &recorded.script;
   job.steps = &recorded.steps;
-  job.still_wanted = [this, &context, id] { return is_applied(id, call_of(context)); };
+  job.is_wanted = [](const std::optional<std::string>& checksum) { return checksum.has_value(); };
   job.record = [this, &context, id](std::int64_t) {
     return session_.history().remove(id, call_of(context));
   };
@@ -148,10 +146,7 @@ Result<bool> Migrator::put_back(engine::BatchContext& context, const std::string
   job.id = id;
   job.script = &up.script;
   job.steps = &up.steps;
-  job.still_wanted = [&]() -> Result<bool> {
-    DUNLIN_ASSIGN(const bool there, is_applied(id, call_of(context)));
-    return !there;
-  };
+  job.is_wanted = [](const std::optional<std::string>& checksum) { return !checksum; };
   job.record = [&](std::int64_t duration_ms) {
     return session_.history().restore(id, *record, duration_ms, call_of(context));
   };

@@ -29,9 +29,9 @@ using engine::Problem;
 using engine::RunContext;
 
 constexpr auto kTurnPoll = std::chrono::milliseconds(50);
-constexpr std::size_t kBatchesPerChunk = 10;
+constexpr std::size_t kBatchesPerChunk = 5;
 /// The ledger is written to once a batch, and at least so often.
-constexpr std::size_t kMigrationsPerBatch = 50;
+constexpr std::size_t kMigrationsPerBatch = 100;
 constexpr std::int64_t kFlushEvery_ms = 500;
 constexpr std::uint8_t kCursorVersion = 2;
 
@@ -59,7 +59,13 @@ class SchemaRun final : public engine::Run {
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::target; }
   [[nodiscard]] Result<std::string> root_identity(RunContext& context) override {
     read_files();
-    DUNLIN_ASSIGN(const std::string database, target_identity(plan_.database, call_of(context)));
+    DUNLIN_ASSIGN(const Turn turn, take_turn(context));
+    const Target* target = nullptr;  // a file is known by its place
+    if (plan_.database.dialect != sql::Dialect::sqlite) {
+      DUNLIN_ASSIGN(target, session_.look(context));
+    }
+    DUNLIN_ASSIGN(const std::string database,
+                  target_identity(plan_.database, target, call_of(context)));
     std::string places;
     for (const std::string& directory : plan_.directories) places += directory + " ";
     return places + database;
@@ -490,9 +496,13 @@ Status SchemaRun::verify(BatchContext& context) {
   DUNLIN_ASSIGN(const Turn turn, take_turn(context));
   DUNLIN_ASSIGN(const Migrations* const all, migrations(context));
   DUNLIN_ASSIGN(const std::vector<ItemRow> items, context.items());
+  std::vector<std::string> ids;
+  for (const ItemRow& item : items) ids.push_back(item.name);
+  DUNLIN_ASSIGN(const auto found, session_.find_all(context, ids));
   for (const ItemRow& item : items) {
-    DUNLIN_ASSIGN(const std::optional<Applied> row, session_.find(context, item.name));
-    const std::string difference = difference_of(item, *all, row);
+    const auto row = found.find(item.name);
+    const std::string difference =
+        difference_of(item, *all, row == found.end() ? std::nullopt : std::optional(row->second));
     if (difference.empty()) {
       context.report_equal(item.id);
     } else {

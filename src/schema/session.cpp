@@ -53,12 +53,13 @@ Result<const std::map<Version, Applied>*> Session::applied(engine::RunContext& c
   return &applied_;
 }
 
-Result<std::optional<Applied>> Session::find(engine::RunContext& context, const std::string& id) {
+Result<std::map<std::string, Applied>> Session::find_all(engine::RunContext& context,
+                                                         const std::vector<std::string>& ids) {
   DUNLIN_ASSIGN(Target* const target, look(context));
-  if (target == nullptr) return std::optional<Applied>();
+  if (target == nullptr) return std::map<std::string, Applied>();
   DUNLIN_ASSIGN(const bool there, has_tables(context, *target));
-  if (!there) return std::optional<Applied>();
-  return History(*target, Owner{}, "").find(id, call_of(context));
+  if (!there) return std::map<std::string, Applied>();
+  return History::find_all(*target, ids, call_of(context));
 }
 
 Status Session::open(engine::RunContext& context) {

@@ -43,8 +43,9 @@ class Session {
   /// What is applied, without the lock; valid until the next call.
   [[nodiscard]] Result<const std::map<Version, Applied>*> applied(engine::RunContext& context);
 
-  [[nodiscard]] Result<std::optional<Applied>> find(engine::RunContext& context,
-                                                    const std::string& id);
+  /// Of these what is applied, by id; without the lock.
+  [[nodiscard]] Result<std::map<std::string, Applied>> find_all(
+      engine::RunContext& context, const std::vector<std::string>& ids);
 
   /// The database made, the lock taken, the history's tables made, where that is still to be done.
   /// lock_held says who holds it.

@@ -21,10 +21,12 @@ Result<std::unique_ptr<Target>> open_target(const sql::DatabaseAddress& address,
   return open_postgresql_target(address.server, access, call);
 }
 
-Result<std::string> target_identity(const sql::DatabaseAddress& address, const sql::Call& call) {
+Result<std::string> target_identity(const sql::DatabaseAddress& address, const Target* target,
+                                    const sql::Call& call) {
+  sql::Connection* const open = target == nullptr ? nullptr : &target->connection();
   if (address.dialect == sql::Dialect::sqlite) return sql::sqlite_identity(address.path, true);
-  if (address.dialect == sql::Dialect::mysql) return mariadb_identity(address.server, call);
-  return postgresql_identity(address.server, call);
+  if (address.dialect == sql::Dialect::mysql) return mariadb_identity(address.server, open, call);
+  return postgresql_identity(address.server, open, call);
 }
 
 Status probe_target(const sql::DatabaseAddress& address, const Target* target, bool lock,

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,7 @@ class Target {
 
   /// Where unqualified names lead.
   [[nodiscard]] virtual Result<bool> has_table(std::string_view name, const sql::Call& call) = 0;
+  /// Those of the history; the log is made last, where they are not made at once.
   [[nodiscard]] virtual Result<bool> has_tables(const sql::Call& call) = 0;
   /// Where else in this database such a history stands, in words; empty: nowhere.
   [[nodiscard]] virtual Result<std::string> history_elsewhere(const sql::Call&) {
@@ -64,16 +66,20 @@ class Target {
   [[nodiscard]] virtual Status unlock(const Owner& owner, const sql::Call& call) = 0;
 
   /// A transaction that writes, in which the lock is found to be still ours: else stale_owner.
-  /// `words`: the script's own BEGIN, where the server can do with it; empty: ours.
-  [[nodiscard]] virtual Status begin(const Owner& owner, std::string_view words,
-                                     const sql::Call& call) = 0;
+  /// `words`: the script's own BEGIN, where the server can do with it; empty: ours. `with`: what is
+  /// sent along, in the transaction; its answers.
+  [[nodiscard]] virtual Result<std::vector<sql::Answer>> begin(const Owner& owner,
+                                                               std::string_view words,
+                                                               std::span<const sql::Request> with,
+                                                               const sql::Call& call) = 0;
   /// Before a statement that no transaction can hold. invalid_state, with what to do, where the
   /// way to the server does not allow it.
   [[nodiscard]] virtual Status stand_alone(const Owner& owner, const sql::Call& call) = 0;
-  /// How long statements of this session wait for a lock; 0: as long as it takes. Of a transaction
-  /// that is open, else of what follows.
-  [[nodiscard]] virtual Status limit_lock_wait(std::int64_t /*limit_ms*/, const sql::Call&) {
-    return success();
+  /// The statement that says how long those of this session wait for a lock (0: as long as it
+  /// takes), `within` a transaction for that one alone; empty: the server needs none.
+  [[nodiscard]] virtual std::string lock_wait_words(std::int64_t /*limit_ms*/,
+                                                    bool /*within*/) const {
+    return {};
   }
   /// A script may have made us another role. Back to the one that connected, for our own records;
   /// what is handed back, returned to as_script(), restores the script's.
@@ -109,8 +115,9 @@ enum class Access : std::uint8_t {
                                                           Access access, const sql::Call& call);
 
 /// Which database this is, whether it exists already or not, and whatever becomes of its contents.
+/// `target`: it is open already; nullptr: it is not, or does not exist.
 [[nodiscard]] Result<std::string> target_identity(const sql::DatabaseAddress& address,
-                                                  const sql::Call& call);
+                                                  const Target* target, const sql::Call& call);
 
 /// Each tenant's address whose name the shell pattern matches, by name: the databases of a MariaDB
 /// or MySQL server, the schemas of a PostgreSQL database; the servers' own aside. unsupported_item

@@ -60,6 +60,16 @@ struct Call {
 /// A parameter as text; nullopt is NULL. The server reads it as what its place wants.
 using Parameter = std::optional<std::string>;
 
+/// One of several that are sent together.
+struct Request {
+  std::string sql;
+  std::vector<Parameter> parameters = {};
+  bool asks = false;    ///< its answer is wanted
+  bool recurs = false;  ///< the same text many times: worth preparing, where the server does that
+};
+/// The first column of its first row; nullopt: NULL, no row, or it was not asked for.
+using Answer = std::optional<std::string>;
+
 struct Done {
   std::int64_t affected = 0;         ///< rows, where the server says so
   std::vector<std::string> notices;  ///< warnings and notices of the server, a line each
@@ -94,11 +104,11 @@ class Connection {
                                          std::span<const Parameter> parameters = {}) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<Rows>> query(
       std::string_view sql, const Call& call, std::span<const Parameter> parameters = {}) = 0;
-  /// Statements of our own without parameters, one after the other up to the first that fails;
-  /// outside of a transaction none of them can be counted on to stand then. In one message where
-  /// the server takes that.
-  [[nodiscard]] virtual Status run_each(std::span<const std::string_view> statements,
-                                        const Call& call);
+  /// Statements of our own, one after the other up to the first that fails; outside of a
+  /// transaction none of them can be counted on to stand then. In one message where the server
+  /// takes that, so that they cost one way to it and back. An answer for each.
+  [[nodiscard]] virtual Result<std::vector<Answer>> run_all(std::span<const Request> statements,
+                                                            const Call& call);
   /// COPY ... FROM STDIN with these data, as they stand in a script. unsupported_item where the
   /// server has none.
   [[nodiscard]] virtual Result<Done> copy_in(std::string_view sql, std::string_view data,
@@ -116,9 +126,8 @@ class Connection {
 [[nodiscard]] Status run_only(Connection& connection, std::string_view sql, const Call& call,
                               std::span<const Parameter> parameters = {});
 
-/// The first column of the first row; nullopt: no row, or NULL.
-[[nodiscard]] Result<std::optional<std::string>> query_text(
-    Connection& connection, std::string_view sql, const Call& call,
-    std::span<const Parameter> parameters = {});
+[[nodiscard]] Result<Answer> query_text(Connection& connection, std::string_view sql,
+                                        const Call& call,
+                                        std::span<const Parameter> parameters = {});
 
 }  // namespace dunlin::sql

@@ -273,6 +273,17 @@ TEST_F(MariadbRecovery, WhatTheServerStillRunsForADeadOneIsNotOvertaken) {
   EXPECT_EQ(text("SELECT a FROM t"), "2");
 }
 
+TEST_F(MariadbRecovery, ADeathBetweenTheTwoTablesOfTheHistoryHindersNobody) {
+  file("1_A.sql", "CREATE TABLE a(n int)");
+  expect_up();
+  exec("DROP TABLE a");
+  exec("DELETE FROM __MigrationsHistory");
+  exec("DROP TABLE __MigrationsHistoryLog");
+  EXPECT_TRUE(problems().empty());
+  expect_up("0002");
+  EXPECT_EQ(history(), "1_A");
+}
+
 TEST_F(MariadbRecovery, ManyProcessesAtOnceApplyEachMigrationExactlyOnce) {
   fill();
   for (int i = 4; i <= 20; ++i)

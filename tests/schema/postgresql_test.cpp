@@ -159,6 +159,19 @@ TEST_F(PostgresqlUp, WhatAMigrationSetsInItsSessionEndsWithIt) {
       "clerk owner");
 }
 
+TEST_F(PostgresqlUp, ScriptsMayPrepareAndTakeAwayWhatIsPrepared) {
+  const std::string prepares = "DO $$BEGIN EXECUTE 'PREPARE q AS SELECT 1'; END$$;";
+  file("1_A.sql", "CREATE TABLE a(x int);" + prepares);
+  file("2_B.sql", "CREATE TABLE b(x int);" + prepares);
+  file("3_C.sql", "CREATE TABLE c(x int);INSERT INTO c VALUES (1);DEALLOCATE ALL;");
+  file("4_D.sql", "DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$; CREATE TABLE d(x int);");
+  file("5_E.sql", "CREATE TABLE e(x int);");
+  expect_up();
+  EXPECT_EQ(history(), "1_A 2_B 3_C 4_D 5_E");
+  EXPECT_EQ(events(), "done0 done0 done0 done0 done0");
+  EXPECT_EQ(text("SELECT count(*) FROM c"), "1");
+}
+
 TEST_F(PostgresqlUp, AScriptThatGivesTheLockBackEndsTheRun) {
   file("1_Unlock.sql", "SELECT pg_advisory_unlock_all(); CREATE TABLE t(a int);");
   file("2_Next.sql", "CREATE TABLE u(a int);");

@@ -74,6 +74,70 @@ TEST_P(ConnectionConformance, KnowsItsTransaction) {
   EXPECT_EQ(text("SELECT count(*) FROM t"), "0");
 }
 
+TEST_P(ConnectionConformance, SeveralAtOnceAnswerInTheirOrder) {
+  const bool numbered = connection_->dialect() != Dialect::mysql;
+  const std::string insert =
+      std::string("INSERT INTO t VALUES (") + (numbered ? "$1, $2)" : "?, ?)");
+  const std::string ask = std::string("SELECT b FROM t WHERE a = ") + (numbered ? "$1" : "?");
+  const std::vector<Request> all = {{insert, {"7", "x"}},
+                                    {ask, {"7"}, true},
+                                    {"SELECT NULL", {}, true},
+                                    {ask, {"8"}, true},
+                                    {insert, {"8", std::nullopt}}};
+  const auto answers = connection_->run_all(all, Call{});
+  ASSERT_TRUE(answers.ok()) << answers.error().text();
+  EXPECT_EQ(*answers, (std::vector<Answer>{{}, "x", {}, {}, {}}));
+  EXPECT_EQ(text("SELECT count(*) FROM t"), "2");
+  const auto nothing = connection_->run_all({}, Call{});
+  ASSERT_TRUE(nothing.ok()) << nothing.error().text();
+  EXPECT_TRUE(nothing->empty());
+
+  const std::vector<Request> plain = {{"BEGIN"}, {"SELECT 5", {}, true}, {"DELETE FROM t"}};
+  const auto begun = connection_->run_all(plain, Call{});
+  ASSERT_TRUE(begun.ok()) << begun.error().text();
+  EXPECT_EQ((*begun)[1], "5");
+  EXPECT_EQ(connection_->transaction(), TransactionState::open);
+  run("ROLLBACK");
+  EXPECT_EQ(text("SELECT count(*) FROM t"), "2");
+}
+
+TEST_P(ConnectionConformance, SeveralAtOnceEndWithTheFirstThatFails) {
+  for (const bool recurs : {false, true}) {
+    const std::vector<Request> all = {{"SELECT 1", {}, true, recurs},
+                                      {"SELECT a FROM nobody", {}, true, recurs},
+                                      {"INSERT INTO t VALUES (1, 'a')", {}, false, recurs}};
+    const auto answers = connection_->run_all(all, Call{});
+    ASSERT_FALSE(answers.ok());
+    EXPECT_EQ(answers.error().type, ErrorType::invalid_data);
+    EXPECT_EQ(connection_->transaction(), TransactionState::none);
+    EXPECT_EQ(text("SELECT count(*) FROM t"), "0");
+  }
+}
+
+TEST_P(ConnectionConformance, WhatRecursIsTheSameEachTime) {
+  for (int i = 0; i < 8; ++i) {  // a server may plan the first ones in another way
+    const std::vector<Request> all = {
+        {"SELECT count(*) FROM t", {}, true, true},
+        {"INSERT INTO t SELECT coalesce(max(a), 0) + 1, 'x' FROM t", {}, false, true}};
+    const auto answers = connection_->run_all(all, Call{});
+    ASSERT_TRUE(answers.ok()) << answers.error().text();
+    EXPECT_EQ(answers->front(), std::to_string(i));
+    if (i == 3) {
+      ASSERT_TRUE(connection_->reset(Call{}).ok());
+    }
+  }
+}
+
+TEST_P(ConnectionConformance, ATimeOutAmongSeveralLeavesTheConnectionUsable) {
+  const std::vector<Request> all = {{"SELECT 1", {}, true, true},
+                                    {subject_->long_query(), {}, true, true},
+                                    {"INSERT INTO t VALUES (1, 'a')", {}, false, true}};
+  const auto answers = connection_->run_all(all, Call{{}, std::chrono::milliseconds(200)});
+  ASSERT_FALSE(answers.ok());
+  EXPECT_EQ(answers.error().type, ErrorType::network_timeout) << answers.error().text();
+  EXPECT_EQ(text("SELECT count(*) FROM t"), "0");
+}
+
 TEST_P(ConnectionConformance, ATimeOutEndsTheStatementAtTheServerToo) {
   const Call call{{}, std::chrono::milliseconds(200)};
   const Error error = error_of(subject_->long_query(), call);

@@ -169,6 +169,23 @@ TEST_F(PostgresqlConnectionTest, ResetGivesBackLocksAndSettings) {  // trap 34
   EXPECT_EQ(text("SHOW client_connection_check_interval"), "2s") << "ours are there again";
 }
 
+TEST_F(PostgresqlConnectionTest, WhatWasPreparedMayBeTakenAwayByAnyStatement) {
+  const std::vector<Request> ask = {{"SELECT $1::int + 1", {"4"}, true, true}};
+  const std::vector<Request> begin = {{"BEGIN"}, ask.front()};
+  for (int i = 0; i < 3; ++i) {
+    const auto answers = connection_->run_all(i == 2 ? begin : ask, Call{});
+    ASSERT_TRUE(answers.ok()) << answers.error().text();
+    EXPECT_EQ(answers->back(), "5");
+    run("DEALLOCATE ALL");
+  }
+  const auto within = connection_->run_all(ask, Call{});
+  ASSERT_FALSE(within.ok()) << "what the transaction has done would be lost without a word";
+  EXPECT_EQ(within.error().native.code, "26000");
+  EXPECT_EQ(connection_->transaction(), TransactionState::failed);
+  run("ROLLBACK");
+  EXPECT_EQ(connection_->run_all(ask, Call{})->back(), "5");
+}
+
 TEST_F(PostgresqlConnectionTest, AWaitForALockThatTakesTooLongIsToldApart) {
   run("CREATE TABLE IF NOT EXISTS locked (a int)");
   run("BEGIN");

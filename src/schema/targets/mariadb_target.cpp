@@ -52,27 +52,27 @@ class MariadbTarget final : public Target {
   }
   [[nodiscard]] Result<bool> has_table(std::string_view name, const Call& call) override;
   [[nodiscard]] Result<bool> has_tables(const Call& call) override {
-    return has_table(kHistoryTable, call);
+    return has_table(kLogTable, call);
   }
   [[nodiscard]] Status make_tables(const Call& call) override;
   [[nodiscard]] Result<std::string> try_lock(const Owner& owner, const Call& call) override;
   [[nodiscard]] Status unlock(const Owner& owner, const Call& call) override;
-  [[nodiscard]] Status begin(const Owner& owner, std::string_view words,
-                             const Call& call) override {
-    static_cast<void>(owner);
+  [[nodiscard]] Result<std::vector<sql::Answer>> begin(const Owner&, std::string_view words,
+                                                       std::span<const sql::Request> with,
+                                                       const Call& call) override {
     DUNLIN_TRY(sql::run_only(connection(), words.empty() ? "START TRANSACTION" : words, call));
-    return check_lock(call);
+    DUNLIN_TRY(check_lock(call));
+    return connection().run_all(with, call);
   }
   [[nodiscard]] Status stand_alone(const Owner&, const Call& call) override {
     return check_lock(call);
   }
   /// Whole seconds; 0 would be none at all.
-  [[nodiscard]] Status limit_lock_wait(std::int64_t limit_ms, const Call& call) override {
+  [[nodiscard]] std::string lock_wait_words(std::int64_t limit_ms, bool) const override {
     constexpr std::int64_t kLongest_s = 31'536'000;
     const std::int64_t seconds =
         limit_ms == 0 ? kLongest_s : std::max<std::int64_t>(limit_ms / 1000, 1);
-    return sql::run_only(connection(), fmt::format("SET SESSION lock_wait_timeout = {}", seconds),
-                         call);
+    return fmt::format("SET SESSION lock_wait_timeout = {}", seconds);
   }
   [[nodiscard]] Status check_work(const Call&) override { return success(); }
   [[nodiscard]] Status refresh(const Call& call) override;
@@ -327,8 +327,13 @@ Result<std::unique_ptr<Target>> open_mariadb_target(const sql::ServerAddress& ad
   return std::unique_ptr<Target>(std::move(target));
 }
 
-Result<std::string> mariadb_identity(const sql::ServerAddress& address, const Call& call) {
-  DUNLIN_ASSIGN(const auto connection, connect_without_database(address, call));
+Result<std::string> mariadb_identity(const sql::ServerAddress& address, Connection* open,
+                                     const Call& call) {
+  std::unique_ptr<Connection> own;
+  if (open == nullptr) {
+    DUNLIN_ASSIGN(own, connect_without_database(address, call));
+  }
+  Connection* const connection = open == nullptr ? own.get() : open;
   DUNLIN_ASSIGN(
       const auto server,
       sql::query_text(*connection, "SELECT concat(@@hostname, ':', @@port, ' ', @@datadir)", call));

@@ -91,17 +91,18 @@ class PostgresqlTarget final : public Target {
     return is_there(in_quotes(name), call);
   }
   [[nodiscard]] Result<bool> has_tables(const Call& call) override {
-    return is_there(table(kHistoryTable), call);
+    return is_there(table(kLogTable), call);
   }
   [[nodiscard]] Result<std::string> history_elsewhere(const Call& call) override;
   [[nodiscard]] Status make_tables(const Call& call) override;
   [[nodiscard]] Result<std::string> try_lock(const Owner& owner, const Call& call) override;
   [[nodiscard]] Status unlock(const Owner& owner, const Call& call) override;
-  [[nodiscard]] Status begin(const Owner& owner, std::string_view words, const Call& call) override;
+  [[nodiscard]] Result<std::vector<sql::Answer>> begin(const Owner& owner, std::string_view words,
+                                                       std::span<const sql::Request> with,
+                                                       const Call& call) override;
   [[nodiscard]] Status stand_alone(const Owner& owner, const Call& call) override;
-  [[nodiscard]] Status limit_lock_wait(std::int64_t limit_ms, const Call& call) override {
-    const bool within = connection().transaction() == sql::TransactionState::open;
-    return run(fmt::format("SET {}lock_timeout = {}", within ? "LOCAL " : "", limit_ms), call);
+  [[nodiscard]] std::string lock_wait_words(std::int64_t limit_ms, bool within) const override {
+    return fmt::format("SET {}lock_timeout = {}", within ? "LOCAL " : "", limit_ms);
   }
   [[nodiscard]] Result<std::string> as_ourselves(const Call& call) override;
   [[nodiscard]] Status as_script(const std::string& who, const Call& call) override;
@@ -119,6 +120,13 @@ class PostgresqlTarget final : public Target {
                            std::span<const Parameter> parameters = {}) {
     return sql::run_only(connection(), sql, call, parameters);
   }
+  [[nodiscard]] Status run_each(std::initializer_list<std::string> statements, const Call& call) {
+    std::vector<sql::Request> all;
+    for (const std::string& one : statements) all.push_back({one});
+    DUNLIN_ASSIGN(const auto done, connection().run_all(all, call));
+    static_cast<void>(done);
+    return success();
+  }
   [[nodiscard]] Result<bool> is_there(std::string name, const Call& call);
   /// `how`: pg_try_advisory_lock, pg_try_advisory_xact_lock, pg_advisory_unlock.
   [[nodiscard]] static Result<bool> ask(Connection& connection, std::string_view how,
@@ -126,7 +134,8 @@ class PostgresqlTarget final : public Target {
   [[nodiscard]] Result<std::string> holder_of(const Key& key, const Call& call);
   [[nodiscard]] Result<bool> lock_for_work(const Call& call);
   [[nodiscard]] Status wait_for_work(const Call& call);
-  [[nodiscard]] Status check_lock(const Call& call);
+  [[nodiscard]] sql::Request lock_question() const;
+  [[nodiscard]] static Status check_lock(const sql::Answer& answer);
   [[nodiscard]] Status settings(const Call& call);
   [[nodiscard]] std::string own_settings() const;
 
@@ -324,22 +333,19 @@ Status PostgresqlTarget::unlock(const Owner&, const Call& call) {
 
 /// A script may have given all locks of its session back, and a proxy may have changed sessions.
 /// The work lock is taken once more, for the transaction: no script can give that back.
-Status PostgresqlTarget::check_lock(const Call& call) {
-  const std::array parameters = {Parameter(std::to_string(owner_key_.high)),
-                                 Parameter(std::to_string(owner_key_.low)),
-                                 Parameter(std::to_string(holding_session_)),
-                                 Parameter(is_pooled() ? "f" : "t"), Parameter(work_key_.number())};
-  DUNLIN_ASSIGN(
-      const auto ours,
-      sql::query_text(
-          connection(),
-          "SELECT pg_catalog.pg_try_advisory_xact_lock($5::bigint) FROM pg_catalog.pg_locks WHERE "
-          "locktype = 'advisory' AND granted AND objsubid "
-          "= 1 AND classid = $1::oid AND objid = $2::oid AND pid = $3::int AND (NOT $4::bool OR "
-          "pid "
-          "= pg_catalog.pg_backend_pid())",
-          call, parameters));
-  if (ours == "t") return success();
+sql::Request PostgresqlTarget::lock_question() const {
+  return {
+      "SELECT pg_catalog.pg_try_advisory_xact_lock($5::bigint) FROM pg_catalog.pg_locks WHERE "
+      "locktype = 'advisory' AND granted AND objsubid = 1 AND classid = $1::oid AND objid = "
+      "$2::oid AND pid = $3::int AND (NOT $4::bool OR pid = pg_catalog.pg_backend_pid())",
+      {std::to_string(owner_key_.high), std::to_string(owner_key_.low),
+       std::to_string(holding_session_), is_pooled() ? "f" : "t", work_key_.number()},
+      true,
+      true};
+}
+
+Status PostgresqlTarget::check_lock(const sql::Answer& answer) {
+  if (answer == "t") return success();
   return Error(ErrorType::stale_owner, "the migration lock is no longer held by this process");
 }
 
@@ -359,15 +365,25 @@ Status PostgresqlTarget::wait_for_work(const Call& call) {
   }
 }
 
-Status PostgresqlTarget::begin(const Owner&, std::string_view words, const Call& call) {
-  DUNLIN_TRY(run(words.empty() ? "BEGIN" : words, call));
+Result<std::vector<sql::Answer>> PostgresqlTarget::begin(const Owner&, std::string_view words,
+                                                         std::span<const sql::Request> with,
+                                                         const Call& call) {
+  std::vector<sql::Request> all = {{std::string(words.empty() ? "BEGIN" : words)}};
   if (is_pooled()) {
-    DUNLIN_TRY(run("SET LOCAL statement_timeout = 0", call));
-    if (checks_clients())
-      DUNLIN_TRY(run("SET LOCAL client_connection_check_interval = '2s'", call));
+    all.push_back({"SET LOCAL statement_timeout = 0"});
+    if (checks_clients()) all.push_back({"SET LOCAL client_connection_check_interval = '2s'"});
+    DUNLIN_ASSIGN(const auto begun, connection().run_all(all, call));
+    static_cast<void>(begun);
+    all.clear();
     DUNLIN_TRY(wait_for_work(call));
   }
-  return check_lock(call);
+  const std::size_t lock = all.size();
+  all.push_back(lock_question());
+  all.insert(all.end(), with.begin(), with.end());
+  DUNLIN_ASSIGN(std::vector<sql::Answer> answers, connection().run_all(all, call));
+  DUNLIN_TRY(check_lock(answers[lock]));
+  answers.erase(answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(lock) + 1);
+  return answers;
 }
 
 Status PostgresqlTarget::stand_alone(const Owner&, const Call& call) {
@@ -378,7 +394,10 @@ Status PostgresqlTarget::stand_alone(const Owner&, const Call& call) {
     error.remediation = "name the server's own address, not the proxy's";
     return error;
   }
-  return check_lock(call);
+  const sql::Request question = lock_question();
+  DUNLIN_ASSIGN(const sql::Answer answer,
+                sql::query_text(connection(), question.sql, call, question.parameters));
+  return check_lock(answer);
 }
 
 Result<std::string> PostgresqlTarget::as_ourselves(const Call& call) {
@@ -405,8 +424,7 @@ Status PostgresqlTarget::as_script(const std::string& who, const Call& call) {
 
 Status PostgresqlTarget::refresh_within(const Call& call) {
   const std::string own = is_pooled() ? "SET LOCAL statement_timeout = 0" : own_settings();
-  const std::array<std::string_view, 3> all = {"RESET SESSION AUTHORIZATION", "RESET ALL", own};
-  return connection().run_each(all, call);
+  return run_each({"RESET SESSION AUTHORIZATION", "RESET ALL", own}, call);
 }
 
 Status PostgresqlTarget::refresh(const Call& call) {
@@ -420,14 +438,20 @@ Status PostgresqlTarget::refresh(const Call& call) {
   }
   // DISCARD ALL would give the lock back.
   const std::string own = own_settings();
-  const std::array<std::string_view, 7> all = {"RESET SESSION AUTHORIZATION",
-                                               "RESET ALL",
-                                               "DISCARD TEMP",
-                                               "DEALLOCATE ALL",
-                                               "CLOSE ALL",
-                                               "UNLISTEN *",
-                                               own};
-  return connection().run_each(all, call);
+  // Nor would DEALLOCATE ALL leave our own statements prepared: only what scripts have.
+  std::vector<sql::Request> all;
+  for (const char* const one :
+       {"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD TEMP", "CLOSE ALL", "UNLISTEN *"})
+    all.push_back({one});
+  all.push_back({own_settings(), {}, false, true});
+  all.push_back(
+      {"SELECT pg_catalog.string_agg('DEALLOCATE ' || pg_catalog.quote_ident(name), ';') "
+       "FROM pg_catalog.pg_prepared_statements WHERE from_sql",
+       {},
+       true,
+       true});
+  DUNLIN_ASSIGN(const auto answers, connection().run_all(all, call));
+  return answers.back() ? run_each({*answers.back()}, call) : success();
 }
 
 Result<std::unique_ptr<Connection>> connect_to_maintenance(sql::ServerAddress address,
@@ -487,16 +511,26 @@ Result<std::unique_ptr<Target>> open_postgresql_target(const sql::ServerAddress&
   return std::unique_ptr<Target>(std::move(target));
 }
 
-Result<std::string> postgresql_identity(const sql::ServerAddress& given, const Call& call) {
+Result<std::string> postgresql_identity(const sql::ServerAddress& given, Connection* open,
+                                        const Call& call) {
   const sql::ServerAddress address = with_name(given);
-  auto connection = sql::connect_postgresql(address, call);
   std::string database = address.database;
-  if (connection.ok()) database = connection.value()->server().database;
-  if (!connection.ok() && is_missing_database(connection.error()))
-    connection = connect_to_maintenance(address, call);
-  if (!connection.ok()) return std::move(connection).error();
-  const auto system = sql::query_text(
-      *connection.value(), "SELECT system_identifier FROM pg_catalog.pg_control_system()", call);
+  std::unique_ptr<Connection> own;
+  if (open == nullptr) {
+    auto connection = sql::connect_postgresql(address, call);
+    if (!connection.ok() && is_missing_database(connection.error())) {
+      connection = connect_to_maintenance(address, call);
+    } else if (connection.ok()) {
+      database = connection.value()->server().database;
+    }
+    if (!connection.ok()) return std::move(connection).error();
+    own = std::move(connection).value();
+  } else {
+    database = open->server().database;
+  }
+  const auto system =
+      sql::query_text(open == nullptr ? *own : *open,
+                      "SELECT system_identifier FROM pg_catalog.pg_control_system()", call);
   // Without the right to ask for it the address has to do.
   const std::string server =
       system.ok() ? system.value().value_or("") : fmt::format("{}:{}", address.host, address.port);

@@ -40,12 +40,14 @@ class SqliteTarget final : public Target {
     return found.has_value();
   }
   [[nodiscard]] Result<bool> has_tables(const Call& call) override {
-    return has_table(kHistoryTable, call);
+    return has_table(kLogTable, call);
   }
   [[nodiscard]] Status make_tables(const Call& call) override;
   [[nodiscard]] Result<std::string> try_lock(const Owner& owner, const Call& call) override;
   [[nodiscard]] Status unlock(const Owner& owner, const Call& call) override;
-  [[nodiscard]] Status begin(const Owner& owner, std::string_view words, const Call& call) override;
+  [[nodiscard]] Result<std::vector<sql::Answer>> begin(const Owner& owner, std::string_view words,
+                                                       std::span<const sql::Request> with,
+                                                       const Call& call) override;
   [[nodiscard]] Status stand_alone(const Owner& owner, const Call& call) override {
     return check_lock(owner, call);
   }
@@ -185,9 +187,12 @@ Status SqliteTarget::unlock(const Owner& owner, const Call& call) {
 }
 
 /// Never the script's own words: DEFERRED would find out only in its midst that another one writes.
-Status SqliteTarget::begin(const Owner& owner, std::string_view, const Call& call) {
+Result<std::vector<sql::Answer>> SqliteTarget::begin(const Owner& owner, std::string_view,
+                                                     std::span<const sql::Request> with,
+                                                     const Call& call) {
   DUNLIN_TRY(run("BEGIN IMMEDIATE", call));
-  return check_lock(owner, call);
+  DUNLIN_TRY(check_lock(owner, call));
+  return connection().run_all(with, call);
 }
 
 Result<std::int64_t> SqliteTarget::orphans(sql::Connection& connection, const Call& call) {

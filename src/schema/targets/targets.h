@@ -13,14 +13,14 @@ namespace dunlin::schema {
 [[nodiscard]] Result<std::unique_ptr<Target>> open_postgresql_target(
     const sql::ServerAddress& address, Access access, const sql::Call& call);
 [[nodiscard]] Result<std::string> postgresql_identity(const sql::ServerAddress& address,
-                                                      const sql::Call& call);
+                                                      sql::Connection* open, const sql::Call& call);
 [[nodiscard]] Status probe_postgresql(const sql::ServerAddress& address, sql::Connection* open,
                                       const sql::Call& call);
 [[nodiscard]] Result<std::unique_ptr<Target>> open_mariadb_target(const sql::ServerAddress& address,
                                                                   Access access,
                                                                   const sql::Call& call);
 [[nodiscard]] Result<std::string> mariadb_identity(const sql::ServerAddress& address,
-                                                   const sql::Call& call);
+                                                   sql::Connection* open, const sql::Call& call);
 [[nodiscard]] Status probe_mariadb(const sql::ServerAddress& address, sql::Connection* open,
                                    const sql::Call& call);
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,6 +31,8 @@ constexpr milliseconds kConfirmWithin{5'000};
 /// engine.md: cancel and pause are looked at every 100 ms at least.
 constexpr int kSlice_ms = 50;
 constexpr std::size_t kCopyChunk = 256 << 10;
+/// invalid_sql_statement_name
+constexpr std::string_view kNoSuchStatement = "26000";
 
 struct FreeResult {
   void operator()(PGresult* result) const { pq().PQclear(result); }
@@ -85,8 +88,8 @@ class PostgresqlConnection final : public Connection {
   [[nodiscard]] const ServerInfo& server() const override { return server_; }
   [[nodiscard]] const SessionId& session() const override { return session_; }
   [[nodiscard]] TransactionState transaction() const override;
-  [[nodiscard]] Status run_each(std::span<const std::string_view> statements,
-                                const Call& call) override;
+  [[nodiscard]] Result<std::vector<Answer>> run_all(std::span<const Request> statements,
+                                                    const Call& call) override;
   [[nodiscard]] Result<Done> run(std::string_view sql, const Call& call,
                                  std::span<const Parameter> parameters) override;
   [[nodiscard]] Result<std::unique_ptr<Rows>> query(std::string_view sql, const Call& call,
@@ -104,6 +107,11 @@ class PostgresqlConnection final : public Connection {
   [[nodiscard]] Status send(std::string_view sql, std::span<const Parameter> parameters,
                             const Call& call, const Deadline& deadline);
   [[nodiscard]] Status flush(const Call& call, const Deadline& deadline);
+  [[nodiscard]] Result<std::vector<Answer>> send_all(std::span<const Request> statements,
+                                                     const Call& call, const Deadline& deadline);
+  [[nodiscard]] bool send_one(const Request& request, std::vector<bool>& answers);
+  [[nodiscard]] Result<std::vector<Answer>> answers(const std::vector<bool>& wanted,
+                                                    const Call& call, const Deadline& deadline);
   [[nodiscard]] Result<ResultHandle> next_result(const Call& call, const Deadline& deadline);
   void watch(const Call& call, const Deadline& deadline);
   [[nodiscard]] Result<Done> finish(const Call& call, const Deadline& deadline);
@@ -121,6 +129,8 @@ class PostgresqlConnection final : public Connection {
   SessionId session_;
   std::vector<std::string> notices_;
   std::int64_t error_position_ = 0;
+  std::unordered_map<std::string, std::string> prepared_;  ///< the server's names, by text
+  std::int64_t prepared_count_ = 0;
   /// Why the running statement was told to end.
   std::optional<Error> told_;
 };
@@ -281,19 +291,113 @@ Status PostgresqlConnection::send(std::string_view sql, std::span<const Paramete
   return flush(call, deadline);
 }
 
-/// In the form in which the server takes several, which it runs in one transaction if none is open.
-Status PostgresqlConnection::run_each(std::span<const std::string_view> statements,
-                                      const Call& call) {
-  std::string all;
-  for (const std::string_view sql : statements) all.append(sql).append(";");
+/// What was prepared may have gone: any statement may take all of it away (DEALLOCATE ALL). Where
+/// no transaction is lost by it, all is sent once more.
+Result<std::vector<Answer>> PostgresqlConnection::run_all(std::span<const Request> statements,
+                                                          const Call& call) {
+  if (statements.empty()) return std::vector<Answer>();
   const Deadline deadline(call.timeout);
+  const bool was_open = transaction() != TransactionState::none;
+  auto found = send_all(statements, call, deadline);
+  if (found.ok() || found.error().native.code != kNoSuchStatement) return found;
+  prepared_.clear();
+  if (was_open) return found;
+  if (transaction() != TransactionState::none) {
+    DUNLIN_ASSIGN(const Done rolled_back, run("ROLLBACK", call, {}));
+    static_cast<void>(rolled_back);
+  }
+  return send_all(statements, call, deadline);
+}
+
+/// A pipeline, of which the server leaves out what stands behind a failure. Without parameters the
+/// form in which a message holds several statements costs it less; it runs them in one transaction,
+/// too, if none is open.
+Result<std::vector<Answer>> PostgresqlConnection::send_all(std::span<const Request> statements,
+                                                           const Call& call,
+                                                           const Deadline& deadline) {
+  std::string all;
+  bool piped = false;
+  for (const Request& one : statements) {
+    all.append(one.sql).append(";");
+    piped = piped || !one.parameters.empty() || one.recurs;
+  }
   DUNLIN_TRY(ready(all, call));
-  if (pq().PQsendQuery(handle_.get(), all.c_str()) != 1)
-    return lost(first_line(pq().PQerrorMessage(handle_.get())));
+  std::vector<bool> wanted;  // of each result: whether it is an answer
+  bool sent = true;
+  if (piped) {
+    sent = pq().PQenterPipelineMode(handle_.get()) == 1;
+    for (const Request& one : statements) sent = sent && send_one(one, wanted);
+    sent = sent && pq().PQpipelineSync(handle_.get()) == 1;
+  } else {
+    wanted.assign(statements.size(), true);
+    sent = pq().PQsendQuery(handle_.get(), all.c_str()) == 1;
+  }
+  if (!sent) return lost(first_line(pq().PQerrorMessage(handle_.get())));
   DUNLIN_TRY(flush(call, deadline));
-  DUNLIN_ASSIGN(const Done done, finish(call, deadline));
-  static_cast<void>(done);
-  return success();
+  auto found = answers(wanted, call, deadline);
+  if (piped && handle_ && transaction() != TransactionState::lost &&
+      pq().PQexitPipelineMode(handle_.get()) != 1) {
+    handle_.reset();
+    return lost("the answers of several statements did not come as they were sent");
+  }
+  return found;
+}
+
+/// Under a new name each time: one whose preparing was left out must not be taken for prepared.
+bool PostgresqlConnection::send_one(const Request& request, std::vector<bool>& answers) {
+  const ParameterList list(request.parameters);
+  if (!request.recurs || server_.pooled) {
+    answers.push_back(true);
+    return pq().PQsendQueryParams(handle_.get(), request.sql.c_str(), list.count(), nullptr,
+                                  list.values(), list.lengths(), nullptr, 0) == 1;
+  }
+  auto known = prepared_.find(request.sql);
+  if (known == prepared_.end()) {
+    known = prepared_.emplace(request.sql, fmt::format("dunlin {}", ++prepared_count_)).first;
+    answers.push_back(false);
+    if (pq().PQsendPrepare(handle_.get(), known->second.c_str(), request.sql.c_str(), 0, nullptr) !=
+        1)
+      return false;
+  }
+  answers.push_back(true);
+  return pq().PQsendQueryPrepared(handle_.get(), known->second.c_str(), list.count(), list.values(),
+                                  list.lengths(), nullptr, 0) == 1;
+}
+
+/// In a pipeline each statement's results end by themselves, and all of them by a mark. Its first
+/// one may still come by single rows: libpq does not take that back from the query before.
+Result<std::vector<Answer>> PostgresqlConnection::answers(const std::vector<bool>& wanted,
+                                                          const Call& call,
+                                                          const Deadline& deadline) {
+  const bool piped = pq().PQpipelineStatus(handle_.get()) != PQ_PIPELINE_OFF;
+  std::vector<Answer> found;
+  std::optional<Error> error;
+  std::size_t ended = 0;
+  std::optional<Answer> first;  // of the statement whose results come just now
+  while (true) {
+    DUNLIN_ASSIGN(const ResultHandle result, next_result(call, deadline));
+    if (!result && piped) continue;
+    if (!result) break;
+    const ExecStatusType status = pq().PQresultStatus(result.get());
+    if (status == PGRES_PIPELINE_SYNC) break;
+    const bool is_row = status == PGRES_SINGLE_TUPLE;
+    if (!is_row && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+      if (!error && status != PGRES_PIPELINE_ABORTED) error = why_it_ended(result.get());
+      continue;
+    }
+    if (!first && pq().PQntuples(result.get()) > 0 && pq().PQnfields(result.get()) > 0)
+      first = pq().PQgetisnull(result.get(), 0, 0) == 1
+                  ? Answer()
+                  : Answer(pq().PQgetvalue(result.get(), 0, 0));
+    if (is_row) continue;
+    if (ended < wanted.size() && wanted[ended]) found.push_back(first.value_or(Answer()));
+    ++ended;
+    first.reset();
+  }
+  if (!error) return found;
+  // What was to be prepared behind the failure is not.
+  if (piped) prepared_.clear();
+  return *std::move(error);
 }
 
 /// nullptr: the statement has ended.
@@ -513,6 +617,7 @@ Status PostgresqlConnection::reset(const Call& call) {
     DUNLIN_ASSIGN(const Done rolled_back, run("ROLLBACK", call, {}));
     static_cast<void>(rolled_back);
   }
+  prepared_.clear();
   DUNLIN_ASSIGN(const Done discarded, run("DISCARD ALL", call, {}));
   static_cast<void>(discarded);
   return own_settings(call);

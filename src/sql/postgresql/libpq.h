@@ -10,19 +10,22 @@
 
 namespace dunlin::sql {
 
-#define DUNLIN_LIBPQ_FUNCTIONS(each)                                                              \
-  each(PQbackendPID) each(PQcancel) each(PQclear) each(PQcmdTuples) each(PQconnectPoll)           \
-      each(PQconnectStartParams) each(PQconnectionNeedsPassword) each(PQconsumeInput) each(PQdb)  \
-          each(PQerrorMessage) each(PQfinish) each(PQflush) each(PQfname) each(PQfreeCancel)      \
-              each(PQfreemem) each(PQgetCancel) each(PQgetCopyData) each(PQgetResult)             \
-                  each(PQgetisnull) each(PQgetlength) each(PQgetvalue) each(PQisBusy)             \
-                      each(PQnfields) each(PQparameterStatus) each(PQputCopyData)                 \
-                          each(PQputCopyEnd) each(PQresultErrorField) each(PQresultStatus)        \
-                              each(PQsendQuery) each(PQsendQueryParams) each(PQserverVersion)     \
-                                  each(PQsetErrorVerbosity) each(PQsetNoticeReceiver)             \
-                                      each(PQsetSingleRowMode) each(PQsetnonblocking)             \
-                                          each(PQsocket) each(PQstatus) each(PQtransactionStatus) \
-                                              each(PQuser)
+#define DUNLIN_LIBPQ_FUNCTIONS(each)                                                               \
+  each(PQbackendPID) each(PQcancel) each(PQclear) each(PQcmdTuples) each(PQconnectPoll)            \
+      each(PQconnectStartParams) each(PQconnectionNeedsPassword) each(PQconsumeInput) each(PQdb)   \
+          each(PQerrorMessage) each(PQfinish) each(PQflush) each(PQfname) each(PQfreeCancel) each( \
+              PQfreemem) each(PQgetCancel) each(PQgetCopyData) each(PQgetResult) each(PQgetisnull) \
+              each(PQgetlength) each(PQgetvalue) each(PQisBusy) each(PQnfields)                    \
+                  each(PQparameterStatus) each(PQputCopyData) each(PQputCopyEnd)                   \
+                      each(PQresultErrorField) each(PQresultStatus) each(PQsendQuery)              \
+                          each(PQsendQueryParams) each(PQsendPrepare) each(PQsendQueryPrepared)    \
+                              each(PQserverVersion) each(PQenterPipelineMode)                      \
+                                  each(PQexitPipelineMode) each(PQpipelineSync)                    \
+                                      each(PQpipelineStatus) each(PQntuples)                       \
+                                          each(PQsetErrorVerbosity) each(PQsetNoticeReceiver)      \
+                                              each(PQsetSingleRowMode) each(PQsetnonblocking)      \
+                                                  each(PQsocket) each(PQstatus)                    \
+                                                      each(PQtransactionStatus) each(PQuser)
 
 /// libpq's own functions under their own names: pq().PQfinish(connection).
 struct Libpq {
