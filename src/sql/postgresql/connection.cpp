@@ -17,6 +17,7 @@
 #include "base/redact.h"
 #include "base/text.h"
 #include "sql/deadline.h"
+#include "sql/postgresql/handle.h"
 #include "sql/postgresql/libpq.h"
 #include "sql/postgresql/sqlstate.h"
 
@@ -25,11 +26,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kConnectWithin{10'000};
 /// For the server's answer to being told to end a statement.
 constexpr milliseconds kConfirmWithin{5'000};
-/// engine.md: cancel and pause are looked at every 100 ms at least.
-constexpr int kSlice_ms = 50;
 constexpr std::size_t kCopyChunk = 256 << 10;
 /// invalid_sql_statement_name
 constexpr std::string_view kNoSuchStatement = "26000";
@@ -38,25 +36,9 @@ struct FreeResult {
   void operator()(PGresult* result) const { pq().PQclear(result); }
 };
 using ResultHandle = std::unique_ptr<PGresult, FreeResult>;
-struct CloseConnection {
-  void operator()(PGconn* connection) const { pq().PQfinish(connection); }
-};
-using Handle = std::unique_ptr<PGconn, CloseConnection>;
-
-std::string first_line(const char* text) {
-  std::string line(text == nullptr ? "" : text);
-  line.resize(std::min(line.find('\n'), line.size()));
-  return printable(redact(line));
-}
-
 std::string field(const PGresult* result, int code) {
   const char* const text = pq().PQresultErrorField(result, code);
   return text == nullptr ? std::string() : std::string(text);
-}
-
-void wait_for(PGconn* connection, short events) {
-  pollfd socket{pq().PQsocket(connection), events, 0};
-  static_cast<void>(::poll(&socket, 1, kSlice_ms));  // interrupted or not, the caller looks again
 }
 
 /// The parameters of one call as libpq takes them.
@@ -79,7 +61,7 @@ class ParameterList {
 
 class PostgresqlConnection final : public Connection {
  public:
-  explicit PostgresqlConnection(Handle handle) : handle_(std::move(handle)) {
+  explicit PostgresqlConnection(PgHandle handle) : handle_(std::move(handle)) {
     pq().PQsetNoticeReceiver(handle_.get(), &PostgresqlConnection::notice, this);
   }
   [[nodiscard]] Status introduce(const Call& call);
@@ -124,7 +106,7 @@ class PostgresqlConnection final : public Connection {
   [[nodiscard]] Error lost(std::string why);
   [[nodiscard]] Status own_settings(const Call& call);
 
-  Handle handle_;
+  PgHandle handle_;
   ServerInfo server_;
   SessionId session_;
   std::vector<std::string> notices_;
@@ -207,7 +189,7 @@ Error PostgresqlConnection::lost(std::string why) {
 Error PostgresqlConnection::failure(const PGresult* result) {
   const std::string state = field(result, PG_DIAG_SQLSTATE);
   if (state.empty()) {
-    const std::string text = first_line(pq().PQerrorMessage(handle_.get()));
+    const std::string text = first_line_of(pq().PQerrorMessage(handle_.get()));
     return lost(text.empty() ? "the connection was cut" : text);
   }
   Error error(error_type_of_sqlstate(state),
@@ -249,7 +231,7 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
   while (true) {
     const int left = pq().PQflush(handle_.get());
     if (left == 0) return success();
-    if (left < 0) return lost(first_line(pq().PQerrorMessage(handle_.get())));
+    if (left < 0) return lost(first_line_of(pq().PQerrorMessage(handle_.get())));
     watch(call, deadline);
     if (told_ && !confirming) {
       confirming = true;
@@ -259,9 +241,9 @@ Status PostgresqlConnection::flush(const Call& call, const Deadline& deadline) {
       handle_.reset();  // half a message is sent: nothing else can follow it
       return lost("the server takes nothing any more");
     }
-    wait_for(handle_.get(), POLLIN | POLLOUT);
+    wait_for_socket(handle_.get(), POLLIN | POLLOUT);
     if (pq().PQconsumeInput(handle_.get()) == 0)
-      return lost(first_line(pq().PQerrorMessage(handle_.get())));
+      return lost(first_line_of(pq().PQerrorMessage(handle_.get())));
   }
 }
 
@@ -287,7 +269,7 @@ Status PostgresqlConnection::send(std::string_view sql, std::span<const Paramete
   // With parameters or without: in this form the server refuses a second statement.
   if (pq().PQsendQueryParams(handle_.get(), std::string(sql).c_str(), list.count(), nullptr,
                              list.values(), list.lengths(), nullptr, 0) != 1)
-    return lost(first_line(pq().PQerrorMessage(handle_.get())));
+    return lost(first_line_of(pq().PQerrorMessage(handle_.get())));
   return flush(call, deadline);
 }
 
@@ -332,7 +314,7 @@ Result<std::vector<Answer>> PostgresqlConnection::send_all(std::span<const Reque
     wanted.assign(statements.size(), true);
     sent = pq().PQsendQuery(handle_.get(), all.c_str()) == 1;
   }
-  if (!sent) return lost(first_line(pq().PQerrorMessage(handle_.get())));
+  if (!sent) return lost(first_line_of(pq().PQerrorMessage(handle_.get())));
   DUNLIN_TRY(flush(call, deadline));
   auto found = answers(wanted, call, deadline);
   if (piped && handle_ && transaction() != TransactionState::lost &&
@@ -418,9 +400,9 @@ Result<ResultHandle> PostgresqlConnection::next_result(const Call& call, const D
       handle_.reset();
       return error;
     }
-    wait_for(handle_.get(), POLLIN);
+    wait_for_socket(handle_.get(), POLLIN);
     if (pq().PQconsumeInput(handle_.get()) == 0)
-      return lost(first_line(pq().PQerrorMessage(handle_.get())));
+      return lost(first_line_of(pq().PQerrorMessage(handle_.get())));
   }
   return ResultHandle(pq().PQgetResult(handle_.get()));
 }
@@ -564,7 +546,7 @@ Result<Done> PostgresqlConnection::copy_in(std::string_view sql, std::string_vie
     const std::string_view chunk = data.substr(at, kCopyChunk);
     const int taken =
         pq().PQputCopyData(handle_.get(), chunk.data(), static_cast<int>(chunk.size()));
-    if (taken < 0) return lost(first_line(pq().PQerrorMessage(handle_.get())));
+    if (taken < 0) return lost(first_line_of(pq().PQerrorMessage(handle_.get())));
     if (taken == 1) at += chunk.size();
     DUNLIN_TRY(flush(call, deadline));
     watch(call, deadline);
@@ -623,84 +605,12 @@ Status PostgresqlConnection::reset(const Call& call) {
   return own_settings(call);
 }
 
-/// libpq gives no code of a connection that failed but in its verbose text: "FATAL:  28P01: …".
-Error connect_error(PGconn* connection, const ServerAddress& address) {
-  const std::string text = first_line(pq().PQerrorMessage(connection));
-  Error error(ErrorType::endpoint_unreachable, text);
-  for (std::size_t at = text.find(":  "); at != std::string::npos; at = text.find(":  ", at + 1)) {
-    const std::string state = text.substr(at + 3, 5);
-    const bool is_state = state.size() == 5 && text.substr(at + 8, 2) == ": " &&
-                          std::all_of(state.begin(), state.end(), [](char c) {
-                            return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-                          });
-    if (!is_state) continue;
-    error.type = error_type_of_sqlstate(state);
-    error.native = {"sqlstate", state};
-    error.message = text.substr(at + 10);
-    break;
-  }
-  if (error.type == ErrorType::connection_reset) error.type = ErrorType::endpoint_unreachable;
-  if (pq().PQconnectionNeedsPassword(connection) == 1) {
-    error.type = ErrorType::auth_failure;
-    error.message = "the server wants a password, and there is none";
-    error.remediation =
-        "name one: ?password=env:NAME or ?password=file:PATH in the address, or ~/.pgpass";
-  }
-  return std::move(error).with_context("connecting to " + address.text());
-}
-
-Result<Handle> open(const ServerAddress& address, const Call& call) {
-  DUNLIN_ASSIGN(const Secret password, address.resolve_password());
-  std::vector<std::pair<std::string, std::string>> words = {{"application_name", "dunlin"},
-                                                            {"keepalives", "1"},
-                                                            {"keepalives_idle", "30"},
-                                                            {"keepalives_interval", "10"},
-                                                            {"keepalives_count", "3"}};
-  for (const auto& [name, value] : address.options) words.emplace_back(name, value);
-  words.emplace_back("client_encoding", "UTF8");
-  const auto add = [&](const char* name, std::string value) {
-    if (!value.empty()) words.emplace_back(name, std::move(value));
-  };
-  add("host", address.host);
-  add("port", address.port == 0 ? "" : std::to_string(address.port));
-  add("user", address.user);
-  add("dbname", address.database);
-  add("password", password.reveal());
-  std::vector<const char*> names;
-  std::vector<const char*> values;
-  for (const auto& [name, value] : words) {
-    names.push_back(name.c_str());
-    values.push_back(value.c_str());
-  }
-  names.push_back(nullptr);
-  values.push_back(nullptr);
-
-  Handle handle(pq().PQconnectStartParams(names.data(), values.data(), 0));
-  if (!handle) return Error(ErrorType::out_of_memory, "no memory for a connection");
-  pq().PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);
-  const Deadline deadline(call.timeout.count() > 0 ? call.timeout : kConnectWithin);
-  PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-  while (pq().PQstatus(handle.get()) != CONNECTION_BAD && next != PGRES_POLLING_OK) {
-    DUNLIN_TRY(call.cancel.check());
-    if (deadline.passed()) {
-      Error error(ErrorType::endpoint_unreachable, "the server did not answer in time");
-      return std::move(error).with_context("connecting to " + address.text());
-    }
-    wait_for(handle.get(), next == PGRES_POLLING_READING ? POLLIN : POLLOUT);
-    next = pq().PQconnectPoll(handle.get());
-    if (next == PGRES_POLLING_FAILED) break;
-  }
-  if (pq().PQstatus(handle.get()) != CONNECTION_OK) return connect_error(handle.get(), address);
-  pq().PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
-  return handle;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Connection>> connect_postgresql(const ServerAddress& address,
                                                        const Call& call) {
   DUNLIN_TRY(load_libpq());
-  DUNLIN_ASSIGN(Handle handle, open(address, call));
+  DUNLIN_ASSIGN(PgHandle handle, open_connection(address, call));
   auto connection = std::make_unique<PostgresqlConnection>(std::move(handle));
   if (Status status = connection->introduce(call); !status.ok()) {
     Error error = status.error();
