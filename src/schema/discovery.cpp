@@ -380,7 +380,7 @@ Status list(const std::string& directory, Finder& finder) {
     if (entry == nullptr) break;
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    std::string path = directory + "/" + std::string(name);
+    std::string path = directory + (directory.ends_with('/') ? "" : "/") + std::string(name);
     std::error_code ignored;
     const bool is_directory =
         entry->d_type == DT_DIR || ((entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) &&

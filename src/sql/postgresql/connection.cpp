@@ -300,7 +300,7 @@ Result<std::vector<Answer>> PostgresqlConnection::send_all(std::span<const Reque
   std::string all;
   bool piped = false;
   for (const Request& one : statements) {
-    all.append(one.sql).append(";");
+    all.append(one.sql).append("\n;");  // its last line may be a comment
     piped = piped || !one.parameters.empty() || one.recurs;
   }
   DUNLIN_TRY(ready(all, call));
