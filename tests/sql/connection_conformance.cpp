@@ -92,7 +92,8 @@ TEST_P(ConnectionConformance, SeveralAtOnceAnswerInTheirOrder) {
   ASSERT_TRUE(nothing.ok()) << nothing.error().text();
   EXPECT_TRUE(nothing->empty());
 
-  const std::vector<Request> plain = {{"BEGIN -- with a comment"}, {"SELECT 5", {}, true}, {"DELETE FROM t"}};
+  const std::vector<Request> plain = {
+      {"BEGIN -- with a comment"}, {"SELECT 5", {}, true}, {"DELETE FROM t"}};
   const auto begun = connection_->run_all(plain, Call{});
   ASSERT_TRUE(begun.ok()) << begun.error().text();
   EXPECT_EQ((*begun)[1], "5");
