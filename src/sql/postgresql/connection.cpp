@@ -376,6 +376,9 @@ Result<std::vector<Answer>> PostgresqlConnection::answers(const std::vector<bool
     ++ended;
     first.reset();
   }
+  const auto asked = static_cast<std::size_t>(std::count(wanted.begin(), wanted.end(), true));
+  if (!error && found.size() != asked)
+    error = Error(ErrorType::defect, "not every statement was answered");
   if (!error) return found;
   // What was to be prepared behind the failure is not.
   if (piped) prepared_.clear();
