@@ -93,7 +93,9 @@ TEST(ProcessIdentity, AProgramNamedLikeAStatLineIsUnderstood) {
   }
   char byte = 0;
   ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-  EXPECT_EQ(*process_start_time(child) / 6000, *process_start_time(::getpid()) / 6000);
+  constexpr std::int64_t kMinute = 6000;  // clock ticks
+  EXPECT_NEAR(static_cast<double>(*process_start_time(child)),
+              static_cast<double>(*process_start_time(::getpid())), kMinute);
   EXPECT_TRUE(*identity_of(child).matches());
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
