@@ -282,7 +282,6 @@ Result<std::vector<Answer>> PostgresqlConnection::run_all(std::span<const Reques
   const bool was_open = transaction() != TransactionState::none;
   auto found = send_all(statements, call, deadline);
   if (found.ok() || found.error().native.code != kNoSuchStatement) return found;
-  prepared_.clear();
   if (was_open) return found;
   if (transaction() != TransactionState::none) {
     DUNLIN_ASSIGN(const Done rolled_back, run("ROLLBACK", call, {}));
