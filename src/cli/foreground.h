@@ -18,13 +18,14 @@ struct ForegroundRun {
   bool take_over = false;
 };
 
-/// Owns the execution until it ends, pauses or fails, and cleans up as its settings say
-/// (`cleanup_policy`); returns its exit code, which is that of items that failed where a failure
-/// was taken back. lock_held when another process owns it: nothing was done then.
 struct Ended {
   int exit_code = 0;
   engine::Snapshot snapshot;  ///< how it stands now
 };
+
+/// Owns the execution until it ends, pauses or fails, and cleans up as its settings say
+/// (`cleanup_policy`); returns its exit code, which is that of items that failed where a failure
+/// was taken back. lock_held when another process owns it: nothing was done then.
 [[nodiscard]] Result<Ended> run_in_foreground(Session& session, const ForegroundRun& run);
 
 /// The rollback of one that has failed and whose settings say that this is to be taken back.

@@ -10,6 +10,7 @@
 #include "base/crash_point.h"
 #include "base/text.h"
 #include "schema/probe.h"
+#include "sql/postgresql/sqlstate.h"
 
 namespace dunlin::schema {
 
@@ -162,8 +163,7 @@ Result<bool> Applier::tries_again(const Error& error, int tries) {
   constexpr int kPauseMin_ms = 100;
   constexpr int kPauseMax_ms = 2'000;
   // A script has taken away what our own statements were prepared under.
-  constexpr std::string_view kNoSuchStatement = "26000";
-  if (tries == 1 && error.native.code == kNoSuchStatement && !target_.is_lost()) return true;
+  if (tries == 1 && error.native.code == sql::kNoSuchStatement && !target_.is_lost()) return true;
   if (error.type != ErrorType::database_locked || target_.dialect() == sql::Dialect::sqlite ||
       target_.is_lost() || tries >= limits_.lock_tries)
     return false;

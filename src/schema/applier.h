@@ -90,7 +90,8 @@ class Applier {
   [[nodiscard]] Status limit_lock_wait(const Job& job, const Step& step);
   /// A transaction in which the job is still wanted: else false. `step`: what it begins with.
   [[nodiscard]] Result<bool> begin(const Job& job, std::string_view words, const Step* step);
-  /// True: the error is that a lock was not to be had, and after a pause it may be tried again.
+  /// True: all that was sent is undone, and may be sent again: a lock was not to be had (then after
+  /// a pause), or a script has taken away what our own statements were prepared under.
   [[nodiscard]] Result<bool> tries_again(const Error& error, int tries);
   /// Our own records, as whoever connected.
   [[nodiscard]] Status as_ourselves(const Job& job, const std::function<Status()>& write);

@@ -58,8 +58,8 @@ class SchemaRun final : public engine::Run {
   }
   [[nodiscard]] engine::Truth truth() const override { return engine::Truth::target; }
   [[nodiscard]] Result<std::string> root_identity(RunContext& context) override {
-    read_files();
     DUNLIN_ASSIGN(const Turn turn, take_turn(context));
+    read_files();
     const Target* target = nullptr;  // a file is known by its place
     if (plan_.database.dialect != sql::Dialect::sqlite) {
       DUNLIN_ASSIGN(target, session_.look(context));

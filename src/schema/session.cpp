@@ -86,7 +86,8 @@ Status Session::open(engine::RunContext& context) {
 }
 
 Status Session::prepare(engine::RunContext& context) {
-  DUNLIN_TRY(target_->make_tables(call_of(context)));
+  DUNLIN_ASSIGN(const bool there, has_tables(context, *target_));
+  if (!there) DUNLIN_TRY(target_->make_tables(call_of(context)));
   DUNLIN_ASSIGN(unfinished_, history_->unfinished(call_of(context)));
   return success();
 }

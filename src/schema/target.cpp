@@ -8,10 +8,30 @@
 #include <pwd.h>
 
 #include "base/process.h"
+#include "schema/names.h"
 #include "schema/targets/targets.h"
 #include "sql/sqlite_address.h"
 
 namespace dunlin::schema {
+
+Result<bool> Target::has_tables(const sql::Call& call) {
+  DUNLIN_ASSIGN(const bool has_log, has_own(kLogTable, call));
+  if (has_log) return true;
+  DUNLIN_ASSIGN(const bool has_history, has_own(kHistoryTable, call));
+  if (!has_history) return false;
+  // A death may have come between the two, but then nothing is applied.
+  DUNLIN_ASSIGN(
+      const sql::Answer rows,
+      sql::query_text(*connection_, "SELECT count(*) FROM " + table(kHistoryTable), call));
+  if (rows == "0") return false;
+  Error error(ErrorType::schema_mismatch,
+              "the history of migrations has rows, but the table of its log, " +
+                  std::string(kLogTable) + ", is gone");
+  error.remediation =
+      "put that table back from a backup of the database; or remove " + std::string(kHistoryTable) +
+      ", too, and say what is applied: dunlin migrate baseline VERSION --db URL --dir DIR";
+  return error;
+}
 
 Result<std::unique_ptr<Target>> open_target(const sql::DatabaseAddress& address, Access access,
                                             const sql::Call& call) {

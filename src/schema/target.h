@@ -50,8 +50,9 @@ class Target {
 
   /// Where unqualified names lead.
   [[nodiscard]] virtual Result<bool> has_table(std::string_view name, const sql::Call& call) = 0;
-  /// Those of the history; the log is made last, where they are not made at once.
-  [[nodiscard]] virtual Result<bool> has_tables(const sql::Call& call) = 0;
+  /// Those of the history; the log is made last, where they are not made at once. schema_mismatch
+  /// when it is gone and the history has rows: nobody but dunlin removes it.
+  [[nodiscard]] Result<bool> has_tables(const sql::Call& call);
   /// Where else in this database such a history stands, in words; empty: nowhere.
   [[nodiscard]] virtual Result<std::string> history_elsewhere(const sql::Call&) {
     return std::string();
@@ -96,6 +97,10 @@ class Target {
   [[nodiscard]] virtual Status refresh(const sql::Call& call) = 0;
 
  protected:
+  /// At the place where the history stands.
+  [[nodiscard]] virtual Result<bool> has_own(std::string_view name, const sql::Call& call) {
+    return has_table(name, call);
+  }
   explicit Target(std::unique_ptr<sql::Connection> connection)
       : connection_(std::move(connection)) {}
   void replace_connection(std::unique_ptr<sql::Connection> connection) {

@@ -106,7 +106,9 @@ class Connection {
       std::string_view sql, const Call& call, std::span<const Parameter> parameters = {}) = 0;
   /// Statements of our own, one after the other up to the first that fails; outside of a
   /// transaction none of them can be counted on to stand then. In one message where the server
-  /// takes that, so that they cost one way to it and back. An answer for each.
+  /// takes that, so that they cost one way to it and back. An answer for each. Within an open
+  /// transaction kNoSuchStatement when a statement has taken away what was prepared: begin it
+  /// again.
   [[nodiscard]] virtual Result<std::vector<Answer>> run_all(std::span<const Request> statements,
                                                             const Call& call);
   /// COPY ... FROM STDIN with these data, as they stand in a script. unsupported_item where the

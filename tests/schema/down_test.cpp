@@ -141,6 +141,21 @@ TYPED_TEST(MigrationVersions, StatusShowsWhatIsAppliedPendingAndWrong) {
   EXPECT_EQ(now.json()["problems"].size(), 1U);
 }
 
+TYPED_TEST(MigrationVersions, AHistoryWhoseLogIsGoneIsNotBegunAnew) {
+  this->file("1_A.sql", "CREATE TABLE IF NOT EXISTS a(x int);\nINSERT INTO a VALUES (1);");
+  this->expect_up();
+  const bool mysql = this->url().starts_with("mysql");
+  this->exec(mysql ? "DROP TABLE `__MigrationsHistoryLog`"
+                   : R"(DROP TABLE "__MigrationsHistoryLog")");
+  for (const char* const execution : {"0002", "0003"}) {
+    const Status again = this->up(execution);
+    ASSERT_FALSE(again.ok());
+    EXPECT_EQ(again.error().type, ErrorType::schema_mismatch) << again.error().text();
+    EXPECT_THAT(again.error().text(), HasSubstr("__MigrationsHistoryLog"));
+  }
+  EXPECT_EQ(this->text("SELECT count(*) FROM a"), "1");
+}
+
 TYPED_TEST(MigrationVersions, AnUnknownTargetOfUpIsToldBefore) {
   this->fill();
   this->settings_ = {{"target", "9"}};

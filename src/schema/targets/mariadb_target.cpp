@@ -51,9 +51,6 @@ class MariadbTarget final : public Target {
     return fmt::format("DATE_FORMAT({}, '%Y-%m-%dT%H:%i:%s.%fZ')", time_column);
   }
   [[nodiscard]] Result<bool> has_table(std::string_view name, const Call& call) override;
-  [[nodiscard]] Result<bool> has_tables(const Call& call) override {
-    return has_table(kLogTable, call);
-  }
   [[nodiscard]] Status make_tables(const Call& call) override;
   [[nodiscard]] Result<std::string> try_lock(const Owner& owner, const Call& call) override;
   [[nodiscard]] Status unlock(const Owner& owner, const Call& call) override;

@@ -90,8 +90,8 @@ class PostgresqlTarget final : public Target {
   [[nodiscard]] Result<bool> has_table(std::string_view name, const Call& call) override {
     return is_there(in_quotes(name), call);
   }
-  [[nodiscard]] Result<bool> has_tables(const Call& call) override {
-    return is_there(table(kLogTable), call);
+  [[nodiscard]] Result<bool> has_own(std::string_view name, const Call& call) override {
+    return is_there(table(name), call);
   }
   [[nodiscard]] Result<std::string> history_elsewhere(const Call& call) override;
   [[nodiscard]] Status make_tables(const Call& call) override;

@@ -39,9 +39,6 @@ class SqliteTarget final : public Target {
                                   call, parameters));
     return found.has_value();
   }
-  [[nodiscard]] Result<bool> has_tables(const Call& call) override {
-    return has_table(kLogTable, call);
-  }
   [[nodiscard]] Status make_tables(const Call& call) override;
   [[nodiscard]] Result<std::string> try_lock(const Owner& owner, const Call& call) override;
   [[nodiscard]] Status unlock(const Owner& owner, const Call& call) override;

@@ -29,8 +29,6 @@ using std::chrono::milliseconds;
 /// For the server's answer to being told to end a statement.
 constexpr milliseconds kConfirmWithin{5'000};
 constexpr std::size_t kCopyChunk = 256 << 10;
-/// invalid_sql_statement_name
-constexpr std::string_view kNoSuchStatement = "26000";
 
 struct FreeResult {
   void operator()(PGresult* result) const { pq().PQclear(result); }

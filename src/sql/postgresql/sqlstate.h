@@ -9,6 +9,10 @@
 
 namespace dunlin::sql {
 
+/// invalid_sql_statement_name: what was prepared under it has been taken away (Connection::run_all
+/// within an open transaction, which nothing can save then but to begin it again).
+inline constexpr std::string_view kNoSuchStatement = "26000";
+
 struct SqlstateInfo {
   std::string_view state;  ///< five characters, or the two of a class
   ErrorType type;
