@@ -21,12 +21,12 @@ std::string quoted(const std::string& path) {
   return "'" + escape_bytes(path) + "'";
 }
 
-std::string operation(std::string_view verb, std::string_view what) {
-  return std::string(verb) + ' ' + std::string(what);
+std::string operation(std::string_view verb, const Subject& what) {
+  return std::string(verb) + ' ' + what.text();
 }
 
 template <typename Call>
-Result<std::size_t> fill(std::size_t size, std::string_view what, Call call) {
+Result<std::size_t> fill(std::size_t size, const Subject& what, Call call) {
   std::size_t done = 0;
   while (done < size) {
     const ssize_t got = call(done, std::min(size - done, kPortion));
@@ -39,7 +39,7 @@ Result<std::size_t> fill(std::size_t size, std::string_view what, Call call) {
 }
 
 template <typename Call>
-Status drain(std::size_t size, std::string_view what, Call call) {
+Status drain(std::size_t size, const Subject& what, Call call) {
   std::size_t done = 0;
   while (done < size) {
     const ssize_t put = call(done, std::min(size - done, kPortion));
@@ -51,10 +51,10 @@ Status drain(std::size_t size, std::string_view what, Call call) {
   return success();
 }
 
-Status whole(Result<std::size_t> got, std::size_t wanted, std::string_view what) {
+Status whole(Result<std::size_t> got, std::size_t wanted, const Subject& what) {
   if (!got.ok()) return std::move(got).error();
   if (*got == wanted) return success();
-  return Error(ErrorType::read_error, "read " + printable(what) + ": ended after " +
+  return Error(ErrorType::read_error, "read " + printable(what.text()) + ": ended after " +
                                           std::to_string(*got) + " of " + std::to_string(wanted) +
                                           " bytes");
 }
@@ -92,37 +92,36 @@ Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode) {
   }
 }
 
-Result<std::size_t> read_up_to(int fd, void* buffer, std::size_t size, std::string_view what) {
+Result<std::size_t> read_up_to(int fd, void* buffer, std::size_t size, const Subject& what) {
   return fill(size, what, [&](std::size_t done, std::size_t portion) {
     return ::read(fd, static_cast<char*>(buffer) + done, portion);
   });
 }
 
 Result<std::size_t> pread_up_to(int fd, void* buffer, std::size_t size, std::int64_t offset,
-                                std::string_view what) {
+                                const Subject& what) {
   return fill(size, what, [&](std::size_t done, std::size_t portion) {
     return ::pread(fd, static_cast<char*>(buffer) + done, portion,
                    offset + static_cast<std::int64_t>(done));
   });
 }
 
-Status read_exactly(int fd, void* buffer, std::size_t size, std::string_view what) {
+Status read_exactly(int fd, void* buffer, std::size_t size, const Subject& what) {
   return whole(read_up_to(fd, buffer, size, what), size, what);
 }
 
-Status pread_all(int fd, void* buffer, std::size_t size, std::int64_t offset,
-                 std::string_view what) {
+Status pread_all(int fd, void* buffer, std::size_t size, std::int64_t offset, const Subject& what) {
   return whole(pread_up_to(fd, buffer, size, offset, what), size, what);
 }
 
-Status write_all(int fd, const void* buffer, std::size_t size, std::string_view what) {
+Status write_all(int fd, const void* buffer, std::size_t size, const Subject& what) {
   return drain(size, what, [&](std::size_t done, std::size_t portion) {
     return ::write(fd, static_cast<const char*>(buffer) + done, portion);
   });
 }
 
 Status pwrite_all(int fd, const void* buffer, std::size_t size, std::int64_t offset,
-                  std::string_view what) {
+                  const Subject& what) {
   return drain(size, what, [&](std::size_t done, std::size_t portion) {
     return ::pwrite(fd, static_cast<const char*>(buffer) + done, portion,
                     offset + static_cast<std::int64_t>(done));
@@ -180,7 +179,7 @@ Status write_file_durably(const std::string& path, std::string_view bytes, mode_
   return fsync_directory(parent_of(path));
 }
 
-Status fsync_file(int fd, std::string_view what) {
+Status fsync_file(int fd, const Subject& what) {
   while (::fsync(fd) != 0) {
     if (errno != EINTR) return error_from_errno(errno, operation("flush", what), true);
   }

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/subject.h"
 #include "base/unique_fd.h"
 
 namespace dunlin {
@@ -22,20 +23,20 @@ namespace dunlin {
 
 /// Reads until `size` bytes or the end of the file; returns how many there were.
 [[nodiscard]] Result<std::size_t> read_up_to(int fd, void* buffer, std::size_t size,
-                                             std::string_view what);
+                                             const Subject& what);
 [[nodiscard]] Result<std::size_t> pread_up_to(int fd, void* buffer, std::size_t size,
-                                              std::int64_t offset, std::string_view what);
+                                              std::int64_t offset, const Subject& what);
 /// As above, but an earlier end of the file is ErrorType::read_error.
-[[nodiscard]] Status read_exactly(int fd, void* buffer, std::size_t size, std::string_view what);
+[[nodiscard]] Status read_exactly(int fd, void* buffer, std::size_t size, const Subject& what);
 [[nodiscard]] Status pread_all(int fd, void* buffer, std::size_t size, std::int64_t offset,
-                               std::string_view what);
+                               const Subject& what);
 
-[[nodiscard]] Status write_all(int fd, const void* buffer, std::size_t size, std::string_view what);
-[[nodiscard]] inline Status write_all(int fd, std::string_view bytes, std::string_view what) {
+[[nodiscard]] Status write_all(int fd, const void* buffer, std::size_t size, const Subject& what);
+[[nodiscard]] inline Status write_all(int fd, std::string_view bytes, const Subject& what) {
   return write_all(fd, bytes.data(), bytes.size(), what);
 }
 [[nodiscard]] Status pwrite_all(int fd, const void* buffer, std::size_t size, std::int64_t offset,
-                                std::string_view what);
+                                const Subject& what);
 
 /// The content of a file; ErrorType::invalid_input when it holds more than `max_bytes`. ENOENT is
 /// ErrorType::not_found here: the caller named this file.
@@ -50,7 +51,7 @@ namespace dunlin {
 
 /// fsync(2); a failure must never be answered by another fsync of the same descriptor (the kernel
 /// drops the pages).
-[[nodiscard]] Status fsync_file(int fd, std::string_view what);
+[[nodiscard]] Status fsync_file(int fd, const Subject& what);
 [[nodiscard]] Status fsync_directory(const std::string& path);
 
 }  // namespace dunlin

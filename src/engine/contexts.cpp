@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <numeric>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -259,6 +258,7 @@ Result<ItemRow> LedgerBatchContext::item(ItemId id) {
 }
 
 std::optional<Error> LedgerBatchContext::stop_reason() {
+  if (!stops_) return std::nullopt;  // the usual case, asked after each item
   const std::lock_guard lock(mutex_);
   if (tally_.stops) return tally_.stops;
   return ledger_error_;
@@ -266,49 +266,35 @@ std::optional<Error> LedgerBatchContext::stop_reason() {
 
 Status LedgerBatchContext::for_each_item(std::span<ItemRow> items,
                                          const std::function<void(ItemRow&)>& fn) {
-  std::vector<std::size_t> each(items.size() + 1);
-  std::iota(each.begin(), each.end(), std::size_t{0});
-  return for_each_part(items, each, fn);
+  return for_each_part(items, false, fn);
 }
 
 Status LedgerBatchContext::for_each_by_directory(std::span<ItemRow> items,
                                                  const std::function<void(ItemRow&)>& fn) {
-  std::vector<std::size_t> parts{0};
-  for (std::size_t n = 1; n < items.size(); ++n) {
-    if (items[n].directory != items[n - 1].directory) parts.push_back(n);
-  }
-  if (!items.empty()) parts.push_back(items.size());
-  return for_each_part(items, parts, fn);
+  return for_each_part(items, true, fn);
 }
 
-/// Part n are the items from parts[n] to parts[n + 1]: one after the other. The parts side by side.
-Status LedgerBatchContext::for_each_part(std::span<ItemRow> items,
-                                         const std::vector<std::size_t>& parts,
+/// A part are the items of one directory that follow each other.
+Status LedgerBatchContext::for_each_part(std::span<ItemRow> items, bool one_thread_each,
                                          const std::function<void(ItemRow&)>& fn) {
+  Parts parts{.bounds = {}, .one_thread_each = one_thread_each};
+  for (std::size_t n = 0; n < items.size(); ++n) {
+    if (n == 0 || items[n].directory != items[n - 1].directory) parts.bounds.push_back(n);
+  }
+  parts.bounds.push_back(items.size());
   std::atomic<bool> stopped{false};
   std::atomic<bool> left_out{false};  // its turn had not come when the token was raised
-  const auto run = [&](ItemRow& item) {
+  const auto run = [&](std::size_t n) {
     if (stopped.load(std::memory_order_relaxed)) return;
     const ConcurrencyGate::Turn turn(parts_.gate, cancel_);
     if (!turn.passed()) {
       left_out = true;
       return;
     }
-    fn(item);
+    fn(items[n]);
     if (stop_reason()) stopped = true;
   };
-  const bool all = parts_.pool.for_each(
-      row_.id.value, parts.size() - 1,
-      [&](std::size_t part) {
-        for (std::size_t n = parts[part]; n < parts[part + 1]; ++n) {
-          if (n > parts[part] && cancel_.cancelled()) {
-            left_out = true;
-            return;
-          }
-          run(items[n]);
-        }
-      },
-      cancel_);
+  const bool all = parts_.pool.for_each(row_.id.value, parts, run, cancel_);
   if (auto reason = stop_reason()) return *std::move(reason);
   if (!all || left_out) return cancel_.check();
   return success();
@@ -343,6 +329,7 @@ LedgerBatchContext::Verdict LedgerBatchContext::classify_locked(ItemOutcome& out
     return Verdict::drop;
   if (error.category() == ErrorCategory::system || error.category() == ErrorCategory::fatal) {
     if (!tally_.stops) tally_.stops = std::move(error);
+    stops_ = true;
     return Verdict::drop;
   }
   reported_[at] = true;
@@ -384,6 +371,7 @@ void LedgerBatchContext::submit_locked() {
     --in_flight_;
     if (!refusal.ok() && !ledger_error_) {
       ledger_error_ = refusal.error();
+      stops_ = true;
       if (refusal.error().type == ErrorType::stale_owner) parts_.stale = true;
     }
     written_.notify_all();  // under the lock: the context may be gone right after it

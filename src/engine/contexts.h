@@ -32,8 +32,10 @@ class AnsweredItems {
   void add(ItemId item) {
     const std::lock_guard lock(mutex_);
     items_.insert(item);
+    any_ = true;
   }
   [[nodiscard]] bool has(ItemId item) const {
+    if (!any_) return false;  // the usual case, asked for each item
     const std::lock_guard lock(mutex_);
     return items_.contains(item);
   }
@@ -41,6 +43,7 @@ class AnsweredItems {
  private:
   mutable std::mutex mutex_;
   std::set<ItemId> items_;
+  std::atomic<bool> any_{false};
 };
 
 /// What all contexts of one execution share; outlives them.
@@ -258,8 +261,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   void leave_out_held_locked(std::vector<ItemRow>& items);
   [[nodiscard]] Verdict classify_locked(ItemOutcome& outcome);
   [[nodiscard]] std::optional<Error> stop_reason();
-  [[nodiscard]] Status for_each_part(std::span<ItemRow> items,
-                                     const std::vector<std::size_t>& parts,
+  [[nodiscard]] Status for_each_part(std::span<ItemRow> items, bool one_thread_each,
                                      const std::function<void(ItemRow&)>& fn);
   store::BatchRow row_;
   const std::int64_t token_;
@@ -283,6 +285,7 @@ class LedgerBatchContext final : public ContextOver<BatchContext> {
   int in_flight_ = 0;
   std::optional<Error> ledger_error_;
   Tally tally_;
+  std::atomic<bool> stops_{false};  ///< `tally_.stops` or `ledger_error_` is there
 };
 
 }  // namespace dunlin::engine

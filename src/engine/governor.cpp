@@ -46,7 +46,7 @@ void Governor::set_cpu_percent(std::int64_t percent) {
   cpu_share_ = percent <= 0 ? 0 : static_cast<double>(percent) / 100 * cpus();
   cpu_used_ns_ = cpu_now_ns();
   cpu_due_ns_ = 0;
-  wake_all_locked();
+  changed_locked();
 }
 
 /// What was used since the last look takes its time at the rate that is allowed.
@@ -65,7 +65,7 @@ void Governor::set_limits(std::int64_t bytes_per_second, std::int64_t operations
   operations_per_second_ = std::max<std::int64_t>(0, operations_per_second);
   bytes_due_ns_ = 0;
   operations_due_ns_ = 0;
-  wake_all_locked();
+  changed_locked();
 }
 
 /// When the next grant may go; not after now: at once.
@@ -101,18 +101,19 @@ Result<MemoryLease> Governor::memory(std::int64_t wanted, std::int64_t least,
 
 void Governor::share(std::unique_ptr<FairShare> share) {
   const std::lock_guard lock(mutex_);
-  if (!share_) share_ = std::move(share);
+  if (share_) return;
+  share_ = std::move(share);
+  sharing_ = share_.get();
 }
 
 FairShare* Governor::shared() {
-  const std::lock_guard lock(mutex_);
-  return share_.get();
+  return sharing_;
 }
 
 Status Governor::wait_for_limits(std::int64_t bytes, std::int64_t operations,
                                  const CancelToken& cancel) {
+  if (unbounded_) return cancel.check();
   std::unique_lock lock(mutex_);
-  if (!limits_locked() && !closed_) return cancel.check();  // the usual case
   std::condition_variable turn;
   const auto place = line_.insert(line_.end(), &turn);
   const Status granted = wait_locked(lock, place, bytes, operations, cancel);
@@ -145,7 +146,8 @@ Status Governor::wait_locked(std::unique_lock<std::mutex>& lock, Line::iterator 
   }
 }
 
-void Governor::wake_all_locked() {
+void Governor::changed_locked() {
+  unbounded_ = !limits_locked() && !closed_;
   for (std::condition_variable* turn : line_) turn->notify_one();
 }
 
@@ -154,7 +156,7 @@ void Governor::close() {
   closed_ = true;
   if (share_) share_->close();
   memory_.close();
-  wake_all_locked();
+  changed_locked();
 }
 
 }  // namespace dunlin::engine

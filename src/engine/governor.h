@@ -6,6 +6,7 @@
 // once. Any thread.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <list>
@@ -58,7 +59,8 @@ class Governor final : public Permits {
   [[nodiscard]] Status wait_locked(std::unique_lock<std::mutex>& lock, Line::iterator place,
                                    std::int64_t bytes, std::int64_t operations,
                                    const CancelToken& cancel);
-  void wake_all_locked();
+  /// After every change of what bounds.
+  void changed_locked();
   [[nodiscard]] std::int64_t cpu_due_locked(std::int64_t now_ns);
   ConcurrencyGate* const gate_ = nullptr;
   std::mutex mutex_;
@@ -73,6 +75,8 @@ class Governor final : public Permits {
   std::unique_ptr<FairShare> share_;
   MemoryBudget memory_;
   bool closed_ = false;
+  std::atomic<bool> unbounded_{true};         ///< neither a limit nor closed: the usual case
+  std::atomic<FairShare*> sharing_{nullptr};  ///< `share_`
 };
 
 }  // namespace dunlin::engine

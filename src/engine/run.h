@@ -166,9 +166,11 @@ class BatchContext : public RunContext {
   [[nodiscard]] virtual bool was_answered(ItemId) const { return false; }
   /// Any item, as the ledger has it now: one that this batch's items refer to.
   [[nodiscard]] virtual Result<ItemRow> item(ItemId id) = 0;
-  /// Runs `fn` for each item on the engine's pool under `io_concurrency` and waits for all. Returns
-  /// interrupted when cancelled: items not begun are then not run. `fn` reports through report();
-  /// it must not call for_each_item.
+  /// Runs `fn` for each item on the engine's pool under `io_concurrency` and waits for all. Threads
+  /// spread over the directories whose items follow each other, since two that make names in one
+  /// wait for each other; within one they begin in the items' order. Returns interrupted when
+  /// cancelled: items not begun are then not run. `fn` reports through report(); it must not call
+  /// for_each_item.
   [[nodiscard]] virtual Status for_each_item(std::span<ItemRow> items,
                                              const std::function<void(ItemRow&)>& fn) = 0;
   /// As for_each_item(), but items of one directory that follow each other are run by one thread,

@@ -49,14 +49,36 @@ void TaskThreads::loop() {
   }
 }
 
+struct ItemPool::Part {
+  std::size_t next = 0;  ///< next index to begin
+  std::size_t end = 0;
+  std::size_t threads = 0;  ///< that are in it
+};
+
 struct ItemPool::Range {
   std::int64_t order = 0;
-  std::size_t count = 0;
+  bool one_thread_each = false;
   const std::function<void(std::size_t)>* fn = nullptr;
   const CancelToken* cancel = nullptr;
-  std::size_t next = 0;     ///< next index to begin
+  std::vector<Part> parts;
+  std::size_t first = 0;    ///< all parts before it have begun all they have
+  std::size_t left = 0;     ///< indexes that have not begun
   std::size_t running = 0;  ///< begun and not ended
-  [[nodiscard]] bool exhausted() const { return next >= count || cancel->cancelled(); }
+
+  [[nodiscard]] bool exhausted() const { return left == 0 || cancel->cancelled(); }
+
+  /// Where a thread that comes finds the fewest others; nullptr: nowhere.
+  [[nodiscard]] Part* least_busy() {
+    while (first < parts.size() && parts[first].next == parts[first].end) ++first;
+    Part* best = nullptr;
+    for (std::size_t n = first; n < parts.size(); ++n) {
+      Part& part = parts[n];
+      if (part.next == part.end || (one_thread_each && part.threads > 0)) continue;
+      if (best == nullptr || part.threads < best->threads) best = &part;
+      if (best->threads == 0) break;
+    }
+    return best;
+  }
 };
 
 ItemPool::ItemPool(std::size_t threads) {
@@ -83,14 +105,17 @@ ItemPool::~ItemPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool ItemPool::for_each(std::int64_t order, std::size_t count,
+bool ItemPool::for_each(std::int64_t order, const Parts& parts,
                         const std::function<void(std::size_t)>& fn, const CancelToken& cancel) {
-  if (count == 0) return true;
   const auto range = std::make_shared<Range>();
   range->order = order;
-  range->count = count;
+  range->one_thread_each = parts.one_thread_each;
   range->fn = &fn;
   range->cancel = &cancel;
+  for (std::size_t n = 1; n < parts.bounds.size(); ++n)
+    range->parts.push_back({parts.bounds[n - 1], parts.bounds[n], 0});
+  range->left = parts.bounds.empty() ? 0 : parts.bounds.back() - parts.bounds.front();
+  if (range->left == 0) return true;
   std::unique_lock lock(mutex_);
   ranges_.insert(std::upper_bound(ranges_.begin(), ranges_.end(), order,
                                   [](std::int64_t n, const auto& one) { return n < one->order; }),
@@ -101,26 +126,47 @@ bool ItemPool::for_each(std::int64_t order, std::size_t count,
   while (!(range->exhausted() && range->running == 0))
     finished_.wait_for(lock, std::chrono::milliseconds(50));
   std::erase(ranges_, range);
-  return range->next >= count;
+  return range->left == 0;
+}
+
+/// Whether a caller with a lower order has something for a thread.
+bool ItemPool::older_waits(const Range& than) {
+  for (const auto& one : ranges_) {
+    if (one.get() == &than) return false;
+    if (!one->exhausted() && one->least_busy() != nullptr) return true;
+  }
+  return false;
 }
 
 void ItemPool::loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    const auto found = std::find_if(ranges_.begin(), ranges_.end(),
-                                    [](const auto& range) { return !range->exhausted(); });
-    if (found == ranges_.end()) {
+    std::shared_ptr<Range> range;
+    Part* part = nullptr;
+    for (const auto& one : ranges_) {
+      if (one->exhausted()) continue;
+      part = one->least_busy();
+      if (part == nullptr) continue;
+      range = one;
+      break;
+    }
+    if (part == nullptr) {
       if (ending_) return;
       wake_.wait_for(lock, kWaitMax);
       continue;
     }
-    const std::shared_ptr<Range> range = *found;
-    const std::size_t index = range->next++;
-    ++range->running;
-    lock.unlock();
-    (*range->fn)(index);
-    lock.lock();
-    --range->running;
+    ++part->threads;
+    while (part->next < part->end && !range->exhausted() &&
+           (range->one_thread_each || !older_waits(*range))) {
+      const std::size_t index = part->next++;
+      --range->left;
+      ++range->running;
+      lock.unlock();
+      (*range->fn)(index);
+      lock.lock();
+      --range->running;
+    }
+    --part->threads;
     if (range->running == 0 && range->exhausted()) finished_.notify_all();
   }
 }

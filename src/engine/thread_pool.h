@@ -35,6 +35,13 @@ class TaskThreads {
   std::vector<std::thread> threads_;
 };
 
+/// The indexes from bounds[n] to bounds[n + 1] are part n: what shares something that only one
+/// thread can have at a time, as the lock of a directory.
+struct Parts {
+  std::vector<std::size_t> bounds;  ///< ascending, from 0 to the count; empty: nothing to do
+  bool one_thread_each = false;     ///< never two threads in one part
+};
+
 /// Runs functions over index ranges on a shared set of threads. Of several callers the one with the
 /// lowest `order` is served first, so that batches, oldest first, are at different steps: while one
 /// flushes, the next one copies. Among equals the one that came first.
@@ -46,13 +53,17 @@ class ItemPool {
   [[nodiscard]] std::size_t callers();
   /// At least so many threads from now on. Any thread.
   void grow_to(std::size_t threads);
-  /// fn(0) … fn(count - 1), in this order of starting, and waits for all that were begun. False
-  /// when `cancel` was raised before all had begun. fn must not call for_each.
-  bool for_each(std::int64_t order, std::size_t count, const std::function<void(std::size_t)>& fn,
+  /// fn of each index, in each part in ascending order of starting, and waits for all that were
+  /// begun. A thread stays in its part, and goes to where the fewest are when that has ended: the
+  /// threads spread over the parts. False when `cancel` was raised before all had begun. fn must
+  /// not call for_each.
+  bool for_each(std::int64_t order, const Parts& parts, const std::function<void(std::size_t)>& fn,
                 const CancelToken& cancel);
 
  private:
+  struct Part;
   struct Range;
+  bool older_waits(const Range& than);
   void loop();
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -50,8 +50,8 @@ Error not_the_file_any_more(const fs::Directory& from, const std::string& name, 
   return error;
 }
 
-Error changed_meanwhile(const std::string& from_shown) {
-  return {ErrorType::source_changed, from_shown + " changed while it was copied"};
+Error changed_meanwhile(const Subject& from_shown) {
+  return {ErrorType::source_changed, from_shown.text() + " changed while it was copied"};
 }
 
 }  // namespace
@@ -78,13 +78,13 @@ fs::Transfer EntryWriter::transfer(const Place& to) {
 }
 
 /// Sets `copied_bytes` and `proven`.
-Status EntryWriter::copy_bytes(int in, const std::string& from_shown, const Temporary& out,
+Status EntryWriter::copy_bytes(int in, const Subject& from_shown, const Temporary& out,
                                const Place& to, fs::HashSet& hashes, Written& written) {
   const fs::FileInfo& source = written.source;
   const fs::Features& limits = to.directory.features();
   if (to.part != nullptr && source.size >= limits.large_file_bytes)
     return copy_large(in, from_shown, out, to, hashes, written);
-  const std::string to_shown = to.directory.shown(to.shown_name);
+  const Subject to_shown = to.directory.subject(to.shown_name);
   if (out.adopted) {
     DUNLIN_TRY(context_.fence());
     if (::ftruncate(out.file.get(), 0) != 0)
@@ -102,14 +102,14 @@ Status EntryWriter::copy_bytes(int in, const std::string& from_shown, const Temp
 
 /// One call for the whole file, large or small, so there is no part of it to go on from. What an
 /// earlier life has left of a copy is gone on with: cloning was declined then.
-Result<bool> EntryWriter::make_clone(int in, const std::string& from_shown, const Temporary& out,
+Result<bool> EntryWriter::make_clone(int in, const Subject& from_shown, const Temporary& out,
                                      const Place& to, const fs::FileInfo& source,
                                      fs::HashSet& hashes) {
   const bool wanted = plan_.reflink != Reflink::never && to.directory.features().reflink;
   if (!wanted || !plan_.preserve_holes || source.size == 0 || out.adopted) return false;
   DUNLIN_TRY(context_.permits().acquire(0, 1, context_.cancel()));
   DUNLIN_TRY(context_.cancel().check());
-  const std::string to_shown = to.directory.shown(to.shown_name);
+  const Subject to_shown = to.directory.subject(to.shown_name);
   const auto devices = std::pair(source.device, to.directory.device());
   fs::Clone done{clones_.declined(devices), 0};
   if (done.declined == 0) {
@@ -139,7 +139,7 @@ Error EntryWriter::not_to_be_cloned(const Place& to, int why) {
 }
 
 /// Said to the ledger after each chunk; of a huge file more rarely, for each time all of them are.
-Status EntryWriter::copy_large(int in, const std::string& from_shown, const Temporary& out,
+Status EntryWriter::copy_large(int in, const Subject& from_shown, const Temporary& out,
                                const Place& to, fs::HashSet& hashes, Written& written) {
   const fs::FileInfo& source = written.source;
   constexpr std::int64_t kRecordsMax = 256;
@@ -169,8 +169,9 @@ Status EntryWriter::copy_large(int in, const std::string& from_shown, const Temp
     context_.kept(kept_bytes);
     if (shown != nullptr) shown->enter(engine::ItemPhase::copying, kept_bytes);
   };
-  fs::ResumableCopy copy({in, from_shown}, {out.file.get(), to.directory.shown(to.shown_name)},
-                         source.size, std::move(options));
+  fs::ResumableCopy copy({in, from_shown.text()},
+                         {out.file.get(), to.directory.shown(to.shown_name)}, source.size,
+                         std::move(options));
   DUNLIN_ASSIGN(written.copied_bytes,
                 copy.run(same ? to.part->known : fs::ChunkHashes(), hashes, transfer(to)));
   written.proven = copy.proven();
@@ -217,7 +218,7 @@ Result<UniqueFd> EntryWriter::open_adopted(const Place& to) {
 
 /// Clones or copies; sets the checksums. Content that may have changed within one tick of the clock
 /// is read twice.
-Status EntryWriter::bring_content(int in, const std::string& from_shown, const Temporary& temporary,
+Status EntryWriter::bring_content(int in, const Subject& from_shown, const Temporary& temporary,
                                   const Place& to, Written& written) {
   const UniqueFd& out = temporary.file;
   const bool fresh = is_fresh(written.source, granularity_ns_);
@@ -228,7 +229,7 @@ Status EntryWriter::bring_content(int in, const std::string& from_shown, const T
       std::find(kinds.begin(), kinds.end(), HashKind::xxh3) == kinds.end();
   if (for_read_back || (fresh && kinds.empty())) kinds.push_back(HashKind::xxh3);
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
-  const std::string to_shown = to.directory.shown(to.shown_name);
+  const Subject to_shown = to.directory.subject(to.shown_name);
   DUNLIN_ASSIGN(written.cloned, make_clone(in, from_shown, temporary, to, written.source, hashes));
   if (written.cloned) {
     DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));
@@ -256,9 +257,10 @@ Status EntryWriter::bring_content(int in, const std::string& from_shown, const T
 
 /// What was made gets its metadata, and is looked at.
 Status EntryWriter::dress(fs::InodeRef made, const fs::FileInfo& metadata,
-                          const fs::Extended& extended, const Place& to, Written& written) {
+                          const fs::Extended& extended, const Place& to, bool just_made,
+                          Written& written) {
   DUNLIN_ASSIGN(fs::Applied applied, fs::apply_metadata(made, metadata, extended, plan_.preserve,
-                                                        to.directory, to.shown_name));
+                                                        to.directory, to.shown_name, just_made));
   written.loss = std::move(applied.loss);
   written.placed = applied.info;
   DUNLIN_ASSIGN(written.attributes, placed_attributes(made, extended, plan_.preserve, written.loss,
@@ -272,21 +274,21 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
   auto opened = from.open_file(name, O_RDONLY | O_NOATIME);
   if (!opened.ok()) return not_the_file_any_more(from, name, std::move(opened).error());
   const UniqueFd in = std::move(opened).value();
-  DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
+  DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.subject(name), from.side()));
   if (written.source.type != fs::EntryType::file) return from.error(ESTALE, "copy", name);
   DUNLIN_ASSIGN(const Temporary temporary, open_temporary(to));
   const UniqueFd& out = temporary.file;
-  const std::string to_shown = to.directory.shown(to.shown_name);
-  DUNLIN_TRY(bring_content(in.get(), from.shown(name), temporary, to, written));
+  const Subject to_shown = to.directory.subject(to.shown_name);
+  DUNLIN_TRY(bring_content(in.get(), from.subject(name), temporary, to, written));
   fs::Extended extended;
   if (wants_extended()) {
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), false}, from, name));
   }
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
   if (!unchanged(written.source, after, like) || written.copied_bytes != written.source.size)
-    return changed_meanwhile(from.shown(name));
+    return changed_meanwhile(from.subject(name));
   const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
-  DUNLIN_TRY(dress({out.get(), false}, metadata, extended, to, written));
+  DUNLIN_TRY(dress({out.get(), false}, metadata, extended, to, !temporary.adopted, written));
   if (plan_.preserve.flags) written.final_flags = extended.flags.value_or(0) & fs::kFinalFlags;
   DUNLIN_ASSIGN(const bool flushed, flush_.file_written(to.directory, out.get(), to.temporary));
   if (flushed) {
@@ -297,7 +299,7 @@ Result<Written> EntryWriter::write_file(const fs::Directory& from, const std::st
       !plan_.preserve.times || fs::same_time(written.placed.mtime, metadata.mtime, granularity_ns_);
   if (written.placed.size != written.source.size || !took_time) {
     return Error(ErrorType::verification_mismatch,
-                 to_shown + " did not take the size or time of its source");
+                 to_shown.text() + " did not take the size or time of its source");
   }
   return written;
 }
@@ -331,7 +333,7 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
                                         const fs::FileInfo* like) {
   Written written;
   DUNLIN_ASSIGN(const UniqueFd in, fs::open_node(from, name));
-  DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.shown(name), from.side()));
+  DUNLIN_ASSIGN(written.source, fs::info_of(in.get(), from.subject(name), from.side()));
   if (written.source.type != type) return from.error(ESTALE, "copy", name);
   const bool symlink = written.source.type == fs::EntryType::symlink;
   std::string target;
@@ -343,19 +345,19 @@ Result<Written> EntryWriter::write_node(const fs::Directory& from, const std::st
     DUNLIN_ASSIGN(extended, fs::read_extended({in.get(), true}, from, name));
   }
   DUNLIN_ASSIGN(const fs::FileInfo after, from.info(name));
-  if (!unchanged(written.source, after, like)) return changed_meanwhile(from.shown(name));
+  if (!unchanged(written.source, after, like)) return changed_meanwhile(from.subject(name));
   DUNLIN_TRY(to.directory.remove_file(to.temporary));
   DUNLIN_TRY(context_.fence());
   const Status made_it = symlink ? to.directory.make_symlink(target, to.temporary)
                                  : to.directory.make_special(written.source, to.temporary);
   if (!made_it.ok()) return not_to_be_made(to, written.source.type, made_it.error());
-  const std::string to_shown = to.directory.shown(to.shown_name);
+  const Subject to_shown = to.directory.subject(to.shown_name);
   DUNLIN_ASSIGN(const UniqueFd out, fs::open_node(to.directory, to.temporary));
   DUNLIN_ASSIGN(const fs::FileInfo made, fs::info_of(out.get(), to_shown, to.directory.side()));
   if (made.type != written.source.type || made.links != 1)
     return to.directory.error(ESTALE, "create", to.shown_name);
   const fs::FileInfo metadata = like != nullptr ? *like : plan_.owners.mapped(written.source);
-  DUNLIN_TRY(dress({out.get(), true}, metadata, extended, to, written));
+  DUNLIN_TRY(dress({out.get(), true}, metadata, extended, to, false, written));
   if (symlink) {
     DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(hashes_));
     hashes.update(std::as_bytes(std::span(target)));

@@ -90,11 +90,12 @@ class EntryWriter {
   };
   [[nodiscard]] Result<Temporary> open_temporary(const Place& to);
   [[nodiscard]] Result<UniqueFd> open_adopted(const Place& to);
-  [[nodiscard]] Status bring_content(int in, const std::string& from_shown,
-                                     const Temporary& temporary, const Place& to, Written& written);
+  [[nodiscard]] Status bring_content(int in, const Subject& from_shown, const Temporary& temporary,
+                                     const Place& to, Written& written);
   [[nodiscard]] Status dress(fs::InodeRef made, const fs::FileInfo& metadata,
-                             const fs::Extended& extended, const Place& to, Written& written);
-  [[nodiscard]] Status copy_large(int in, const std::string& from_shown, const Temporary& out,
+                             const fs::Extended& extended, const Place& to, bool just_made,
+                             Written& written);
+  [[nodiscard]] Status copy_large(int in, const Subject& from_shown, const Temporary& out,
                                   const Place& to, fs::HashSet& hashes, Written& written);
   [[nodiscard]] Result<Written> write_file(const fs::Directory& from, const std::string& name,
                                            const Place& to, const fs::FileInfo* like);
@@ -102,11 +103,11 @@ class EntryWriter {
                                            fs::EntryType type, const Place& to,
                                            const fs::FileInfo* like);
   /// True: the temporary holds the content, and `hashes` have read it from the source.
-  [[nodiscard]] Result<bool> make_clone(int in, const std::string& from_shown, const Temporary& out,
+  [[nodiscard]] Result<bool> make_clone(int in, const Subject& from_shown, const Temporary& out,
                                         const Place& to, const fs::FileInfo& source,
                                         fs::HashSet& hashes);
   [[nodiscard]] static Error not_to_be_cloned(const Place& to, int why);
-  [[nodiscard]] Status copy_bytes(int in, const std::string& from_shown, const Temporary& out,
+  [[nodiscard]] Status copy_bytes(int in, const Subject& from_shown, const Temporary& out,
                                   const Place& to, fs::HashSet& hashes, Written& written);
   [[nodiscard]] fs::Transfer transfer(const Place& to);
   [[nodiscard]] bool wants_extended() const;

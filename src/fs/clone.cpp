@@ -46,13 +46,12 @@ int clone_once(int from, int to) {
 
 }  // namespace
 
-Result<Clone> clone_content(int from, std::string_view from_shown, int to,
-                            std::string_view to_shown) {
+Result<Clone> clone_content(int from, const Subject& from_shown, int to, const Subject& to_shown) {
   DUNLIN_CRASH_POINT("fs.clone.before");
   const int failed = clone_once(from, to);
   if (failed != 0 && !declines(failed)) {
-    Error error = error_from_errno(failed, to_shown, true);
-    return std::move(error).with_context("clone " + std::string(from_shown));
+    Error error = error_from_errno(failed, to_shown.text(), true);
+    return std::move(error).with_context("clone " + from_shown.text());
   }
   if (failed != 0) return Clone{failed, 0};
   DUNLIN_CRASH_POINT("fs.clone.after");

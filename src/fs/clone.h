@@ -26,8 +26,8 @@ struct Clone {
 ///
 /// XFS reports success for what it could clone before it ran out of room (FICLONE has no way to
 /// say how much it did): a clone shorter than its source is declined with ENOSPC.
-[[nodiscard]] Result<Clone> clone_content(int from, std::string_view from_shown, int to,
-                                          std::string_view to_shown);
+[[nodiscard]] Result<Clone> clone_content(int from, const Subject& from_shown, int to,
+                                          const Subject& to_shown);
 
 /// What whole file systems have declined, so that not every file asks again. Any thread.
 class CloneRefusals {

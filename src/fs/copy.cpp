@@ -20,6 +20,21 @@ namespace {
 constexpr std::int64_t kBlockBytes = 1 << 20;
 constexpr std::int64_t kSmallestBlockBytes = 4096;
 
+/// As read_up_to(), but where a read ends early and exactly `expected` bytes have come, that is the
+/// end of the file: one more call would say the same. Whoever copies looks at size and times
+/// afterwards, which tell of a file that goes on.
+Result<std::size_t> read_block(int from, std::byte* buffer, std::size_t size, std::size_t expected,
+                               const Subject& shown) {
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = TEMP_FAILURE_RETRY(::read(from, buffer + done, size - done));
+    if (got < 0) return error_from_errno(errno, "read " + shown.text());
+    done += static_cast<std::size_t>(got);
+    if (got == 0 || done == expected) break;
+  }
+  return done;
+}
+
 }  // namespace
 
 Result<HashSet> HashSet::create(const std::vector<HashKind>& kinds) {
@@ -45,9 +60,9 @@ std::string HashSet::finish() {
   return text;
 }
 
-Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
-                                  std::string_view to_shown, std::int64_t size_hint,
-                                  HashSet& hashes, const Transfer& transfer) {
+Result<std::int64_t> copy_content(int from, const Subject& from_shown, int to,
+                                  const Subject& to_shown, std::int64_t size_hint, HashSet& hashes,
+                                  const Transfer& transfer) {
   // One byte more than the size, so that a small file ends within one block and is seen to end.
   const auto block =
       static_cast<std::size_t>(std::clamp(size_hint + 1, kSmallestBlockBytes, kBlockBytes));
@@ -60,7 +75,8 @@ Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
                                                std::max<std::int64_t>(size_hint - copied, 0) + 1);
     DUNLIN_TRY(transfer.permits.acquire(std::max<std::int64_t>(wanted - 1, 1), 1, transfer.cancel));
     DUNLIN_TRY(transfer.cancel.check());
-    auto got = read_up_to(from, buffer.get(), block, from_shown);
+    const auto expected = static_cast<std::size_t>(std::max<std::int64_t>(size_hint - copied, 0));
+    auto got = read_block(from, buffer.get(), block, expected, from_shown);
     if (!got.ok()) {
       return std::move(got).error().with_context("at offset " + std::to_string(copied));
     }
@@ -75,17 +91,17 @@ Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
   }
 }
 
-Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int to,
-                                     std::string_view to_shown, HashSet& hashes,
+Result<std::int64_t> copy_with_holes(int from, const Subject& from_shown, int to,
+                                     const Subject& to_shown, HashSet& hashes,
                                      const Transfer& transfer) {
   DUNLIN_ASSIGN(const MemoryLease lease,
                 transfer.permits.memory(kBlockBytes, kBlockBytes, transfer.cancel));
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kBlockBytes);
   struct stat info{};
-  if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown);
+  if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown.text());
   // XFS reserves room behind the end of a file that grows, and what the next write leaves out of it
   // stays allocated: the file never grows.
-  if (::ftruncate(to, info.st_size) != 0) return error_from_errno(errno, to_shown, true);
+  if (::ftruncate(to, info.st_size) != 0) return error_from_errno(errno, to_shown.text(), true);
   std::int64_t offset = 0;
   for (Extent extent{0, false};;) {
     DUNLIN_TRY(transfer.cancel.check());
@@ -110,14 +126,14 @@ Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int 
     if (transfer.progress) transfer.progress(static_cast<std::int64_t>(*got));
     if (offset > info.st_size) break;  // it has grown: that is all there is to say
   }
-  if (::ftruncate(to, offset) != 0) return error_from_errno(errno, to_shown, true);
+  if (::ftruncate(to, offset) != 0) return error_from_errno(errno, to_shown.text(), true);
   return offset;
 }
 
-Status hash_content(int from, std::string_view from_shown, HashSet& hashes,
+Status hash_content(int from, const Subject& from_shown, HashSet& hashes,
                     const Transfer& transfer) {
   struct stat info{};
-  if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown);
+  if (::fstat(from, &info) != 0) return error_from_errno(errno, from_shown.text());
   DirectMode cached(from);
   DUNLIN_ASSIGN(std::int64_t offset,
                 feed({cached, from_shown, 1, false}, info.st_size, hashes, transfer));

@@ -43,20 +43,20 @@ class HashSet {
 /// Copies from the present offset of `from` to its end (not to a size: files in /proc have none) in
 /// blocks of at most 1 MiB, with permits and a look at `cancel` for each. Returns the bytes copied.
 /// A read error is the source's (read_error with the offset), a write error the destination's.
-[[nodiscard]] Result<std::int64_t> copy_content(int from, std::string_view from_shown, int to,
-                                                std::string_view to_shown, std::int64_t size_hint,
+[[nodiscard]] Result<std::int64_t> copy_content(int from, const Subject& from_shown, int to,
+                                                const Subject& to_shown, std::int64_t size_hint,
                                                 HashSet& hashes, const Transfer& transfer);
 
 /// As copy_content, from the start of a file with holes into an empty one: what the source calls a
 /// hole and reads as zeros is not written. A hole is read all the same where there are hashes, and
 /// what is not zero in it is written (file systems have been wrong about holes, OpenZFS #15526).
-[[nodiscard]] Result<std::int64_t> copy_with_holes(int from, std::string_view from_shown, int to,
-                                                   std::string_view to_shown, HashSet& hashes,
+[[nodiscard]] Result<std::int64_t> copy_with_holes(int from, const Subject& from_shown, int to,
+                                                   const Subject& to_shown, HashSet& hashes,
                                                    const Transfer& transfer);
 
 /// Feeds `hashes` with a file from its start to its end, without a copy; where its holes are does
 /// not matter. For a second look at a source.
-[[nodiscard]] Status hash_content(int from, std::string_view from_shown, HashSet& hashes,
+[[nodiscard]] Status hash_content(int from, const Subject& from_shown, HashSet& hashes,
                                   const Transfer& transfer);
 
 /// Where the bytes of a read-back came from (files.md F-14).

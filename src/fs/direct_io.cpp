@@ -99,7 +99,7 @@ void DirectMode::refuse() {
 }
 
 Result<std::size_t> read_block(DirectMode& file, std::byte* buffer, std::size_t wanted,
-                               std::int64_t offset, std::size_t granule, std::string_view shown,
+                               std::int64_t offset, std::size_t granule, const Subject& shown,
                                bool written_here) {
   std::size_t done = 0;
   while (done < wanted) {
@@ -114,7 +114,7 @@ Result<std::size_t> read_block(DirectMode& file, std::byte* buffer, std::size_t 
     }
     if (got < 0) {
       const std::string doing = written_here ? "read back " : "read ";
-      return error_from_errno(errno, doing + std::string(shown), written_here);
+      return error_from_errno(errno, doing + shown.text(), written_here);
     }
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
@@ -128,7 +128,7 @@ Result<std::size_t> read_block(DirectMode& file, std::byte* buffer, std::size_t 
 }
 
 Status write_block(DirectMode& file, const std::byte* buffer, std::size_t bytes,
-                   std::int64_t offset, std::string_view shown) {
+                   std::int64_t offset, const Subject& shown) {
   std::size_t done = 0;
   while (done < bytes) {
     const bool direct = file.is_on();
@@ -139,8 +139,7 @@ Status write_block(DirectMode& file, const std::byte* buffer, std::size_t bytes,
       file.refuse();
       continue;
     }
-    if (put <= 0)
-      return error_from_errno(put < 0 ? errno : EIO, "write " + std::string(shown), true);
+    if (put <= 0) return error_from_errno(put < 0 ? errno : EIO, "write " + shown.text(), true);
     done += static_cast<std::size_t>(put);
   }
   return success();

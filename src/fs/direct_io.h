@@ -70,11 +70,11 @@ class DirectMode {
 /// `written_here`: the file is the destination's (the type of an error).
 [[nodiscard]] Result<std::size_t> read_block(DirectMode& file, std::byte* buffer,
                                              std::size_t wanted, std::int64_t offset,
-                                             std::size_t granule, std::string_view shown,
+                                             std::size_t granule, const Subject& shown,
                                              bool written_here);
 
 /// Writes all of it. In direct mode `bytes`, too, is a multiple of the alignment.
 [[nodiscard]] Status write_block(DirectMode& file, const std::byte* buffer, std::size_t bytes,
-                                 std::int64_t offset, std::string_view shown);
+                                 std::int64_t offset, const Subject& shown);
 
 }  // namespace dunlin::fs

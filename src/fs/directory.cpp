@@ -194,11 +194,29 @@ std::string Directory::shown(std::string_view name) const {
   return "'" + escape_bytes(joined(shown_path_, name)) + "'";
 }
 
+struct Directory::Learned {
+  std::atomic<bool> taken{false};
+  std::atomic<bool> known{false};
+  NewFile new_file;
+};
+
+std::optional<NewFile> Directory::new_file() const {
+  if (!learned_->known.load(std::memory_order_acquire)) return std::nullopt;
+  return learned_->new_file;
+}
+
+void Directory::note_new_file(const NewFile& made) const {
+  if (learned_->taken.exchange(true)) return;
+  learned_->new_file = made;
+  learned_->known.store(true, std::memory_order_release);
+}
+
 Result<Directory> Directory::opened(int fd, Side side, Features features, std::string shown_path) {
   Directory directory(UniqueFd(fd), side, features, std::move(shown_path));
   DUNLIN_ASSIGN(const FileInfo info, directory.info());
   directory.device_ = info.device;
   directory.inode_ = info.inode;
+  directory.learned_ = std::make_shared<Learned>();
   return directory;
 }
 
@@ -306,10 +324,10 @@ Result<FileInfo> Directory::info() const {
   return info_of(fd_.get(), shown_path_, side_);
 }
 
-Result<FileInfo> info_of(int fd, std::string_view what, Side side) {
+Result<FileInfo> info_of(int fd, const Subject& what, Side side) {
   FileInfo info;
   if (!stat_at(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, info)) {
-    return path_error(errno, "look at", std::string(what), side);
+    return path_error(errno, "look at", what.text(), side);
   }
   return info;
 }

@@ -22,10 +22,18 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/subject.h"
 #include "base/unique_fd.h"
 #include "fs/types.h"
 
 namespace dunlin::fs {
+
+/// What a plain file begins with that this process makes in a directory: owner and group, and
+/// neither attributes (as a default ACL would give) nor flags.
+struct NewFile {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
 
 class Directory {
  public:
@@ -72,6 +80,13 @@ class Directory {
   [[nodiscard]] std::string real_path() const;
   /// "'path/name'", escaped.
   [[nodiscard]] std::string shown(std::string_view name) const;
+  /// The same where it is only wanted for a message; `name` must outlive it, and so must this.
+  [[nodiscard]] Subject subject(std::string_view name) const { return {*this, name}; }
+  /// What the first file that was made through this handle began with, so that it need not be
+  /// asked of each; nullopt: not known, or there was more than that.
+  [[nodiscard]] std::optional<NewFile> new_file() const;
+  /// Once; what comes later is ignored.
+  void note_new_file(const NewFile& made) const;
   /// The last errno as Error, "VERB 'path/name'".
   [[nodiscard]] Error error(int errno_value, std::string_view verb, std::string_view name) const;
 
@@ -98,12 +113,15 @@ class Directory {
   std::string shown_path_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
+  /// The only thing that changes, from not known to known.
+  struct Learned;
+  std::shared_ptr<Learned> learned_;
   std::shared_ptr<const Tree> tree_;  ///< null: none is followed
   std::string relative_;              ///< from the tree's root, as walked, links included
 };
 
 /// statx(2) of an open descriptor; `what` and `side` are for the error.
-[[nodiscard]] Result<FileInfo> info_of(int fd, std::string_view what, Side side);
+[[nodiscard]] Result<FileInfo> info_of(int fd, const Subject& what, Side side);
 
 /// Streams the entries of a directory by getdents64 through one buffer of 32 KiB, in the kernel's
 /// order, without "." and "..". An error is an error of the listing: it never means that nothing

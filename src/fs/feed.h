@@ -12,7 +12,7 @@ namespace dunlin::fs {
 
 struct FedFile {
   DirectMode& mode;
-  std::string_view shown;
+  Subject shown;
   std::size_t granule = 1;    ///< of direct I/O
   bool written_here = false;  ///< it is the destination's: the type of an error
 };

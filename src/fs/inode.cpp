@@ -158,9 +158,10 @@ std::uint32_t final_flags_of(int fd) {
   return ::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 ? flags & kFinalFlags : 0;
 }
 
-int change_flags(int fd, std::uint32_t flags, std::uint32_t mask) {
+int change_flags(int fd, std::uint32_t flags, std::uint32_t mask, std::uint32_t* before) {
   unsigned now = 0;
   if (::ioctl(fd, FS_IOC_GETFLAGS, &now) != 0) return errno;
+  if (before != nullptr) *before = now;
   const unsigned wanted = (now & ~mask) | (flags & mask);
   if (wanted == now) return 0;
   return ::ioctl(fd, FS_IOC_SETFLAGS, &wanted) == 0 ? 0 : errno;

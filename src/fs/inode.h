@@ -66,8 +66,10 @@ inline constexpr std::string_view kDefaultAcl = "system.posix_acl_default";
 [[nodiscard]] int change_times(InodeRef inode, const Time& atime, const Time& mtime);
 /// Those of kFinalFlags that it has; none where the file system knows no flags.
 [[nodiscard]] std::uint32_t final_flags_of(int fd);
-/// Gives the bits of `mask` the values in `flags`; leaves the others alone.
-[[nodiscard]] int change_flags(int fd, std::uint32_t flags, std::uint32_t mask);
+/// Gives the bits of `mask` the values in `flags`; leaves the others alone. `before`, if given,
+/// gets what all were.
+[[nodiscard]] int change_flags(int fd, std::uint32_t flags, std::uint32_t mask,
+                               std::uint32_t* before = nullptr);
 
 /// For the ledger.
 [[nodiscard]] std::string encode_extended(const Extended& extended);

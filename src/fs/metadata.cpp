@@ -70,16 +70,34 @@ std::uint32_t group_bits_without(const Xattr& acl, std::uint32_t mode) {
 class Applier {
  public:
   Applier(InodeRef to, const FileInfo& from, const Extended& extended, const Preserve& preserve,
-          const Directory& directory, std::string_view name)
+          const Directory& directory, std::string_view name, bool just_made = false)
       : to_(to),
         from_(from),
         extended_(extended),
         preserve_(preserve),
         directory_(directory),
         name_(name),
-        mode_(from.mode) {}
+        mode_(from.mode),
+        just_made_(just_made),
+        known_(just_made ? directory.new_file() : std::nullopt) {}
 
   Result<Applied> run(std::uint32_t flags_to_set) {
+    DUNLIN_ASSIGN(Applied applied, apply(flags_to_set));
+    const FileInfo& made = applied.info;
+    if (known_ && preserve_.owner && (made.uid != owner_.uid || made.gid != owner_.gid)) {
+      // The directory has another group by now.
+      known_.reset();
+      mode_ = from_.mode;
+      loss_.clear();
+      DUNLIN_ASSIGN(applied, apply(flags_to_set));
+    } else if (just_made_ && !known_ && is_plain_) {
+      directory_.note_new_file(preserve_.owner ? begun_with_ : NewFile{made.uid, made.gid});
+    }
+    return applied;
+  }
+
+ private:
+  Result<Applied> apply(std::uint32_t flags_to_set) {
     const bool has_mode = from_.type != EntryType::symlink;
     DUNLIN_TRY(owner());
     DUNLIN_TRY(attributes());
@@ -92,20 +110,28 @@ class Applier {
     return Applied{std::move(loss_), now};
   }
 
- private:
   Status owner() {
     const bool directory = from_.type == EntryType::directory;  // there they grant nothing
     if (!preserve_.owner) {
       if (!directory) mode_ &= ~kSetIds;
       return success();
     }
-    DUNLIN_ASSIGN(const FileInfo now, info_of(to_.fd, name_, directory_.side()));
+    NewFile now;
+    if (known_) {
+      now = *known_;
+    } else {
+      DUNLIN_ASSIGN(const FileInfo looked_at, info_of(to_.fd, name_, directory_.side()));
+      now = {looked_at.uid, looked_at.gid};
+    }
+    begun_with_ = now;
+    owner_ = {from_.uid, from_.gid};
     if (now.uid == from_.uid && now.gid == from_.gid) return success();
     const int refused = change_owner(to_, from_.uid, from_.gid);
     if (refused == 0) return success();
     if (!is_loss(refused)) return directory_.error(refused, "change owner of", name_);
     const bool group =
         now.gid != from_.gid && change_owner(to_, static_cast<std::uint32_t>(-1), from_.gid) == 0;
+    owner_ = {now.uid, group ? from_.gid : now.gid};
     add_loss(loss_, group ? "owner not preserved (group is)" : "owner not preserved");
     if ((mode_ & kSetIds) != 0 && !directory) {
       add_loss(loss_, "setuid and setgid taken off");
@@ -125,7 +151,11 @@ class Applier {
 
   Status attributes() {
     if (!preserve_.xattrs && !preserve_.acls) return without_acl(true);
-    DUNLIN_ASSIGN(const std::vector<Xattr> there, read_xattrs(to_, directory_, name_));
+    std::vector<Xattr> there;
+    if (!known_) {
+      DUNLIN_ASSIGN(there, read_xattrs(to_, directory_, name_));
+      is_plain_ = is_plain_ && there.empty();
+    }
     for (const Xattr& surplus : there) {
       if (!removable(surplus.name) || find(extended_.xattrs, surplus.name) != nullptr) continue;
       if (const int refused = remove_xattr(to_, surplus.name); refused != 0)
@@ -174,7 +204,10 @@ class Applier {
   Status flags(std::uint32_t flags_to_set) {
     if (!extended_.flags) return success();
     const std::uint32_t wanted_flags = *extended_.flags & flags_to_set;
-    const int refused = change_flags(to_.fd, wanted_flags, flags_to_set);
+    if (known_ && wanted_flags == 0) return success();
+    std::uint32_t before = 0;
+    const int refused = change_flags(to_.fd, wanted_flags, flags_to_set, &before);
+    is_plain_ = is_plain_ && (before & flags_to_set) == 0;
     if (refused == 0 || (is_loss(refused) && wanted_flags == 0)) return success();
     if (!is_loss(refused)) return directory_.error(refused, "change flags of", name_);
     add_loss(loss_, not_preserved("flags", refused));
@@ -191,6 +224,11 @@ class Applier {
   std::string_view name_;
   std::uint32_t mode_;
   Loss loss_;
+  const bool just_made_;
+  std::optional<NewFile> known_;  ///< what it began with, without a look
+  NewFile begun_with_;
+  NewFile owner_;         ///< that it should have in the end
+  bool is_plain_ = true;  ///< it began with neither attributes nor flags
 };
 
 /// As /proc shows it (Linux 4.7): umask(2) can only be asked by changing it, for every thread.
@@ -215,8 +253,9 @@ void add_loss(Loss& loss, std::string_view more) {
 
 Result<Applied> apply_metadata(InodeRef to, const FileInfo& from, const Extended& extended,
                                const Preserve& preserve, const Directory& directory,
-                               std::string_view name) {
-  return Applier(to, from, extended, preserve, directory, name).run(kFlags & ~kFinalFlags);
+                               std::string_view name, bool just_made) {
+  return Applier(to, from, extended, preserve, directory, name, just_made)
+      .run(kFlags & ~kFinalFlags);
 }
 
 Result<Loss> apply_directory_metadata(const Directory& directory, const FileInfo& from,

@@ -35,9 +35,13 @@ struct Applied {
   Loss loss;
   FileInfo info;
 };
+/// `just_made`: a plain file that the caller has made in `directory` through this very handle. What
+/// the first such file began with is not asked of the others; a default ACL or a group that the
+/// directory is given meanwhile shows in the owner, which is looked at in the end, and else stays.
 [[nodiscard]] Result<Applied> apply_metadata(InodeRef to, const FileInfo& from,
                                              const Extended& extended, const Preserve& preserve,
-                                             const Directory& directory, std::string_view name);
+                                             const Directory& directory, std::string_view name,
+                                             bool just_made = false);
 /// As apply_metadata, for the directory itself; kFinalFlags too. They forbid all further work in
 /// it.
 [[nodiscard]] Result<Loss> apply_directory_metadata(const Directory& directory,

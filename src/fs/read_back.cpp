@@ -51,7 +51,7 @@ bool none_resident(int fd, std::int64_t size) {
 Result<Origin> read_back(const Directory& directory, std::string_view name,
                          const FileSystemTraits& traits, HashSet& hashes,
                          const Transfer& transfer) {
-  const std::string shown = directory.shown(name);
+  const Subject shown = directory.subject(name);
   DUNLIN_ASSIGN(const UniqueFd plain, directory.open_file(name, O_RDONLY | O_NOATIME));
   const Alignment alignment = alignment_of(plain.get());
   DUNLIN_ASSIGN(const FileInfo info, info_of(plain.get(), shown, directory.side()));

@@ -11,7 +11,7 @@ Result<bool> same_content(const Directory& one, std::string_view one_name, const
                           std::string_view two_name, const FileSystemTraits& two_traits,
                           const Transfer& transfer) {
   DUNLIN_ASSIGN(const UniqueFd file, one.open_file(one_name, O_RDONLY | O_NOATIME));
-  const std::string shown = one.shown(one_name);
+  const Subject shown = one.subject(one_name);
   DUNLIN_ASSIGN(const FileInfo info, info_of(file.get(), shown, one.side()));
   if (info.type != EntryType::file) return one.error(ESTALE, "read", one_name);
   DUNLIN_ASSIGN(HashSet hashes, HashSet::create({HashKind::xxh3}));

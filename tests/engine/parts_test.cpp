@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -36,7 +37,8 @@ using SteadyClock = std::chrono::steady_clock;
 TEST(ItemPool, RunsEveryIndexOnce) {
   ItemPool pool(4);
   std::vector<std::atomic<int>> hits(1000);
-  EXPECT_TRUE(pool.for_each(1, hits.size(), [&](std::size_t i) { ++hits[i]; }, CancelToken()));
+  EXPECT_TRUE(
+      pool.for_each(1, {{0, hits.size()}}, [&](std::size_t i) { ++hits[i]; }, CancelToken()));
   for (const auto& hit : hits) EXPECT_EQ(hit, 1);
 }
 
@@ -45,8 +47,9 @@ TEST(ItemPool, SeveralCallersShareIt) {
   std::atomic<int> sum{0};
   std::vector<std::thread> callers;
   for (int c = 0; c < 4; ++c) {
-    callers.emplace_back(
-        [&, c] { EXPECT_TRUE(pool.for_each(c, 100, [&](std::size_t) { ++sum; }, CancelToken())); });
+    callers.emplace_back([&, c] {
+      EXPECT_TRUE(pool.for_each(c, {{0, 100}}, [&](std::size_t) { ++sum; }, CancelToken()));
+    });
   }
   for (auto& caller : callers) caller.join();
   EXPECT_EQ(sum, 400);
@@ -61,12 +64,13 @@ TEST(ItemPool, TheOldestBatchIsServedFirst) {
     const auto until_both = [&](std::size_t) {
       while (pool.callers() < 3) std::this_thread::sleep_for(milliseconds(1));
     };
-    EXPECT_TRUE(pool.for_each(1, 1, until_both, CancelToken()));
+    EXPECT_TRUE(pool.for_each(1, {{0, 1}}, until_both, CancelToken()));
   });
   while (pool.callers() == 0) std::this_thread::sleep_for(milliseconds(1));
   for (const auto& [number, name] : {std::pair(7, 'b'), std::pair(5, 'a')}) {
     callers.emplace_back([&, number = number, name = name] {
-      EXPECT_TRUE(pool.for_each(number, 3, [&](std::size_t) { order += name; }, CancelToken()));
+      EXPECT_TRUE(
+          pool.for_each(number, {{0, 3}}, [&](std::size_t) { order += name; }, CancelToken()));
     });
     std::this_thread::sleep_for(milliseconds(20));
   }
@@ -80,7 +84,7 @@ TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
   const CancelToken token = cancel.token();
   std::atomic<int> begun{0};
   const bool all = pool.for_each(
-      1, 1000,
+      1, {{0, 1000}},
       [&](std::size_t) {
         // Whoever comes after the fifth waits: how fast the fifth gets from its count to its
         // request is up to the scheduler.
@@ -95,7 +99,75 @@ TEST(ItemPool, CancellationLeavesTheRestUnbegun) {
 
 TEST(ItemPool, NothingToDoIsDone) {
   ItemPool pool(1);
-  EXPECT_TRUE(pool.for_each(1, 0, [](std::size_t) { FAIL(); }, CancelToken()));
+  EXPECT_TRUE(pool.for_each(1, {}, [](std::size_t) { FAIL(); }, CancelToken()));
+  EXPECT_TRUE(pool.for_each(1, {{0}}, [](std::size_t) { FAIL(); }, CancelToken()));
+}
+
+/// The parts of a test: which index is in which.
+const Parts kFourParts{{0, 25, 50, 75, 100}, false};
+
+TEST(ItemPool, ThreadsSpreadOverTheParts) {
+  ItemPool pool(4);
+  std::atomic<int> waiting{0};
+  std::array<std::atomic<int>, 4> begun{};
+  EXPECT_TRUE(pool.for_each(
+      1, kFourParts,
+      [&](std::size_t index) {
+        // The first four wait for each other, so each has a thread of its own.
+        if (++waiting <= 4) {
+          ++begun.at(index / 25);
+          while (waiting < 4) std::this_thread::yield();
+        }
+      },
+      CancelToken()));
+  for (const auto& part : begun) EXPECT_EQ(part, 1);
+}
+
+TEST(ItemPool, APartMayHaveOneThreadOnly) {
+  ItemPool pool(8);
+  Parts parts = kFourParts;
+  parts.one_thread_each = true;
+  std::array<std::atomic<int>, 4> inside{};
+  std::array<std::size_t, 4> next{0, 25, 50, 75};
+  EXPECT_TRUE(pool.for_each(
+      1, parts,
+      [&](std::size_t index) {
+        const std::size_t part = index / 25;
+        EXPECT_EQ(++inside.at(part), 1);
+        EXPECT_EQ(index, next.at(part)++);
+        std::this_thread::yield();
+        --inside.at(part);
+      },
+      CancelToken()));
+  EXPECT_EQ(next, (std::array<std::size_t, 4>{25, 50, 75, 100}));
+}
+
+TEST(ItemPool, OneThreadTakesThePartsInTheirOrder) {
+  ItemPool pool(1);
+  std::size_t next = 0;
+  EXPECT_TRUE(pool.for_each(
+      1, kFourParts, [&](std::size_t index) { EXPECT_EQ(index, next++); }, CancelToken()));
+  EXPECT_EQ(next, 100U);
+}
+
+TEST(ItemPool, AThreadLeavesItsPartForAnOlderBatch) {
+  ItemPool pool(1);
+  std::string order;  // one thread writes it
+  std::thread older;
+  EXPECT_TRUE(pool.for_each(
+      2, {{0, 3}},
+      [&](std::size_t) {
+        order += 'b';
+        if (order.size() > 1) return;
+        older = std::thread([&] {
+          EXPECT_TRUE(
+              pool.for_each(1, {{0, 2}}, [&](std::size_t) { order += 'a'; }, CancelToken()));
+        });
+        while (pool.callers() < 2) std::this_thread::sleep_for(milliseconds(1));
+      },
+      CancelToken()));
+  older.join();
+  EXPECT_EQ(order, "baabb");
 }
 
 // ---- Governor

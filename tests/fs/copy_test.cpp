@@ -2,11 +2,13 @@
 #include "fs/copy.h"
 
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -324,6 +326,75 @@ TEST(FsMetadataNeedsRoot, OwnerComesBeforeModeSoThatSetuidStays) {
   EXPECT_EQ(now.uid, 12345U);
   EXPECT_EQ(now.gid, 54321U);
   EXPECT_EQ(now.mode, 06755U);
+}
+
+/// A file made in the directory as a copy makes its temporaries, dressed as `like`.
+FileInfo made_in(const Directory& directory, const std::string& name, const FileInfo& like) {
+  const UniqueFd file = directory.open_file(name, O_RDWR | O_CREAT | O_EXCL, 0600).value();
+  const Extended plain{{}, 0U};
+  const auto applied = apply_metadata({file.get(), false}, like, plain, {}, directory, name, true);
+  EXPECT_TRUE(applied.ok()) << name;
+  return applied->info;
+}
+
+TEST(FsMetadata, WhatTheFirstFileOfADirectoryBeganWithIsNotAskedOfTheOthers) {
+  const ScratchDirectory scratch;
+  write(scratch.file("like"), "x");
+  const Directory directory = open(scratch.path());
+  FileInfo like = directory.info("like").value();
+  like.mode = 0640;
+  EXPECT_FALSE(directory.new_file());
+  for (const char* const name : {"one", "two", "three"}) {
+    EXPECT_EQ(made_in(directory, name, like).mode, 0640U);
+    ASSERT_TRUE(directory.new_file());
+    EXPECT_EQ(directory.new_file()->uid, like.uid);
+    EXPECT_EQ(directory.info(name)->mtime, like.mtime);
+  }
+}
+
+TEST(FsMetadata, WhereADirectoryGivesAttributesOrFlagsEachFileIsAsked) {
+  const ScratchDirectory scratch;
+  write(scratch.file("like"), "x");
+  stdfs::create_directory(scratch.file("acl"));
+  // owner rw, user 1 rwx, group r, mask rwx, others nothing (linux/posix_acl_xattr.h)
+  const std::string acl(
+      "\2\0\0\0\1\0\6\0\377\377\377\377\2\0\7\0\1\0\0\0\4\0\4\0\377\377\377\377"
+      "\20\0\7\0\377\377\377\377\40\0\0\0\377\377\377\377",
+      44);
+  const std::string path = scratch.file("acl");
+  if (::setxattr(path.c_str(), "system.posix_acl_default", acl.data(), acl.size(), 0) != 0)
+    GTEST_SKIP() << "no ACLs here";
+  stdfs::create_directory(scratch.file("flag"));
+  const UniqueFd flagged(::open(scratch.file("flag").c_str(), O_RDONLY | O_DIRECTORY));
+  if (change_flags(flagged.get(), FS_NODUMP_FL, FS_NODUMP_FL) != 0) GTEST_SKIP() << "no flags here";
+  const FileInfo like = open(scratch.path()).info("like").value();
+  for (const char* const folder : {"acl", "flag"}) {
+    const Directory directory = open(scratch.file(folder));
+    for (const char* const name : {"one", "two", "three"}) {
+      made_in(directory, name, like);
+      EXPECT_FALSE(directory.new_file()) << folder;
+      const UniqueFd file = directory.open_file(name, O_RDONLY).value();
+      const auto there = read_extended({file.get(), false}, directory, name);
+      ASSERT_TRUE(there.ok());
+      EXPECT_TRUE(there->xattrs.empty()) << folder << '/' << name;
+      EXPECT_EQ(there->flags.value_or(0), 0U) << folder << '/' << name;
+    }
+  }
+}
+
+TEST(FsMetadataNeedsRoot, AGroupThatTheDirectoryIsGivenMeanwhileIsSeen) {
+  const ScratchDirectory scratch;
+  write(scratch.file("like"), "x");
+  const Directory directory = open(scratch.path());
+  FileInfo like = directory.info("like").value();
+  like.mode = 0640;
+  made_in(directory, "one", like);
+  ASSERT_TRUE(directory.new_file());
+  ASSERT_EQ(::chown(scratch.path().c_str(), 0, 4321), 0);
+  ASSERT_EQ(::chmod(scratch.path().c_str(), 02755), 0);
+  const FileInfo two = made_in(directory, "two", like);
+  EXPECT_EQ(two.gid, like.gid);
+  EXPECT_EQ(two.mode, 0640U);
 }
 
 TEST(FsFlush, BothModesCarryABatchThroughTheirSteps) {
