@@ -89,7 +89,7 @@ std::vector<std::string> Bench::command() const {
 }
 
 Environment Bench::environment(Environment more) const {
-  more["DUNLIN_STATE"] = folder_ + "/state";
+  more.try_emplace("DUNLIN_STATE", folder_ + "/state");
   more["DUNLIN_AUDIT_KEY_FILE"] = folder_ + "/audit.key";
   more["XDG_RUNTIME_DIR"] = folder_ + "/run";
   return more;
@@ -101,6 +101,13 @@ void Bench::reset() {
   fsys::create_directory(folder_ + "/run");
   fsys::permissions(folder_ + "/run", fsys::perms::owner_all);
   scenario_->reset_destination();
+  const std::vector<std::string> preparation = scenario_->preparation();
+  if (preparation.empty()) return;
+  const std::string before = folder_ + "/before";
+  const Ended ended =
+      run(dunlin(preparation), environment({{"DUNLIN_STATE", before}}), folder_ + "/prepared");
+  DUNLIN_CHECK(ended.exit_code == 0, "what comes before failed: " + ended.output);
+  fsys::remove_all(before);
 }
 
 void Bench::run_undisturbed() {

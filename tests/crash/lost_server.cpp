@@ -31,7 +31,7 @@ class LostServer {
         rng_(options.seed) {
     tally_.scenario = name;
     tally_.points = static_cast<int>(bench_.points().size());
-    is_postgresql_ = name == "schema-postgresql";
+    is_postgresql_ = name.starts_with("schema-postgresql");
   }
 
   LostTally run() {

@@ -66,7 +66,8 @@ class RecordsScenario final : public Scenario {
 
 class SchemaScenario final : public Scenario {
  public:
-  std::string name() const override { return "schema"; }
+  explicit SchemaScenario(bool down) : down_(down) {}
+  std::string name() const override { return down_ ? "schema-down" : "schema"; }
 
   void make_source(const std::string& folder) override {
     migrations_ = folder + "/migrations";
@@ -94,8 +95,13 @@ class SchemaScenario final : public Scenario {
     write("20251119143022_view.down.sql", "DROP VIEW names;\n");
   }
   void reset_destination() override { remove_database(target_); }
+  std::vector<std::string> preparation() const override {
+    return down_ ? migrate("up") : std::vector<std::string>{};
+  }
   std::vector<std::string> command() const override {
-    return {"migrate", "up", "--db", "sqlite:" + target_, "--dir", migrations_};
+    std::vector<std::string> words = migrate(down_ ? "down" : "up");
+    if (down_) words.insert(words.end(), {"--target", "1"});
+    return words;
   }
   std::string state() override {
     return dump_tables(target_) +
@@ -112,9 +118,13 @@ class SchemaScenario final : public Scenario {
   }
 
  private:
+  [[nodiscard]] std::vector<std::string> migrate(const char* direction) const {
+    return {"migrate", direction, "--db", "sqlite:" + target_, "--dir", migrations_};
+  }
   void write(const std::string& name, const std::string& text) {
     std::ofstream(migrations_ + "/" + name) << text;
   }
+  const bool down_;
   std::string migrations_;
   std::string target_;
 };
@@ -124,8 +134,8 @@ class SchemaScenario final : public Scenario {
 std::unique_ptr<Scenario> make_records_scenario(bool single) {
   return std::make_unique<RecordsScenario>(single);
 }
-std::unique_ptr<Scenario> make_schema_scenario() {
-  return std::make_unique<SchemaScenario>();
+std::unique_ptr<Scenario> make_schema_scenario(bool down) {
+  return std::make_unique<SchemaScenario>(down);
 }
 
 }  // namespace dunlin::crash

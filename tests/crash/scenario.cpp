@@ -23,9 +23,10 @@ std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "files-adversarial") return make_adversarial_scenario();
   if (name == "records") return make_records_scenario(false);
   if (name == "records-single") return make_records_scenario(true);
-  if (name == "schema") return make_schema_scenario();
-  if (name == "schema-postgresql") return make_server_scenario("postgresql");
-  if (name == "schema-mariadb") return make_server_scenario("mariadb");
+  const bool down = name.ends_with("-down");
+  if (name.starts_with("schema-postgresql")) return make_server_scenario("postgresql", down);
+  if (name.starts_with("schema-mariadb")) return make_server_scenario("mariadb", down);
+  if (name.starts_with("schema")) return make_schema_scenario(down);
   if (name == "scripted") return make_scripted_scenario("item");
   if (name == "scripted-batch") return make_scripted_scenario("batch");
   if (name == "scripted-execution") return make_scripted_scenario("execution");

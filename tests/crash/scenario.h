@@ -15,6 +15,9 @@ class Scenario {
   virtual void make_source(const std::string& folder) = 0;
   /// Before each run: the destination as it was before the migration.
   virtual void reset_destination() = 0;
+  /// Arguments of a run that comes to its end before the one that is killed, by another state
+  /// directory; none: the destination is as it has to be.
+  [[nodiscard]] virtual std::vector<std::string> preparation() const { return {}; }
   /// The program beside dunlin that knows the kind.
   [[nodiscard]] virtual std::string program() const { return "dunlin"; }
   /// Its arguments.
@@ -36,7 +39,8 @@ class Scenario {
 /// are also "files-adversarial", which needs root and is run by itself, and
 /// "files-rename-existing", "files-several" and "files-several-move" (several sources), which are
 /// near to "files-keep-both", "files" and "files-move", and "schema-postgresql" and
-/// "schema-mariadb", which need the servers' programs.
+/// "schema-mariadb", which need the servers' programs. "schema-down", "schema-postgresql-down" and
+/// "schema-mariadb-down" take back what was applied before.
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
@@ -54,9 +58,9 @@ std::unique_ptr<Scenario> make_files_scenario(FilesVerb verb);
 std::unique_ptr<Scenario> make_adversarial_scenario();
 std::unique_ptr<Scenario> make_large_scenario();
 std::unique_ptr<Scenario> make_records_scenario(bool single);
-std::unique_ptr<Scenario> make_schema_scenario();
+std::unique_ptr<Scenario> make_schema_scenario(bool down);
 /// "postgresql" or "mariadb": starts a server of its own.
-std::unique_ptr<Scenario> make_server_scenario(const std::string& server);
+std::unique_ptr<Scenario> make_server_scenario(const std::string& server, bool down);
 std::unique_ptr<Scenario> make_objects_scenario();
 std::unique_ptr<Scenario> make_scripted_scenario(const std::string& scope);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "scenario.h"
@@ -11,9 +12,13 @@ namespace dunlin::crash {
 
 class ServerScenario : public Scenario {
  public:
+  /// `down`: what takes everything back but the first migration, after all were applied.
+  ServerScenario(std::string server, bool down) : server_name_(std::move(server)), down_(down) {}
+  std::string name() const override { return "schema-" + server_name_ + (down_ ? "-down" : ""); }
   void make_source(const std::string& folder) override;
-  std::vector<std::string> command() const override { return up("60"); }
-  std::vector<std::string> impatient_command() const override { return up("1"); }
+  std::vector<std::string> preparation() const override;
+  std::vector<std::string> command() const override { return migrate("60"); }
+  std::vector<std::string> impatient_command() const override { return migrate("1"); }
   std::vector<std::string> publishing_points() const override {
     return {"schema.commit.after", "schema.lock.after", "engine.execute.before",
             "engine.execute.after"};
@@ -34,10 +39,12 @@ class ServerScenario : public Scenario {
   [[nodiscard]] virtual std::string url() const = 0;
   [[nodiscard]] virtual std::string proxied_url() const = 0;
   virtual void write_migrations() = 0;
-  void write(const std::string& name, const std::string& text) const;
+  void write(const std::string& name, const std::string& up, const std::string& down) const;
 
  private:
-  [[nodiscard]] std::vector<std::string> up(const std::string& lock_timeout_s) const;
+  [[nodiscard]] std::vector<std::string> migrate(const std::string& lock_timeout_s) const;
+  const std::string server_name_;
+  const bool down_;
   std::string migrations_;
   bool is_proxied_ = false;
 };

@@ -57,8 +57,8 @@ void execute(const std::string& url, const std::string& sql) {
 
 class PostgresqlScenario final : public ServerScenario {
  public:
-  PostgresqlScenario() : proxy_(server_.socket_file()) {}
-  std::string name() const override { return "schema-postgresql"; }
+  explicit PostgresqlScenario(bool down)
+      : ServerScenario("postgresql", down), proxy_(server_.socket_file()) {}
   void kill_server() override { server_.kill(); }
   void start_server() override { server_.start(); }
   testing::CuttingProxy& proxy() override { return proxy_; }
@@ -105,20 +105,26 @@ class PostgresqlScenario final : public ServerScenario {
   }
   void write_migrations() override {
     write(
-        "001_make.sql",
-        "CREATE TABLE trace(n int);\nINSERT INTO trace VALUES (1);\nCREATE TABLE t(a int, b int);");
+        "001_make",
+        "CREATE TABLE trace(n int);\nINSERT INTO trace VALUES (1);\nCREATE TABLE t(a int, b int);",
+        "DROP TABLE t;\nDROP TABLE trace;");
     write(
-        "2_mixed.sql",
+        "2_mixed",
         "INSERT INTO trace VALUES (2);\nCREATE INDEX CONCURRENTLY ta ON t(a);\nINSERT INTO trace "
         "VALUES (3);\nDROP INDEX CONCURRENTLY ta;\nVACUUM t;\nCREATE UNIQUE INDEX CONCURRENTLY tb "
-        "ON t(b);");
-    write("3_each.sql",
+        "ON t(b);",
+        "INSERT INTO trace VALUES (12);\nDROP INDEX CONCURRENTLY tb;\nINSERT INTO trace VALUES "
+        "(13);\nVACUUM t;\nINSERT INTO trace VALUES (14);");
+    write("3_each",
           "-- dunlin:transaction false\nINSERT INTO trace VALUES (4);\nALTER TABLE t ADD COLUMN c "
-          "text;\nBEGIN;\nINSERT INTO trace VALUES (5);\nINSERT INTO trace VALUES (6);\nCOMMIT;");
-    write("0010_type.sql",
+          "text;\nBEGIN;\nINSERT INTO trace VALUES (5);\nINSERT INTO trace VALUES (6);\nCOMMIT;",
+          "-- dunlin:transaction false\nALTER TABLE t DROP COLUMN c;\nBEGIN;\nINSERT INTO trace "
+          "VALUES (15);\nINSERT INTO trace VALUES (16);\nCOMMIT;");
+    write("0010_type",
           "CREATE TYPE mood AS ENUM ('low');\nALTER TYPE mood ADD VALUE 'high';\nCREATE TABLE m(m "
-          "mood DEFAULT 'high');\nINSERT INTO trace VALUES (7);");
-    write("20251119143022_view.sql", "CREATE VIEW v AS SELECT a FROM t;");
+          "mood DEFAULT 'high');\nINSERT INTO trace VALUES (7);",
+          "DROP TABLE m;\nDROP TYPE mood;\nINSERT INTO trace VALUES (17);");
+    write("20251119143022_view", "CREATE VIEW v AS SELECT a FROM t;", "DROP VIEW v;");
   }
 
  private:
@@ -128,8 +134,8 @@ class PostgresqlScenario final : public ServerScenario {
 
 class MariadbScenario final : public ServerScenario {
  public:
-  MariadbScenario() : proxy_(server_.socket_file()) {}
-  std::string name() const override { return "schema-mariadb"; }
+  explicit MariadbScenario(bool down)
+      : ServerScenario("mariadb", down), proxy_(server_.socket_file()) {}
   void kill_server() override { server_.kill(); }
   void start_server() override { server_.start(); }
   testing::CuttingProxy& proxy() override { return proxy_; }
@@ -177,18 +183,24 @@ class MariadbScenario final : public ServerScenario {
   }
   void write_migrations() override {
     write(
-        "001_make.sql",
-        "CREATE TABLE trace(n int);\nINSERT INTO trace VALUES (1);\nCREATE TABLE t(a int, b int);");
+        "001_make",
+        "CREATE TABLE trace(n int);\nINSERT INTO trace VALUES (1);\nCREATE TABLE t(a int, b int);",
+        "DROP TABLE t;\nDROP TABLE trace;");
     write(
-        "2_mixed.sql",
+        "2_mixed",
         "INSERT INTO trace VALUES (2);\nALTER TABLE t ADD INDEX ta (a);\nALTER TABLE t ADD COLUMN "
         "c int, DROP COLUMN b;\nINSERT INTO trace VALUES (3);\nINSERT INTO trace VALUES "
-        "(4);\nRENAME TABLE t TO u;\nCREATE TABLE x(a int);\nDROP TABLE x;\nTRUNCATE TABLE u;");
-    write("3_routines.sql",
+        "(4);\nRENAME TABLE t TO u;\nCREATE TABLE x(a int);\nDROP TABLE x;\nTRUNCATE TABLE u;",
+        "INSERT INTO trace VALUES (12);\nRENAME TABLE u TO t;\nALTER TABLE t DROP COLUMN c, ADD "
+        "COLUMN b int;\nINSERT INTO trace VALUES (13);\nINSERT INTO trace VALUES (14);\nALTER "
+        "TABLE t DROP INDEX ta;");
+    write("3_routines",
           "CREATE PROCEDURE p() BEGIN INSERT INTO trace VALUES (5); INSERT INTO trace VALUES (6); "
           "END;\nCREATE TRIGGER tr BEFORE INSERT ON u FOR EACH ROW SET NEW.c = 1;\nCALL p();\nDROP "
-          "TRIGGER tr;");
-    write("0010_view.sql", "CREATE VIEW v AS SELECT a FROM u;\nINSERT INTO trace VALUES (7);");
+          "TRIGGER tr;",
+          "DROP PROCEDURE p;\nINSERT INTO trace VALUES (15);\nINSERT INTO trace VALUES (16);");
+    write("0010_view", "CREATE VIEW v AS SELECT a FROM u;\nINSERT INTO trace VALUES (7);",
+          "DROP VIEW v;\nINSERT INTO trace VALUES (17);");
   }
 
  private:
@@ -206,18 +218,31 @@ void ServerScenario::make_source(const std::string& folder) {
   write_migrations();
 }
 
-std::vector<std::string> ServerScenario::up(const std::string& lock_timeout_s) const {
-  return {"migrate", "up",        "--db",           is_proxied_ ? proxied_url() : url(),
-          "--dir",   migrations_, "--lock-timeout", lock_timeout_s};
+std::vector<std::string> ServerScenario::preparation() const {
+  if (!down_) return {};
+  return {"migrate", "up", "--db", url(), "--dir", migrations_};
 }
 
-void ServerScenario::write(const std::string& name, const std::string& text) const {
-  std::ofstream(migrations_ + "/" + name) << text;
+std::vector<std::string> ServerScenario::migrate(const std::string& lock_timeout_s) const {
+  std::vector<std::string> words = {
+      "migrate", down_ ? "down" : "up", "--db",           is_proxied_ ? proxied_url() : url(),
+      "--dir",   migrations_,           "--lock-timeout", lock_timeout_s};
+  if (down_) words.insert(words.end(), {"--target", "1"});
+  return words;
 }
 
-std::unique_ptr<Scenario> make_server_scenario(const std::string& server) {
-  if (server == "postgresql") return std::make_unique<PostgresqlScenario>();
-  return std::make_unique<MariadbScenario>();
+void ServerScenario::write(const std::string& name, const std::string& up,
+                           const std::string& down) const {
+  const auto file = [&](const char* direction) {
+    return migrations_ + "/" + name + "." + direction + ".sql";
+  };
+  std::ofstream(file("up")) << up;
+  std::ofstream(file("down")) << down;
+}
+
+std::unique_ptr<Scenario> make_server_scenario(const std::string& server, bool down) {
+  if (server == "postgresql") return std::make_unique<PostgresqlScenario>(down);
+  return std::make_unique<MariadbScenario>(down);
 }
 
 }  // namespace dunlin::crash
