@@ -38,7 +38,7 @@ def read_layers(problems: list[str]) -> dict[str, set[str]]:
         name, depends = words[0], []
         if "DEPENDS" in words:
             for word in words[words.index("DEPENDS") + 1:]:
-                if word == "LIBS":
+                if word in ("LIBS", "PRIVATE_LIBS"):
                     break
                 depends.append(word)
         for other in depends:
