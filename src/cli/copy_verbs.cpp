@@ -1,6 +1,7 @@
 // copy, move, load, migrate: the one-line forms, each made into a plan by the kind that takes it.
 #include "cli/exit_code.h"
 #include "cli/plan_input.h"
+#include "cli/shown_text.h"
 #include "cli/start.h"
 #include "cli/verb_families.h"
 
@@ -57,9 +58,15 @@ Result<int> look(Session& session, const engine::CommandLine& line, const KindFl
   DUNLIN_ASSIGN(const engine::Findings found, kind->look(whole, CancelToken{}));
   if (session.options().json) {
     session.emit(found.json());
-  } else {
-    session.result(found.text);
+    return judges && !found.good ? kDifferences : kDone;
   }
+  std::string text = found.text;
+  for (const std::string& one : found.differences)
+    text += (text.empty() ? "" : "\n") + painted_difference(one, session.out(), "");
+  // A file or a pipe gets every byte, a terminal nothing that it would obey.
+  if (found.content)
+    text += session.out().is_terminal() ? printable_lines(*found.content) : *found.content;
+  session.result(text);
   return judges && !found.good ? kDifferences : kDone;
 }
 
@@ -146,6 +153,20 @@ void add_migrate_verbs(Verbs& verbs, CLI::App& migrate) {
         return look(session, {"migrate", {"validate"}, {}}, **validates, true);
       });
   *validates = std::make_unique<KindFlags>(validate_app, "migrate validate");
+
+  auto shown = std::make_shared<std::unique_ptr<KindFlags>>();
+  auto version = std::make_shared<Text>();
+  CLI::App& show_app = verbs.add(
+      migrate, "show",
+      "Prints the SQL of a migration as it was applied, from the log at the database.",
+      "dunlin migrate show 7 --db sqlite:app.db                          # what was applied\n"
+      "dunlin migrate show 7 --down --db sqlite:app.db > 7.down.sql      # what takes it back\n"
+      "dunlin migrate show 7 --diff --db sqlite:app.db --dir migrations  # what changed since",
+      [shown, version](Session& session) {
+        return look(session, {"migrate", {"show", **version}, {}}, **shown, false);
+      });
+  *version = add_place(show_app, "VERSION", "the migration's number, or its whole name");
+  *shown = std::make_unique<KindFlags>(show_app, "migrate show");
 
   auto repair = make_line("migrate");
   repair->fixed = {"repair"};

@@ -338,7 +338,8 @@ Status print_end(Session& session, const engine::Snapshot& snapshot, const engin
              {"description", problem.error.text()},
              {"remediation",
               remedy_for(problem.error,
-                         problem.critical ? Concern::execution : Concern::failed_item, snapshot)}});
+                         problem.critical ? Concern::execution : Concern::failed_item, snapshot)},
+             {"differences", problem.differences}});
     }
     session.event("finished", fields);
     return success();

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "cli/progress_line.h"
 #include "cli/remedy.h"
+#include "cli/shown_text.h"
 #include "cli/test_words.h"
 #include "cli/text_layout.h"
 #include "engine/selector.h"
@@ -38,6 +39,9 @@ class Lines {
             wrap_below(text, terminal_.width(), 2 + kLabelWidth) + "\n";
   }
   void add_title(std::string_view line) { out_ += wrap_below(line, terminal_.width(), 2) + "\n"; }
+  /// Lines that are laid out already.
+  void add_whole(std::string_view text) { out_ += text; }
+  [[nodiscard]] const Terminal& terminal() const { return terminal_; }
   [[nodiscard]] std::string take() { return std::move(out_); }
 
  private:
@@ -130,6 +134,8 @@ void add_problems(Lines& lines, const Shown& shown) {
     if (next != remedy) advise();  // what several ask for is said once, below the last
     lines.add(problem.critical ? "problem" : "warning", printable(problem.error.text()),
               problem.critical ? Colour::red : Colour::yellow);
+    for (const std::string& difference : problem.differences)
+      lines.add_whole(painted_difference(difference, lines.terminal(), "    "));
     remedy = std::move(next);
   }
   advise();

@@ -49,7 +49,11 @@ struct Meaning {
 struct Findings {
   std::function<Json()> json;  ///< for programs; made when it is asked for
   std::string text;            ///< lines for people, escaped
-  bool good = true;            ///< nothing of it has to be put right
+  /// What was changed, as `diff -u` writes it: a text each, escaped, without colours.
+  std::vector<std::string> differences;
+  /// What was asked for itself, byte for byte.
+  std::optional<std::string> content;
+  bool good = true;  ///< nothing of it has to be put right
 };
 
 class Kind {

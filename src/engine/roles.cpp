@@ -61,6 +61,7 @@ constexpr VerbRole kVerbRoles[] = {
     {"migrate repair", Role::operator_},
     {"migrate status", Role::viewer},
     {"migrate validate", Role::viewer},
+    {"migrate show", Role::viewer},
     {"run", Role::operator_},
     {"run-owner", Role::operator_},  // what --detach starts
     {"resume", Role::operator_},

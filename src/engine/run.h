@@ -61,6 +61,8 @@ struct Problem {
   Error error;
   bool critical = true;       ///< refuses the run
   bool can_continue = false;  ///< a critical one that the person may accept
+  /// What is different from what it should be, as `diff -u` writes it: lines, escaped.
+  std::vector<std::string> differences = {};
 };
 
 struct Analysis {

@@ -1,7 +1,6 @@
 #include "schema/comparison.h"
 
 #include "base/text.h"
-#include "schema/checksum.h"
 
 namespace dunlin::schema {
 
@@ -24,6 +23,22 @@ std::string_view words_for(Change change) {
 }
 
 }  // namespace
+
+std::string_view name_of(Change change) {
+  switch (change) {
+    case Change::none:
+      return "none";
+    case Change::bytes:
+      return "bytes";
+    case Change::text:
+      return "text";
+    case Change::statements:
+      return "statements";
+    case Change::algorithm:
+      return "algorithm";
+  }
+  return "";
+}
 
 bool is_to_be_repeated(const Migration& migration, const Applied& applied) {
   return migration.version.is_repeatable() &&
@@ -49,8 +64,9 @@ Misfits compare(const Migrations& migrations, const std::map<Version, Applied>& 
     const Change change = change_between(row.checksum, file->checksum);
     if (change == Change::none) continue;
     auto& list = is_another(change) ? misfits.changed : misfits.retouched;
-    list.push_back("'" + printable(file->up.file) + "' was changed after it had been applied, " +
-                   std::string(words_for(change)));
+    list.push_back({"'" + printable(file->up.file) + "' was changed after it had been applied, " +
+                        std::string(words_for(change)),
+                    file, change});
   }
   FindInOrder rows(applied);
   for (const auto& [version, migration] : migrations) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "schema/checksum.h"
 #include "schema/discovery.h"
 #include "schema/history.h"
 
@@ -34,13 +35,23 @@ class FindInOrder {
   decltype(std::declval<Map&>().begin()) next_;
 };
 
+/// Applied, and its file is not what it was.
+struct Changed {
+  std::string words;
+  const Migration* migration = nullptr;
+  Change change = Change::none;
+};
+
 /// How they do not, a sentence each. `changed` alone is never acceptable.
 struct Misfits {
-  std::vector<std::string> changed;       ///< applied, but the file is another one now
-  std::vector<std::string> retouched;     ///< applied, and the file does the same still
+  std::vector<Changed> changed;           ///< applied, but the file is another one now
+  std::vector<Changed> retouched;         ///< applied, and the file does the same still
   std::vector<std::string> missing;       ///< applied, but the file is gone
   std::vector<std::string> out_of_order;  ///< not applied, but older than one that is
 };
+
+/// "bytes", "text", "statements", "algorithm": for programs.
+[[nodiscard]] std::string_view name_of(Change change);
 
 /// A repeatable one whose statements have changed since it was applied.
 [[nodiscard]] bool is_to_be_repeated(const Migration& migration, const Applied& applied);

@@ -8,6 +8,7 @@
 
 #include "base/crash_point.h"
 #include "base/text.h"
+#include "schema/content.h"
 #include "schema/names.h"
 
 namespace dunlin::schema {
@@ -64,10 +65,20 @@ struct History::Entry {
   std::string_view id;
   Direction direction = Direction::up;
   std::string_view event;
-  const Migration* migration = nullptr;  ///< whose SQL is kept with it
+  std::optional<std::string> checksum;
+  std::optional<std::string> kept_up;  ///< as content.h says
+  std::optional<std::string> kept_down;
   std::string_view message;
   std::int64_t statement = 0;
   std::string_view hash;
+
+  [[nodiscard]] static Entry of(const Migration& migration, std::string_view event) {
+    Entry entry{migration.id, Direction::up, event, {}, {}, {}, {}, 0, {}};
+    entry.checksum = migration.checksum;
+    entry.kept_up = kept_content(migration.up.sql);
+    if (const Script* const down = migration.way_back()) entry.kept_down = kept_content(down->sql);
+    return entry;
+  }
 };
 
 std::string History::sql(std::string_view text) const {
@@ -202,7 +213,7 @@ Result<std::optional<Record>> History::record_of(const std::string& id, const Ca
   const std::array parameters = {Parameter(id)};
   DUNLIN_ASSIGN(const auto rows,
                 target_->connection().query(
-                    sql(R"(SELECT "Sequence", "ExecutionId", "DownSql", "UpSql", "Checksum" )"
+                    sql(R"(SELECT "Sequence", "DownSql", "UpSql", "Checksum" )"
                         R"(FROM {log} WHERE )"
                         R"("MigrationId" = $1 AND "Direction" = 'up' AND "Event" = 'done' )"
                         R"(ORDER BY "Sequence" DESC LIMIT 1)"),
@@ -211,13 +222,57 @@ Result<std::optional<Record>> History::record_of(const std::string& id, const Ca
   if (!found) return std::optional<Record>{};
   Record record;
   record.sequence = integer_of(rows->text(0));
-  record.execution = rows->text(1);
-  if (!rows->is_null(2)) record.down_sql = std::string(rows->text(2));
-  if (!rows->is_null(3)) record.up_sql = std::string(rows->text(3));
-  record.checksum = rows->text(4);
+  if (!rows->is_null(1)) record.kept_down = std::string(rows->text(1));
+  if (!rows->is_null(2)) record.kept_up = std::string(rows->text(2));
+  record.checksum = rows->text(3);
   DUNLIN_ASSIGN(const bool more, rows->next());
   static_cast<void>(more);
   return std::optional(std::move(record));
+}
+
+Result<std::optional<std::string>> History::kept_up_of(Target& target, const std::string& id,
+                                                       const Call& call) {
+  const std::array parameters = {Parameter(id)};
+  return sql::query_text(
+      target.connection(),
+      written_for(target, R"(SELECT "UpSql" FROM {log} WHERE "MigrationId" = $1 )"
+                          R"(AND "Event" IN ('done', 'repaired') AND )"
+                          R"("Direction" = 'up' AND "UpSql" IS NOT NULL )"
+                          R"(ORDER BY "Sequence" DESC LIMIT 1)"),
+      call, parameters);
+}
+
+Result<std::string> History::last_named(Target& target, const Version& version, const Call& call) {
+  std::string id;
+  DUNLIN_ASSIGN(const auto rows,
+                target.connection().query(
+                    written_for(target, R"(SELECT "MigrationId" FROM {log} WHERE "Event" = )"
+                                        R"('done' AND "Direction" = 'up' GROUP BY )"
+                                        R"("MigrationId" ORDER BY max("Sequence"))"),
+                    call));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) return id;
+    if (version_of(rows->text(0)) == version) id = rows->text(0);
+  }
+}
+
+Result<std::set<std::int64_t>> History::unreadable(Target& target, const Call& call) {
+  std::set<std::int64_t> places;
+  const std::string mark(kContentMark);
+  DUNLIN_ASSIGN(
+      const auto rows,
+      target.connection().query(
+          written_for(target, R"(SELECT "Sequence" FROM {log} WHERE "Direction" = 'up' AND )"
+                              R"("Event" = 'done' AND "DownSql" LIKE ')" +
+                                  mark + R"(%' AND "DownSql" NOT LIKE ')" + mark +
+                                  std::string(kContentForm) + "%'"),
+          call));
+  while (true) {
+    DUNLIN_ASSIGN(const bool more, rows->next());
+    if (!more) return places;
+    places.insert(integer_of(rows->text(0)));
+  }
 }
 
 Result<std::string> History::last_done(const std::string& id, Direction direction,
@@ -319,64 +374,66 @@ Status History::run_all(std::initializer_list<sql::Request> statements, const Ca
 }
 
 Status History::add(const Migration& migration, std::int64_t duration_ms, const Call& call) {
-  sql::Request logged = log_entry({migration.id, Direction::up, "done", &migration, {}, 0, {}});
+  return add(Entry::of(migration, "done"), duration_ms, call);
+}
+
+Status History::add(const Entry& entry, std::int64_t duration_ms, const Call& call) {
+  const std::string id(entry.id);
+  sql::Request logged = log_entry(entry);
   sql::Request added = {
       sql("INSERT INTO {history} VALUES($1, $2, {now}, $3, $4, $5)"),
-      {migration.id, product_version_, migration.checksum, text(duration_ms), user_at_host()}};
+      {id, product_version_, entry.checksum.value_or(""), text(duration_ms), user_at_host()}};
   logged.recurs = added.recurs = true;
-  if (!migration.version.is_repeatable())
-    return run_all({std::move(logged), std::move(added)}, call);
+  if (!version_of(id).is_repeatable()) return run_all({std::move(logged), std::move(added)}, call);
   return run_all({std::move(logged),
-                  {sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), {migration.id}},
+                  {sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), {id}},
                   std::move(added)},
                  call);
 }
 
 Status History::restore(const std::string& id, const Record& record, std::int64_t duration_ms,
                         const Call& call) {
-  Migration migration;
-  migration.version = version_of(id);
-  migration.id = id;
-  migration.checksum = record.checksum;
-  migration.up.sql = record.up_sql.value_or("");
-  if (record.down_sql) migration.down.sql = *record.down_sql;
-  migration.has_way_back = record.down_sql.has_value();
-  return add(migration, duration_ms, call);
+  return add(
+      {id, Direction::up, "done", record.checksum, record.kept_up, record.kept_down, {}, 0, {}},
+      duration_ms, call);
 }
 
 Status History::remove(const std::string& id, const Call& call) {
-  return run_all({log_entry({id, Direction::down, "done", nullptr, {}, 0, {}}),
+  return run_all({log_entry({id, Direction::down, "done", {}, {}, {}, {}, 0, {}}),
                   {sql(R"(DELETE FROM {history} WHERE "MigrationId" = $1)"), {id}}},
                  call);
 }
 
 Status History::accept(const Migration& migration, const Call& call) {
-  return run_all({log_entry({migration.id, Direction::up, "repaired", &migration, {}, 0, {}}),
+  return run_all({log_entry(Entry::of(migration, "repaired")),
                   {sql(R"(UPDATE {history} SET "Checksum" = $1 WHERE "MigrationId" = $2)"),
                    {migration.checksum, migration.id}}},
                  call);
 }
 
 Status History::may_go_on(const std::string& id, const Call& call) {
-  return log({id, Direction::up, "repaired", nullptr, {}, 0, {}}, call);
+  return log({id, Direction::up, "repaired", {}, {}, {}, {}, 0, {}}, call);
 }
 
 Status History::passed(const std::string& id, Direction direction, std::int64_t count,
                        const std::string& hash, const Call& call) {
-  return log({id, direction, "passed", nullptr, {}, count, hash}, call);
+  return log({id, direction, "passed", {}, {}, {}, {}, count, hash}, call);
 }
 
 Status History::begun(const std::string& id, Direction direction, std::int64_t statement,
                       const std::string& hash, const std::string& fingerprint, const Call& call) {
-  return log({id, direction, "begun", nullptr, {}, statement, hash + " " + fingerprint}, call);
+  const std::string both = hash + " " + fingerprint;
+  return log({id, direction, "begun", {}, {}, {}, {}, statement, both}, call);
 }
 
 Status History::failed(const Migration& migration, std::int64_t statement,
                        const std::string& message, const Call& call) {
   DUNLIN_ASSIGN(const auto begun, target_->begin(owner_, {}, {}, call));
   static_cast<void>(begun);
-  Status logged =
-      log({migration.id, Direction::up, "failed", &migration, message, statement, {}}, call);
+  Entry entry = Entry::of(migration, "failed");
+  entry.message = message;
+  entry.statement = statement;
+  Status logged = log(entry, call);
   return sql::run_only(target_->connection(), logged.ok() ? "COMMIT" : "ROLLBACK", call);
 }
 
@@ -385,28 +442,17 @@ Status History::log(const Entry& entry, const Call& call) {
 }
 
 sql::Request History::log_entry(const Entry& entry) const {
-  const Migration* const migration = entry.migration;
-  const Script* const down = migration == nullptr ? nullptr : migration->way_back();
   const auto kept = [](std::string_view one) {
     return one.empty() ? Parameter() : Parameter(std::string(one));
   };
   const std::string id(entry.id);
   const std::string direction(name_of(entry.direction));
   std::vector<Parameter> parameters = {
-      Parameter(id),
-      Parameter(direction),
-      Parameter(std::string(entry.event)),
-      Parameter(id),
-      Parameter(direction),
-      Parameter(owner_.execution.value),
-      text(owner_.epoch),
-      Parameter(user_at_host()),
-      migration == nullptr ? Parameter() : Parameter(migration->checksum),
-      migration == nullptr ? Parameter() : Parameter(migration->up.sql),
-      down == nullptr ? Parameter() : Parameter(down->sql),
-      kept(entry.message),
-      text(entry.statement),
-      kept(entry.hash),
+      Parameter(id),         Parameter(direction),      Parameter(std::string(entry.event)),
+      Parameter(id),         Parameter(direction),      Parameter(owner_.execution.value),
+      text(owner_.epoch),    Parameter(user_at_host()), entry.checksum,
+      entry.kept_up,         entry.kept_down,           kept(entry.message),
+      text(entry.statement), kept(entry.hash),
   };
   return {sql(R"(INSERT INTO {log}("MigrationId", "Direction", "Event", "Attempt", "ExecutionId", )"
               R"("Epoch", "LoggedAt", "LoggedBy", "Checksum", "UpSql", "DownSql", "Message", )"

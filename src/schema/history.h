@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,9 @@ namespace dunlin::schema {
 /// What is known of a migration that was applied: the last `up` that was done.
 struct Record {
   std::int64_t sequence = 0;  ///< in the log: order of applying
-  std::string execution;
-  std::optional<std::string> up_sql;    ///< none: it was only called applied
-  std::optional<std::string> down_sql;  ///< none: irreversible
+  /// As the log keeps them: content_of() (content.h) gives what they hold.
+  std::optional<std::string> kept_up;    ///< none: it was only called applied
+  std::optional<std::string> kept_down;  ///< none: irreversible
   std::string checksum;
 };
 
@@ -76,6 +77,17 @@ class History {
   /// nullopt when the log has no `up` of it.
   [[nodiscard]] Result<std::optional<Record>> record_of(const std::string& id,
                                                         const sql::Call& call);
+  /// The SQL that what the history's checksum says was taken from, as the log keeps it: that of the
+  /// last `up`, or what a repair took for it since. nullopt: the log has none.
+  [[nodiscard]] static Result<std::optional<std::string>> kept_up_of(Target& target,
+                                                                     const std::string& id,
+                                                                     const sql::Call& call);
+  /// The name under which that version was applied last; empty: never.
+  [[nodiscard]] static Result<std::string> last_named(Target& target, const Version& version,
+                                                      const sql::Call& call);
+  /// Where in the log a way back is kept in a form that this version cannot read.
+  [[nodiscard]] static Result<std::set<std::int64_t>> unreadable(Target& target,
+                                                                 const sql::Call& call);
   /// The execution that did it last in that direction; empty: none.
   [[nodiscard]] Result<std::string> last_done(const std::string& id, Direction direction,
                                               const sql::Call& call);
@@ -116,6 +128,7 @@ class History {
                                           const sql::Call& call);
   [[nodiscard]] static Status add_places(Target& target, std::vector<AppliedEntry>& entries,
                                          const sql::Call& call);
+  [[nodiscard]] Status add(const Entry& entry, std::int64_t duration_ms, const sql::Call& call);
   [[nodiscard]] sql::Request log_entry(const Entry& entry) const;
   [[nodiscard]] Status log(const Entry& entry, const sql::Call& call);
   [[nodiscard]] Status run_all(std::initializer_list<sql::Request> statements,

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "schema/comparison.h"
+#include "schema/content.h"
 
 namespace dunlin::schema {
 
@@ -81,9 +82,10 @@ bool Migrator::is_refusal(const Error& error) {
 Result<Migrator::Recorded> Migrator::recorded(const std::string& id, Direction direction,
                                               const Record& record) {
   const bool up = direction == Direction::up;
+  Result<std::string> sql = content_of((up ? record.kept_up : record.kept_down).value_or(""));
+  if (!sql.ok()) return std::move(sql).error().with_context("reading '" + printable(id) + "'");
   Recorded result;
-  result.script = Script{id + (up ? " (up)" : " (down)"),
-                         (up ? record.up_sql : record.down_sql).value_or(""), 1};
+  result.script = Script{id + (up ? " (up)" : " (down)"), std::move(sql).value(), 1};
   DUNLIN_ASSIGN(result.steps, read_steps(session_.target().dialect(), result.script, plan_.mode));
   return result;
 }
@@ -92,7 +94,7 @@ Result<std::optional<Record>> Migrator::way_back(const std::string& id, const sq
   DUNLIN_ASSIGN(const bool applied, is_applied(id, call));
   DUNLIN_ASSIGN(std::optional<Record> record, session_.history().record_of(id, call));
   if (!applied || !record) return std::optional<Record>();  // an earlier attempt has committed
-  if (record->down_sql) return record;
+  if (record->kept_down) return record;
   Error error(ErrorType::unsupported_item,
               "'" + printable(id) + "' is irreversible: it was applied without SQL to go down");
   error.remediation = "write a new migration that takes its effect back";
@@ -135,7 +137,7 @@ Result<bool> Migrator::put_back(engine::BatchContext& context, const std::string
   if (applied) return false;
   DUNLIN_ASSIGN(const std::optional<Record> record,
                 session_.history().record_of(id, call_of(context)));
-  if (!record || !record->up_sql) {
+  if (!record || !record->kept_up) {
     Error error(ErrorType::unsupported_item,
                 "what '" + printable(id) + "' has done is not in the log of migrations");
     error.remediation = "apply it again: dunlin migrate up";

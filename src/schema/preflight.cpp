@@ -4,7 +4,9 @@
 #include <set>
 
 #include "base/text.h"
+#include "schema/changes.h"
 #include "schema/comparison.h"
+#include "schema/content.h"
 #include "schema/foreign_history.h"
 #include "schema/migrator.h"
 
@@ -33,11 +35,18 @@ class Preflight {
       return std::move(problems_);
     }
     if (up) DUNLIN_TRY(check_up(execution));
+    if (target_ != nullptr && goes_back(work.value())) {
+      DUNLIN_ASSIGN(unreadable_, History::unreadable(*target_, call_));
+    }
     check_each(work.value());
     return std::move(problems_);
   }
 
  private:
+  static bool goes_back(const std::vector<Work>& work) {
+    return std::any_of(work.begin(), work.end(),
+                       [](const Work& one) { return one.direction == Direction::down; });
+  }
   void add(ErrorType type, std::string message, std::string what_to_do, bool critical = true) {
     Error error(type, std::move(message));
     error.remediation = std::move(what_to_do);
@@ -46,6 +55,22 @@ class Preflight {
   void add_all(const std::vector<std::string>& messages, bool critical, const char* what_to_do) {
     for (const std::string& message : messages)
       add(ErrorType::schema_mismatch, message, what_to_do, critical);
+  }
+
+  void add_changed(const std::vector<Changed>& changed, bool critical) {
+    const Places places{plan_.directories, {plan_.database}};
+    const std::vector<std::string> shown = shown_differences(*target_, changed, places, call_);
+    for (std::size_t i = 0; i < changed.size(); ++i) {
+      const bool is_shown = i < shown.size();
+      const Version& version = changed[i].migration->version;
+      add(ErrorType::schema_mismatch, changed[i].words,
+          is_shown
+              ? "put the file back as it was, and write a new migration; or accept it as it is: " +
+                    repair_command(version, places)
+              : "see what was changed: " + show_command(version, places, true),
+          critical);
+      if (is_shown) problems_.back().differences = {shown[i]};
+    }
   }
 
   Status check_up(const ExecutionId& execution) {
@@ -59,9 +84,9 @@ class Preflight {
     if (target_ == nullptr) return success();
     const Misfits misfits = compare(all_, done_);
     const bool repairs = plan_.mark == SchemaPlan::Mark::repair;
-    add_all(misfits.changed, !repairs && plan_.validate_checksums,
-            "put the file back as it was, and write a new migration");
-    add_all(misfits.retouched, false, "");
+    add_changed(misfits.changed, !repairs && plan_.validate_checksums);
+    for (const Changed& one : misfits.retouched)
+      add(ErrorType::schema_mismatch, one.words, "", false);
     add_all(misfits.missing, !plan_.out_of_order,
             "get the newest files; or go on without it: --out-of-order");
     // What is only marked is not run in any order.
@@ -117,6 +142,11 @@ class Preflight {
   void check_each(const std::vector<Work>& work) {
     for (const Work& one : work) {
       if (one.direction == Direction::down) {
+        if (unreadable_.contains(one.place))
+          add(ErrorType::state_version,
+              "how to take '" + printable(one.id) +
+                  "' back is kept in a form that this version of dunlin does not know",
+              kNewerVersion);
         if (one.has_way_back) continue;
         add(ErrorType::unsupported_item,
             "'" + printable(one.id) + "' is irreversible: it was applied without SQL to go down",
@@ -162,6 +192,7 @@ class Preflight {
   const std::map<Version, Applied>& done_;
   Target* target_;
   const sql::Call& call_;
+  std::set<std::int64_t> unreadable_;  ///< places in the log
   std::vector<Problem> problems_;
 };
 

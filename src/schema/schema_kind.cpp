@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "schema/databases_run.h"
 #include "schema/schema_run.h"
+#include "schema/show.h"
 #include "schema/status.h"
 
 namespace dunlin::schema {
@@ -264,6 +265,8 @@ constexpr std::array<Switch, 4> kSwitches = {{{"out-of-order", "out_of_order", t
                                               {"ignore-checksums", "validate_checksums", false},
                                               {"no-create", "ensure_created", false}}};
 
+constexpr std::string_view kShow = "show";
+
 /// The values of an option that may be given several times.
 std::vector<std::string> values_of(std::string_view joined) {
   std::vector<std::string> values;
@@ -275,25 +278,24 @@ std::vector<std::string> values_of(std::string_view joined) {
   return values;
 }
 
-/// What every verb of `dunlin migrate` names.
-struct Places {
-  std::vector<std::string> directories;
-  std::vector<sql::DatabaseAddress> databases;
-};
+/// What every verb of `dunlin migrate` names; `show` has enough with the database.
 Result<Places> places_of(const CommandLine& line) {
   const std::string verb = line.positional.empty() ? "up" : line.positional.front();
+  const bool shows = verb == kShow;
   const auto database = line.options.find("db");
   const auto directory = line.options.find("dir");
   if (line.positional.size() > 2 || database == line.options.end() ||
-      directory == line.options.end()) {
+      (!shows && directory == line.options.end())) {
     return Error(ErrorType::invalid_input,
-                 "write: dunlin migrate " + printable(verb) + " --db sqlite:PATH --dir DIR");
+                 "write: dunlin migrate " + printable(verb) +
+                     (shows ? " VERSION --db sqlite:PATH" : " --db sqlite:PATH --dir DIR"));
   }
   Places places;
   for (const std::string& one : values_of(database->second)) {
     DUNLIN_ASSIGN(sql::DatabaseAddress address, sql::parse_database_address(one));
     places.databases.push_back(std::move(address));
   }
+  if (directory == line.options.end()) return places;
   for (const std::string& one : values_of(directory->second)) {
     DUNLIN_ASSIGN(std::string path, absolute(one));
     places.directories.push_back(std::move(path));
@@ -327,7 +329,8 @@ class SchemaKind final : public engine::Kind {
                        ? "say what to do: dunlin migrate up --db sqlite:PATH --dir DIR"
                        : "`dunlin migrate " + printable(verb) +
                              "` is not available in this version; there are up, down, redo, "
-                             "status, validate, repair, baseline, mark-applied and import-history");
+                             "status, validate, show, repair, baseline, mark-applied and "
+                             "import-history");
     }
     DUNLIN_ASSIGN(const Places places, places_of(line));
     Json settings = Json::object();
@@ -365,7 +368,9 @@ class SchemaKind final : public engine::Kind {
                                               const CancelToken& cancel) const override {
     DUNLIN_ASSIGN(const Places places, places_of(line));
     if (places.databases.size() > 1)
-      return Error(ErrorType::invalid_input, "status and validate look at one database at a time");
+      return Error(ErrorType::invalid_input,
+                   "status, validate and show look at one database at a time");
+    if (line.positional.front() == kShow) return show(line, places, sql::Call{cancel, {}});
     return migration_status(places.directories, places.databases.front(), sql::Call{cancel, {}});
   }
 
@@ -452,6 +457,18 @@ class SchemaKind final : public engine::Kind {
   }
 
  private:
+  static Result<engine::Findings> show(const CommandLine& line, const Places& places,
+                                       const sql::Call& call) {
+    Showing what;
+    if (line.positional.size() > 1) what.version = version_of(line.positional[1]);
+    if (what.version.empty())
+      return Error(ErrorType::invalid_input,
+                   "say which one: dunlin migrate show VERSION --db sqlite:PATH");
+    if (line.options.contains("down")) what.direction = Direction::down;
+    what.difference = line.options.contains("diff");
+    return show_migration(places, what, call);
+  }
+
   [[nodiscard]] Result<SchemaPlan> decode_plan(const Plan& plan) const {
     std::vector<std::string> problems;
     SchemaPlan decoded = decode(plan.document, problems);

@@ -241,7 +241,7 @@ Status SchemaRun::check_unchanged(RunContext& context) {
   DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
   const Misfits misfits = compare(*migrations_, *done);
   if (misfits.changed.empty()) return success();
-  return Error(ErrorType::schema_mismatch, misfits.changed.front());
+  return Error(ErrorType::schema_mismatch, misfits.changed.front().words);
 }
 
 /// Without the lock: who has nothing to do takes none, and what others do meanwhile is noticed when
@@ -437,9 +437,9 @@ Status SchemaRun::report_done(BatchContext& context, const ItemRow& item) {
 
 /// Ours: done. Somebody else's, meanwhile: nothing left to do.
 Status SchemaRun::report_applied(BatchContext& context, const ItemRow& item) {
-  DUNLIN_ASSIGN(const std::optional<Record> record,
-                session_.history().record_of(item.name, call_of(context)));
-  if (record && record->execution == context.execution().value) return report_ours(context, item);
+  DUNLIN_ASSIGN(const std::string by,
+                session_.history().last_done(item.name, Direction::up, call_of(context)));
+  if (by == context.execution().value) return report_ours(context, item);
   context.report(outcome(item.id, ItemStatus::skipped, "skipped", "already applied"));
   return success();
 }
@@ -466,9 +466,9 @@ Status SchemaRun::settle(BatchContext& context) {
     if (applied.has_value() != up || plan_.mark == SchemaPlan::Mark::repair) continue;
     if (up && plan_.redo) {
       // It was applied before, and is still to be taken back: only our own is done.
-      DUNLIN_ASSIGN(const std::optional<Record> record,
-                    session_.history().record_of(item.name, call_of(context)));
-      if (!record || record->execution != context.execution().value) continue;
+      DUNLIN_ASSIGN(const std::string by,
+                    session_.history().last_done(item.name, Direction::up, call_of(context)));
+      if (by != context.execution().value) continue;
     }
     if (up && version_of(item.name).is_repeatable()) {
       DUNLIN_ASSIGN(const Migration* const migration, file_of(context, item));

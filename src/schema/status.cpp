@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "schema/changes.h"
 #include "schema/comparison.h"
 #include "schema/ordering.h"
 
@@ -25,6 +26,23 @@ Json entry_json(const AppliedEntry& entry) {
               {"applied_at", entry.applied_at},
               {"applied_by", escape_invalid_utf8(entry.applied_by)},
               {"reversible", entry.has_way_back}};
+}
+
+/// In the order of the differences that are shown; those without effect have none.
+Json changed_json(const Misfits& misfits, const std::vector<std::string>& differences) {
+  Json list = Json::array();
+  for (const auto* const group : {&misfits.changed, &misfits.retouched}) {
+    for (std::size_t i = 0; i < group->size(); ++i) {
+      const Changed& one = (*group)[i];
+      const bool is_shown = group == &misfits.changed && i < differences.size();
+      list.push_back({{"id", escape_invalid_utf8(one.migration->id)},
+                      {"file", escape_invalid_utf8(one.migration->up.file)},
+                      {"change", name_of(one.change)},
+                      {"accepted", !is_another(one.change)},
+                      {"difference", is_shown ? Json(differences[i]) : Json(nullptr)}});
+    }
+  }
+  return list;
 }
 
 void add_section(std::string& text, std::string_view title, const std::vector<std::string>& lines,
@@ -80,7 +98,10 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
     pending.push_back(migration->id);
   }
   const Misfits misfits = compare(migrations, applied);
-  std::vector<std::string> problems = misfits.changed;
+  std::vector<std::string> problems;
+  for (const Changed& one : misfits.changed) problems.push_back(one.words);
+  std::vector<std::string> retouched;
+  for (const Changed& one : misfits.retouched) retouched.push_back(one.words);
   problems.insert(problems.end(), misfits.missing.begin(), misfits.missing.end());
   problems.insert(problems.end(), misfits.out_of_order.begin(), misfits.out_of_order.end());
   std::string current;
@@ -99,7 +120,11 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
   add_section(found.text, "Applied Migrations", done, "✓");
   add_section(found.text, "Pending Migrations", open, "□");
   add_section(found.text, "Problems", problems, "!");
-  add_section(found.text, "Changed since, without effect", misfits.retouched, "·");
+  add_section(found.text, "Changed since, without effect", retouched, "·");
+  if (target)
+    found.differences = shown_differences(
+        *target, misfits.changed, {{directories.begin(), directories.end()}, {database}}, call);
+  Json changed = changed_json(misfits, found.differences);
   found.json = [=, entries = std::move(entries), pending = std::move(pending),
                 problems = std::move(problems), address = database.text()] {
     Json json = {
@@ -110,7 +135,8 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
         {"current_version", current.empty() ? Json(nullptr) : Json(escape_invalid_utf8(current))},
         {"applied", Json::array()},
         {"pending", Json::array()},
-        {"problems", problems}};
+        {"problems", problems},
+        {"changed", changed}};
     for (const AppliedEntry& entry : entries) json["applied"].push_back(entry_json(entry));
     for (const std::string& id : pending) json["pending"].push_back(escape_invalid_utf8(id));
     return json;

@@ -9,6 +9,7 @@ namespace dunlin::e2e {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Kinds : public World {
  protected:
@@ -115,6 +116,34 @@ TEST_F(Kinds, MigrationsGoDownAgainAndTheirStatusIsShown) {
   EXPECT_THAT(migrate({"status"}).out, HasSubstr("Current Version: 2_second"));
   EXPECT_EQ(migrate({"down", "--steps", "two"}).code, 2);
   EXPECT_EQ(migrate({"up", "--steps", "2"}).code, 2);
+}
+
+TEST_F(Kinds, WhatWasChangedInAMigrationIsShownAndAccepted) {
+  const std::string applied = "CREATE TABLE a(\n\tx INTEGER\n); -- \x1b[2J\n";
+  write("migrations/1_first.up.sql", applied);
+  const auto migrate = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "migrate");
+    words.insert(words.end(), {"--db", "sqlite:" + path("s.db"), "--dir", path("migrations")});
+    return run(words);
+  };
+  ASSERT_EQ(migrate({"up"}).code, 0);
+  EXPECT_EQ(migrate({"show", "1"}).out, applied) << "a pipe gets every byte";
+  EXPECT_EQ(migrate({"show", "1", "--down"}).code, 2) << "it has no way back";
+  write("migrations/1_first.up.sql", "CREATE TABLE a(\n\ty INTEGER\n); -- \x1b[2J\n");
+  const std::string difference = "@@ -1,3 +1,3 @@\n CREATE TABLE a(\n-\tx INTEGER\n+\ty INTEGER\n";
+  const Finished refused = migrate({"up"});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.out, HasSubstr("    -\tx INTEGER\n    +\ty INTEGER\n"));
+  EXPECT_THAT(refused.out, HasSubstr("dunlin migrate repair 1 --db "));
+  EXPECT_THAT(refused.out, Not(HasSubstr("\x1b")));
+  const Finished validated = migrate({"validate"});
+  EXPECT_EQ(validated.code, 6);
+  EXPECT_THAT(validated.out, HasSubstr(difference));
+  EXPECT_THAT(validated.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(migrate({"show", "1", "--diff"}).out, HasSubstr(difference));
+  EXPECT_THAT(migrate({"up", "--json"}).out, HasSubstr(R"(\n-\tx INTEGER\n+\ty INTEGER\n)"));
+  EXPECT_EQ(migrate({"repair"}).code, 0);
+  EXPECT_EQ(migrate({"validate"}).code, 0);
 }
 
 TEST_F(Kinds, MigrationsOfAServerSurviveAKillAndALostStateDirectory) {

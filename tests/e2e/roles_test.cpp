@@ -98,6 +98,7 @@ std::vector<VerbCase> verb_cases(const std::string& folder) {
       {{"migrate", "repair", "--db", db, "--dir", dir}, 2},
       {{"migrate", "status", "--db", db, "--dir", dir}, 1},
       {{"migrate", "validate", "--db", db, "--dir", dir}, 1},
+      {{"migrate", "show", "1", "--db", db}, 1},
       {{"run", plan}, 2},
       {{"resume", "1"}, 2},
       {{"pause", "1"}, 2},

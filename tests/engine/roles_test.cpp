@@ -57,7 +57,8 @@ Role expected(std::string_view verb) {
   if (is_one_of({"ps",           "status",       "watch",    "items",          "errors",
                  "tasks",        "checkpoints",  "report",   "manifest",       "audit show",
                  "audit verify", "audit export", "lineage",  "plan list",      "plan show",
-                 "plan check",   "doctor",       "progress", "migrate status", "migrate validate"}))
+                 "plan check",   "doctor",       "progress", "migrate status", "migrate validate",
+                 "migrate show"}))
     return Role::viewer;
   if (is_one_of({"accept", "delete", "doctor --repair", "user add", "user list", "user role",
                  "user remove", "user token"}))
