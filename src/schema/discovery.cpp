@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <system_error>
 #include <thread>
@@ -17,6 +18,7 @@
 #include "base/file_io.h"
 #include "base/text.h"
 #include "schema/checksum.h"
+#include "schema/includes.h"
 #include "schema/ordering.h"
 #include "sql/script/script_text.h"
 
@@ -136,7 +138,8 @@ struct Found {
   std::string path;
   std::string stem;
   bool down = false;
-  bool both = false;  ///< its lines may part it
+  bool both = false;      ///< its lines may part it
+  std::string directory;  ///< of the migrations
 };
 
 /// What is in it; of one direction, or of both.
@@ -177,8 +180,12 @@ Status read_up(const Found& found, FileText file, sql::Dialect dialect, Loaded& 
   }
   migration.tags = std::move(options.tags);
   migration.requirements = std::move(options.requirements);
-  // What is parted has no bytes of its own.
-  const bool whole = migration.down.file.empty();
+  if (dialect == sql::Dialect::postgresql) {
+    DUNLIN_TRY(take_in_files(migration.up, found.directory));
+    DUNLIN_TRY(take_in_files(migration.down, found.directory));
+  }
+  // What is parted, or holds other files, has no bytes of its own.
+  const bool whole = migration.down.file.empty() && !migration.up.has_files;
   if (whole && file.bytes != migration.up.sql) loaded.bytes = std::move(file.bytes);
   DUNLIN_ASSIGN(loaded.exact, exact_hash(loaded.bytes.empty() ? migration.up.sql : loaded.bytes));
   return success();
@@ -201,6 +208,9 @@ Loaded load(const Found& found, sql::Dialect dialect) {
                      "it goes: name it VERSION_Name.sql";
   } else if (found.down) {
     migration.down = std::move(file.value().script);
+    if (dialect == sql::Dialect::postgresql)
+      if (Status taken = take_in_files(migration.down, found.directory); !taken.ok())
+        loaded.problem = taken.error().message;
   } else if (Status read = read_up(found, std::move(file).value(), dialect, loaded); !read.ok()) {
     loaded.problem = read.error().message;
   }
@@ -231,7 +241,7 @@ Status understand(const Found& found, sql::Dialect dialect, TransactionMode mode
   if (!found.down) {
     Result<std::string> sum =
         checksum(dialect, loaded.bytes.empty() ? migration.up.sql : loaded.bytes, migration.up.sql);
-    if (!sum.ok()) return in_file(migration.up.file, std::move(sum).error());
+    if (!sum.ok()) return in_script(migration.up, std::move(sum).error());
     migration.checksum = std::move(sum).value();
     DUNLIN_ASSIGN(migration.up_steps, read_steps(dialect, migration.up, mode));
   }
@@ -269,10 +279,14 @@ namespace {
 
 class Finder {
  public:
+  /// What is added from now on lies in it.
+  void enter(std::string directory) { directory_ = std::move(directory); }
+
   void add(std::string path, const std::string& name) {
     if (name.starts_with(kRepeatable) && name.ends_with(kBoth) &&
         name.size() > kRepeatable.size() + kBoth.size()) {
-      found_.push_back({std::move(path), name.substr(0, name.size() - kBoth.size())});
+      found_.push_back(
+          {std::move(path), name.substr(0, name.size() - kBoth.size()), false, false, directory_});
       return;
     }
     for (const std::string_view suffix : {kUp, kDown, kBoth}) {
@@ -282,7 +296,8 @@ class Finder {
       if (undoes) stem[0] = 'V';
       if (!names_a_version(stem)) return;
       const bool both = suffix == kBoth && !is_flyway(stem, 'V');
-      found_.push_back({std::move(path), std::move(stem), suffix == kDown || undoes, both});
+      found_.push_back(
+          {std::move(path), std::move(stem), suffix == kDown || undoes, both, directory_});
       return;
     }
   }
@@ -293,13 +308,15 @@ class Finder {
     std::error_code ignored;
     for (const bool down : {false, true}) {
       std::string file = path + (down ? "/down.sql" : "/up.sql");
-      if (std::filesystem::exists(file, ignored)) found_.push_back({std::move(file), name, down});
+      if (std::filesystem::exists(file, ignored))
+        found_.push_back({std::move(file), name, down, false, directory_});
     }
   }
 
   std::vector<Found> take() { return std::move(found_); }
 
  private:
+  std::string directory_;
   std::vector<Found> found_;
 };
 
@@ -388,6 +405,7 @@ Status list(const std::string& directory, Finder& finder) {
     files.emplace_back(std::move(path), is_directory);
   }
   std::sort(files.begin(), files.end());
+  finder.enter(directory);
   for (auto& [file, is_directory] : files) {
     const std::string name = file.substr(file.rfind('/') + 1);
     if (is_directory) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "schema/comparison.h"
 #include "schema/content.h"
+#include "schema/includes.h"
 
 namespace dunlin::schema {
 
@@ -86,6 +87,7 @@ Result<Migrator::Recorded> Migrator::recorded(const std::string& id, Direction d
   if (!sql.ok()) return std::move(sql).error().with_context("reading '" + printable(id) + "'");
   Recorded result;
   result.script = Script{id + (up ? " (up)" : " (down)"), std::move(sql).value(), 1};
+  result.script.has_files = holds_files(result.script.sql);
   DUNLIN_ASSIGN(result.steps, read_steps(session_.target().dialect(), result.script, plan_.mode));
   return result;
 }

@@ -48,6 +48,8 @@ bool is_product(const std::string& name) {
 
 class OptionReader {
  public:
+  explicit OptionReader(bool has_files) : has_files_(has_files) {}
+
   Status set(std::string_view key, std::string_view value) {
     key_ = key;
     const bool yes = value.empty() || value == "true";
@@ -69,6 +71,10 @@ class OptionReader {
     if (key == "provider") return providers(value);
     if (key == "requires") return requirement(value);
     if (key == "up" || key == "down") return success();  // where a part begins
+    if (key == "begin_file" || key == "end_file") {      // includes.h
+      if (has_files_) return success();
+      return bad("it is a mark of dunlin's own; write `\\ir FILE` to take a file in");
+    }
     const auto near = nearest_word(key, std::span<const std::string_view>(kOptionKeys));
     return bad("there is no such option" +
                (near ? "; write " + std::string(*near) : std::string()));
@@ -121,6 +127,7 @@ class OptionReader {
     return success();
   }
 
+  bool has_files_;
   std::string_view key_;
 };
 
@@ -154,7 +161,7 @@ bool ScriptOptions::is_for(sql::Dialect dialect) const {
 }
 
 Result<ScriptOptions> script_options(const Script& script) {
-  OptionReader reader;
+  OptionReader reader(script.has_files);
   std::int64_t line = script.first_line;
   const std::string_view text = script.sql;
   for (std::size_t begin = 0; begin < text.size(); ++line) {

@@ -18,6 +18,10 @@ struct Script {
   std::string file;    ///< path, for messages; empty: there is none
   std::string sql;     ///< UTF-8
   int first_line = 1;  ///< of `sql` within the file
+  /// The text of other files stands in it, between marks (includes.h), whose names there are those
+  /// below `root` (empty, or with a slash at its end).
+  bool has_files = false;
+  std::string root = {};
 };
 
 /// "postgresql >= 16".

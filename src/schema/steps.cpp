@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "schema/includes.h"
 #include "schema/names.h"
 #include "sql/script/client_command.h"
 #include "sql/script/scanner.h"
@@ -110,7 +111,7 @@ class Reader {
   }
 
  private:
-  Error of_the_file(Error error) const { return in_file(script_.file, std::move(error)); }
+  Error of_the_file(Error error) const { return in_script(script_, std::move(error)); }
   Error refused(const Step& step, const std::string& why) const {
     return Error(ErrorType::invalid_input,
                  place_of(script_, step) + ": " + why + ", in: " + beginning_of(script_, step));
@@ -148,10 +149,9 @@ class Reader {
     auto command = sql::client_command(step.sql(script_));
     if (!command.ok()) return refused(step, command.error().message);
     if (command.value().action == sql::ClientAction::nothing) return success();
-    return refused(step,
-                   "other files cannot be taken in by a migration in this version: put the text "
-                   "of '" +
-                       printable(command.value().file) + "' here");
+    return refused(step, "the file '" + printable(command.value().file) +
+                             "' can only be taken in where migrations are read from a directory: "
+                             "put its text here");
   }
 
   Status statement(Step step) {
@@ -284,8 +284,7 @@ Result<std::string> prefix_hash(const Script& script, const Steps& steps, std::s
 
 std::string place_of(const Script& script, const Step& step, std::size_t offset) {
   const std::string_view before = step.sql(script).substr(0, offset);
-  return printable(script.file) + ":" +
-         std::to_string(step.line + std::count(before.begin(), before.end(), '\n'));
+  return place_of_line(script, step.line + std::count(before.begin(), before.end(), '\n'));
 }
 
 std::string beginning_of(const Script& script, const Step& step) {

@@ -86,6 +86,23 @@ TEST(ClientCommand, IncludesNameTheirFile) {  // trap 8
   EXPECT_EQ(other->file, "a.sql");
 }
 
+TEST(ClientCommand, TheNameOfAFileIsReadAsPsqlReadsIt) {
+  const auto file = [](const char* line) {
+    const auto command = client_command(line);
+    return command.ok() ? command->file : "refused: " + command.error().message;
+  };
+  EXPECT_EQ(file("\\ir a.sql ;"), "a.sql");
+  EXPECT_EQ(file("\\ir 'a;b.sql';"), "a;b.sql");
+  EXPECT_EQ(file("\\ir sub/'two words'.sql"), "sub/two words.sql");
+  EXPECT_EQ(file("\\ir a:1.sql"), "a:1.sql");
+  EXPECT_EQ(file("\\ir ':name'"), ":name");
+  for (const char* line :
+       {"\\ir :name", "\\ir dir/:'name'", "\\ir :\"name\"", "\\ir :{?name}", "\\ir `ls`",
+        "\\ir \"a\"", "\\ir 'a", "\\ir ''", "\\ir -", "\\ir ~/a.sql", "\\ir '~/a.sql'", "\\ir a\\b",
+        "\\ir 'a\\n'", "\\ir a b", "\\ir ;"})
+    EXPECT_THAT(file(line), HasSubstr("refused: psql's `\\ir`")) << line;
+}
+
 TEST(StatementTraits, WhatServersRunOutsideOfTransactions) {  // trap 22
   using I = InTransaction;
   struct Case {

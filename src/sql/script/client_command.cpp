@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <vector>
 
 #include <fmt/format.h>
@@ -57,6 +58,53 @@ Error refused(std::string_view name, std::string_view why) {
   return Error(ErrorType::invalid_input, fmt::format("psql's `\\{}` {}", printable(name), why));
 }
 
+constexpr std::string_view kBlank = " \t\r";
+
+/// What psql would do with a character of a name that stands in no quotes; empty: nothing.
+std::string_view meaning_of(char c, char next) {
+  if (kBlank.find(c) != std::string_view::npos)
+    return "takes one file; put quotes ('...') round a name with blanks";
+  if (c == '`' || c == '"')
+    return "takes a name in single quotes, or in none; no command is run for it";
+  const bool names_one = std::isalpha(static_cast<unsigned char>(next)) != 0 ||
+                         std::string_view("_'\"{").find(next) != std::string_view::npos;
+  if (c == ':' && names_one)
+    return "with a variable in the name of its file is not supported; write the name";
+  return {};
+}
+
+/// The name of a file as psql reads one argument: in single quotes where it holds blanks, with what
+/// it would put in for it refused by name. Semicolons at its end are none of it.
+Result<std::string> file_named(std::string_view name, std::string_view rest) {
+  const auto trimmed = [](std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
+    return text.substr(0, text.find_last_not_of(kBlank) + 1);
+  };
+  rest = trimmed(rest);
+  while (rest.ends_with(';')) rest = trimmed(rest.substr(0, rest.size() - 1));
+  std::string file;
+  bool quoted = false;
+  for (std::size_t at = 0; at < rest.size(); ++at) {
+    const char c = rest[at];
+    const char next = at + 1 < rest.size() ? rest[at + 1] : '\0';
+    if (c == '\\')
+      return refused(name, "with a backslash in the name of its file is not supported");
+    if (c == '\'' && !(quoted && next == '\'')) {
+      quoted = !quoted;
+      continue;
+    }
+    if (c == '\'') ++at;  // it stands twice
+    const std::string_view meaning = quoted ? std::string_view() : meaning_of(c, next);
+    if (!meaning.empty()) return refused(name, meaning);
+    file.push_back(c);
+  }
+  if (quoted) return refused(name, "takes a file whose name has no end: a quote (') is missing");
+  if (file.empty()) return refused(name, "takes one file");
+  if (file == "-" || file.starts_with('~'))
+    return refused(name, "of the standard input or a home directory is not supported");
+  return file;
+}
+
 }  // namespace
 
 Result<ClientCommand> client_command(std::string_view line) {
@@ -81,9 +129,9 @@ Result<ClientCommand> client_command(std::string_view line) {
   }
   const bool relative = name == "ir" || name == "include_relative";
   if (relative || name == "i" || name == "include") {
-    if (words.size() != 1 || words[0].empty()) return refused(name, "takes one file");
+    DUNLIN_ASSIGN(std::string file, file_named(name, line.substr(end)));
     return ClientCommand{relative ? ClientAction::include_relative : ClientAction::include,
-                         words[0]};
+                         std::move(file)};
   }
   if (name == "!") return refused(name, "would run a command of the shell; it is never run");
   if (name == ".") return refused(name, "ends the data of a COPY, and there is none");
