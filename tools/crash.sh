@@ -71,18 +71,18 @@ in_children() {
   printf '\nfiles, children killed at every point of a copy, a move and an undo\n'
   python3 tools/run_tests.py crash --only files --filter '*Crash.*' --jobs "$jobs" || code=1
 }
-# Migrations that are taken back. In full at the servers, too.
-down() {
-  local servers=(--kind schema-postgresql-down --kind schema-mariadb-down)
+# Migrations that are taken back, applied all in one transaction, or in several schemas. In full at the servers, too.
+other_ways() {
+  local servers=(--kind schema-postgresql-down --kind schema-mariadb-down --kind schema-postgresql-all-in-one --kind schema-postgresql-tenants)
   local kinds=(--kind schema-down)
   [ "$full" = no ] || kinds+=("${servers[@]}")
-  part "migrations taken back, killed at crash points" "${kinds[@]}"
+  part "other ways of migrations, killed at crash points" "${kinds[@]}"
   [ "$full" = no ] || part "the same, killed $random times each at random moments" "${kinds[@]}" --random "$random"
   [ "$full" = no ] || part "the same, while their server dies" --lost-server --random "$random" "${servers[@]}"
 }
 all() {
   part "killed at crash points"
-  down
+  other_ways
   [ "$full" = no ] || in_children
   part "killed $random times each at random moments" --random "$random"
   adversarial

@@ -24,8 +24,12 @@ std::unique_ptr<Scenario> make_scenario(const std::string& name) {
   if (name == "records") return make_records_scenario(false);
   if (name == "records-single") return make_records_scenario(true);
   const bool down = name.ends_with("-down");
-  if (name.starts_with("schema-postgresql")) return make_server_scenario("postgresql", down);
-  if (name.starts_with("schema-mariadb")) return make_server_scenario("mariadb", down);
+  const SchemaWay way = down                            ? SchemaWay::down
+                        : name.ends_with("-all-in-one") ? SchemaWay::all_in_one
+                        : name.ends_with("-tenants")    ? SchemaWay::tenants
+                                                        : SchemaWay::up;
+  if (name.starts_with("schema-postgresql")) return make_server_scenario("postgresql", way);
+  if (name.starts_with("schema-mariadb")) return make_server_scenario("mariadb", way);
   if (name.starts_with("schema")) return make_schema_scenario(down);
   if (name == "scripted") return make_scripted_scenario("item");
   if (name == "scripted-batch") return make_scripted_scenario("batch");

@@ -40,7 +40,8 @@ class Scenario {
 /// "files-rename-existing", "files-several" and "files-several-move" (several sources), which are
 /// near to "files-keep-both", "files" and "files-move", and "schema-postgresql" and
 /// "schema-mariadb", which need the servers' programs. "schema-down", "schema-postgresql-down" and
-/// "schema-mariadb-down" take back what was applied before.
+/// "schema-mariadb-down" take back what was applied before; "schema-postgresql-all-in-one" and
+/// "schema-postgresql-tenants" are further ways up.
 [[nodiscard]] std::vector<std::string> scenario_names();
 [[nodiscard]] std::unique_ptr<Scenario> make_scenario(const std::string& name);
 
@@ -59,8 +60,14 @@ std::unique_ptr<Scenario> make_adversarial_scenario();
 std::unique_ptr<Scenario> make_large_scenario();
 std::unique_ptr<Scenario> make_records_scenario(bool single);
 std::unique_ptr<Scenario> make_schema_scenario(bool down);
+enum class SchemaWay : unsigned char {
+  up,
+  down,        ///< takes everything back but the first migration, after all were applied
+  all_in_one,  ///< up, in one transaction; PostgreSQL
+  tenants,     ///< up, in three schemas by one run; PostgreSQL
+};
 /// "postgresql" or "mariadb": starts a server of its own.
-std::unique_ptr<Scenario> make_server_scenario(const std::string& server, bool down);
+std::unique_ptr<Scenario> make_server_scenario(const std::string& server, SchemaWay way);
 std::unique_ptr<Scenario> make_objects_scenario();
 std::unique_ptr<Scenario> make_scripted_scenario(const std::string& scope);
 

@@ -12,9 +12,8 @@ namespace dunlin::crash {
 
 class ServerScenario : public Scenario {
  public:
-  /// `down`: what takes everything back but the first migration, after all were applied.
-  ServerScenario(std::string server, bool down) : server_name_(std::move(server)), down_(down) {}
-  std::string name() const override { return "schema-" + server_name_ + (down_ ? "-down" : ""); }
+  ServerScenario(std::string server, SchemaWay way) : server_name_(std::move(server)), way_(way) {}
+  std::string name() const override;
   void make_source(const std::string& folder) override;
   std::vector<std::string> preparation() const override;
   std::vector<std::string> command() const override { return migrate("60"); }
@@ -39,12 +38,13 @@ class ServerScenario : public Scenario {
   [[nodiscard]] virtual std::string url() const = 0;
   [[nodiscard]] virtual std::string proxied_url() const = 0;
   virtual void write_migrations() = 0;
+  [[nodiscard]] SchemaWay way() const { return way_; }
   void write(const std::string& name, const std::string& up, const std::string& down) const;
 
  private:
   [[nodiscard]] std::vector<std::string> migrate(const std::string& lock_timeout_s) const;
   const std::string server_name_;
-  const bool down_;
+  const SchemaWay way_;
   std::string migrations_;
   bool is_proxied_ = false;
 };

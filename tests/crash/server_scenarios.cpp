@@ -1,4 +1,5 @@
 // Migrations of a schema at real servers, each made for the loop.
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -57,8 +58,8 @@ void execute(const std::string& url, const std::string& sql) {
 
 class PostgresqlScenario final : public ServerScenario {
  public:
-  explicit PostgresqlScenario(bool down)
-      : ServerScenario("postgresql", down), proxy_(server_.socket_file()) {}
+  explicit PostgresqlScenario(SchemaWay way)
+      : ServerScenario("postgresql", way), proxy_(server_.socket_file()) {}
   void kill_server() override { server_.kill(); }
   void start_server() override { server_.start(); }
   testing::CuttingProxy& proxy() override { return proxy_; }
@@ -75,21 +76,13 @@ class PostgresqlScenario final : public ServerScenario {
   void reset_destination() override {
     execute(server_.address(), "DROP DATABASE IF EXISTS loop WITH (FORCE)");
     execute(server_.address(), "CREATE DATABASE loop");
+    if (way() != SchemaWay::tenants) return;
+    for (const std::string& schema : schemas()) execute(url(), "CREATE SCHEMA " + schema);
   }
   std::string state() override {
-    return rows_of(url(),
-                   R"(SELECT "MigrationId", "Checksum" FROM "__MigrationsHistory" ORDER BY 1)") +
-           rows_of(
-               url(),
-               "SELECT c.relname, c.relkind, a.attname, format_type(a.atttypid, a.atttypmod), "
-               "a.attnotnull, i.indisvalid FROM pg_class c LEFT JOIN pg_attribute a ON "
-               "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_index i "
-               "ON i.indexrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace ORDER BY "
-               "c.relname, a.attnum") +
-           rows_of(url(), "SELECT n FROM trace ORDER BY n") +
-           rows_of(url(),
-                   R"(SELECT "MigrationId", "Event", "Statement" FROM "__MigrationsHistoryLog" )"
-                   R"(WHERE "Event" IN ('passed', 'done') ORDER BY "Sequence")");
+    std::string text;
+    for (const std::string& schema : schemas()) text += state_of(schema);
+    return text;
   }
   std::vector<std::string> leftovers() override {
     const bool gone = testing::eventually([&] {
@@ -108,6 +101,8 @@ class PostgresqlScenario final : public ServerScenario {
         "001_make",
         "CREATE TABLE trace(n int);\nINSERT INTO trace VALUES (1);\nCREATE TABLE t(a int, b int);",
         "DROP TABLE t;\nDROP TABLE trace;");
+    // The rest is what no transaction can hold.
+    if (way() == SchemaWay::all_in_one) return write_more_for_a_transaction();
     write(
         "2_mixed",
         "INSERT INTO trace VALUES (2);\nCREATE INDEX CONCURRENTLY ta ON t(a);\nINSERT INTO trace "
@@ -128,14 +123,41 @@ class PostgresqlScenario final : public ServerScenario {
   }
 
  private:
+  void write_more_for_a_transaction() {
+    write("2_index", "CREATE INDEX ta ON t(a);\nINSERT INTO trace VALUES (2);", "DROP INDEX ta;");
+    write("3_column", "ALTER TABLE t ADD COLUMN c text;\nINSERT INTO trace VALUES (3);",
+          "ALTER TABLE t DROP COLUMN c;");
+    write("4_view", "CREATE VIEW v AS SELECT a FROM t;\nINSERT INTO trace VALUES (4);",
+          "DROP VIEW v;");
+  }
+  [[nodiscard]] std::vector<std::string> schemas() const {
+    if (way() != SchemaWay::tenants) return {"public"};
+    return {"tenant_1", "tenant_2", "tenant_3"};
+  }
+  [[nodiscard]] std::string state_of(const std::string& schema) const {
+    const std::string in = schema + ".";
+    return schema + "\n" +
+           rows_of(url(), R"(SELECT "MigrationId", "Checksum" FROM )" + in +
+                              R"("__MigrationsHistory" ORDER BY 1)") +
+           rows_of(url(),
+                   "SELECT c.relname, c.relkind, a.attname, format_type(a.atttypid, a.atttypmod), "
+                   "a.attnotnull, i.indisvalid FROM pg_class c LEFT JOIN pg_attribute a ON "
+                   "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_index "
+                   "i ON i.indexrelid = c.oid WHERE c.relnamespace = '" +
+                       schema + "'::regnamespace ORDER BY c.relname, a.attnum") +
+           rows_of(url(), "SELECT n FROM " + in + "trace ORDER BY n") +
+           rows_of(url(), R"(SELECT "MigrationId", "Event", "Statement" FROM )" + in +
+                              R"("__MigrationsHistoryLog" )"
+                              R"(WHERE "Event" IN ('passed', 'done') ORDER BY "Sequence")");
+  }
   testing::PostgresqlServer server_;
   testing::CuttingProxy proxy_;
 };
 
 class MariadbScenario final : public ServerScenario {
  public:
-  explicit MariadbScenario(bool down)
-      : ServerScenario("mariadb", down), proxy_(server_.socket_file()) {}
+  explicit MariadbScenario(SchemaWay way)
+      : ServerScenario("mariadb", way), proxy_(server_.socket_file()) {}
   void kill_server() override { server_.kill(); }
   void start_server() override { server_.start(); }
   testing::CuttingProxy& proxy() override { return proxy_; }
@@ -212,6 +234,11 @@ class MariadbScenario final : public ServerScenario {
 
 }  // namespace
 
+std::string ServerScenario::name() const {
+  constexpr std::array<const char*, 4> kWays = {"", "-down", "-all-in-one", "-tenants"};
+  return "schema-" + server_name_ + kWays.at(static_cast<std::size_t>(way_));
+}
+
 void ServerScenario::make_source(const std::string& folder) {
   migrations_ = folder + "/migrations";
   fsys::create_directories(migrations_);
@@ -219,15 +246,20 @@ void ServerScenario::make_source(const std::string& folder) {
 }
 
 std::vector<std::string> ServerScenario::preparation() const {
-  if (!down_) return {};
+  if (way_ != SchemaWay::down) return {};
   return {"migrate", "up", "--db", url(), "--dir", migrations_};
 }
 
 std::vector<std::string> ServerScenario::migrate(const std::string& lock_timeout_s) const {
-  std::vector<std::string> words = {
-      "migrate", down_ ? "down" : "up", "--db",           is_proxied_ ? proxied_url() : url(),
-      "--dir",   migrations_,           "--lock-timeout", lock_timeout_s};
-  if (down_) words.insert(words.end(), {"--target", "1"});
+  std::vector<std::string> words = {"migrate",        way_ == SchemaWay::down ? "down" : "up",
+                                    "--db",           is_proxied_ ? proxied_url() : url(),
+                                    "--dir",          migrations_,
+                                    "--lock-timeout", lock_timeout_s};
+  if (way_ == SchemaWay::down) words.insert(words.end(), {"--target", "1"});
+  if (way_ == SchemaWay::all_in_one)
+    words.insert(words.end(), {"--transaction-mode", "all_in_one"});
+  if (way_ == SchemaWay::tenants)
+    words.insert(words.end(), {"--tenants", "tenant_*", "--concurrency", "1"});
   return words;
 }
 
@@ -240,9 +272,9 @@ void ServerScenario::write(const std::string& name, const std::string& up,
   std::ofstream(file("down")) << down;
 }
 
-std::unique_ptr<Scenario> make_server_scenario(const std::string& server, bool down) {
-  if (server == "postgresql") return std::make_unique<PostgresqlScenario>(down);
-  return std::make_unique<MariadbScenario>(down);
+std::unique_ptr<Scenario> make_server_scenario(const std::string& server, SchemaWay way) {
+  if (server == "postgresql") return std::make_unique<PostgresqlScenario>(way);
+  return std::make_unique<MariadbScenario>(way);
 }
 
 }  // namespace dunlin::crash
