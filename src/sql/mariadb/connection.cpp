@@ -192,25 +192,6 @@ TransactionState MariadbConnection::transaction() const {
   return (status & SERVER_STATUS_IN_TRANS) != 0 ? TransactionState::open : TransactionState::none;
 }
 
-/// "... near 'x' at line 3" is all that the server says of the place: the line's beginning is
-/// taken.
-std::int64_t position_of(std::string_view message, std::string_view sql) {
-  constexpr std::string_view kAtLine = " at line ";
-  const std::size_t at = message.rfind(kAtLine);
-  if (at == std::string_view::npos) return 0;
-  std::int64_t line = 0;
-  const std::string_view digits = message.substr(at + kAtLine.size());
-  std::from_chars(digits.data(), digits.data() + digits.size(), line);
-  std::size_t begin = 0;
-  for (; line > 1; --line) {
-    begin = sql.find('\n', begin);
-    if (begin == std::string_view::npos) return 0;
-    ++begin;
-  }
-  return 1 + std::count_if(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(begin),
-                           [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
-}
-
 Error MariadbConnection::failure(std::string_view sql) {
   const unsigned int code = mariadb().mysql_errno(handle_.get());
   const std::string message = printable(redact(mariadb().mysql_error(handle_.get())));
@@ -223,7 +204,7 @@ Error MariadbConnection::failure(std::string_view sql) {
   Error error(error_type_of_mariadb(code, state), message.empty() ? "unknown error" : message);
   error.native = {"mariadb", std::to_string(code)};
   error.possibly_applied = error.type == ErrorType::connection_reset;
-  error_position_ = position_of(message, sql);
+  error_position_ = position_of_mariadb_error(message, sql);
   return error;
 }
 

@@ -1,6 +1,7 @@
 #include "sql/mariadb/error_codes.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "sql/postgresql/sqlstate.h"
 
@@ -78,6 +79,23 @@ ErrorType error_type_of_mariadb(unsigned int code, std::string_view sqlstate) {
   if (found != rows.end()) return found->type;
   if (sqlstate.size() != 5 || sqlstate == "HY000") return ErrorType::invalid_data;
   return error_type_of_sqlstate(sqlstate);
+}
+
+std::int64_t position_of_mariadb_error(std::string_view message, std::string_view sql) {
+  constexpr std::string_view kAtLine = " at line ";
+  const std::size_t at = message.rfind(kAtLine);
+  if (at == std::string_view::npos) return 0;
+  std::int64_t line = 0;
+  const std::string_view digits = message.substr(at + kAtLine.size());
+  std::from_chars(digits.data(), digits.data() + digits.size(), line);
+  std::size_t begin = 0;
+  for (; line > 1; --line) {
+    begin = sql.find('\n', begin);
+    if (begin == std::string_view::npos) return 0;
+    ++begin;
+  }
+  return 1 + std::count_if(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(begin),
+                           [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
 }
 
 }  // namespace dunlin::sql
