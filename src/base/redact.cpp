@@ -49,13 +49,17 @@ int hex_value(char c) {
   return is_digit(c) ? c - '0' : lower(c) - 'a' + 10;
 }
 
+/// How a connection string of ODBC begins (sql/odbc_address.h).
+constexpr std::string_view kOdbcBegins = "odbc:";
+
 class Walk {
  public:
   Walk(std::string_view text, SecretsIn in) : text_(text), in_(in) {}
 
   std::vector<SecretSpan> run() {
     if (in_ == SecretsIn::value && flag()) return std::move(spans_);
-    const bool only_tokens = in_ == SecretsIn::value && !is_address(text_.substr(at_));
+    const bool only_tokens = in_ == SecretsIn::value && !is_address(text_.substr(at_)) &&
+                             !text_.substr(at_).starts_with(kOdbcBegins);
     while (at_ < text_.size()) {
       const char c = text_[at_];
       const bool begins = at_ == 0 || !in_name(text_[at_ - 1]);
@@ -154,9 +158,23 @@ class Walk {
     add(begin + 1, std::min(end, text_.size()));
   }
 
+  /// A value of a connection string, in braces: `}}` within them is one.
+  void braced(std::size_t begin) {
+    std::size_t end = begin + 1;
+    while (end < text_.size() && (text_[end] != '}' || text_.substr(end + 1).starts_with('}')))
+      end += text_[end] == '}' ? 2 : 1;
+    const std::string_view found = text_.substr(begin + 1);
+    if (found.starts_with("env:") || found.starts_with("file:")) {
+      at_ = std::min(end, text_.size());
+      return;
+    }
+    add(begin + 1, std::min(end, text_.size()));
+  }
+
   void value(std::size_t begin, bool colon) {
     const bool quote = begin < text_.size() && (text_[begin] == '"' || text_[begin] == '\'');
     if (quote && in_ != SecretsIn::value) return quoted(begin);
+    if (text_.substr(begin).starts_with('{') && !colon) return braced(begin);
     std::size_t end = value_end(begin, colon);
     while (colon && end > begin && is_blank(text_[end - 1])) --end;
     const std::string_view found = text_.substr(begin, end - begin);

@@ -37,6 +37,10 @@ TEST(Redact, TheAddressesOfTheContractAreShownWithoutTheirPasswords) {
       {"https://h/?pass%77ord=abc", "https://h/?pass%77ord=***"},
       {"--db=postgres://anna:pw@db/x", "--db=postgres://anna:***@db/x"},
       {"--db-password=pw", "--db-password=***"},
+      {"odbc:DSN=shop;PWD=pw;UID=me", "odbc:DSN=shop;PWD=***;UID=me"},
+      {"--db=odbc:Driver={a;b};Password={p;x=w}}z};Database=d",
+       "--db=odbc:Driver={a;b};Password={***};Database=d"},
+      {"odbc:DSN=shop;PWD={env:NAME};UID=me", "odbc:DSN=shop;PWD={env:NAME};UID=me"},
   };
   for (const Case& one : kCases) {
     EXPECT_EQ(redact(one.text, SecretsIn::value), one.shown);
