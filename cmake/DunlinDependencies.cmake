@@ -14,8 +14,9 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 # Headers only: src/sql loads the libraries themselves when a server is spoken to.
 pkg_check_modules(libpq REQUIRED libpq>=15)
 pkg_check_modules(libmariadb REQUIRED libmariadb>=3.3)
+pkg_check_modules(odbc REQUIRED odbc>=2.3)
 add_library(dunlin_client_headers INTERFACE)
-target_include_directories(dunlin_client_headers SYSTEM INTERFACE ${libpq_INCLUDE_DIRS} ${libmariadb_INCLUDE_DIRS})
+target_include_directories(dunlin_client_headers SYSTEM INTERFACE ${libpq_INCLUDE_DIRS} ${libmariadb_INCLUDE_DIRS} ${odbc_INCLUDE_DIRS})
 pkg_check_modules(libmagic REQUIRED IMPORTED_TARGET libmagic)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd>=1.4)
 # Headers only. clang refuses them as they are packaged, for a function that is const and assigns: we compile a copy without that word.

@@ -97,7 +97,7 @@ void read_destination(const Json& document, SchemaPlan& plan, std::vector<std::s
   const auto urls = texts_of(document, "destination", kKeys[0], kKeys[1],
                              "sqlite:PATH or postgres://USER@HOST/DATABASE", problems);
   for (const std::string& url : urls) {
-    Result<sql::DatabaseAddress> database = sql::parse_database_address(url);
+    Result<sql::DatabaseAddress> database = parse_target_address(url);
     if (database.ok()) {
       plan.databases.listed.push_back(std::move(database).value());
     } else {
@@ -292,7 +292,7 @@ Result<Places> places_of(const CommandLine& line) {
   }
   Places places;
   for (const std::string& one : values_of(database->second)) {
-    DUNLIN_ASSIGN(sql::DatabaseAddress address, sql::parse_database_address(one));
+    DUNLIN_ASSIGN(sql::DatabaseAddress address, parse_target_address(one));
     places.databases.push_back(std::move(address));
   }
   if (directory == line.options.end()) return places;

@@ -33,6 +33,17 @@ Result<bool> Target::has_tables(const sql::Call& call) {
   return error;
 }
 
+Result<sql::DatabaseAddress> parse_target_address(std::string_view url) {
+  DUNLIN_ASSIGN(sql::DatabaseAddress address, sql::parse_database_address(url));
+  if (address.odbc)
+    return Error(ErrorType::invalid_input,
+                 "'" + address.text() +
+                     "': dunlin migrate has no target for a connection through ODBC; write "
+                     "postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:PATH "
+                     "(SQL Server is not supported yet)");
+  return address;
+}
+
 Result<std::unique_ptr<Target>> open_target(const sql::DatabaseAddress& address, Access access,
                                             const sql::Call& call) {
   if (address.dialect == sql::Dialect::sqlite) return open_sqlite_target(address.path, access);

@@ -111,6 +111,10 @@ class Target {
   std::unique_ptr<sql::Connection> connection_;
 };
 
+/// As sql::parse_database_address(); invalid_input, too, for a connection through ODBC, which has
+/// no target.
+[[nodiscard]] Result<sql::DatabaseAddress> parse_target_address(std::string_view url);
+
 enum class Access : std::uint8_t {
   look,    ///< nullptr when there is no such database; makes and takes nothing
   change,  ///< makes the database when it is missing

@@ -3,6 +3,7 @@
 #include "base/redact.h"
 #include "base/text.h"
 #include "sql/mariadb/connection.h"
+#include "sql/odbc/connection.h"
 #include "sql/postgresql/connection.h"
 #include "sql/sqlite_address.h"
 #include "sql/sqlite_connection.h"
@@ -28,6 +29,7 @@ Error no_address(std::string_view url) {
 }  // namespace
 
 std::string DatabaseAddress::text() const {
+  if (odbc) return odbc->text();
   return dialect == Dialect::sqlite ? std::string(kSqlite) + path : server.text();
 }
 
@@ -35,6 +37,14 @@ Result<DatabaseAddress> parse_database_address(std::string_view url) {
   DatabaseAddress address;
   if (url.starts_with(kSqlite)) {
     DUNLIN_ASSIGN(address.path, sqlite_path(url));
+    return address;
+  }
+  if (is_odbc_address(url)) {
+    DUNLIN_ASSIGN(address.odbc, parse_odbc_address(url));
+    for (OdbcAddress::Option& one : address.odbc->options) {
+      if (!one.secret) continue;
+      DUNLIN_ASSIGN(one.secret, one.secret->absolute());
+    }
     return address;
   }
   if (!is_server_address(url)) return no_address(url);
@@ -59,6 +69,7 @@ Result<DatabaseAddress> parse_database_address(std::string_view url) {
 
 Result<std::unique_ptr<Connection>> connect_database(const DatabaseAddress& address,
                                                      const Call& call, bool create) {
+  if (address.odbc) return connect_odbc(*address.odbc, call);
   if (address.dialect == Dialect::sqlite) return connect_sqlite(address.path, create);
   if (address.dialect == Dialect::mysql) return connect_mariadb(address.server, call);
   return connect_postgresql(address.server, call);

@@ -552,6 +552,11 @@ TEST(SchemaPlanForm, OneLineForms) {
   ASSERT_FALSE(diff.ok());
   EXPECT_NE(diff.error().message.find("`dunlin migrate diff` is not available"), std::string::npos);
   EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "mssql://h/d"}, {"dir", "d"}}}).ok());
+  const auto odbc = kind->plan_for({"migrate", {"up"}, {{"db", "odbc:DSN=shop"}, {"dir", "d"}}});
+  ASSERT_FALSE(odbc.ok());
+  EXPECT_EQ(odbc.error().type, ErrorType::invalid_input);
+  EXPECT_THAT(odbc.error().message,
+              ::testing::HasSubstr("ODBC; write postgres://USER@HOST/DATABASE"));
   EXPECT_FALSE(kind->plan_for({"migrate", {"up"}, {{"db", "sqlite:/x/a.db"}}}).ok());
   EXPECT_EQ(kind->check({{"source", {{"dir", "x"}}},
                          {"settings", {{"transaction_mode", "all"}, {"lock_timeout_seconds", -1}}}})

@@ -1,6 +1,9 @@
 // Addresses of databases of any dialect.
 #include "sql/database_address.h"
 
+#include <array>
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,6 +50,51 @@ TEST(DatabaseAddressTest, WhatCannotBeReachedIsRefusedWithWhatCan) {
   }
   EXPECT_THAT(parse_database_address("/srv/shop.db").error().message,
               HasSubstr("write sqlite:/srv/shop.db"));
+}
+
+TEST(DatabaseAddressTest, OfADataSourceOfOdbc) {
+  const auto source = parse_database_address(
+      "odbc:Driver={ODBC Driver; 18};Server=h,1433;UID=sa; PWD = file:secret.txt;Encrypt=yes;;");
+  ASSERT_TRUE(source.ok()) << source.error().text();
+  ASSERT_TRUE(source->odbc);
+  EXPECT_EQ(source->odbc->find("driver")->value, "ODBC Driver; 18");
+  EXPECT_THAT(source->text(),
+              ::testing::MatchesRegex("odbc:Driver=.ODBC Driver; 18.;Server=.h,1433.;UID=sa;"
+                                      "PWD=file:/.*/secret.txt;Encrypt=yes"));
+  const auto again = parse_database_address(source->text());
+  ASSERT_TRUE(again.ok()) << again.error().text();
+  EXPECT_EQ(again->text(), source->text());
+  ASSERT_EQ(::setenv("DUNLIN_TEST_PASSWORD", "a;b}c", 1), 0);
+  const auto named = parse_odbc_address("odbc:DSN=shop;PWD=env:DUNLIN_TEST_PASSWORD;Protocol=x");
+  ASSERT_TRUE(named.ok());
+  const std::array more = {OdbcAddress::Option{"protocol", "7.4-0", {}},
+                           OdbcAddress::Option{"StepAPI", "1", {}}};
+  EXPECT_EQ(named->connection_string(more)->reveal(),
+            "DSN=shop;PWD={a;b}}c};Protocol=x;StepAPI=1;");
+}
+
+TEST(DatabaseAddressTest, WhatIsNoDataSourceIsRefusedWithoutItsPassword) {
+  struct Case {
+    const char* url;
+    const char* what;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"odbc:DSN=shop;PWD=canary", "PWD=env:NAME"},
+           {"odbc:DSN=shop;Password={can;canary}", "Password=env:NAME"},
+           {"odbc:Driver=psqlodbcw.so;pqopt={password=canary}", "PWD=env:NAME"},
+           {"odbc:UID=me;PWD=env:X", "names no driver"},
+           {"odbc:", "names no driver"},
+           {"odbc:DSN=a;dsn=b", "twice"},
+           {"odbc:DSN=a;canary", "has no `=`"},
+           {"odbc:DSN={a", "has no `}`"},
+           {"odbc:DSN={a}b", "stands no `;`"},
+           {"odbc:DSN=a\nb", "control character"}}) {
+    const auto address = parse_database_address(one.url);
+    ASSERT_FALSE(address.ok()) << one.url;
+    EXPECT_EQ(address.error().type, ErrorType::invalid_input);
+    EXPECT_THAT(address.error().message, HasSubstr(one.what)) << one.url;
+    EXPECT_THAT(address.error().text() + address.error().remediation, Not(HasSubstr("canary")));
+  }
 }
 
 TEST(DatabaseAddressTest, AMissingDatabaseIsNotFound) {
