@@ -10,7 +10,6 @@ namespace dunlin::sql {
 namespace {
 
 constexpr std::string_view kOdbc = "odbc:";
-constexpr std::string_view kSpecial = "[]{}(),;?*=!@ ";
 
 Error bad_odbc_address(std::string text) {
   return Error(ErrorType::invalid_input, "address of ODBC: " + std::move(text));
@@ -31,14 +30,28 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-std::string braced(std::string_view value) {
-  if (value.find_first_of(kSpecial) == std::string_view::npos) return std::string(value);
+std::string in_braces(std::string_view value) {
   std::string out = "{";
   for (const char c : value) {
     out.push_back(c);
     if (c == '}') out.push_back(c);
   }
   return out + "}";
+}
+
+/// As it was typed, where that can be.
+std::string written(std::string_view value) {
+  const bool plain = value.find_first_of(";}") == std::string_view::npos &&
+                     !value.starts_with('{') && trimmed(value).size() == value.size();
+  return plain ? std::string(value) : in_braces(value);
+}
+
+/// Outside of braces psqlodbc reads `%41` as A and `+` as a blank.
+std::string written_secret(std::string_view value) {
+  const bool plain = std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (lower_case(c) >= 'a' && lower_case(c) <= 'z');
+  });
+  return plain ? std::string(value) : in_braces(value);
 }
 
 /// What stands between braces; `text` goes behind the closing one.
@@ -133,7 +146,7 @@ std::string OdbcAddress::text() const {
   std::string out(kOdbc);
   for (const Option& one : options) {
     if (out.size() > kOdbc.size()) out += ";";
-    out += one.name + "=" + braced(one.secret ? one.secret->text() : one.value);
+    out += one.name + "=" + written(one.secret ? one.secret->text() : one.value);
   }
   return out;
 }
@@ -141,15 +154,15 @@ std::string OdbcAddress::text() const {
 Result<Secret> OdbcAddress::connection_string(std::span<const Option> more) const {
   std::string out;
   for (const Option& one : options) {
-    std::string value = one.value;
     if (one.secret) {
       DUNLIN_ASSIGN(const Secret secret, one.secret->resolve());
-      value = secret.reveal();
+      out += one.name + "=" + written_secret(secret.reveal()) + ";";
+    } else {
+      out += one.name + "=" + written(one.value) + ";";
     }
-    out += one.name + "=" + braced(value) + ";";
   }
   for (const Option& one : more)
-    if (find(one.name) == nullptr) out += one.name + "=" + braced(one.value) + ";";
+    if (find(one.name) == nullptr) out += one.name + "=" + written(one.value) + ";";
   return Secret(std::move(out));
 }
 

@@ -374,12 +374,12 @@ TEST_F(OdbcPostgresqlTest, AServerThatConfirmsNothingIsGivenUp) {
 
 TEST_F(OdbcPostgresqlTest, WhyNobodyIsThereIsSaidWithoutThePassword) {
   run("DROP ROLE IF EXISTS guest");
-  run("CREATE ROLE guest LOGIN PASSWORD 'ri;g}ht'");
+  run("CREATE ROLE guest LOGIN PASSWORD 'ri;g}h%41+{t'");
   const std::string tcp = "odbc:Driver=" + driver_file("psqlodbcw.so") + ";Server=127.0.0.1;Port=" +
                           std::to_string(postgresql_behind_odbc().port()) +
                           ";UID=guest;Database=postgres";
   const std::string with = tcp + ";PWD=env:DUNLIN_TEST_ODBC_PASSWORD";
-  ::setenv("DUNLIN_TEST_ODBC_PASSWORD", "ri;g}ht", 1);
+  ::setenv("DUNLIN_TEST_ODBC_PASSWORD", "ri;g}h%41+{t", 1);
   const auto right = connect_by_odbc(with);
   EXPECT_TRUE(right.ok()) << right.error().text();
   ::setenv("DUNLIN_TEST_ODBC_PASSWORD", "canary", 1);
@@ -521,13 +521,13 @@ TEST_F(OdbcMariadbTest, ALateKillDoesNotEndTheNextStatement) {
 }
 
 TEST_F(OdbcMariadbTest, APasswordIsAskedForAndNeverShown) {
-  run("CREATE OR REPLACE USER clerk@localhost IDENTIFIED BY 'ri;g}ht'");
+  run("CREATE OR REPLACE USER clerk@localhost IDENTIFIED BY 'ri;g}h%41+{t'");
   run("GRANT ALL ON tests.* TO clerk@localhost");
   std::string url = odbc_mariadb_url("tests");
   url.replace(url.find("UID=root"), 8, "UID=clerk");
   EXPECT_EQ(connect_by_odbc(url).error().type, ErrorType::auth_failure);
   url += ";PWD=env:DUNLIN_TEST_ODBC_PASSWORD";
-  ::setenv("DUNLIN_TEST_ODBC_PASSWORD", "ri;g}ht", 1);
+  ::setenv("DUNLIN_TEST_ODBC_PASSWORD", "ri;g}h%41+{t", 1);
   const auto right = connect_by_odbc(url);
   EXPECT_TRUE(right.ok()) << right.error().text();
   ::setenv("DUNLIN_TEST_ODBC_PASSWORD", "canary", 1);
