@@ -1,6 +1,9 @@
-// What a driver of ODBC gets and says, without a server: text, literals, the tables of codes.
+// What stands round a driver of ODBC, without a server: text, literals, the tables of codes, the
+// watch over its calls.
 #include <array>
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,9 +11,35 @@
 #include "sql/odbc/error_codes.h"
 #include "sql/odbc/statement_text.h"
 #include "sql/odbc/utf16.h"
+#include "sql/odbc/watch.h"
+#include "support/process.h"
 
 namespace dunlin::sql {
 namespace {
+
+/// What is told behind a call would end the next statement.
+TEST(CallWatchTest, NobodyIsToldBehindTheCall) {
+  CallWatch watch;
+  std::atomic<int> begun{0};
+  std::atomic<int> ended{0};
+  watch.begin(Call{}, std::chrono::milliseconds(10), [&] {
+    ++begun;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    ++ended;
+  });
+  ASSERT_TRUE(watch.enter().ok());
+  ASSERT_TRUE(dunlin::testing::eventually([&] { return begun == 1; }, std::chrono::seconds(10)));
+  watch.leave();
+  EXPECT_EQ(ended, 1);
+  ASSERT_TRUE(watch.told());
+  EXPECT_EQ(watch.told()->type, ErrorType::network_timeout);
+  EXPECT_EQ(watch.enter().error().type, ErrorType::network_timeout) << "nothing more is begun";
+  watch.begin(Call{}, std::chrono::milliseconds(0), {});
+  EXPECT_FALSE(watch.told());
+  ASSERT_TRUE(watch.enter().ok());
+  watch.leave();
+  EXPECT_EQ(begun, 1);
+}
 
 TEST(OdbcCodes, EachRowOfTheTables) {
   std::set<std::string_view> states;
