@@ -24,6 +24,9 @@ Result<bool> Target::has_tables(const sql::Call& call) {
       const sql::Answer rows,
       sql::query_text(*connection_, "SELECT count(*) FROM " + table(kHistoryTable), call));
   if (rows == "0") return false;
+  // Whoever wrote them has made the log before: it may have been between our two looks.
+  DUNLIN_ASSIGN(const bool has_log_by_now, has_own(kLogTable, call));
+  if (has_log_by_now) return true;
   Error error(ErrorType::schema_mismatch,
               "the history of migrations has rows, but the table of its log, " +
                   std::string(kLogTable) + ", is gone");
