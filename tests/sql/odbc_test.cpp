@@ -18,6 +18,15 @@
 #include "support/postgresql_server.h"
 #include "support/scratch.h"
 
+#ifdef __SANITIZE_ADDRESS__
+// psqlodbc 13 keeps some 380 bytes of each statement that was prepared, and nobody else can free
+// them.
+extern "C" const char* __lsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier)
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:psqlodbc\n";
+}
+#endif
+
 namespace dunlin::sql {
 namespace {
 
@@ -180,7 +189,12 @@ class OdbcTest : public ::testing::Test {
       ++count;
     }
     EXPECT_EQ(count, rows_wanted);
+#ifdef __SANITIZE_ADDRESS__
+    static_cast<void>(before);
+    return 0;  // it keeps for itself what was given back
+#else
     return peak_kib() - before;
+#endif
   }
   void parameters_come_through(const std::string& place) {
     for (const std::string& value :
