@@ -14,6 +14,7 @@
 
 #include <limits.h>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/text.h"
 #include "fs/follow.h"
@@ -195,20 +196,19 @@ std::string Directory::shown(std::string_view name) const {
 }
 
 struct Directory::Learned {
-  std::atomic<bool> taken{false};
-  std::atomic<bool> known{false};
-  NewFile new_file;
+  std::atomic<std::int64_t> until_ns{0};  ///< monotonic
+  std::atomic<std::uint64_t> owner{0};    ///< uid and gid
 };
 
 std::optional<NewFile> Directory::new_file() const {
-  if (!learned_->known.load(std::memory_order_acquire)) return std::nullopt;
-  return learned_->new_file;
+  if (steady_ns() >= learned_->until_ns.load(std::memory_order_acquire)) return std::nullopt;
+  const std::uint64_t owner = learned_->owner.load(std::memory_order_relaxed);
+  return NewFile{static_cast<std::uint32_t>(owner >> 32U), static_cast<std::uint32_t>(owner)};
 }
 
 void Directory::note_new_file(const NewFile& made) const {
-  if (learned_->taken.exchange(true)) return;
-  learned_->new_file = made;
-  learned_->known.store(true, std::memory_order_release);
+  learned_->owner.store(std::uint64_t{made.uid} << 32U | made.gid, std::memory_order_relaxed);
+  learned_->until_ns.store(steady_ns() + kNewFileHolds_ns, std::memory_order_release);
 }
 
 Result<Directory> Directory::opened(int fd, Side side, Features features, std::string shown_path) {

@@ -34,6 +34,8 @@ struct NewFile {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
 };
+/// How long that is believed: a directory may be given another group or a default ACL meanwhile.
+inline constexpr std::int64_t kNewFileHolds_ns = 1'000'000'000;
 
 class Directory {
  public:
@@ -82,10 +84,9 @@ class Directory {
   [[nodiscard]] std::string shown(std::string_view name) const;
   /// The same where it is only wanted for a message; `name` must outlive it, and so must this.
   [[nodiscard]] Subject subject(std::string_view name) const { return {*this, name}; }
-  /// What the first file that was made through this handle began with, so that it need not be
-  /// asked of each; nullopt: not known, or there was more than that.
+  /// What the last file of which it was asked began with, so that it need not be asked of each;
+  /// nullopt: not known, for a second not asked, or there was more than that.
   [[nodiscard]] std::optional<NewFile> new_file() const;
-  /// Once; what comes later is ignored.
   void note_new_file(const NewFile& made) const;
   /// The last errno as Error, "VERB 'path/name'".
   [[nodiscard]] Error error(int errno_value, std::string_view verb, std::string_view name) const;
@@ -113,7 +114,7 @@ class Directory {
   std::string shown_path_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
-  /// The only thing that changes, from not known to known.
+  /// The only thing that changes.
   struct Learned;
   std::shared_ptr<Learned> learned_;
   std::shared_ptr<const Tree> tree_;  ///< null: none is followed

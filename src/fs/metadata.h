@@ -36,8 +36,9 @@ struct Applied {
   FileInfo info;
 };
 /// `just_made`: a plain file that the caller has made in `directory` through this very handle. What
-/// the first such file began with is not asked of the others; a default ACL or a group that the
-/// directory is given meanwhile shows in the owner, which is looked at in the end, and else stays.
+/// one such file began with is not asked of those of the next second (kNewFileHolds_ns). A group
+/// that the directory is given meanwhile shows in the owner, which is looked at in the end; a
+/// default ACL stays on what was made within that second.
 [[nodiscard]] Result<Applied> apply_metadata(InodeRef to, const FileInfo& from,
                                              const Extended& extended, const Preserve& preserve,
                                              const Directory& directory, std::string_view name,
