@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,8 @@ namespace dunlin {
 
 /// Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
 [[nodiscard]] bool is_utf8(std::string_view bytes);
+/// A code point up to U+10FFFF, behind what stands there.
+void append_utf8(std::string& text, std::uint32_t code);
 
 /// One printable line that gives the bytes back. The exact rule: a backslash becomes `\\`; each
 /// byte of a control character (U+0000-U+001F, U+007F-U+009F), of a line or paragraph separator

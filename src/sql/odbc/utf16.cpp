@@ -13,25 +13,6 @@ constexpr std::uint32_t kLow = 0xDC00;
 constexpr std::uint32_t kBehindSurrogates = 0xE000;
 constexpr std::uint32_t kReplacement = 0xFFFD;
 
-void append_utf8(std::string& out, std::uint32_t code) {
-  const auto put = [&](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0U | code >> 6U);
-    put(0x80U | (code & 0x3FU));
-  } else if (code < kBeyondOne) {
-    put(0xE0U | code >> 12U);
-    put(0x80U | (code >> 6U & 0x3FU));
-    put(0x80U | (code & 0x3FU));
-  } else {
-    put(0xF0U | code >> 18U);
-    put(0x80U | (code >> 12U & 0x3FU));
-    put(0x80U | (code >> 6U & 0x3FU));
-    put(0x80U | (code & 0x3FU));
-  }
-}
-
 }  // namespace
 
 Result<std::vector<SQLWCHAR>> utf16_of(std::string_view utf8) {
