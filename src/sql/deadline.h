@@ -8,6 +8,13 @@
 
 namespace dunlin::sql {
 
+/// For the server's answer to being told to end a statement (connection.h).
+inline constexpr std::chrono::milliseconds kConfirmWithin{5'000};
+/// Where a call has no limit of its own.
+inline constexpr std::chrono::milliseconds kConnectWithin{10'000};
+/// engine.md: cancel and pause are looked at every 100 ms at least.
+inline constexpr int kSlice_ms = 50;
+
 class Deadline {
  public:
   /// From now on; 0: never.

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <set>
 
-#include "sql/connection_conformance.h"
+#include "sql/connection_subjects.h"
 #include "sql/mariadb/connection.h"
 #include "sql/mariadb/error_codes.h"
 #include "support/mariadb_server.h"
@@ -25,7 +25,7 @@ Result<std::unique_ptr<Connection>> connect_to_mariadb(const std::string& url,
   return connect_mariadb(address, call);
 }
 
-class MariadbSubject final : public ConnectionSubject {
+class MariadbSubject final : public OfMariadb {
  public:
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect() override {
     DUNLIN_ASSIGN(const auto first, connect_to_mariadb(mariadb_server().address()));
@@ -33,44 +33,14 @@ class MariadbSubject final : public ConnectionSubject {
     static_cast<void>(made);
     return connect_to_mariadb(mariadb_server().address("tests"));
   }
-  [[nodiscard]] std::string long_query() const override { return "SELECT SLEEP(60)"; }
-  [[nodiscard]] bool somebody_works(Connection& asking) override {
-    const auto count = query_text(asking,
-                                  "SELECT count(*) FROM information_schema.processlist WHERE "
-                                  "command = 'Query' AND id <> CONNECTION_ID()",
-                                  Call{});
-    return !count.ok() || *count != "0";
-  }
-  void cut(Connection& connection) override {
-    const auto other = connect();
-    ASSERT_TRUE(other.ok());
-    const auto done = (*other)->run("KILL " + std::to_string(connection.session().process), Call{});
-    EXPECT_TRUE(done.ok()) << done.error().text();
-  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Mariadb, ConnectionConformance,
                          ::testing::Values([] { return std::make_shared<MariadbSubject>(); }));
 
-class MariadbConnectionTest : public ::testing::Test {
+class MariadbConnectionTest : public OneConnection {
  protected:
-  void SetUp() override {
-    auto connected = MariadbSubject().connect();
-    ASSERT_TRUE(connected.ok()) << connected.error().text();
-    connection_ = std::move(*connected);
-  }
-  Done run(std::string_view sql, std::span<const Parameter> parameters = {}) {
-    const auto done = connection_->run(sql, Call{}, parameters);
-    EXPECT_TRUE(done.ok()) << sql << ": " << done.error().text();
-    return done.ok() ? *done : Done{};
-  }
-  std::string text(std::string_view sql, std::span<const Parameter> parameters = {}) {
-    const auto found = query_text(*connection_, sql, Call{}, parameters);
-    EXPECT_TRUE(found.ok()) << sql << ": " << found.error().text();
-    return found.ok() ? found->value_or("NULL") : "error";
-  }
-
-  std::unique_ptr<Connection> connection_;
+  void SetUp() override { take(MariadbSubject().connect()); }
 };
 
 TEST_F(MariadbConnectionTest, SaysItsVersionAndDatabase) {

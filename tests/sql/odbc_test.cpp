@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "base/clock.h"
-#include "sql/connection_conformance.h"
+#include "sql/connection_subjects.h"
 #include "sql/odbc/connection.h"
 #include "support/mariadb_server.h"
 #include "support/postgresql_server.h"
@@ -80,67 +80,27 @@ std::int64_t peak_kib() {
   return 0;
 }
 
-class OdbcPostgresqlSubject final : public ConnectionSubject {
+class OdbcPostgresqlSubject final : public OfPostgresql {
  public:
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect() override {
     return connect_by_odbc(odbc_postgresql_url());
   }
-  [[nodiscard]] std::string long_query() const override { return "SELECT pg_sleep(60)"; }
-  [[nodiscard]] bool somebody_works(Connection& asking) override {
-    const auto count =
-        query_text(asking,
-                   "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
-                   "backend_type = 'client backend' AND pid <> pg_backend_pid()",
-                   Call{});
-    return !count.ok() || *count != "0";
-  }
-  void cut(Connection& connection) override {
-    const auto other = connect();
-    ASSERT_TRUE(other.ok());
-    const auto done = (*other)->run(
-        "SELECT pg_terminate_backend(" + std::to_string(connection.session().process) + ")",
-        Call{});
-    EXPECT_TRUE(done.ok()) << done.error().text();
-  }
 };
 
-class OdbcMariadbSubject final : public ConnectionSubject {
+class OdbcMariadbSubject final : public OfMariadb {
  public:
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect() override {
     DUNLIN_ASSIGN(const auto first, connect_by_odbc(odbc_mariadb_url("mysql")));
     DUNLIN_TRY(run_only(*first, "CREATE DATABASE IF NOT EXISTS tests", Call{}));
     return connect_by_odbc(odbc_mariadb_url("tests"));
   }
-  [[nodiscard]] std::string long_query() const override { return "SELECT SLEEP(60)"; }
-  [[nodiscard]] bool somebody_works(Connection& asking) override {
-    const auto count = query_text(asking,
-                                  "SELECT count(*) FROM information_schema.processlist WHERE "
-                                  "command IN ('Query', 'Execute') AND id <> CONNECTION_ID()",
-                                  Call{});
-    return !count.ok() || *count != "0";
-  }
-  void cut(Connection& connection) override {
-    const auto other = connect();
-    ASSERT_TRUE(other.ok());
-    const auto done = (*other)->run("KILL " + std::to_string(connection.session().process), Call{});
-    EXPECT_TRUE(done.ok()) << done.error().text();
-  }
 };
 
-class OdbcSqliteSubject final : public ConnectionSubject {
+class OdbcSqliteSubject final : public OfSqlite {
  public:
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect() override {
-    return connect_by_odbc(odbc_sqlite_url(scratch_.file("db")));
+    return connect_by_odbc(odbc_sqlite_url(file()));
   }
-  [[nodiscard]] std::string long_query() const override {
-    return "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
-  }
-  [[nodiscard]] bool somebody_works(Connection&) override { return false; }
-  [[nodiscard]] bool can_be_cut() const override { return false; }
-  void cut(Connection&) override {}
-
- private:
-  dunlin::testing::ScratchDirectory scratch_;
 };
 
 INSTANTIATE_TEST_SUITE_P(OdbcPostgresql, ConnectionConformance, ::testing::Values([] {
@@ -151,24 +111,9 @@ INSTANTIATE_TEST_SUITE_P(OdbcMariadb, ConnectionConformance,
 INSTANTIATE_TEST_SUITE_P(OdbcSqlite, ConnectionConformance,
                          ::testing::Values([] { return std::make_shared<OdbcSqliteSubject>(); }));
 
-/// One connection, and what tests ask of it.
-class OdbcTest : public ::testing::Test {
+class OdbcTest : public OneConnection {
  protected:
-  void connect(const std::string& url) {
-    auto connected = connect_by_odbc(url);
-    ASSERT_TRUE(connected.ok()) << connected.error().text();
-    connection_ = std::move(*connected);
-  }
-  Done run(std::string_view sql) {
-    const auto done = connection_->run(sql, Call{});
-    EXPECT_TRUE(done.ok()) << sql << ": " << done.error().text();
-    return done.ok() ? *done : Done{};
-  }
-  std::string text(std::string_view sql, std::span<const Parameter> parameters = {}) {
-    const auto found = query_text(*connection_, sql, Call{}, parameters);
-    EXPECT_TRUE(found.ok()) << sql << ": " << found.error().text();
-    return found.ok() ? found->value_or("NULL") : "error";
-  }
+  void connect(const std::string& url) { take(connect_by_odbc(url)); }
   Error error_of(std::string_view sql) {
     const auto found = query_text(*connection_, sql, Call{});
     EXPECT_FALSE(found.ok()) << sql;
@@ -212,8 +157,6 @@ class OdbcTest : public ::testing::Test {
               ErrorType::defect);
     EXPECT_EQ(connection_->run("SELECT \xFF", Call{}).error().type, ErrorType::invalid_input);
   }
-
-  std::unique_ptr<Connection> connection_;
 };
 
 class OdbcPostgresqlTest : public OdbcTest {

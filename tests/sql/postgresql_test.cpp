@@ -1,7 +1,7 @@
 // Connections to a real PostgreSQL server: what every connection must do, and what is its own.
 #include <thread>
 
-#include "sql/connection_conformance.h"
+#include "sql/connection_subjects.h"
 #include "sql/postgresql/connection.h"
 #include "sql/postgresql/sqlstate.h"
 #include "support/other_postgresql.h"
@@ -25,52 +25,19 @@ Result<std::unique_ptr<Connection>> connect_to(const std::string& url, const Cal
   return connect_postgresql(address, call);
 }
 
-class PostgresqlSubject final : public ConnectionSubject {
+class PostgresqlSubject final : public OfPostgresql {
  public:
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect() override {
     return connect_to(server().address());
-  }
-  [[nodiscard]] std::string long_query() const override { return "SELECT pg_sleep(60)"; }
-  [[nodiscard]] bool somebody_works(Connection& asking) override {
-    const auto count =
-        query_text(asking,
-                   "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
-                   "backend_type = 'client backend' AND pid <> pg_backend_pid()",
-                   Call{});
-    return !count.ok() || *count != "0";
-  }
-  void cut(Connection& connection) override {
-    const auto other = connect();
-    ASSERT_TRUE(other.ok());
-    const auto done = (*other)->run(
-        "SELECT pg_terminate_backend(" + std::to_string(connection.session().process) + ")",
-        Call{});
-    EXPECT_TRUE(done.ok()) << done.error().text();
   }
 };
 
 INSTANTIATE_TEST_SUITE_P(Postgresql, ConnectionConformance,
                          ::testing::Values([] { return std::make_shared<PostgresqlSubject>(); }));
 
-class PostgresqlConnectionTest : public ::testing::Test {
+class PostgresqlConnectionTest : public OneConnection {
  protected:
-  void SetUp() override {
-    auto connected = connect_to(server().address());
-    ASSERT_TRUE(connected.ok()) << connected.error().text();
-    connection_ = std::move(*connected);
-  }
-  Done run(std::string_view sql, std::span<const Parameter> parameters = {}) {
-    const auto done = connection_->run(sql, Call{}, parameters);
-    EXPECT_TRUE(done.ok()) << sql << ": " << done.error().text();
-    return done.ok() ? *done : Done{};
-  }
-  std::string text(std::string_view sql, std::span<const Parameter> parameters = {}) {
-    const auto found = query_text(*connection_, sql, Call{}, parameters);
-    EXPECT_TRUE(found.ok()) << sql << ": " << found.error().text();
-    return found.ok() ? found->value_or("NULL") : "error";
-  }
-
-  std::unique_ptr<Connection> connection_;
+  void SetUp() override { take(connect_to(server().address())); }
 };
 
 TEST_F(PostgresqlConnectionTest, SaysItsVersionAndDatabase) {

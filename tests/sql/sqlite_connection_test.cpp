@@ -3,26 +3,16 @@
 
 #include <thread>
 
-#include "sql/connection_conformance.h"
-#include "support/scratch.h"
+#include "sql/connection_subjects.h"
 
 namespace dunlin::sql {
 namespace {
 
-class SqliteSubject final : public ConnectionSubject {
+class SqliteSubject final : public OfSqlite {
  public:
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect() override {
-    return connect_sqlite(scratch_.file("db"), true);
+    return connect_sqlite(file(), true);
   }
-  [[nodiscard]] std::string long_query() const override {
-    return "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
-  }
-  [[nodiscard]] bool somebody_works(Connection&) override { return false; }
-  [[nodiscard]] bool can_be_cut() const override { return false; }
-  void cut(Connection&) override {}
-
- private:
-  dunlin::testing::ScratchDirectory scratch_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, ConnectionConformance,

@@ -26,12 +26,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kMariadbConnectWithin{10'000};
-/// For the server's answer to being told to end a statement.
-constexpr milliseconds kMariadbConfirmWithin{5'000};
 constexpr milliseconds kMariadbTellWithin{3'000};
-/// engine.md: cancel and pause are looked at every 100 ms at least.
-constexpr int kMariadbSlice_ms = 50;
 constexpr unsigned int kQueryInterrupted = 1317;
 constexpr unsigned int kServerLost = 2013;
 
@@ -46,13 +41,13 @@ int wait_slice(MYSQL* handle, int wanted) {
   if ((wanted & MYSQL_WAIT_READ) != 0) events = static_cast<short>(events | POLLIN);
   if ((wanted & MYSQL_WAIT_WRITE) != 0) events = static_cast<short>(events | POLLOUT);
   if ((wanted & MYSQL_WAIT_EXCEPT) != 0) events = static_cast<short>(events | POLLPRI);
-  int slice = kMariadbSlice_ms;
+  int slice = kSlice_ms;
   const bool timed = (wanted & MYSQL_WAIT_TIMEOUT) != 0;
   if (timed)
     slice = std::min(slice, static_cast<int>(mariadb().mysql_get_timeout_value_ms(handle)));
   pollfd socket{static_cast<int>(mariadb().mysql_get_socket(handle)), events, 0};
   const int found = ::poll(&socket, 1, slice);
-  if (found <= 0) return timed && slice < kMariadbSlice_ms ? MYSQL_WAIT_TIMEOUT : 0;
+  if (found <= 0) return timed && slice < kSlice_ms ? MYSQL_WAIT_TIMEOUT : 0;
   int ready = 0;
   if ((socket.revents & (POLLIN | POLLHUP | POLLERR)) != 0) ready |= MYSQL_WAIT_READ;
   if ((socket.revents & POLLOUT) != 0) ready |= MYSQL_WAIT_WRITE;
@@ -227,7 +222,7 @@ Status MariadbConnection::drive(const Call& call, const Deadline& deadline, Star
     }
     if (told_ && !confirming) {
       confirming = true;
-      confirm = Deadline(kMariadbConfirmWithin);
+      confirm = Deadline(kConfirmWithin);
     }
     if (confirming && confirm.passed()) {
       Error error = *told_;
@@ -403,7 +398,7 @@ void MariadbConnection::absorb_kill() {
   constexpr std::string_view kNothing = "DO 0";
   int failed = 0;
   const Status driven = drive(
-      Call{}, Deadline(kMariadbConfirmWithin),
+      Call{}, Deadline(kConfirmWithin),
       [&] {
         return mariadb().mysql_real_query_start(&failed, handle_.get(), kNothing.data(),
                                                 static_cast<unsigned long>(kNothing.size()));
@@ -424,7 +419,7 @@ Status set_options(MYSQL* handle, const ServerAddress& address) {
   library.mysql_optionsv(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   const unsigned int no = 0;
   library.mysql_optionsv(handle, MYSQL_OPT_LOCAL_INFILE, &no);
-  unsigned int connect_s = static_cast<unsigned int>(kMariadbConnectWithin.count() / 1000);
+  unsigned int connect_s = static_cast<unsigned int>(kConnectWithin.count() / 1000);
   if (const std::string* const text = option("connect_timeout"))
     std::from_chars(text->data(), text->data() + text->size(), connect_s);
   library.mysql_optionsv(handle, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
@@ -477,7 +472,7 @@ Result<MariadbHandle> open_mariadb(const ServerAddress& address, const Call& cal
   const auto text = [](const std::string& value) {
     return value.empty() ? nullptr : value.c_str();
   };
-  const Deadline deadline(call.timeout.count() > 0 ? call.timeout : kMariadbConnectWithin);
+  const Deadline deadline(call.timeout.count() > 0 ? call.timeout : kConnectWithin);
   MYSQL* connected = nullptr;
   int wanted = mariadb().mysql_real_connect_start(
       &connected, handle.get(), local ? "localhost" : text(address.host), text(address.user),

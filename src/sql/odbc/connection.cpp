@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "sql/deadline.h"
 #include "sql/mariadb/error_codes.h"
 #include "sql/odbc/error_codes.h"
 #include "sql/odbc/handle.h"
@@ -24,7 +25,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kOdbcConnectWithin{10'000};
 constexpr milliseconds kOdbcTellWithin{3'000};
 /// For questions of our own: the state of the transaction, what is left of a statement.
 constexpr milliseconds kOdbcAskWithin{5'000};
@@ -650,8 +650,8 @@ Status OdbcConnection::reset(const Call& call) {
   }
   DUNLIN_ASSIGN(
       OdbcSession fresh,
-      OdbcSession::open(address_, call,
-                        call.timeout.count() > 0 ? call.timeout : kOdbcConnectWithin, *watch_));
+      OdbcSession::open(address_, call, call.timeout.count() > 0 ? call.timeout : kConnectWithin,
+                        *watch_));
   handle_ = std::move(fresh);
   lost_ = false;
   by_cursor_ = false;
@@ -666,7 +666,7 @@ Result<std::unique_ptr<Connection>> connect_odbc(const OdbcAddress& address, con
   auto watch = std::make_unique<CallWatch>();
   DUNLIN_ASSIGN(
       OdbcSession session,
-      OdbcSession::open(address, call, call.timeout.count() > 0 ? call.timeout : kOdbcConnectWithin,
+      OdbcSession::open(address, call, call.timeout.count() > 0 ? call.timeout : kConnectWithin,
                         *watch));
   auto connection = std::make_unique<OdbcConnection>(address, std::move(watch), std::move(session));
   if (Status status = connection->introduce(call); !status.ok()) {

@@ -22,10 +22,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// For the server's answer to being told to end a statement.
-constexpr milliseconds kOdbcConfirmWithin{5'000};
-/// engine.md: cancel and pause are looked at every 100 ms at least.
-constexpr milliseconds kOdbcSlice{50};
 constexpr unsigned long kMostSockets = 8;
 
 /// The call of the kernel in which a thread waits, as it says itself: number, then arguments.
@@ -146,7 +142,7 @@ void CallWatch::run() {
       asleep_ = false;
       continue;
     }
-    wake_.wait_for(lock, kOdbcSlice);
+    wake_.wait_for(lock, milliseconds(kSlice_ms));
     if (inside_ && !ends_) look(lock);
   }
 }
@@ -156,7 +152,7 @@ void CallWatch::look(std::unique_lock<std::mutex>& lock) {
   if (tells) {
     told_ = over();
     if (!told_) return;
-    confirm_ = Deadline(kOdbcConfirmWithin);
+    confirm_ = Deadline(kConfirmWithin);
     if (!tell_) return;
   } else if (tell_ && !confirm_.passed()) {
     return;

@@ -26,8 +26,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// For the server's answer to being told to end a statement.
-constexpr milliseconds kConfirmWithin{5'000};
 constexpr std::size_t kCopyChunk = 256 << 10;
 
 struct FreeResult {

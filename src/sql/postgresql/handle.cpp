@@ -17,10 +17,6 @@ namespace dunlin::sql {
 
 namespace {
 
-constexpr std::chrono::milliseconds kConnectWithin{10'000};
-/// engine.md: cancel and pause are looked at every 100 ms at least.
-constexpr int kSlice_ms = 50;
-
 /// libpq gives no code of a connection that failed but in its verbose text: "FATAL:  28P01: …".
 Error connect_error(PGconn* connection, const ServerAddress& address) {
   const std::string text = first_line_of(pq().PQerrorMessage(connection));
