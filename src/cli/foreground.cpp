@@ -344,6 +344,7 @@ Status print_end(Session& session, const engine::Snapshot& snapshot, const engin
     session.event("finished", fields);
     return success();
   }
+  if (session.options().quiet) return success();  // what is noted would be counted for nobody
   Shown shown{snapshot, {}, {}, session.clock().wall_ms(), attempt_ms, {}};
   // Of one that goes on they are not complete.
   if (shown.snapshot.shown_status != store::ExecutionStatus::paused) {

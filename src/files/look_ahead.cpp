@@ -12,7 +12,7 @@ namespace {
 
 /// Entries looked at by one job: at most kSlicesAhead + kDirectoriesAhead slices are in memory,
 /// some 300 bytes an entry.
-constexpr std::size_t kSliceEntries = 256;
+constexpr std::size_t kSliceEntries = 512;
 constexpr std::size_t kSlicesAhead = 8;
 constexpr std::size_t kDirectoriesAhead = 8;
 // A wake-up may be lost (engine/thread_pool.cpp), and a cancel wakes nobody.

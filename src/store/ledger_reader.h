@@ -78,6 +78,7 @@ class LedgerReader {
   [[nodiscard]] Status add_intents(std::int64_t batch, std::int64_t first_item,
                                    std::vector<ItemRow>& items);
   [[nodiscard]] Result<std::string> word_or_text(const sql::Statement& row, int column);
+  [[nodiscard]] Result<std::string> word_text(std::int64_t word_id);
   /// Relative to the root. Directories never change, so paths are kept (at most 8,192).
   [[nodiscard]] Result<std::string> path_of(std::int64_t directory);
   [[nodiscard]] Result<DirectoryRow> directory_row(const sql::Statement& row);

@@ -1,4 +1,8 @@
 // LedgerReader: items, errors, and the records about the execution.
+#include <algorithm>
+#include <map>
+#include <tuple>
+
 #include <fmt/format.h>
 
 #include "base/binary.h"
@@ -36,7 +40,11 @@ std::string types_of(std::string_view name) {
 
 Result<std::string> LedgerReader::word_or_text(const sql::Statement& row, int column) {
   if (row.column_type(column) != kInteger) return row.column_string(column);
-  const auto number = static_cast<std::size_t>(row.column_int64(column));
+  return word_text(row.column_int64(column));
+}
+
+Result<std::string> LedgerReader::word_text(std::int64_t word_id) {
+  const auto number = static_cast<std::size_t>(word_id);
   if (number > words_.size()) {
     words_.clear();
     DUNLIN_ASSIGN(sql::Statement word, database_.cached("SELECT text FROM word ORDER BY id"));
@@ -260,25 +268,35 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> LedgerReader::error_co
   }
 }
 
-/// Words are few; rarer messages, which may be as many as items, are counted as one group.
+/// Words are few; rarer messages, which may be as many as items, are counted as one group. Counted
+/// here: SQLite would sort the rows.
 Result<std::vector<Remark>> LedgerReader::remarks() {
-  std::vector<Remark> remarks;
+  using Group = std::pair<std::int64_t, std::int64_t>;  // status, number of the word or 0
+  std::map<Group, std::int64_t> groups;
   DUNLIN_ASSIGN(sql::Statement row,
-                database_.cached("SELECT status, iif(typeof(message) = 'integer', message, 0) AS "
-                                 "number, count(*) AS items FROM outcome WHERE message IS NOT NULL "
-                                 "AND status IN (2, 4, 5) GROUP BY status, number "
-                                 "ORDER BY items DESC, number"));
-  while (true) {
+                database_.cached("SELECT status, message FROM outcome WHERE message IS NOT NULL "
+                                 "AND status IN (2, 4, 5)"));
+  for (auto last = groups.end();;) {
     DUNLIN_ASSIGN(const bool more, row.step());
-    if (!more) return remarks;
-    Remark remark;
-    remark.status = static_cast<ItemStatus>(row.column_int64(0));
-    if (row.column_int64(1) > 0) {
-      DUNLIN_ASSIGN(remark.text, word_or_text(row, 1));
+    if (!more) break;
+    const Group group{row.column_int64(0),
+                      row.column_type(1) == kInteger ? row.column_int64(1) : 0};
+    if (last == groups.end() || last->first != group) last = groups.try_emplace(group).first;
+    ++last->second;
+  }
+  std::vector<std::pair<Group, std::int64_t>> ordered(groups.begin(), groups.end());
+  std::ranges::sort(ordered, {}, [](const auto& entry) {
+    return std::tuple(-entry.second, entry.first.second, entry.first.first);
+  });
+  std::vector<Remark> remarks;
+  for (const auto& [group, items] : ordered) {
+    Remark remark{static_cast<ItemStatus>(group.first), "", items};
+    if (group.second > 0) {
+      DUNLIN_ASSIGN(remark.text, word_text(group.second));
     }
-    remark.items = row.column_int64(2);
     remarks.push_back(std::move(remark));
   }
+  return remarks;
 }
 
 Result<std::vector<ItemId>> LedgerReader::answered_items() {

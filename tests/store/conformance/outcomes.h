@@ -120,6 +120,32 @@ TYPED_TEST_P(LedgerConformance, RemarksCountWhatItemsThatDidNotFailSay) {
   EXPECT_EQ(remarks->at(1).items + remarks->at(2).items, 2);
 }
 
+TYPED_TEST_P(LedgerConformance, RemarksOfWhichThereAreTooManyAreCountedAsOne) {
+  constexpr std::int64_t kItems = 400;
+  this->append(1, kItems);
+  std::vector<ItemOutcome> outcomes;
+  for (std::int64_t n = 1; n <= kItems; ++n)
+    outcomes.push_back(skipped(n, n % 4 == 0 ? "frequent" : "only of " + std::to_string(n)));
+  must_apply(this->ledger(), {start({{1, 1}}), end(1, 1, BatchResult::done, outcomes)});
+  const auto remarks = this->ledger().remarks();
+  ASSERT_GE(remarks->size(), 3U);
+  std::int64_t items = 0;
+  std::int64_t together = 0;
+  for (std::size_t n = 0; n < remarks->size(); ++n) {
+    const Remark& remark = remarks->at(n);
+    items += remark.items;
+    if (remark.text.empty()) together += remark.items;
+    if (remark.text == "frequent") {
+      EXPECT_EQ(remark.items, kItems / 4);
+    }
+    if (n > 0) {
+      EXPECT_LE(remark.items, remarks->at(n - 1).items);
+    }
+  }
+  EXPECT_EQ(items, kItems);
+  EXPECT_GT(together, 0);
+}
+
 TYPED_TEST_P(LedgerConformance, EachItemIsCountedAsWhatItsTaskSays) {
   AppendWork work;
   work.tasks = {task(1), task(2), task(3)};
