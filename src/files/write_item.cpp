@@ -48,7 +48,10 @@ Status CopyBatch::write(Copy& copy) {
   if (clash) return *std::move(clash);
   DUNLIN_TRY(flush_->prepare(*to));
   if (site_.plan.moves()) DUNLIN_TRY(flush_->prepare(*from));
-  DUNLIN_ASSIGN(const auto there, to->find(copy.name));
+  std::optional<fs::FileInfo> there;
+  if (!to->was_empty()) {
+    DUNLIN_ASSIGN(there, to->find(copy.name));
+  }
   if (there) {
     DUNLIN_ASSIGN(clash, site_.names.clash(*to, row.directory_path, copy.name));
     if (clash && site_.plan.conflict != Conflict::keep_both) return *std::move(clash);

@@ -11,6 +11,7 @@
 
 #include "base/file_io.h"
 #include "base/text.h"
+#include "fs/direct_io.h"
 #include "fs/extents.h"
 #include "fs/feed.h"
 
@@ -68,7 +69,8 @@ Result<std::int64_t> copy_content(int from, const Subject& from_shown, int to,
       static_cast<std::size_t>(std::clamp(size_hint + 1, kSmallestBlockBytes, kBlockBytes));
   const auto held = static_cast<std::int64_t>(block);
   DUNLIN_ASSIGN(const MemoryLease lease, transfer.permits.memory(held, held, transfer.cancel));
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(block);
+  BlockBuffer buffer(block);
+  if (buffer.get() == nullptr) return error_from_errno(ENOMEM, from_shown.text());
   std::int64_t copied = 0;
   while (true) {
     const auto wanted = std::min<std::int64_t>(static_cast<std::int64_t>(block),
@@ -138,7 +140,7 @@ Status hash_content(int from, const Subject& from_shown, HashSet& hashes,
   DUNLIN_ASSIGN(std::int64_t offset,
                 feed({cached, from_shown, 1, false}, info.st_size, hashes, transfer));
   // To its end, not to its size: files in /proc have none.
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kSmallestBlockBytes);
+  BlockBuffer buffer(kSmallestBlockBytes);
   while (true) {
     DUNLIN_TRY(transfer.cancel.check());
     DUNLIN_ASSIGN(const std::size_t got,

@@ -2,6 +2,7 @@
 // 6.1). Any thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,28 @@ using AlignedBuffer = std::unique_ptr<std::byte, FreedMemory>;
 /// nullptr when there is no memory. `alignment`: a power of two.
 [[nodiscard]] AlignedBuffer aligned_buffer(std::size_t bytes,
                                            std::size_t alignment = kLargestAlignment);
+
+/// For one block, to be a local variable: a small one needs no allocation, which is felt where each
+/// of many small files has its own.
+class BlockBuffer {
+ public:
+  /// get() is nullptr when there is no memory. `alignment`: a power of two.
+  explicit BlockBuffer(std::size_t bytes, std::size_t alignment = 1) {
+    if (bytes > sizeof small_ || alignment > kSmallAlignment)
+      large_ = aligned_buffer(bytes, std::max(alignment, sizeof(void*)));
+    else
+      begin_ = small_;
+  }
+  BlockBuffer(const BlockBuffer&) = delete;
+  BlockBuffer& operator=(const BlockBuffer&) = delete;
+  [[nodiscard]] std::byte* get() { return begin_ != nullptr ? begin_ : large_.get(); }
+
+ private:
+  static constexpr std::size_t kSmallAlignment = 4096;
+  alignas(kSmallAlignment) std::byte small_[32 << 10];
+  AlignedBuffer large_;
+  std::byte* begin_ = nullptr;
+};
 
 [[nodiscard]] constexpr std::size_t round_up(std::size_t value, std::size_t to) {
   return (value + to - 1) / to * to;

@@ -198,12 +198,29 @@ std::string Directory::shown(std::string_view name) const {
 struct Directory::Learned {
   std::atomic<std::int64_t> until_ns{0};  ///< monotonic
   std::atomic<std::uint64_t> owner{0};    ///< uid and gid
+  std::atomic<std::int64_t> empty_until_ns{kNotAsked};
+  static constexpr std::int64_t kNotAsked = 0;
+  static constexpr std::int64_t kNot = -1;
 };
 
 std::optional<NewFile> Directory::new_file() const {
   if (steady_ns() >= learned_->until_ns.load(std::memory_order_acquire)) return std::nullopt;
   const std::uint64_t owner = learned_->owner.load(std::memory_order_relaxed);
   return NewFile{static_cast<std::uint32_t>(owner >> 32U), static_cast<std::uint32_t>(owner)};
+}
+
+bool Directory::was_empty() const {
+  const std::int64_t until = learned_->empty_until_ns.load(std::memory_order_acquire);
+  if (until != Learned::kNotAsked) return until != Learned::kNot && steady_ns() < until;
+  // Whoever asks meanwhile looks for himself.
+  if (learned_->empty_until_ns.exchange(Learned::kNot) != Learned::kNotAsked) return false;
+  const std::int64_t now = steady_ns();
+  auto listing = Listing::open(*this);
+  if (!listing.ok()) return false;
+  const auto first = listing->next();
+  if (!first.ok() || *first) return false;
+  learned_->empty_until_ns.store(now + kEmptyHolds_ns, std::memory_order_release);
+  return true;
 }
 
 void Directory::note_new_file(const NewFile& made) const {

@@ -36,6 +36,7 @@ struct NewFile {
 };
 /// How long that is believed: a directory may be given another group or a default ACL meanwhile.
 inline constexpr std::int64_t kNewFileHolds_ns = 1'000'000'000;
+inline constexpr std::int64_t kEmptyHolds_ns = 1'000'000'000;
 
 class Directory {
  public:
@@ -88,6 +89,10 @@ class Directory {
   /// nullopt: not known, for a second not asked, or there was more than that.
   [[nodiscard]] std::optional<NewFile> new_file() const;
   void note_new_file(const NewFile& made) const;
+  /// Whether no name stood in it when that was first asked, less than a second ago: so that each
+  /// file of a directory that is new need not be looked for. Whoever puts one there afterwards
+  /// finds what came in between (rename_new).
+  [[nodiscard]] bool was_empty() const;
   /// The last errno as Error, "VERB 'path/name'".
   [[nodiscard]] Error error(int errno_value, std::string_view verb, std::string_view name) const;
 

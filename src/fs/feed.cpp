@@ -28,9 +28,8 @@ Result<std::int64_t> feed_in_turn(const FedFile& file, std::int64_t size, HashSe
   const auto largest = static_cast<std::size_t>(std::clamp<std::int64_t>(size, 1, kBlockBytes));
   const auto held = static_cast<std::int64_t>(largest);
   DUNLIN_ASSIGN(const MemoryLease lease, transfer.permits.memory(held, held, transfer.cancel));
-  const AlignedBuffer buffer =
-      aligned_buffer(round_up(largest, file.granule), std::max<std::size_t>(file.granule, 4096));
-  if (!buffer) return error_from_errno(ENOMEM, file.shown.text());
+  BlockBuffer buffer(round_up(largest, file.granule), std::max<std::size_t>(file.granule, 4096));
+  if (buffer.get() == nullptr) return error_from_errno(ENOMEM, file.shown.text());
   std::int64_t offset = 0;
   while (offset < size) {
     Block block{offset, static_cast<std::size_t>(std::min(kBlockBytes, size - offset)), 0, false,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <map>
 #include <mutex>
@@ -29,15 +30,27 @@ struct BatchFlush::State {
     FlushMode mode = FlushMode::fsync_each;
     UniqueFd fd;  ///< syncfs: opened before the first write
     std::string shown_path;
-    bool names_changed = false;
+    std::uint64_t number = 0;
+    std::atomic<bool> names_changed{false};
   };
-  bool each = false;
+  std::atomic<bool> each{false};
   /// Descriptors kept for flushing by directory; the lowest is flushed early when there are more.
   const std::size_t held_directories = directories_to_hold();
   std::mutex mutex;
   std::map<std::uint64_t, Device> devices;
+  /// The one that was prepared first, mostly the only one: found without the lock.
+  std::atomic<Device*> first{nullptr};
   /// fsync_each: (device, inode) of directories with changed names, and a descriptor to flush by.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<const Directory>> directories;
+
+  /// nullptr: not prepared.
+  Device* device_of(const Directory& directory) {
+    Device* const known = first.load(std::memory_order_acquire);
+    if (known != nullptr && known->number == directory.device()) return known;
+    const std::scoped_lock lock(mutex);
+    const auto found = devices.find(directory.device());
+    return found == devices.end() ? nullptr : &found->second;
+  }
 };
 
 BatchFlush::BatchFlush(bool each) : state_(std::make_unique<State>()) {
@@ -46,29 +59,34 @@ BatchFlush::BatchFlush(bool each) : state_(std::make_unique<State>()) {
 BatchFlush::~BatchFlush() = default;
 
 bool BatchFlush::flushes_files_together(const Directory& directory) {
-  const std::scoped_lock lock(state_->mutex);
-  const auto found = state_->devices.find(directory.device());
-  DUNLIN_CHECK(found != state_->devices.end(), "a batch wrote where its flush was not prepared");
-  return found->second.mode == FlushMode::syncfs && !state_->each;
+  const State::Device* const device = state_->device_of(directory);
+  DUNLIN_CHECK(device != nullptr, "a batch wrote where its flush was not prepared");
+  return device->mode == FlushMode::syncfs && !state_->each;
 }
 
 Status BatchFlush::prepare(const Directory& directory) {
+  if (state_->device_of(directory) != nullptr) return success();
   const std::scoped_lock lock(state_->mutex);
   if (state_->devices.contains(directory.device())) return success();
-  State::Device device;
-  device.shown_path = directory.shown_path();
   DUNLIN_ASSIGN(const FileSystemTraits traits, traits_of(directory));
-  if (!state_->each && directory.features().syncfs) device.mode = traits.flush;
-  if (device.mode == FlushMode::syncfs) {
-    device.fd.reset(::openat(directory.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!device.fd) return directory.error(errno, "open directory", "");
+  const bool together = !state_->each && directory.features().syncfs;
+  const FlushMode mode = together ? traits.flush : FlushMode::fsync_each;
+  UniqueFd fd;
+  if (mode == FlushMode::syncfs) {
+    fd.reset(::openat(directory.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) return directory.error(errno, "open directory", "");
   }
-  state_->devices.emplace(directory.device(), std::move(device));
+  State::Device& device = state_->devices[directory.device()];
+  device.number = directory.device();
+  device.mode = mode;
+  device.fd = std::move(fd);
+  device.shown_path = directory.shown_path();
+  State::Device* none = nullptr;
+  state_->first.compare_exchange_strong(none, &device, std::memory_order_release);
   return success();
 }
 
 void BatchFlush::fsync_each_file() {
-  const std::scoped_lock lock(state_->mutex);
   state_->each = true;
 }
 
@@ -93,13 +111,12 @@ Status BatchFlush::flush_files() {
 }
 
 Status BatchFlush::directory_changed(const Directory& directory) {
+  State::Device* const device = state_->device_of(directory);
+  DUNLIN_CHECK(device != nullptr, "a batch published where its flush was not prepared");
+  device->names_changed = true;
+  if (device->mode == FlushMode::syncfs) return success();
   std::shared_ptr<const Directory> crowded_out;
   const std::scoped_lock lock(state_->mutex);
-  const auto found = state_->devices.find(directory.device());
-  DUNLIN_CHECK(found != state_->devices.end(),
-               "a batch published where its flush was not prepared");
-  found->second.names_changed = true;
-  if (found->second.mode == FlushMode::syncfs) return success();
   const auto key = std::pair(directory.device(), directory.inode());
   if (state_->directories.contains(key)) return success();
   if (state_->directories.size() >= state_->held_directories) {

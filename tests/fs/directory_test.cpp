@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "fs/fixture.h"
+#include "support/process.h"
 
 namespace dunlin::fs::testing {
 namespace {
@@ -185,6 +186,22 @@ TEST(FsDirectoryInfo, TellsTypesTimesAndAbsence) {
             ErrorType::source_vanished);
   EXPECT_TRUE(is_ok(directory.remove_file("absent")));
   EXPECT_TRUE(is_ok(directory.remove_directory("absent")));
+}
+
+TEST(FsDirectoryInfo, ThatItWasEmptyIsBelievedForASecondAndAskedOnce) {
+  const ScratchDirectory scratch;
+  stdfs::create_directories(scratch.file("empty"));
+  stdfs::create_directories(scratch.file("full/below"));
+  const Directory full = open(scratch.file("full"));
+  EXPECT_FALSE(full.was_empty());
+  stdfs::remove(scratch.file("full/below"));
+  EXPECT_FALSE(full.was_empty()) << "what it says is that nobody need look";
+
+  const Directory empty = open(scratch.file("empty"));
+  EXPECT_TRUE(empty.was_empty());
+  write(scratch.file("empty/file"), "x");
+  EXPECT_TRUE(dunlin::testing::eventually([&] { return !empty.was_empty(); }));
+  EXPECT_FALSE(open(scratch.file("empty")).was_empty()) << "another handle asks for itself";
 }
 
 TEST(FsDirectoryCache, KeepsFewDescriptorsForManyDirectories) {
