@@ -239,7 +239,7 @@ Status CopyBatch::copy_waiting() {
   DUNLIN_TRY(each(Stage::written, &CopyBatch::prove));
   if (!in_stage(Stage::waiting).empty()) {  // some device did not keep what it had taken
     flush_->fsync_each_file();
-    DUNLIN_TRY(each(Stage::waiting, &CopyBatch::write));
+    DUNLIN_TRY(write_waiting());
     DUNLIN_TRY(each(Stage::written, &CopyBatch::prove));
   }
   DUNLIN_CRASH_POINT("files.read_back.after");
@@ -254,11 +254,18 @@ Status CopyBatch::write_all(bool fsync_each) {
   flush_ = std::make_unique<fs::BatchFlush>(fsync_each);
   DUNLIN_TRY(flush_->prepare(destination_->root()));
   DUNLIN_CRASH_POINT("files.write.before");
-  DUNLIN_TRY(each(Stage::waiting, &CopyBatch::write));
+  DUNLIN_TRY(write_waiting());
   DUNLIN_CRASH_POINT("files.write.after");
   if (!in_stage(Stage::written).empty()) DUNLIN_TRY(flush_->flush_files());
   DUNLIN_CRASH_POINT("files.flush.after");
   return success();
+}
+
+/// Those that are written have their checksums on return.
+Status CopyBatch::write_waiting() {
+  const Status written = each(Stage::waiting, &CopyBatch::write);
+  const Status hashed = md5_queue_.finish();
+  return written.ok() ? hashed : written;
 }
 
 Status CopyBatch::prove(Copy& copy) {

@@ -15,6 +15,7 @@
 #include "engine/run.h"
 #include "files/decide.h"
 #include "files/entry_writer.h"
+#include "files/md5_queue.h"
 #include "files/obstacles.h"
 #include "files/records.h"
 #include "files/reopened.h"
@@ -81,6 +82,7 @@ class CopyBatch {
   [[nodiscard]] Status copy_all();
   [[nodiscard]] Status copy_waiting();
   [[nodiscard]] Status write_all(bool fsync_each);
+  [[nodiscard]] Status write_waiting();
   [[nodiscard]] Status write(Copy& copy);
   [[nodiscard]] Result<fs::FileInfo> look_at_source(const engine::ItemRow& row,
                                                     const Detail& listed,
@@ -253,6 +255,7 @@ class CopyBatch {
   std::optional<Nearest> nearest_;  ///< of a rehearsal, as what it holds
   Holds holds_;
   std::unique_ptr<fs::BatchFlush> flush_;
+  Md5Queue md5_queue_;
   /// Not empty: the batch had been started before, and reports when it has left them.
   DirectoryStates reopened_;
   Witness carrier_;  ///< the intent of the first item, whose record they go with, without them

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "files/attributes.h"
+#include "files/md5_queue.h"
 #include "fs/clone.h"
 #include "fs/metadata.h"
 
@@ -77,13 +78,16 @@ fs::Transfer EntryWriter::transfer(const Place& to) {
           }};
 }
 
+/// Copied in chunks that the ledger knows of.
+bool EntryWriter::is_large(const Written& written, const Place& to) {
+  return to.part != nullptr && written.source.size >= to.directory.features().large_file_bytes;
+}
+
 /// Sets `copied_bytes` and `proven`.
 Status EntryWriter::copy_bytes(int in, const Subject& from_shown, const Temporary& out,
                                const Place& to, fs::HashSet& hashes, Written& written) {
   const fs::FileInfo& source = written.source;
-  const fs::Features& limits = to.directory.features();
-  if (to.part != nullptr && source.size >= limits.large_file_bytes)
-    return copy_large(in, from_shown, out, to, hashes, written);
+  if (is_large(written, to)) return copy_large(in, from_shown, out, to, hashes, written);
   const Subject to_shown = to.directory.subject(to.shown_name);
   if (out.adopted) {
     DUNLIN_TRY(context_.fence());
@@ -216,19 +220,26 @@ Result<UniqueFd> EntryWriter::open_adopted(const Place& to) {
   return to.directory.open_file(to.temporary, O_RDWR);
 }
 
-/// Clones or copies; sets the checksums. Content that may have changed within one tick of the clock
-/// is read twice.
+/// Clones or copies; sets the checksums, or the content of which they are to be taken. Content that
+/// may have changed within one tick of the clock is read twice.
 Status EntryWriter::bring_content(int in, const Subject& from_shown, const Temporary& temporary,
                                   const Place& to, Written& written) {
   const UniqueFd& out = temporary.file;
   const bool fresh = is_fresh(written.source, granularity_ns_);
+  const auto content_max = static_cast<std::int64_t>(Md5Queue::kContentMax);
+  const bool left = leaves_md5_ && written.source.size <= content_max && !is_large(written, to);
   std::vector<HashKind> kinds = hashes_;
   // Taken in the same pass, the read-back need not be hashed as slowly once more.
   const bool for_read_back =
       context_.settings().verification_level == engine::VerificationLevel::full && !kinds.empty() &&
       std::find(kinds.begin(), kinds.end(), HashKind::xxh3) == kinds.end();
+  if (left) kinds.clear();
   if (for_read_back || (fresh && kinds.empty())) kinds.push_back(HashKind::xxh3);
   DUNLIN_ASSIGN(fs::HashSet hashes, fs::HashSet::create(kinds));
+  if (left) {
+    written.content.emplace().reserve(static_cast<std::size_t>(written.source.size));
+    hashes.keep(&*written.content, Md5Queue::kContentMax);
+  }
   const Subject to_shown = to.directory.subject(to.shown_name);
   DUNLIN_ASSIGN(written.cloned, make_clone(in, from_shown, temporary, to, written.source, hashes));
   if (written.cloned) {
@@ -239,6 +250,7 @@ Status EntryWriter::bring_content(int in, const Subject& from_shown, const Tempo
     DUNLIN_TRY(copy_bytes(in, from_shown, temporary, to, hashes, written));
   }
   std::string checksum = hashes.finish();
+  hashes.keep(nullptr);
   if (fresh) {
     // A clone was made before the first look: it is what the second one has to be of.
     DUNLIN_TRY(fs::hash_content(written.cloned ? out.get() : in,
@@ -248,10 +260,10 @@ Status EntryWriter::bring_content(int in, const Subject& from_shown, const Tempo
   }
   if (for_read_back) {
     const std::size_t last = checksum.rfind(' ');
-    written.read_back = checksum.substr(last + 1);
-    checksum.resize(last);
+    written.read_back = left ? checksum : checksum.substr(last + 1);
+    checksum.resize(left ? 0 : last);
   }
-  if (!hashes_.empty()) written.checksum = std::move(checksum);
+  if (!hashes_.empty() && !left) written.checksum = std::move(checksum);
   return success();
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct Written {
   std::string
       checksum;  ///< of what was read; empty where there is no content, or no hash asked for
   std::string read_back;  ///< XXH3-128 of the same, where `checksum` has none; else empty
+  /// Of a small file that is hashed with others (EntryWriter::leaves_md5): what was read.
+  std::optional<std::string> content;
   /// fs::kFinalFlags of the source: for the final name, because they forbid a rename.
   std::uint32_t final_flags = 0;
   fs::Loss loss;
@@ -61,6 +64,10 @@ class EntryWriter {
         context_(context),
         flush_(flush),
         clones_(clones) {}
+
+  /// Where MD5 is the only hash wanted, it is left to the caller for files of up to
+  /// Md5Queue::kContentMax bytes, whose content comes with Written instead of a checksum.
+  void leaves_md5() { leaves_md5_ = hashes_ == std::vector{HashKind::md5}; }
 
   /// Makes `temporary` in `to` like `name` in `from`, an entry of `type`, replacing an older try.
   /// source_changed when the source was written meanwhile. `shown_name` is the final name, for
@@ -109,6 +116,7 @@ class EntryWriter {
   [[nodiscard]] static Error not_to_be_cloned(const Place& to, int why);
   [[nodiscard]] Status copy_bytes(int in, const Subject& from_shown, const Temporary& out,
                                   const Place& to, fs::HashSet& hashes, Written& written);
+  [[nodiscard]] static bool is_large(const Written& written, const Place& to);
   [[nodiscard]] fs::Transfer transfer(const Place& to);
   [[nodiscard]] bool wants_extended() const;
 
@@ -118,6 +126,7 @@ class EntryWriter {
   engine::BatchContext& context_;
   fs::BatchFlush& flush_;
   fs::CloneRefusals& clones_;
+  bool leaves_md5_ = false;
 };
 
 }  // namespace dunlin::files

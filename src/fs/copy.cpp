@@ -49,6 +49,8 @@ Result<HashSet> HashSet::create(const std::vector<HashKind>& kinds) {
 
 void HashSet::update(std::span<const std::byte> bytes) {
   for (Hasher& hasher : hashers_) hasher.update(bytes.data(), bytes.size());
+  if (content_ == nullptr || bytes.size() > at_most_ - std::min(at_most_, content_->size())) return;
+  content_->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 std::string HashSet::finish() {

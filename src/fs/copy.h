@@ -32,12 +32,22 @@ class HashSet {
   void update(std::span<const std::byte> bytes);
   /// "md5:<hex> xxh3:<hex>" of everything since the last call; empty for no kinds.
   [[nodiscard]] std::string finish();
-  [[nodiscard]] bool empty() const { return hashers_.empty(); }
+  /// Nothing of what is read is wanted.
+  [[nodiscard]] bool empty() const { return hashers_.empty() && content_ == nullptr; }
   /// Each by itself, for those that feed them from several threads.
   [[nodiscard]] std::span<Hasher> each() { return hashers_; }
+  /// From now on update(), not those who feed each(), also adds the bytes to `content`, but never
+  /// so that it holds more than `at_most`; nullptr: no more. For a hash that is taken of many small
+  /// files at once.
+  void keep(std::string* content, std::size_t at_most = 0) {
+    content_ = content;
+    at_most_ = at_most;
+  }
 
  private:
   std::vector<Hasher> hashers_;
+  std::string* content_ = nullptr;
+  std::size_t at_most_ = 0;
 };
 
 /// Copies from the present offset of `from` to its end (not to a size: files in /proc have none) in

@@ -1,10 +1,14 @@
 #include "base/hash.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
+
+#include "base/md5_lanes.h"
 
 namespace dunlin {
 namespace {
@@ -50,6 +54,51 @@ RC_GTEST_PROP(HashProperty, PortionsAndReuseChangeNothing,
     hasher->update(nullptr, 0);
     hasher->update(second);
     RC_ASSERT(hasher->finish() == *hash_bytes(kind, first + second));
+  }
+}
+
+/// As many lanes as there may be here.
+std::vector<int> widths() {
+  std::vector<int> all;
+  for (int lanes = 4; lanes <= md5_lanes_of_this_processor(); lanes *= 2) all.push_back(lanes);
+  return all;
+}
+
+void expect_each_as_alone(const std::vector<std::string>& messages) {
+  const std::vector<std::string_view> views(messages.begin(), messages.end());
+  for (const int lanes : widths()) {
+    SCOPED_TRACE(lanes);
+    const auto digests = md5_of_each(views, lanes);
+    ASSERT_TRUE(digests.ok());
+    ASSERT_EQ(digests->size(), messages.size());
+    for (std::size_t n = 0; n < messages.size(); ++n)
+      EXPECT_EQ((*digests)[n], *hash_bytes(HashKind::md5, messages[n])) << messages[n].size();
+  }
+}
+
+/// Against OpenSSL. The padding ends in the block of the last byte up to 55 bytes of it.
+TEST(Md5OfEach, OfEveryLengthAroundTheEndsOfBlocks) {
+  std::vector<std::string> messages;
+  for (std::size_t size = 0; size <= 260; ++size) {
+    messages.emplace_back(size, static_cast<char>('a' + size % 26));
+    if (size % 16 == 15)
+      expect_each_as_alone(messages);  // fewer than, as many as, and more than lanes
+  }
+  expect_each_as_alone(messages);
+  expect_each_as_alone({});
+}
+
+RC_GTEST_PROP(Md5OfEachProperty, OfAnyMessagesInAnyOrder,
+              (const std::vector<std::string>& messages)) {
+  std::vector<std::string> all = messages;
+  if (!all.empty()) all.push_back(std::string(*rc::gen::inRange(1, 70000), 'x'));
+  std::rotate(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2), all.end());
+  const std::vector<std::string_view> views(all.begin(), all.end());
+  for (const int lanes : widths()) {
+    const auto digests = md5_of_each(views, lanes);
+    RC_ASSERT(digests.ok() && digests->size() == all.size());
+    for (std::size_t n = 0; n < all.size(); ++n)
+      RC_ASSERT((*digests)[n] == *hash_bytes(HashKind::md5, all[n]));
   }
 }
 

@@ -3,9 +3,12 @@
 #include <sys/un.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
+#include "base/hash.h"
 #include "files/fixture.h"
+#include "files/md5_queue.h"
 
 namespace dunlin::files::testing {
 namespace {
@@ -95,6 +98,54 @@ TEST(FilesCopy, ChecksumsAreThoseOfTheContentAndTheProofIsNamed) {
   EXPECT_NE(item->row.proof, store::Proof::none);
   EXPECT_EQ(item->row.transferred_bytes, 6);
   EXPECT_EQ(item->row.action, "created");
+}
+
+/// Small files are hashed many at a time and large ones while they are copied; the checksum says
+/// nothing of it. 150 of them are more than are taken at once, and no multiple of that.
+TEST(FilesCopy, ChecksumsAreRightAboutTheSizeUpToWhichFilesAreHashedTogether) {
+  const ScratchDirectory scratch;
+  std::map<std::string, std::string> contents;
+  const std::size_t bound = Md5Queue::kContentMax;
+  for (const std::size_t size : {bound - 1, bound, bound + 1, 3 * bound})
+    contents["f" + std::to_string(size)] = std::string(size, 'l');
+  for (std::size_t size = 0; size < 150; ++size)
+    contents["f" + std::to_string(size)] = std::string(size, 's');
+  for (const auto& [name, content] : contents) write_file(scratch.file("source/" + name), content);
+  for (const char* verify : {"full", "basic"}) {
+    SCOPED_TRACE(verify);
+    const std::string target = scratch.file(std::string("to-") + verify);
+    CopyTest copy(scratch.file("source/"), target, {{"hash", "md5"}, {"verify", verify}});
+    LocalExecution& execution = copy.start();
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    for (const auto& [name, content] : contents) {
+      EXPECT_EQ(read_all(target + "/" + name), content);
+      EXPECT_EQ(execution.item(name)->row.checksum,
+                "md5:" + hex(*hash_bytes(HashKind::md5, content)));
+    }
+  }
+}
+
+/// A file with holes, read as the zeros that they stand for, and one that is "large" here.
+TEST(FilesCopy, ChecksumsOfHolesAndOfFilesInPartsAreThoseOfTheContent) {
+  const ScratchDirectory scratch;
+  const std::string content = std::string(8192, '\0') + "data" + std::string(20000, '\0');
+  write_file(scratch.file("source/holes"), "");
+  stdfs::resize_file(scratch.file("source/holes"), content.size());
+  {
+    std::fstream file(scratch.file("source/holes"), std::ios::in | std::ios::out);
+    file.seekp(8192).write("data", 4);
+  }
+  for (const std::int64_t large_from : {256LL << 20, 4096LL}) {
+    const std::string target = scratch.file("to-" + std::to_string(large_from));
+    fs::Features features;
+    features.large_file_bytes = large_from;
+    features.chunk_bytes = 4096;
+    CopyTest copy(scratch.file("source/"), target, {{"hash", "md5"}}, features);
+    LocalExecution& execution = copy.start();
+    ASSERT_TRUE(is_ok(execution.run_to_end()));
+    EXPECT_EQ(execution.item("holes")->row.checksum,
+              "md5:" + hex(*hash_bytes(HashKind::md5, content)));
+  }
 }
 
 TEST(FilesCopy, WithoutVerificationNothingIsReadBackOrHashed) {
