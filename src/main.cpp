@@ -6,6 +6,7 @@
 #include <malloc.h>
 
 #include "base/clock.h"
+#include "base/leave_to_exit.h"
 #include "base/redact.h"
 #include "cli/application.h"
 #include "engine/kind.h"
@@ -34,6 +35,7 @@ void hide_secrets(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, kArenas);
+  dunlin::process_ends_with_its_command();
   if (argc == 2 && std::string_view(argv[1]) == dunlin::sandbox::kParserWord)
     return dunlin::sandbox::content_parser_main();
   dunlin::engine::KindRegistry kinds;

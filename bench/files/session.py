@@ -24,8 +24,10 @@ class Session:
         workload = self._workload(group.workload)
         results = {tool: Outcome() for tool in group.tools}
         victim = self._make_victim(workload) if group.victim else None
-        kept = self._room_to_keep(group, workload)
+        kept = self._is_kept(group, workload)
         for number in range(self._runs):
+            if kept and number > 0 and not self._has_room(workload, len(group.tools)):
+                self._remove_kept()
             for tool in rows.order(group.tools, number):
                 _tell(f"{group.name} {number + 1}/{self._runs} {tool}", end="")
                 job = self._prepare(group, tool, workload)
@@ -34,23 +36,27 @@ class Session:
                     job.destination.parent.rename(self._scratch / f"done-{number}-{group.tools.index(tool)}")
                 elif not group.again:
                     self._clear(group, tool)
-        for done in self._scratch.glob("done-*"):
-            machine.remove(done)
         for tool in group.tools:
             self._clear(group, tool)
         if victim:
             victim.unlink()
         if kept:
-            machine.forget_removals(self._scratch)
+            self._remove_kept()
         return results
 
-    def _room_to_keep(self, group: rows.Group, workload: workloads.Workload) -> bool:
-        """Whether no copy need be removed before the last one has been made: ext4 takes long to pass over inodes that have just become free,
-        and what one tool has removed would be paid for by the next."""
-        copies = len(group.tools) * self._runs + 1
+    def _is_kept(self, group: rows.Group, workload: workloads.Workload) -> bool:
+        """Whether a copy stays until there is no room for another round: ext4 takes long to pass over inodes that have just become free, and
+        what one tool has removed would be paid for by the next."""
+        return not group.again and workload.inodes > MANY_INODES and self._has_room(workload, len(group.tools))
+
+    def _has_room(self, workload: workloads.Workload, copies: int) -> bool:
         space, inodes = machine.free_space(self._scratch)
-        room = space > copies * workload.allocated_bytes * 11 // 10 and inodes > copies * workload.inodes
-        return not group.again and workload.inodes > MANY_INODES and room
+        return space > (copies + 1) * workload.allocated_bytes * 11 // 10 and inodes > (copies + 1) * workload.inodes
+
+    def _remove_kept(self) -> None:
+        for done in self._scratch.glob("done-*"):
+            machine.remove(done)
+        machine.forget_removals(self._scratch)
 
     def forget(self, name: str) -> None:
         """The workload is not needed any more; its room is."""

@@ -21,6 +21,14 @@ std::string quoted(const std::string& path) {
   return "'" + escape_bytes(path) + "'";
 }
 
+/// A path that is quoted when somebody is told of it.
+struct Path {
+  [[nodiscard]] static std::string shown(std::string_view path) {
+    return quoted(std::string(path));
+  }
+};
+constexpr Path kPath;
+
 std::string operation(std::string_view verb, const Subject& what) {
   return std::string(verb) + ' ' + what.text();
 }
@@ -135,7 +143,7 @@ Result<std::string> read_file(const std::string& path, std::int64_t max_bytes) {
     if (error.native.code == "ENOENT") error.type = ErrorType::not_found;
     return error;
   }
-  const std::string name = quoted(path);
+  const Subject name(kPath, path);
   std::string content;
   constexpr std::size_t kStep = 64U << 10U;
   // By portions, since the size of a pipe or of a file in /proc is not known before. A file that
@@ -156,7 +164,7 @@ Result<std::string> read_file(const std::string& path, std::int64_t max_bytes) {
     content.resize(before + *got);
     if (static_cast<std::int64_t>(content.size()) > max_bytes) {
       return Error(ErrorType::invalid_input,
-                   name + " is larger than " + std::to_string(max_bytes) + " bytes");
+                   name.text() + " is larger than " + std::to_string(max_bytes) + " bytes");
     }
     if (*got < step || says_size) return content;
   }

@@ -1,6 +1,7 @@
 // Hashers over OpenSSL's EVP and xxHash's streaming state.
 #include "base/hash.h"
 
+#include <optional>
 #include <utility>
 
 #include <openssl/evp.h>
@@ -120,9 +121,15 @@ void Hasher::reset() {
 }
 
 Result<std::string> hash_bytes(HashKind kind, std::string_view bytes) {
-  DUNLIN_ASSIGN(Hasher hasher, Hasher::create(kind));
-  hasher.update(bytes);
-  return hasher.finish();
+  // Small files are hashed by the ten thousand, and a hasher costs as much as hashing one of them.
+  thread_local std::optional<Hasher> last;
+  if (!last || last->kind() != kind) {
+    DUNLIN_ASSIGN(last, Hasher::create(kind));
+  }
+  last->update(bytes);
+  std::string digest = last->finish();
+  last->reset();
+  return digest;
 }
 
 }  // namespace dunlin

@@ -22,13 +22,13 @@ constexpr std::array<std::string_view, 6> kSecretNames = {"pass", "sig",        
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
-bool is_digit(char c) {
+bool is_decimal(char c) {
   return c >= '0' && c <= '9';
 }
 bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  return is_decimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
-char lower(char c) {
+char lower_case(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 bool is_blank(char c) {
@@ -39,14 +39,14 @@ bool is_quote(char c) {
   return c == '\'' || c == '"' || c == '`' || c == '<' || c == '>';
 }
 bool in_scheme(char c) {
-  return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
+  return is_letter(c) || is_decimal(c) || c == '+' || c == '-' || c == '.';
 }
 bool in_name(char c) {
-  return is_letter(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '%';
+  return is_letter(c) || is_decimal(c) || c == '_' || c == '-' || c == '.' || c == '%';
 }
 
-int hex_value(char c) {
-  return is_digit(c) ? c - '0' : lower(c) - 'a' + 10;
+int digit_of_hex(char c) {
+  return is_decimal(c) ? c - '0' : lower_case(c) - 'a' + 10;
 }
 
 /// How a connection string of ODBC begins (sql/odbc_address.h).
@@ -113,7 +113,7 @@ class Walk {
     // before it is a port.
     if (sign == std::string_view::npos) {
       const std::string_view port = rest.substr(colon + 1, authority - colon - 1);
-      if (std::all_of(port.begin(), port.end(), is_digit)) return;
+      if (std::all_of(port.begin(), port.end(), is_decimal)) return;
       sign = rest.rfind('@');
     }
     if (sign == std::string_view::npos || sign < colon) return;
@@ -231,7 +231,7 @@ class Walk {
 
   [[nodiscard]] static bool is_word(std::string_view word, std::string_view other) {
     return std::equal(word.begin(), word.end(), other.begin(), other.end(),
-                      [](char a, char b) { return lower(a) == b; });
+                      [](char a, char b) { return lower_case(a) == b; });
   }
 
   std::string_view text_;
@@ -248,10 +248,10 @@ bool names_secret(std::string_view name) {
   for (std::size_t at = 0; at < name.size(); ++at) {
     char c = name[at];
     if (c == '%' && at + 2 < name.size() && is_hex(name[at + 1]) && is_hex(name[at + 2])) {
-      c = static_cast<char>(hex_value(name[at + 1]) * 16 + hex_value(name[at + 2]));
+      c = static_cast<char>(digit_of_hex(name[at + 1]) * 16 + digit_of_hex(name[at + 2]));
       at += 2;
     }
-    if (c != '-' && c != '_' && c != '.' && c != ' ') plain += lower(c);
+    if (c != '-' && c != '_' && c != '.' && c != ' ') plain += lower_case(c);
   }
   const auto ends = [&](std::string_view ending) { return plain.ends_with(ending); };
   return std::any_of(kSecretEndings.begin(), kSecretEndings.end(), ends) ||

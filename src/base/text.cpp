@@ -210,12 +210,12 @@ std::optional<std::string> unescape_bytes(std::string_view text) {
 }
 
 std::string hex(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  std::size_t at = 0;
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
-    out += kHexDigits[byte >> 4U];
-    out += kHexDigits[byte & 0xfU];
+    out[at++] = kHexDigits[byte >> 4U];
+    out[at++] = kHexDigits[byte & 0xfU];
   }
   return out;
 }

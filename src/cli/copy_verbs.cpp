@@ -1,4 +1,5 @@
 // copy, move, load, migrate: the one-line forms, each made into a plan by the kind that takes it.
+#include "base/leave_to_exit.h"
 #include "cli/exit_code.h"
 #include "cli/plan_input.h"
 #include "cli/shown_text.h"
@@ -55,10 +56,11 @@ Result<int> look(Session& session, const engine::CommandLine& line, const KindFl
   if (kind == nullptr) return Error(ErrorType::invalid_input, "nothing here can migrate schemas");
   engine::CommandLine whole = line;
   DUNLIN_ASSIGN(whole.options, flags.read(kind->name()));
-  DUNLIN_ASSIGN(const engine::Findings found, kind->look(whole, CancelToken{}));
+  DUNLIN_ASSIGN(engine::Findings found, kind->look(whole, CancelToken{}));
+  const int code = judges && !found.good ? kDifferences : kDone;
   if (session.options().json) {
     session.emit(found.json());
-    return judges && !found.good ? kDifferences : kDone;
+    return code;
   }
   std::string text = found.text;
   for (const std::string& one : found.differences)
@@ -67,7 +69,8 @@ Result<int> look(Session& session, const engine::CommandLine& line, const KindFl
   if (found.content)
     text += session.out().is_terminal() ? printable_lines(*found.content) : *found.content;
   session.result(text);
-  return judges && !found.good ? kDifferences : kDone;
+  leave_to_exit(std::move(found));
+  return code;
 }
 
 void add_migrate_verbs(Verbs& verbs, CLI::App& migrate) {

@@ -454,6 +454,8 @@ void add_owner(Verbs& verbs) {
 Result<int> start_plan(Session& session, const engine::Plan& plan, bool detach, bool wait) {
   DUNLIN_ASSIGN(engine::Engine * engine, session.engine());
   DUNLIN_ASSIGN(const bool waits, has_to_wait(*engine, plan, wait));
+  const engine::Kind* const kind = session.kinds().find(plan.kind);
+  if (kind != nullptr && !detach && !waits) kind->expect(plan);
   DUNLIN_ASSIGN(const ExecutionId id, engine->create(plan));
   if (plan.id.valid()) {
     DUNLIN_TRY(note_plan(*engine, plan.id, "executing", session.clock().wall_ms()));

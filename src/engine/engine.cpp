@@ -175,9 +175,8 @@ Result<ExecutionId> Engine::create(const Plan& plan) {
     row.baseline = baseline;
     row.created_ms = now;
     row.updated_ms = now;
-    const Result<std::unique_ptr<store::Ledger>> ledger = state_->create_ledger(row);
-    if (ledger.ok()) return summary.id;
-    status = ledger.error();
+    status = state_->create_ledger(row);
+    if (status.ok()) return summary.id;
   }
   state_->store()
       .delete_execution(summary.id)

@@ -93,6 +93,10 @@ class Kind {
   }
   /// The kind's part of the plan's JSON Schema: properties by section.
   [[nodiscard]] virtual Json schema() const = 0;
+  /// This process is about to create an execution of `plan` and to open it: what takes time,
+  /// changes nothing and fails without a word may begin. Returns at once; what has begun ends with
+  /// the kind at the latest. Any thread.
+  virtual void expect(const Plan& /*plan*/) const {}
   /// Cheap: connects to nothing that can block; preflight does.
   [[nodiscard]] virtual Result<std::unique_ptr<Run>> open(const Plan& plan) const = 0;
 };

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/file_io.h"
+#include "base/leave_to_exit.h"
 #include "base/text.h"
 #include "schema/checksum.h"
 #include "schema/includes.h"
@@ -109,6 +110,7 @@ Result<FileText> read_script(const std::string& path) {
 void split(Script file, Migration& migration) {
   constexpr std::string_view kGooseAlone = "-- +goose NO TRANSACTION";
   Script parts[2] = {{file.file, "", 1}, {"", "", 1}};
+  parts[0].sql.reserve(file.sql.size());
   int part = 0;
   int line = 0;
   bool goose_alone = false;
@@ -121,7 +123,10 @@ void split(Script file, Migration& migration) {
     if (const Marker* const marker = marker_of(text)) {
       part = marker->part;
       parts[part].file = file.file;
-      if (parts[part].sql.empty()) parts[part].first_line = line;
+      if (parts[part].sql.empty()) {
+        parts[part].first_line = line;
+        parts[part].sql.reserve(file.sql.size());
+      }
       if (part == 1 && goose_alone && parts[1].sql.empty()) {
         parts[1].sql = std::string(kGooseAlone) + "\n";
         --parts[1].first_line;
@@ -138,8 +143,8 @@ struct Found {
   std::string path;
   std::string stem;
   bool down = false;
-  bool both = false;      ///< its lines may part it
-  std::string directory;  ///< of the migrations
+  bool both = false;                       ///< its lines may part it
+  const std::string* directory = nullptr;  ///< of the migrations
 };
 
 /// What is in it; of one direction, or of both.
@@ -181,8 +186,8 @@ Status read_up(const Found& found, FileText file, sql::Dialect dialect, Loaded& 
   migration.tags = std::move(options.tags);
   migration.requirements = std::move(options.requirements);
   if (dialect == sql::Dialect::postgresql) {
-    DUNLIN_TRY(take_in_files(migration.up, found.directory));
-    DUNLIN_TRY(take_in_files(migration.down, found.directory));
+    DUNLIN_TRY(take_in_files(migration.up, *found.directory));
+    DUNLIN_TRY(take_in_files(migration.down, *found.directory));
   }
   // What is parted, or holds other files, has no bytes of its own.
   const bool whole = migration.down.file.empty() && !migration.up.has_files;
@@ -209,7 +214,7 @@ Loaded load(const Found& found, sql::Dialect dialect) {
   } else if (found.down) {
     migration.down = std::move(file.value().script);
     if (dialect == sql::Dialect::postgresql)
-      if (Status taken = take_in_files(migration.down, found.directory); !taken.ok())
+      if (Status taken = take_in_files(migration.down, *found.directory); !taken.ok())
         loaded.problem = taken.error().message;
   } else if (Status read = read_up(found, std::move(file).value(), dialect, loaded); !read.ok()) {
     loaded.problem = read.error().message;
@@ -271,6 +276,7 @@ void in_threads(std::size_t count, const std::function<void(std::size_t)>& work)
 struct MigrationFiles::Content {
   sql::Dialect dialect = sql::Dialect::sqlite;
   Status listed = success();
+  std::vector<std::string> directories;
   std::vector<Found> found;
   std::vector<Loaded> loaded;
 };
@@ -279,8 +285,11 @@ namespace {
 
 class Finder {
  public:
-  /// What is added from now on lies in it.
-  void enter(std::string directory) { directory_ = std::move(directory); }
+  /// What is added from now on lies in it: so many files, mostly. It has to stay where it is.
+  void enter(const std::string& directory, std::size_t files) {
+    directory_ = &directory;
+    found_.reserve(found_.size() + files);
+  }
 
   void add(std::string path, const std::string& name) {
     if (name.starts_with(kRepeatable) && name.ends_with(kBoth) &&
@@ -316,7 +325,7 @@ class Finder {
   std::vector<Found> take() { return std::move(found_); }
 
  private:
-  std::string directory_;
+  const std::string* directory_ = nullptr;
   std::vector<Found> found_;
 };
 
@@ -405,7 +414,7 @@ Status list(const std::string& directory, Finder& finder) {
     files.emplace_back(std::move(path), is_directory);
   }
   std::sort(files.begin(), files.end());
-  finder.enter(directory);
+  finder.enter(directory, files.size());
   for (auto& [file, is_directory] : files) {
     const std::string name = file.substr(file.rfind('/') + 1);
     if (is_directory) {
@@ -476,8 +485,9 @@ MigrationFiles MigrationFiles::read(std::span<const std::string> directories,
                                     sql::Dialect dialect) {
   auto content = std::make_unique<Content>();
   content->dialect = dialect;
+  content->directories.assign(directories.begin(), directories.end());
   Finder finder;
-  for (const std::string& directory : directories) {
+  for (const std::string& directory : content->directories) {
     content->listed = list(directory, finder);
     if (!content->listed.ok()) return MigrationFiles(std::move(content));
   }
@@ -498,7 +508,9 @@ Result<Migrations> MigrationFiles::understand(TransactionMode mode,
         schema::understand(content_->found[i], content_->dialect, mode, applied, one);
     if (!status.ok()) one.problem = status.error().message;
   });
-  return Discovery(content_->found).finish(std::move(content_->loaded));
+  Result<Migrations> all = Discovery(content_->found).finish(std::move(content_->loaded));
+  leave_to_exit(std::move(content_));
+  return all;
 }
 
 Status read_statements(Migration& migration, sql::Dialect dialect, TransactionMode mode) {

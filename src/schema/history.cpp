@@ -123,9 +123,12 @@ Result<std::vector<AppliedEntry>> History::in_order(Target& target, const Call& 
   if (!there) return result;
   DUNLIN_TRY(add_applied(target, result, call));
   DUNLIN_TRY(add_places(target, result, call));
-  std::sort(result.begin(), result.end(), [](const AppliedEntry& a, const AppliedEntry& b) {
-    return std::tie(a.sequence, a.applied_at, a.id) > std::tie(b.sequence, b.applied_at, b.id);
-  });
+  const auto before = [](const AppliedEntry& a, const AppliedEntry& b) {
+    return std::tie(a.sequence, a.applied_at, a.id) < std::tie(b.sequence, b.applied_at, b.id);
+  };
+  // Mostly they come so.
+  if (!std::is_sorted(result.begin(), result.end(), before))
+    std::sort(result.begin(), result.end(), before);
   return result;
 }
 
@@ -149,6 +152,7 @@ Status History::add_applied(Target& target, std::vector<AppliedEntry>& entries, 
 /// Where in the log each was applied last.
 Status History::add_places(Target& target, std::vector<AppliedEntry>& entries, const Call& call) {
   std::unordered_map<std::string_view, AppliedEntry*> by_id;
+  by_id.reserve(entries.size());
   for (AppliedEntry& entry : entries) by_id[entry.id] = &entry;
   DUNLIN_ASSIGN(const auto rows,
                 target.connection().query(

@@ -65,7 +65,7 @@ class History {
                                                                   const sql::Call& call);
   /// Another text whenever something was applied or taken back since; the tables are there.
   [[nodiscard]] static Result<std::string> state(Target& target, const sql::Call& call);
-  /// The last one applied first; empty when there is no history table.
+  /// The first one applied first; empty when there is no history table.
   [[nodiscard]] static Result<std::vector<AppliedEntry>> in_order(Target& target,
                                                                   const sql::Call& call);
   [[nodiscard]] Result<std::optional<Applied>> find(const std::string& id, const sql::Call& call);

@@ -5,6 +5,9 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <future>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -453,10 +456,35 @@ class SchemaKind final : public engine::Kind {
   [[nodiscard]] Result<std::unique_ptr<engine::Run>> open(const Plan& plan) const override {
     DUNLIN_ASSIGN(SchemaPlan decoded, decode_plan(plan));
     if (decoded.databases.are_several()) return make_databases_run(std::move(decoded));
-    return make_schema_run(std::move(decoded));
+    std::future<MigrationFiles> files = expected_files(decoded);
+    return make_schema_run(std::move(decoded), std::move(files));
+  }
+
+  void expect(const Plan& plan) const override {
+    const Result<SchemaPlan> decoded = decode_plan(plan);
+    if (!decoded.ok() || decoded->databases.are_several() || !needs_files(*decoded)) return;
+    const std::scoped_lock lock(expected_mutex_);
+    expected_ = Expected{decoded->directories, decoded->database.dialect, read_files_of(*decoded)};
   }
 
  private:
+  /// What expect() has begun to read.
+  struct Expected {
+    std::vector<std::string> directories;
+    sql::Dialect dialect;
+    std::future<MigrationFiles> files;
+  };
+
+  /// Once: whoever opens again may do so because the files were corrected.
+  std::future<MigrationFiles> expected_files(const SchemaPlan& plan) const {
+    const std::scoped_lock lock(expected_mutex_);
+    std::optional<Expected> expected = std::exchange(expected_, std::nullopt);
+    if (!expected || expected->directories != plan.directories ||
+        expected->dialect != plan.database.dialect)
+      return {};
+    return std::move(expected->files);
+  }
+
   static Result<engine::Findings> show(const CommandLine& line, const Places& places,
                                        const sql::Call& call) {
     Showing what;
@@ -478,6 +506,8 @@ class SchemaKind final : public engine::Kind {
   }
 
   std::string product_version_;
+  mutable std::mutex expected_mutex_;
+  mutable std::optional<Expected> expected_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/binary.h"
+#include "base/leave_to_exit.h"
 #include "base/text.h"
 #include "schema/comparison.h"
 #include "schema/migrator.h"
@@ -46,12 +47,18 @@ NarrationWords words_of(const SchemaPlan& plan) {
 
 class SchemaRun final : public engine::Run {
  public:
-  explicit SchemaRun(SchemaPlan plan)
+  SchemaRun(SchemaPlan plan, std::future<MigrationFiles> files)
       : plan_(std::move(plan)),
+        files_(std::move(files)),
         session_({plan_.database, plan_.product_version, plan_.lock_timeout_ms,
                   plan_.statement_timeout_ms, plan_.ensure_created},
                  words_of(plan_)),
         migrator_(plan_, session_) {}
+  ~SchemaRun() override {
+    if (migrations_) leave_to_exit(*std::move(migrations_));
+  }
+  SchemaRun(const SchemaRun&) = delete;
+  SchemaRun& operator=(const SchemaRun&) = delete;
 
   [[nodiscard]] engine::CommitScope commit_scope() const override {
     return engine::CommitScope::item;
@@ -102,7 +109,6 @@ class SchemaRun final : public engine::Run {
   using Chunk = engine::EnumerateContext::Chunk;
 
   Result<Turn> take_turn(RunContext& context);
-  [[nodiscard]] bool needs_files() const { return plan_.direction == Direction::up || plan_.redo; }
   /// Read once per Run: whoever corrects a file resumes, which is a new one. None are needed to go
   /// down.
   Result<Migrations*> migrations(RunContext& context);
@@ -135,6 +141,10 @@ class SchemaRun final : public engine::Run {
   std::timed_mutex turn_;
   std::future<MigrationFiles> files_;  ///< being read
   std::optional<Migrations> migrations_;
+  /// The state of the history (Session::applied_in) for which what is pending has been read, and
+  /// with which pre-flight has found the files in order.
+  std::optional<std::string> read_for_;
+  std::optional<std::string> compared_with_;
   Session session_;
   Migrator migrator_;
   std::set<std::string> failed_;  ///< of the batch that goes on behind failures
@@ -148,14 +158,11 @@ Result<SchemaRun::Turn> SchemaRun::take_turn(RunContext& context) {
 
 /// Meanwhile the database is looked at.
 void SchemaRun::read_files() {
-  if (migrations_ || files_.valid() || !needs_files()) return;
-  files_ = std::async(std::launch::async, [this] {
-    return MigrationFiles::read(plan_.directories, plan_.database.dialect);
-  });
+  if (!migrations_ && !files_.valid() && needs_files(plan_)) files_ = read_files_of(plan_);
 }
 
 Result<Migrations*> SchemaRun::migrations(RunContext& context) {
-  if (!migrations_ && needs_files()) {
+  if (!migrations_ && needs_files(plan_)) {
     read_files();
     DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
     DUNLIN_ASSIGN(migrations_, files_.get().understand(plan_.mode, *done));
@@ -167,10 +174,12 @@ Result<Migrations*> SchemaRun::migrations(RunContext& context) {
 /// Of what is to be applied the statements are known: of all that is not applied, and of what is
 /// applied once more. Somebody may have taken something back since the files were read.
 Status SchemaRun::read_pending(const std::map<Version, Applied>& done) {
+  if (read_for_ && read_for_ == session_.applied_in()) return success();
   FindInOrder applied(done);
   for (auto& [version, migration] : *migrations_)
     if (!migration.is_read && (plan_.redo || applied.find(version) == nullptr))
       DUNLIN_TRY(read_statements(migration, plan_.database.dialect, plan_.mode));
+  read_for_ = session_.applied_in();
   return success();
 }
 
@@ -222,6 +231,7 @@ Result<std::vector<Problem>> SchemaRun::preflight(RunContext& context) {
   if (Status read = read_pending(*done); !read.ok()) return is_closed(std::move(read).error());
   DUNLIN_ASSIGN(problems, check_plan(plan_, context.execution(), *all.value(), *done,
                                      target.value(), call_of(context)));
+  if (problems.empty()) compared_with_ = session_.applied_in();
   const bool lock = !context.settings().is_dry_run();
   if (Status writable = probe_target(plan_.database, target.value(), lock, call_of(context));
       !writable.ok()) {
@@ -239,6 +249,7 @@ Status SchemaRun::check_unchanged(RunContext& context) {
       !plan_.validate_checksums)
     return success();
   DUNLIN_ASSIGN(const auto* const done, session_.applied(context));
+  if (compared_with_ && compared_with_ == session_.applied_in()) return success();
   const Misfits misfits = compare(*migrations_, *done);
   if (misfits.changed.empty()) return success();
   return Error(ErrorType::schema_mismatch, misfits.changed.front().words);
@@ -554,8 +565,19 @@ Status SchemaRun::undo_item(BatchContext& context, const ItemRow& item) {
 
 }  // namespace
 
-std::unique_ptr<engine::Run> make_schema_run(SchemaPlan plan) {
-  return std::make_unique<SchemaRun>(std::move(plan));
+bool needs_files(const SchemaPlan& plan) {
+  return plan.direction == Direction::up || plan.redo;
+}
+
+std::future<MigrationFiles> read_files_of(const SchemaPlan& plan) {
+  return std::async(std::launch::async,
+                    [directories = plan.directories, dialect = plan.database.dialect] {
+                      return MigrationFiles::read(directories, dialect);
+                    });
+}
+
+std::unique_ptr<engine::Run> make_schema_run(SchemaPlan plan, std::future<MigrationFiles> files) {
+  return std::make_unique<SchemaRun>(std::move(plan), std::move(files));
 }
 
 }  // namespace dunlin::schema

@@ -8,13 +8,22 @@
 // Threads: any; a turn (mutex) lends the connection to one call at a time.
 #pragma once
 
+#include <future>
 #include <memory>
 
 #include "engine/run.h"
+#include "schema/discovery.h"
 #include "schema/schema_plan.h"
 
 namespace dunlin::schema {
 
-[[nodiscard]] std::unique_ptr<engine::Run> make_schema_run(SchemaPlan plan);
+/// `files`: those of the plan's directories, where they are being read already.
+[[nodiscard]] std::unique_ptr<engine::Run> make_schema_run(SchemaPlan plan,
+                                                           std::future<MigrationFiles> files = {});
+
+/// Does a run of this plan read the files of its directories?
+[[nodiscard]] bool needs_files(const SchemaPlan& plan);
+/// Begins to.
+[[nodiscard]] std::future<MigrationFiles> read_files_of(const SchemaPlan& plan);
 
 }  // namespace dunlin::schema

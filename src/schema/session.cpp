@@ -5,6 +5,8 @@
 #include <chrono>
 #include <random>
 
+#include "base/leave_to_exit.h"
+
 namespace dunlin::schema {
 
 namespace {
@@ -14,6 +16,11 @@ Owner owner_of(engine::RunContext& context) {
 }
 
 }  // namespace
+
+Session::~Session() {
+  give_lock_back();
+  leave_to_exit(std::move(applied_));
+}
 
 Result<Target*> Session::look(engine::RunContext& context) {
   if (target_ && target_->is_lost()) {

@@ -34,7 +34,7 @@ class Session {
   };
   Session(Options options, NarrationWords words)
       : options_(std::move(options)), narration_(words) {}
-  ~Session() { give_lock_back(); }
+  ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -42,6 +42,10 @@ class Session {
   [[nodiscard]] Result<Target*> look(engine::RunContext& context);
   /// What is applied, without the lock; valid until the next call.
   [[nodiscard]] Result<const std::map<Version, Applied>*> applied(engine::RunContext& context);
+
+  /// Another one whenever applied() has read anew; before it has, and where there is no history,
+  /// none.
+  [[nodiscard]] const std::optional<std::string>& applied_in() const { return applied_in_; }
 
   /// Of these what is applied, by id; without the lock.
   [[nodiscard]] Result<std::map<std::string, Applied>> find_all(

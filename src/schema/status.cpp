@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/leave_to_exit.h"
 #include "base/text.h"
 #include "schema/changes.h"
 #include "schema/comparison.h"
@@ -69,7 +70,6 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
       DUNLIN_ASSIGN(unfinished, History(*target, Owner{}, "").unfinished(call));
     }
   }
-  std::reverse(entries.begin(), entries.end());  // the first one applied first
 
   std::map<Version, Applied> applied;
   std::vector<std::string> done;
@@ -78,7 +78,7 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
                              Applied{entry.id, entry.checksum});
     done.push_back(printable(entry.id) + " (" + for_people(entry.applied_at) + ")");
   }
-  DUNLIN_ASSIGN(const Migrations migrations,
+  DUNLIN_ASSIGN(Migrations migrations,
                 files.get().understand(TransactionMode::per_migration, applied));
   std::vector<std::string> open;
   std::vector<std::string> pending;
@@ -141,6 +141,8 @@ Result<engine::Findings> migration_status(std::span<const std::string> directori
     for (const std::string& id : pending) json["pending"].push_back(escape_invalid_utf8(id));
     return json;
   };
+  leave_to_exit(std::move(applied));
+  leave_to_exit(std::move(migrations));
   return found;
 }
 

@@ -1,5 +1,6 @@
 #include "schema/work_list.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -22,7 +23,8 @@ Result<std::vector<Work>> applied_last(const SchemaPlan& plan, Target* target,
                                        const sql::Call& call) {
   std::vector<Work> work;
   if (target == nullptr) return work;
-  DUNLIN_ASSIGN(const std::vector<AppliedEntry> all, History::in_order(*target, call));
+  DUNLIN_ASSIGN(std::vector<AppliedEntry> all, History::in_order(*target, call));
+  std::reverse(all.begin(), all.end());
   const bool everything = plan.target && plan.target->text() == "0";
   bool found = !plan.target || everything;
   for (const AppliedEntry& one : all) {

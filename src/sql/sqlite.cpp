@@ -319,8 +319,9 @@ Status Database::configure(const OpenOptions& options) {
   if (options.wal && !options.read_only && path() != ":memory:") DUNLIN_TRY(switch_to_wal());
   // FULL does not flush the removal of a rollback journal: a power cut could bring the journal back
   // and with it roll back a commit that was acknowledged. With a write-ahead log both are the same.
-  DUNLIN_TRY(exec(options.synchronous_full ? "PRAGMA synchronous = EXTRA"
-                                           : "PRAGMA synchronous = NORMAL"));
+  DUNLIN_TRY(exec(!options.flushes           ? "PRAGMA synchronous = OFF"
+                  : options.synchronous_full ? "PRAGMA synchronous = EXTRA"
+                                             : "PRAGMA synchronous = NORMAL"));
   DUNLIN_TRY(exec(options.foreign_keys ? "PRAGMA foreign_keys = ON" : "PRAGMA foreign_keys = OFF"));
   DUNLIN_TRY(exec("PRAGMA cache_size = -" + std::to_string(std::max(options.cache_kib, 64))));
   DUNLIN_TRY(

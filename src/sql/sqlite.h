@@ -34,6 +34,9 @@ struct OpenOptions {
   bool wal = true;
   /// A commit is on disk when it returns; false (NORMAL): a power cut may take the last commits.
   bool synchronous_full = true;
+  /// False: nothing is flushed. For a new file that is flushed as a whole before anybody hears of
+  /// it.
+  bool flushes = true;
   bool foreign_keys = true;
   /// For files of our own: no double-quoted strings, no trusted schema, SQLite's defensive mode.
   bool strict = true;

@@ -1,5 +1,6 @@
 #include "store/sqlite_ledger.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "base/file_io.h"
+#include "base/unique_fd.h"
 #include "store/ledger_codec.h"
 #include "store/ledger_reader.h"
 #include "store/ledger_schema.h"
@@ -118,26 +121,32 @@ SqliteLedger::SqliteLedger(std::unique_ptr<Connections> connections)
     : connections_(std::move(connections)) {}
 SqliteLedger::~SqliteLedger() = default;
 
-Result<std::unique_ptr<SqliteLedger>> SqliteLedger::create(const std::string& path,
-                                                           const ExecutionRow& row,
-                                                           const Clock& clock) {
+/// Nobody knows of it before it is whole, so it is flushed once and not at each step.
+Status SqliteLedger::make(const std::string& path, const ExecutionRow& row) {
   if (struct stat existing{}; ::lstat(path.c_str(), &existing) == 0) {
     return Error(ErrorType::invalid_state, fmt::format("'{}' exists already", path));
   }
-  auto connections = std::make_unique<Connections>();
   sql::OpenOptions options = file_options(false);
   options.create = true;
+  options.flushes = false;
   const auto make = [&]() -> Status {
-    DUNLIN_ASSIGN(connections->write_database, sql::Database::open(path, options));
-    DUNLIN_TRY(LedgerWriter::initialise(*connections->write_database, row));
+    DUNLIN_ASSIGN(sql::Database database, sql::Database::open(path, options));
+    DUNLIN_TRY(LedgerWriter::initialise(database, row));
     // The schema into the file itself: a ledger is recognised by it even when its log is lost.
-    DUNLIN_TRY(connections->write_database->checkpoint_wal());
-    DUNLIN_ASSIGN(connections->read_database, sql::Database::open(path, file_options(true)));
-    return connections->attach(clock);
+    const auto moved = database.checkpoint_wal();
+    return moved.ok() ? success() : Status(moved.error());
   };
   Status made = make();
   if (!made) return as_state_error(std::move(made).error());
-  return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(connections)));
+  DUNLIN_ASSIGN(const UniqueFd file, open_file(path, O_RDONLY));
+  return fsync_file(file.get(), path);
+}
+
+Result<std::unique_ptr<SqliteLedger>> SqliteLedger::create(const std::string& path,
+                                                           const ExecutionRow& row,
+                                                           const Clock& clock) {
+  DUNLIN_TRY(make(path, row));
+  return open(path, false, clock);
 }
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path, bool read_only,

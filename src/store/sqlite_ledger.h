@@ -22,6 +22,8 @@ class SqliteLedger final : public Ledger {
  public:
   /// Makes the file, which must not exist (invalid_state), with `row` in it. Flushed, but not its
   /// directory.
+  [[nodiscard]] static Status make(const std::string& path, const ExecutionRow& row);
+  /// The same, and opens it.
   [[nodiscard]] static Result<std::unique_ptr<SqliteLedger>> create(const std::string& path,
                                                                     const ExecutionRow& row,
                                                                     const Clock& clock);

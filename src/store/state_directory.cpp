@@ -295,14 +295,14 @@ Result<std::string> StateDirectory::run_directory() const {
   return folder;
 }
 
-Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow& row) {
+Status StateDirectory::create_ledger(const ExecutionRow& row) {
   if (parse_uuid(row.id.value) != row.id.value) {
     return Error(ErrorType::defect, fmt::format("'{}' is no execution id", row.id.value));
   }
   // Before anything is made: with a key that is no good it could not be opened.
   DUNLIN_TRY(audit_key());
-  // Made under another name and renamed: a ledger is there as a whole or not at all. It is closed
-  // in between, because SQLite knows its files by their paths.
+  // Made under another name and renamed: a ledger is there as a whole or not at all. It is not open
+  // meanwhile, because SQLite knows its files by their paths.
   const std::string folder = execution_path(row.id);
   const std::string making = path_ + "/executions/" + std::string(kMaking) + row.id.value;
   DUNLIN_ASSIGN(const bool there, is_plain(folder, S_IFDIR));
@@ -315,18 +315,14 @@ Result<std::unique_ptr<Ledger>> StateDirectory::create_ledger(const ExecutionRow
   }
   remove_tree(making);  // of an earlier attempt that died
   DUNLIN_TRY(make_folder(making));
-  {
-    DUNLIN_ASSIGN(const auto fresh, SqliteLedger::create(making + "/ledger.db", row, clock_));
-    DUNLIN_CHECK(fresh != nullptr, "a ledger was made");
-  }
+  DUNLIN_TRY(SqliteLedger::make(making + "/ledger.db", row));
   DUNLIN_TRY(fsync_directory(making));
   if (::rename(making.c_str(), folder.c_str()) != 0) {
     return state_file_error(fmt::format("rename '{}' to '{}'", making, folder));
   }
   DUNLIN_TRY(fsync_directory(path_ + "/executions"));
   // Who made state.db may have been killed before its flush.
-  DUNLIN_TRY(fsync_directory(path_));
-  return open_ledger(row.id);
+  return fsync_directory(path_);
 }
 
 Result<std::unique_ptr<Ledger>> StateDirectory::open_ledger(const ExecutionId& id, bool read_only) {

@@ -78,8 +78,8 @@ class StateDirectory {
   /// $XDG_RUNTIME_DIR/dunlin/<hash of the state path>/, else <state>/run; created 0700.
   [[nodiscard]] Result<std::string> run_directory() const;
 
-  /// Makes the folder and an empty ledger holding `row`. Durable on return.
-  [[nodiscard]] Result<std::unique_ptr<Ledger>> create_ledger(const ExecutionRow& row);
+  /// Makes the folder and an empty ledger holding `row`, for open_ledger(). Durable on return.
+  [[nodiscard]] Status create_ledger(const ExecutionRow& row);
   [[nodiscard]] Result<std::unique_ptr<Ledger>> open_ledger(const ExecutionId& id,
                                                             bool read_only = false);
   /// Whether open_ledger() would find one.

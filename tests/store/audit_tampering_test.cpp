@@ -125,7 +125,9 @@ class AuditTampering : public ::testing::Test {
     state_ = std::move(*opened);
     state_->use_audit_key({key_path_, true});
     id_ = execution_row().id;
-    auto made = state_->create_ledger(execution_row());
+    const Status created = state_->create_ledger(execution_row());
+    ASSERT_TRUE(created.ok()) << created.error().text();
+    auto made = state_->open_ledger(id_);
     ASSERT_TRUE(made.ok()) << made.error().text();
     record(**made);
     ASSERT_TRUE(state_->anchor_audit(id_, **made).ok());

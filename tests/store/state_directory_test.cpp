@@ -184,7 +184,9 @@ TEST_F(StateDirectoryTest, TheRunDirectoryIsShortAndPrivate) {
 TEST_F(StateDirectoryTest, MakesFindsAndDeletesLedgers) {
   const auto state = open();
   {
-    const auto made = state->create_ledger(row_of(kFirst, 1));
+    const Status created = state->create_ledger(row_of(kFirst, 1));
+    ASSERT_TRUE(created.ok()) << created.error().text();
+    const auto made = state->open_ledger(kFirst);
     ASSERT_TRUE(made.ok()) << made.error().text();
     must_apply(**made, {SetPhase{"loading"}});
     EXPECT_EQ(state->create_ledger(row_of(kFirst, 1)).error().type, ErrorType::invalid_state);
@@ -222,7 +224,9 @@ TEST_F(StateDirectoryTest, ALedgerIsThereAsAWholeOrNotAtAll) {
   ASSERT_EQ(::utimensat(AT_FDCWD, (making + kSecond.value).c_str(), long_ago, 0), 0);
   EXPECT_TRUE(state->ledgers_on_disk()->empty());
   ASSERT_TRUE(state->rebuild_summaries().ok());
-  const auto made = state->create_ledger(row_of(kFirst, 1));
+  const Status created = state->create_ledger(row_of(kFirst, 1));
+  ASSERT_TRUE(created.ok()) << created.error().text();
+  const auto made = state->open_ledger(kFirst);
   ASSERT_TRUE(made.ok()) << made.error().text();
   EXPECT_TRUE((*made)->check().ok());
   EXPECT_EQ(*state->ledgers_on_disk(), (std::vector<ExecutionId>{kFirst}));
@@ -375,7 +379,9 @@ class StateRebuild : public StateDirectoryTest {
   void SetUp() override {
     const auto state = open();
     for (const auto& [id, number] : {std::pair(kFirst, 4), std::pair(kSecond, 6)}) {
-      const auto ledger = state->create_ledger(row_of(id, number));
+      const Status created = state->create_ledger(row_of(id, number));
+      ASSERT_TRUE(created.ok()) << created.error().text();
+      const auto ledger = state->open_ledger(id);
       ASSERT_TRUE(ledger.ok()) << ledger.error().text();
       AppendWork work;
       work.tasks = {task(1)};
