@@ -26,6 +26,7 @@ import table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EVIDENCE = ROOT / "docs" / "evidence" / "bench-files.txt"
+UNFINISHED = ROOT / "build" / "bench" / "files-unfinished.txt"
 PEERS = ("rsync", "rclone", "fpsync", "fincore")
 
 
@@ -81,7 +82,8 @@ def check_place(folder: pathlib.Path, groups: list[rows.Group], options: argpars
 
 
 def measure_all(groups: list[rows.Group], options: argparse.Namespace, scratch: pathlib.Path, heading: list[str]) -> list:
-    """With --evidence what has been measured is kept after each group, for this takes long."""
+    """With --evidence what has been measured is kept after each group, for this takes long; it takes the place of the table that is there once
+    it is whole."""
     run = session.Session(scratch, options.binary.resolve(), options.tree, options.scale, options.runs)
     done, lines = [], []
     for number, group in enumerate(groups):
@@ -94,9 +96,13 @@ def measure_all(groups: list[rows.Group], options: argparse.Namespace, scratch: 
         if options.evidence:
             left = [later.name for later in groups[number + 1:]]
             open_ones = [f"not measured: {', '.join(left)}"] if left else []
-            EVIDENCE.write_text("\n".join(heading + lines + table.verdicts(done) + open_ones) + "\n")
+            UNFINISHED.parent.mkdir(parents=True, exist_ok=True)
+            UNFINISHED.write_text("\n".join(heading + lines + table.verdicts(done) + open_ones) + "\n")
         if all(later.workload != group.workload for later in groups[number + 1:]):
             run.forget(group.workload)
+    if options.evidence:
+        EVIDENCE.write_text(UNFINISHED.read_text())
+        UNFINISHED.unlink()
     return done
 
 

@@ -9,7 +9,6 @@
 #include <numeric>
 
 #include "base/check.h"
-#include "base/hash.h"
 
 namespace dunlin {
 namespace {
@@ -234,15 +233,12 @@ int md5_lanes_of_this_processor() {
   return 4;
 }
 
-Result<std::vector<std::string>> md5_of_each(std::span<const std::string_view> messages,
-                                             int lanes) {
+std::vector<std::string> md5_of_each(std::span<const std::string_view> messages, int lanes) {
   static_assert(std::endian::native == std::endian::little, "MD5's words are little-endian");
-  DUNLIN_ASSIGN(const Hasher allowed, Hasher::create(HashKind::md5));
-  static_cast<void>(allowed);
   return Md5Lanes(messages, lanes).run();
 }
 
-Result<std::vector<std::string>> md5_of_each(std::span<const std::string_view> messages) {
+std::vector<std::string> md5_of_each(std::span<const std::string_view> messages) {
   static const int lanes = md5_lanes_of_this_processor();
   return md5_of_each(messages, lanes);
 }

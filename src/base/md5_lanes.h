@@ -12,20 +12,17 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-
 namespace dunlin {
 
-/// The raw MD5 (RFC 1321) of each message, in their order. As Hasher, fails only where OpenSSL
-/// refuses MD5. Best with many messages of like size. Any thread; touches nothing but its
-/// arguments.
-[[nodiscard]] Result<std::vector<std::string>> md5_of_each(
-    std::span<const std::string_view> messages);
+/// The raw MD5 (RFC 1321) of each message, in their order. Whether MD5 is allowed here is asked
+/// before, of Hasher::create(). Best with many messages of like size. Any thread; touches nothing
+/// but its arguments.
+[[nodiscard]] std::vector<std::string> md5_of_each(std::span<const std::string_view> messages);
 
 /// As md5_of_each, in so many lanes: 4, 8 or 16. For tests; the processor has to have them, see
 /// md5_lanes_of_this_processor().
-[[nodiscard]] Result<std::vector<std::string>> md5_of_each(
-    std::span<const std::string_view> messages, int lanes);
+[[nodiscard]] std::vector<std::string> md5_of_each(std::span<const std::string_view> messages,
+                                                   int lanes);
 
 [[nodiscard]] int md5_lanes_of_this_processor();
 

@@ -60,6 +60,7 @@ Result<int> look(Session& session, const engine::CommandLine& line, const KindFl
   const int code = judges && !found.good ? kDifferences : kDone;
   if (session.options().json) {
     session.emit(found.json());
+    leave_to_exit(std::move(found));
     return code;
   }
   std::string text = found.text;

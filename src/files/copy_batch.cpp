@@ -59,6 +59,8 @@ Status CopyBatch::prepare() {
   DUNLIN_ASSIGN(changed_since_, site_.changed_since());
   const bool verified = context_.settings().verification_level != engine::VerificationLevel::none;
   if (verified || site_.plan.hashes_named) hashes_ = site_.plan.hashes;
+  // Where OpenSSL refuses MD5, each file says so as it would of any hash.
+  md5_together_ = hashes_ == std::vector{HashKind::md5} && Hasher::create(HashKind::md5).ok();
   DUNLIN_ASSIGN(rows_, context_.items());
   copies_.resize(rows_.size());
   for (std::size_t n = 0; n < rows_.size(); ++n) {
@@ -263,9 +265,9 @@ Status CopyBatch::write_all(bool fsync_each) {
 
 /// Those that are written have their checksums on return.
 Status CopyBatch::write_waiting() {
-  const Status written = each(Stage::waiting, &CopyBatch::write);
-  const Status hashed = md5_queue_.finish();
-  return written.ok() ? hashed : written;
+  Status written = each(Stage::waiting, &CopyBatch::write);
+  md5_queue_.finish();
+  return written;
 }
 
 Status CopyBatch::prove(Copy& copy) {

@@ -247,6 +247,7 @@ class CopyBatch {
   std::vector<engine::ItemRow> rows_;
   std::vector<Copy> copies_;
   std::vector<HashKind> hashes_;
+  bool md5_together_ = false;  ///< of small files by md5_queue_
   fs::FileSystemTraits traits_;
   std::int64_t granularity_ns_ = 1;
   std::shared_ptr<const ChangedSince> changed_since_;

@@ -26,7 +26,7 @@ struct Written {
   std::string
       checksum;  ///< of what was read; empty where there is no content, or no hash asked for
   std::string read_back;  ///< XXH3-128 of the same, where `checksum` has none; else empty
-  /// Of a small file that is hashed with others (EntryWriter::leaves_md5): what was read.
+  /// Of a small file that is hashed with others (EntryWriter::leave_md5): what was read.
   std::optional<std::string> content;
   /// fs::kFinalFlags of the source: for the final name, because they forbid a rename.
   std::uint32_t final_flags = 0;
@@ -65,9 +65,9 @@ class EntryWriter {
         flush_(flush),
         clones_(clones) {}
 
-  /// Where MD5 is the only hash wanted, it is left to the caller for files of up to
-  /// Md5Queue::kContentMax bytes, whose content comes with Written instead of a checksum.
-  void leaves_md5() { leaves_md5_ = hashes_ == std::vector{HashKind::md5}; }
+  /// MD5, the only hash wanted, is left to the caller for files of up to Md5Queue::kContentMax
+  /// bytes, whose content comes with Written instead of a checksum.
+  void leave_md5() { leaves_md5_ = true; }
 
   /// Makes `temporary` in `to` like `name` in `from`, an entry of `type`, replacing an older try.
   /// source_changed when the source was written meanwhile. `shown_name` is the final name, for

@@ -16,32 +16,31 @@ constexpr std::size_t kEnoughBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-Status Md5Queue::add(std::string content, std::string& checksum) {
+void Md5Queue::add(std::string content, std::string& checksum) {
   std::vector<Waiting> all;
   {
     const std::scoped_lock lock(mutex_);
     bytes_ += content.size();
     waiting_.push_back({std::move(content), &checksum});
-    if (waiting_.size() < kEnoughFiles && bytes_ < kEnoughBytes) return success();
+    if (waiting_.size() < kEnoughFiles && bytes_ < kEnoughBytes) return;
     all.swap(waiting_);
     bytes_ = 0;
   }
-  return take(all);
+  take(all);
 }
 
-Status Md5Queue::finish() {
+void Md5Queue::finish() {
   const std::scoped_lock lock(mutex_);
   bytes_ = 0;
-  return take(std::exchange(waiting_, {}));
+  take(std::exchange(waiting_, {}));
 }
 
-Status Md5Queue::take(const std::vector<Waiting>& all) {
+void Md5Queue::take(const std::vector<Waiting>& all) {
   std::vector<std::string_view> contents;
   contents.reserve(all.size());
   for (const Waiting& one : all) contents.emplace_back(one.content);
-  DUNLIN_ASSIGN(const std::vector<std::string> digests, md5_of_each(contents));
+  const std::vector<std::string> digests = md5_of_each(contents);
   for (std::size_t n = 0; n < all.size(); ++n) *all[n].checksum = "md5:" + hex(digests[n]);
-  return success();
 }
 
 }  // namespace dunlin::files

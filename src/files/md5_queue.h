@@ -10,8 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-
 namespace dunlin::files {
 
 class Md5Queue {
@@ -21,16 +19,16 @@ class Md5Queue {
 
   /// `checksum` becomes "md5:<hex>" of `content`, as fs::HashSet has it, in this call or a later
   /// one, at the latest in finish(). Any thread.
-  [[nodiscard]] Status add(std::string content, std::string& checksum);
+  void add(std::string content, std::string& checksum);
   /// What has been added is done on return. Not beside add().
-  [[nodiscard]] Status finish();
+  void finish();
 
  private:
   struct Waiting {
     std::string content;
     std::string* checksum;
   };
-  [[nodiscard]] static Status take(const std::vector<Waiting>& all);
+  static void take(const std::vector<Waiting>& all);
 
   std::mutex mutex_;
   std::vector<Waiting> waiting_;

@@ -271,7 +271,7 @@ Status CopyBatch::write_link(Copy& copy, const First& first, const fs::Directory
 Status CopyBatch::write_entry(Copy& copy, fs::EntryType type, const fs::Directory& from,
                               const fs::Directory& to) {
   EntryWriter writer(site_.plan, hashes_, granularity_ns_, context_, *flush_, site_.clones);
-  writer.leaves_md5();
+  if (md5_together_) writer.leave_md5();
   const Part part = part_of(copy);
   engine::ItemInFlight in_flight(context_.in_flight(), *copy.row, engine::ItemPhase::copying,
                                  copy.row->size);
@@ -294,7 +294,7 @@ Status CopyBatch::write_entry(Copy& copy, fs::EntryType type, const fs::Director
     // not tell them apart.
     return to.error(ESTALE, "replace", copy.name);
   }
-  if (written.content) return md5_queue_.add(*std::move(written.content), witness.checksum);
+  if (written.content) md5_queue_.add(*std::move(written.content), witness.checksum);
   return success();
 }
 

@@ -69,10 +69,9 @@ void expect_each_as_alone(const std::vector<std::string>& messages) {
   for (const int lanes : widths()) {
     SCOPED_TRACE(lanes);
     const auto digests = md5_of_each(views, lanes);
-    ASSERT_TRUE(digests.ok());
-    ASSERT_EQ(digests->size(), messages.size());
+    ASSERT_EQ(digests.size(), messages.size());
     for (std::size_t n = 0; n < messages.size(); ++n)
-      EXPECT_EQ((*digests)[n], *hash_bytes(HashKind::md5, messages[n])) << messages[n].size();
+      EXPECT_EQ(digests[n], *hash_bytes(HashKind::md5, messages[n])) << messages[n].size();
   }
 }
 
@@ -96,9 +95,9 @@ RC_GTEST_PROP(Md5OfEachProperty, OfAnyMessagesInAnyOrder,
   const std::vector<std::string_view> views(all.begin(), all.end());
   for (const int lanes : widths()) {
     const auto digests = md5_of_each(views, lanes);
-    RC_ASSERT(digests.ok() && digests->size() == all.size());
+    RC_ASSERT(digests.size() == all.size());
     for (std::size_t n = 0; n < all.size(); ++n)
-      RC_ASSERT((*digests)[n] == *hash_bytes(HashKind::md5, all[n]));
+      RC_ASSERT(digests[n] == *hash_bytes(HashKind::md5, all[n]));
   }
 }
 
